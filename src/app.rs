@@ -1,0 +1,1 @@
+//! Builds everything; start and shutdown order.

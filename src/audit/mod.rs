@@ -1,0 +1,1 @@
+//! The audit log: append, chain, verify.

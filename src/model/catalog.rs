@@ -1,0 +1,27 @@
+//! What a database holds, as far as the meaning of names depends on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ids::Ident;
+
+/// The schemas, relations and routines of one database at one moment, without the system's own.
+///
+/// Read by the gateway over its own connection and renewed after definitions change. Wherever a name is not in
+/// it, the analysis assumes the worst.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalog {
+    /// Rises with every renewal of the catalog of one database.
+    pub version: u64,
+    /// All schemas that exist, the system's too.
+    pub schemas: BTreeSet<Ident>,
+    /// Relations (and composite, enum, domain types) by their own name: the schemas that have one.
+    pub relations: BTreeMap<Ident, BTreeSet<Ident>>,
+    /// Routines outside the system's schemas by their own name: the schemas that have one.
+    pub routines: BTreeMap<Ident, BTreeSet<Ident>>,
+    /// Names of the routines among them that take one row of a relation, and so can be written as a column.
+    pub row_routines: BTreeSet<Ident>,
+    /// Operators outside the system's schemas.
+    pub operators: BTreeSet<Ident>,
+    /// Types outside the system's schemas whose input, output or cast runs a routine that is not built in.
+    pub code_types: BTreeSet<Ident>,
+}

@@ -1,0 +1,19 @@
+//! Plain values that every other folder speaks in: names, permissions, grants, facts, records.
+//!
+//! Imports nothing of ours, does nothing: no I/O, no clock, no logging.
+
+pub mod catalog;
+pub mod dialect;
+pub mod facts;
+pub mod failure;
+pub mod grant;
+pub mod ids;
+pub mod name_context;
+pub mod object;
+pub mod permission;
+pub mod principal;
+pub mod record;
+pub mod refusal;
+pub mod secret;
+pub mod target;
+pub mod window;

@@ -1,0 +1,1 @@
+//! Clock, shutdown, TLS and streams.

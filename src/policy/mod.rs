@@ -1,0 +1,1 @@
+//! Facts to decisions: who may do it. Pure.

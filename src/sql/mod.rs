@@ -1,0 +1,1 @@
+//! Text to facts: what a statement does. Pure.

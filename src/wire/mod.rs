@@ -1,0 +1,1 @@
+//! Bytes to protocol events and back, without I/O.
