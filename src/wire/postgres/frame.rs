@@ -100,12 +100,12 @@ impl<'a> Fields<'a> {
         Ok(first)
     }
 
-    /// A 16-bit integer, big-endian.
+    /// A 16-bit count, big-endian; the server reads counts without sign.
     ///
     /// # Errors
     /// `Malformed` at the end of the body.
-    pub fn int16(&mut self) -> Result<i16, WireError> {
-        self.rest.try_get_i16().map_err(|_| self.malformed())
+    pub fn count(&mut self) -> Result<u16, WireError> {
+        self.rest.try_get_u16().map_err(|_| self.malformed())
     }
 
     /// A 32-bit integer, big-endian.

@@ -100,17 +100,17 @@ fn bind(body: &[u8]) -> Result<Frontend<'_>, WireError> {
     let statement = fields.text()?;
     let rest = fields.rest();
     // Walked so that nothing malformed reaches the upstream, where it would end a connection that is shared.
-    for _ in 0..fields.int16()? {
-        fields.int16()?;
+    for _ in 0..fields.count()? {
+        fields.count()?;
     }
-    for _ in 0..fields.int16()? {
+    for _ in 0..fields.count()? {
         let length = fields.int32()?;
         if length != -1 {
             fields.bytes(usize::try_from(length).map_err(|_| WireError::Malformed { message: "Bind" })?)?;
         }
     }
-    for _ in 0..fields.int16()? {
-        fields.int16()?;
+    for _ in 0..fields.count()? {
+        fields.count()?;
     }
     fields.end()?;
     Ok(Frontend::Bind { portal, statement, rest })
@@ -141,7 +141,7 @@ fn parse(body: &[u8]) -> Result<Frontend<'_>, WireError> {
     let name = fields.text()?;
     let query = fields.text()?;
     let types = fields.rest();
-    for _ in 0..fields.int16()? {
+    for _ in 0..fields.count()? {
         fields.int32()?;
     }
     fields.end()?;

@@ -3,3 +3,4 @@
 pub mod backend;
 pub mod frame;
 pub mod frontend;
+pub mod ledger;
