@@ -1,8 +1,8 @@
 //! Makes metrics and registers them.
 
 use prometheus::{
-    Counter, CounterVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, core::Collector,
+    Counter, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, core::Collector,
 };
 
 /// Bounds in seconds for what takes microseconds: 1 µs to 1 s.
@@ -53,15 +53,6 @@ impl Build {
         labels: &[&str],
     ) -> prometheus::Result<IntCounterVec> {
         self.registered(IntCounterVec::new(Opts::new(name, help), labels)?)
-    }
-
-    pub(super) fn seconds_counters(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> prometheus::Result<CounterVec> {
-        self.registered(CounterVec::new(Opts::new(name, help), labels)?)
     }
 
     pub(super) fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {

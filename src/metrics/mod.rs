@@ -7,7 +7,12 @@
 
 mod audit;
 mod build;
+mod gateway;
+mod process;
 mod registry;
+mod target;
 
 pub use audit::AuditMetrics;
+pub use gateway::{FactsMetrics, LoginMetrics, PolicyMetrics};
 pub use registry::Metrics;
+pub use target::{PoolMetrics, TargetMetrics, UpstreamErrors};
