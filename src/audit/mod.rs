@@ -1,1 +1,5 @@
 //! The audit log: append, chain, verify.
+
+mod receipt;
+
+pub use receipt::Receipt;
