@@ -1,5 +1,1 @@
 //! The audit log: append, chain, verify.
-
-mod receipt;
-
-pub use receipt::Receipt;
