@@ -4,3 +4,4 @@ pub mod backend;
 pub mod frame;
 pub mod frontend;
 pub mod ledger;
+pub mod upstream;
