@@ -43,6 +43,7 @@ pub(in crate::policy) fn read<T: DeserializeOwned + Default>(file: &PolicyFile) 
             max_aliases: ALIASES,
             max_anchors: ALIASES,
             max_recorded_anchor_events: NODES,
+            enforce_alias_anchor_ratio: false,
         },
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: NODES,

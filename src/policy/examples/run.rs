@@ -68,17 +68,16 @@ impl fmt::Display for ExampleFailure {
     }
 }
 
-/// The targets of the configuration, if it is at hand; an example may bring its own.
-pub type Targets<'t> = &'t [Target];
-
 /// Turns the text of a statement, at a place, into facts.
 type Analyze<'a> = dyn FnMut(&str, &Place) -> Result<Vec<Facts>, Unanalyzable> + 'a;
 
 /// Judges every example of `files` on `policy`.
+///
+/// `targets` are those of the configuration, if it is at hand; an example may name its environment itself.
 pub fn run(
     files: &[PolicyFile],
     policy: &Arc<Policy>,
-    targets: Targets<'_>,
+    targets: &[Target],
     analyze: &mut Analyze<'_>,
 ) -> ExampleReport {
     let mut report = ExampleReport::default();
@@ -129,7 +128,7 @@ impl Scene {
         file: &PolicyFile,
         given: &Given,
         policy: &Arc<Policy>,
-        targets: Targets<'_>,
+        targets: &[Target],
     ) -> Result<Self, Vec<PolicyProblem>> {
         let mut problems = Vec::new();
         let place =
@@ -237,7 +236,7 @@ fn target(
     file: &PolicyFile,
     given: &Given,
     policy: &Policy,
-    targets: Targets<'_>,
+    targets: &[Target],
     problems: &mut Vec<PolicyProblem>,
 ) -> Option<Target> {
     let known = targets.iter().find(|target| *target.name == *given.target.value);
