@@ -70,6 +70,12 @@ fn kind(error: &Error) -> ProblemKind {
             nearest: nearest(field, expected.iter().copied()),
             known: expected.iter().map(ToString::to_string).collect(),
         },
+        Error::SerdeUnknownVariant { variant, expected, .. } => ProblemKind::UnknownName {
+            what: "word",
+            name: variant.clone(),
+            nearest: nearest(variant, expected.iter().copied()),
+            known: expected.iter().map(ToString::to_string).collect(),
+        },
         Error::SerdeMissingField { field, .. } => ProblemKind::MissingKey { key: (*field).to_owned() },
         Error::DuplicateMappingKey { key, .. } => {
             ProblemKind::Duplicate { what: "key", name: key.clone().unwrap_or_default(), first: None }
