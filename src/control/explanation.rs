@@ -148,8 +148,10 @@ impl Explanation {
     ) -> Self {
         let (statements, refusal) = match analysis {
             Ok(batch) => {
-                let each =
-                    batch.iter().map(|facts| statement(snapshot, principal, place, sql, facts, now)).collect();
+                let each = batch
+                    .iter()
+                    .map(|facts| statement(snapshot, principal, place, sql, facts, now))
+                    .collect();
                 (each, None)
             }
             Err(reason) => (Vec::new(), Some(not_understood(reason))),
@@ -228,12 +230,9 @@ fn need(need: ExplainedNeed) -> NeedView {
         until: None,
     };
     match outcome {
-        Outcome::Granted { grant, holder, reason, until } => NeedView {
-            grant: Some(grant),
-            holder: Some(holder),
-            until,
-            ..plain("granted", Some(reason))
-        },
+        Outcome::Granted { grant, holder, reason, until } => {
+            NeedView { grant: Some(grant), holder: Some(holder), until, ..plain("granted", Some(reason)) }
+        }
         Outcome::Forbidden { environment } => {
             plain("forbidden", Some(format!("the ceiling of environment {environment}")))
         }

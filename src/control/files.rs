@@ -25,17 +25,17 @@ pub fn read_policy(directory: &Path) -> Result<Vec<PolicyFile>, ControlError> {
                 return Err(unreadable(std::io::Error::other("the file is over 4 MiB: split it")));
             }
             let text = fs::read_to_string(&path).map_err(unreadable)?;
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-            Ok(PolicyFile { path: name.unwrap_or_default(), text })
+            Ok(PolicyFile { path: path.display().to_string(), text })
         })
         .collect()
 }
 
-/// SHA-256 over names and texts, hexadecimal.
+/// SHA-256 over names (without their directory) and texts, hexadecimal.
 pub fn digest(files: &[PolicyFile]) -> String {
     let mut context = hash::Context::new(&hash::SHA256);
     for file in files {
-        for part in [&file.path, &file.text] {
+        let name = file.path.rsplit('/').next().unwrap_or_default();
+        for part in [name, file.text.as_str()] {
             // The length goes first, so that nothing can move from one part to the next unseen.
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part.as_bytes());
@@ -98,7 +98,7 @@ mod tests {
             fs::write(dir.path().join(name), "groups: {}\n").unwrap();
         }
         let names: Vec<_> = read_policy(dir.path()).unwrap().into_iter().map(|file| file.path).collect();
-        assert_eq!(names, ["a.yml", "b.yaml"]);
+        assert_eq!(names, ["a.yml", "b.yaml"].map(|name| dir.path().join(name).display().to_string()));
     }
 
     #[test]

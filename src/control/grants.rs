@@ -182,7 +182,10 @@ fn warnings(state: &State, targets: &[Target], grant: &Grant) -> Vec<String> {
     for target in targets.iter().filter(|target| grant.target.matches(&target.name)) {
         for ceiling in state.policy.ceilings.iter().filter(|it| it.environment.matches(&target.environment)) {
             let forbidden = |permission: &_| {
-                ceiling.forbid.iter().any(|no| crate::model::permission::Permission::implied(*permission).contains(no))
+                ceiling
+                    .forbid
+                    .iter()
+                    .any(|no| crate::model::permission::Permission::implied(*permission).contains(no))
             };
             for permission in grant.permissions.iter().filter(forbidden) {
                 let except = match ceiling.except.len() {

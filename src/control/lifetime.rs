@@ -109,7 +109,19 @@ mod tests {
     #[test]
     fn what_is_too_short_too_long_or_unclear_is_refused() {
         for text in [
-            "", "0s", "2", "m", "-2m", "2m ", "91d", "90d1s", "30m1h", "1h1h", "1.5h", "2w", "99999999999999999999d",
+            "",
+            "0s",
+            "2",
+            "m",
+            "-2m",
+            "2m ",
+            "91d",
+            "90d1s",
+            "30m1h",
+            "1h1h",
+            "1.5h",
+            "2w",
+            "99999999999999999999d",
         ] {
             assert!(text.parse::<Lifetime>().is_err(), "{text}");
         }

@@ -32,7 +32,9 @@ pub use explanation::{Explanation, Question, StatementExplanation};
 pub use files::{digest, read_policy};
 pub use lifetime::{BadLifetime, Lifetime};
 pub use ports::{BoxFuture, Explain, ExplainError, Sessions, TargetHealth, Targets};
-pub use requests::{GrantQuery, NewGrant, NewKey, NewPassword, NewPrincipal, NewToken, PrincipalPatch, Revoke};
+pub use requests::{
+    GrantQuery, NewGrant, NewKey, NewPassword, NewPrincipal, NewToken, PrincipalPatch, Revoke,
+};
 pub use views::{
     CreatedGrant, CreatedKey, CreatedToken, GrantView, KeyView, LifeState, PolicyRejection, PolicyView,
     PrincipalView, Removed, RevocationView, SessionView, TokenView,

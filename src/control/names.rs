@@ -13,7 +13,9 @@ pub(super) fn check_name(field: &'static str, name: &str) -> Result<(), ControlE
     }
     Err(invalid(
         field,
-        format!("a name begins with a letter or digit, goes on with these or . _ - @ +, and has at most {MAX_NAME}"),
+        format!(
+            "a name begins with a letter or digit, goes on with these or . _ - @ +, and has at most {MAX_NAME}"
+        ),
     ))
 }
 

@@ -63,9 +63,8 @@ impl Control {
         let actor = actor.to_owned();
         self.to_the_end(|control| async move {
             let mut state = control.turn().await;
-            let mut stored = state
-                .principal_to_change(&name, control.now())
-                .ok_or_else(|| unknown("principal", &name))?;
+            let mut stored =
+                state.principal_to_change(&name, control.now()).ok_or_else(|| unknown("principal", &name))?;
             let only_disables = patch.disabled == Some(true) && patch.groups.is_none();
             let what = apply(&mut stored, patch, |groups| state.known_groups(groups))?;
             let record = changed(&actor, &name, &what);
@@ -203,13 +202,18 @@ pub(super) fn fresh_salt() -> Result<StoredPassword, ControlError> {
 fn apply(
     stored: &mut StoredPrincipal,
     patch: PrincipalPatch,
-    known: impl FnOnce(Vec<crate::model::ids::GroupName>) -> Result<Vec<crate::model::ids::GroupName>, ControlError>,
+    known: impl FnOnce(
+        Vec<crate::model::ids::GroupName>,
+    ) -> Result<Vec<crate::model::ids::GroupName>, ControlError>,
 ) -> Result<String, ControlError> {
     let mut what = Vec::new();
     if let Some(groups) = patch.groups {
         stored.groups = known(groups)?;
         let names: Vec<_> = stored.groups.iter().map(|group| group.as_str()).collect();
-        what.push(format!("groups set to {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") }));
+        what.push(format!(
+            "groups set to {}",
+            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+        ));
     }
     if let Some(disabled) = patch.disabled {
         stored.disabled = disabled;

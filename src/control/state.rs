@@ -38,7 +38,8 @@ impl State {
         policy: Arc<Policy>,
         now: Timestamp,
     ) -> Result<Self, ControlError> {
-        let version = store.value(VERSION).await?.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+        let version =
+            store.value(VERSION).await?.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
         Ok(Self {
             version: version.unwrap_or(0),
             policy,
@@ -102,7 +103,11 @@ impl State {
     }
 
     /// The stored principal, or a new one to be stored if policy alone names it.
-    pub(super) fn principal_to_change(&self, name: &PrincipalName, now: Timestamp) -> Option<StoredPrincipal> {
+    pub(super) fn principal_to_change(
+        &self,
+        name: &PrincipalName,
+        now: Timestamp,
+    ) -> Option<StoredPrincipal> {
         match self.principals.get(name) {
             Some(stored) => Some(stored.clone()),
             None => self.knows(name).then(|| StoredPrincipal {

@@ -102,7 +102,10 @@ impl Control {
     ///
     /// # Errors
     /// `Store`.
-    pub async fn list_tokens(&self, principal: Option<&PrincipalName>) -> Result<Vec<TokenView>, ControlError> {
+    pub async fn list_tokens(
+        &self,
+        principal: Option<&PrincipalName>,
+    ) -> Result<Vec<TokenView>, ControlError> {
         let now = self.now();
         let stored = self.store().tokens(now).await?;
         let wanted = stored.into_iter().filter(|token| principal.is_none_or(|name| token.principal == *name));
