@@ -7,4 +7,6 @@ mod read;
 mod roles;
 
 pub use compile::{PolicyFile, parse};
-pub(super) use read::{At, locate, read};
+pub(super) use names::nearest;
+pub(super) use read::{locate, read};
+pub(super) use roles::permissions;
