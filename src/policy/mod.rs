@@ -34,3 +34,8 @@ pub use plan::plan_only;
 pub use refusal::missing_in_words;
 pub use rules::{Ceiling, Group, Policy, PolicyPrincipal, RoutineRule};
 pub use snapshot::{Snapshot, SnapshotParts};
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod properties;

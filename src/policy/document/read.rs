@@ -43,6 +43,7 @@ pub(in crate::policy) fn read<T: DeserializeOwned + Default>(file: &PolicyFile) 
             max_aliases: ALIASES,
             max_anchors: ALIASES,
             max_recorded_anchor_events: NODES,
+            enforce_alias_anchor_ratio: false,
         },
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: NODES,
@@ -67,6 +68,12 @@ fn kind(error: &Error) -> ProblemKind {
         Error::SerdeUnknownField { field, expected, .. } => ProblemKind::UnknownKey {
             key: field.clone(),
             nearest: nearest(field, expected.iter().copied()),
+            known: expected.iter().map(ToString::to_string).collect(),
+        },
+        Error::SerdeUnknownVariant { variant, expected, .. } => ProblemKind::UnknownName {
+            what: "word",
+            name: variant.clone(),
+            nearest: nearest(variant, expected.iter().copied()),
             known: expected.iter().map(ToString::to_string).collect(),
         },
         Error::SerdeMissingField { field, .. } => ProblemKind::MissingKey { key: (*field).to_owned() },

@@ -5,4 +5,4 @@
 mod format;
 mod run;
 
-pub use run::{ExampleFailure, ExampleReport, Targets, run};
+pub use run::{ExampleFailure, ExampleReport, run};

@@ -68,17 +68,16 @@ impl fmt::Display for ExampleFailure {
     }
 }
 
-/// The targets of the configuration, if it is at hand; an example may bring its own.
-pub type Targets<'t> = &'t [Target];
-
 /// Turns the text of a statement, at a place, into facts.
 type Analyze<'a> = dyn FnMut(&str, &Place) -> Result<Vec<Facts>, Unanalyzable> + 'a;
 
 /// Judges every example of `files` on `policy`.
+///
+/// `targets` are those of the configuration, if it is at hand; an example may name its environment itself.
 pub fn run(
     files: &[PolicyFile],
     policy: &Arc<Policy>,
-    targets: Targets<'_>,
+    targets: &[Target],
     analyze: &mut Analyze<'_>,
 ) -> ExampleReport {
     let mut report = ExampleReport::default();
@@ -129,7 +128,7 @@ impl Scene {
         file: &PolicyFile,
         given: &Given,
         policy: &Arc<Policy>,
-        targets: Targets<'_>,
+        targets: &[Target],
     ) -> Result<Self, Vec<PolicyProblem>> {
         let mut problems = Vec::new();
         let place =
@@ -237,7 +236,7 @@ fn target(
     file: &PolicyFile,
     given: &Given,
     policy: &Policy,
-    targets: Targets<'_>,
+    targets: &[Target],
     problems: &mut Vec<PolicyProblem>,
 ) -> Option<Target> {
     let known = targets.iter().find(|target| *target.name == *given.target.value);
@@ -344,3 +343,134 @@ fn instant(file: &PolicyFile, text: Option<&Text>, problems: &mut Vec<PolicyProb
 /// Noon of the first day of 2026, where an example names no instant.
 const USUAL_NOW: Timestamp = Timestamp::constant(1_767_268_800, 0);
 const MOST_SHOWN: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{facts::AccessMode, object::Object},
+        policy::fixture::{facts, file, reads, relation, shipped, target as hr_target},
+    };
+
+    const SHIPPED: &str = include_str!("../../../policies/access.test.yaml");
+
+    /// What the statements of these tests do.
+    fn analyze(statement: &str, _place: &Place) -> Result<Vec<Facts>, Unanalyzable> {
+        let role = Object::Server { what: "role".into() };
+        Ok(vec![match statement.trim() {
+            "EXPLAIN SELECT * FROM public.salary" => {
+                facts(&[(AccessMode::Explain, relation("public.salary"))], &[], true)
+            }
+            "SELECT * FROM public.salary" => reads(&["public.salary"]),
+            "SELECT * FROM public.employee" => reads(&["public.employee"]),
+            "SELECT * FROM public.employee JOIN public.salary USING (id)" => {
+                reads(&["public.employee", "public.salary"])
+            }
+            "DELETE FROM public.employee" => {
+                facts(&[(AccessMode::Write, relation("public.employee"))], &[], false)
+            }
+            "CREATE ROLE intruder" | "CREATE ROLE helper" => {
+                facts(&[(AccessMode::Administer, role)], &[], false)
+            }
+            "SELECT public.hr_full_name(first_name, last_name) FROM public.employee" => {
+                facts(&[(AccessMode::Read, relation("public.employee"))], &["public.hr_full_name"], true)
+            }
+            other => {
+                return Err(Unanalyzable::Syntax {
+                    message: format!("no such test: {other}"),
+                    position: None,
+                });
+            }
+        }])
+    }
+
+    fn report(text: &str) -> ExampleReport {
+        run(&[file("t.test.yaml", text)], &shipped(), &[], &mut analyze)
+    }
+
+    #[test]
+    fn the_shipped_examples_hold() {
+        let report = report(SHIPPED);
+        assert_eq!(report, ExampleReport { passed: 9, ..ExampleReport::default() });
+        assert!(report.is_good());
+    }
+
+    #[test]
+    fn the_examples_of_the_reference_hold() {
+        let reference = include_str!("../../../docs/policy.md");
+        let block = reference.split("```yaml test\n").nth(1).unwrap();
+        assert_eq!(report(block.split("```").next().unwrap()).passed, 2);
+    }
+
+    #[test]
+    fn a_failure_says_where_what_was_expected_and_what_came() {
+        let text = "\
+- given: { principal: dana, target: hr, database: hr_prod, environment: prod }
+  statement: SELECT * FROM public.salary
+  expect: allow
+- name: too little
+  given: { principal: ada, target: hr, database: hr_prod, environment: prod }
+  statement: SELECT * FROM public.salary
+  expect: { deny: [ { permission: select, object: public.salary } ] }
+- name: another table
+  given: { principal: dana, target: hr, database: hr_prod, environment: prod }
+  statement: SELECT * FROM public.salary
+  expect: { deny: [ { permission: select, object: public.employee } ] }
+- name: not SQL
+  given: { principal: dana, target: hr, database: hr_prod, environment: prod }
+  statement: SELEC
+  expect: deny
+";
+        let failures: Vec<_> = report(text).failures.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            failures,
+            [
+                "t.test.yaml:1:3: SELECT * FROM public.salary: expected allow, got deny (select on public.salary)",
+                "t.test.yaml:4:3: too little: expected deny (select on public.salary), got allow (by standing:admins/0)",
+                "t.test.yaml:8:3: another table: expected deny (select on public.employee), got deny (select on public.salary)",
+                "t.test.yaml:12:3: not SQL: expected deny, got refuse (no such test: SELEC)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_slip_in_an_example_is_a_problem_and_no_pass() {
+        let given = |given: &str, expect: &str| {
+            let text = format!("- {{ given: {{ {given} }}, statement: SELEC, expect: {expect} }}");
+            let report = report(&text);
+            assert_eq!((report.passed, report.failures.len(), report.is_good()), (0, 0, false));
+            report.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        };
+        let place = "target: hr, database: hr_prod, environment: prod";
+        for (given, words) in [
+            (
+                given(&format!("principal: dan, {place}"), "deny"),
+                "t.test.yaml:1:25: unknown principal \"dan\": write \"dana\"",
+            ),
+            (given("principal: dana, target: hr, database: d", "deny"), "key \"environment\" is missing"),
+            (
+                given(
+                    &format!(
+                        "principal: dana, {place}, now: noon, grants: [ {{ permissions: [selct], objects: [a] }} ]"
+                    ),
+                    "deny",
+                ),
+                "bad instant \"noon\"",
+            ),
+            (
+                given(&format!("principal: dana, {place}"), "denied"),
+                "unknown word \"denied\": write one of allow, deny, refuse",
+            ),
+        ] {
+            assert!(given.contains(words), "{given}");
+        }
+    }
+
+    #[test]
+    fn the_configuration_brings_the_environment() {
+        let text = "- { given: { principal: dana, target: hr, database: hr_prod }, statement: SELEC, expect: refuse }";
+        let targets = [hr_target("hr", "prod")];
+        let report = run(&[file("t.test.yaml", text)], &shipped(), &targets, &mut analyze);
+        assert!(report.is_good() && report.passed == 1);
+    }
+}
