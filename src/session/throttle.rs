@@ -120,8 +120,9 @@ impl<K: Eq + Hash> Failures<K> {
     fn make_room(&mut self, now_ms: i64) {
         let mut ends = self.forgotten_at.values().copied().collect::<Vec<_>>();
         let middle = ends.len() / 2;
-        let (_, median, _) = ends.select_nth_unstable(middle.min(ends.len().saturating_sub(1)));
-        let keep_after = (*median).max(now_ms);
+        // Called when something is remembered, so there is a middle.
+        let median = if ends.is_empty() { now_ms } else { *ends.select_nth_unstable(middle).1 };
+        let keep_after = median.max(now_ms);
         self.forgotten_at.retain(|_, at| *at > keep_after);
     }
 
