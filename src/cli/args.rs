@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use crate::{
     api::bodies::{Lifetime, Scope},
     model::{
-        ids::{DatabaseName, EnvironmentName, GrantId, GroupName, KeyId, PrincipalName, SessionId, TargetName, TokenId},
+        ids::{
+            DatabaseName, EnvironmentName, GrantId, GroupName, KeyId, PrincipalName, SessionId, TargetName,
+            TokenId,
+        },
         object::{Glob, ObjectPattern},
         permission::Permission,
     },

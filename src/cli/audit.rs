@@ -33,7 +33,10 @@ fn print(file: &Path, report: &Report) {
         println!("Keep these two elsewhere: they show later whether the end was cut off.");
     }
     if report.unended_count > 0 {
-        println!("{} statements have no end record (running, or lost with the gateway):", report.unended_count);
+        println!(
+            "{} statements have no end record (running, or lost with the gateway):",
+            report.unended_count
+        );
         for unended in &report.unended {
             println!("  record {}: statement {}", unended.sequence, clean(&unended.statement));
         }
@@ -45,7 +48,10 @@ fn print(file: &Path, report: &Report) {
     for problem in &report.problems {
         eprintln!("{}:{}: {}", file.display(), problem.line, clean(&problem.kind.to_string()));
     }
-    eprintln!("error: the log is not whole: {} problems. Keep it as it is, as evidence.", report.problem_count);
+    eprintln!(
+        "error: the log is not whole: {} problems. Keep it as it is, as evidence.",
+        report.problem_count
+    );
 }
 
 fn print_json(report: &Report) -> anyhow::Result<()> {
@@ -54,11 +60,8 @@ fn print_json(report: &Report) -> anyhow::Result<()> {
         .iter()
         .map(|it| json!({ "sequence": it.sequence, "statement": it.statement }))
         .collect();
-    let problems: Vec<_> = report
-        .problems
-        .iter()
-        .map(|it| json!({ "line": it.line, "problem": it.kind.to_string() }))
-        .collect();
+    let problems: Vec<_> =
+        report.problems.iter().map(|it| json!({ "line": it.line, "problem": it.kind.to_string() })).collect();
     let last = report.last.as_ref().map(|(sequence, hash)| json!({ "sequence": sequence, "hash": hash }));
     let answer = json!({
         "whole": report.is_whole(),

@@ -54,7 +54,11 @@ impl Api {
         Ok(Self { client: builder.build().context("could not set up TLS")?, base, key })
     }
 
-    pub(super) async fn get<A: DeserializeOwned>(&self, path: &[&str], query: &impl Serialize) -> anyhow::Result<A> {
+    pub(super) async fn get<A: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &impl Serialize,
+    ) -> anyhow::Result<A> {
         let request = self.request(Method::GET, path)?.query(query);
         self.answer(request).await
     }
@@ -97,7 +101,9 @@ impl Api {
         }
         match serde_json::from_slice::<ProblemBody>(&body) {
             Ok(problem) => Err(told(status, &problem)),
-            Err(_) => bail!("{} answers {status}, but not as a tidegate does: look at TIDEGATE_API", self.base),
+            Err(_) => {
+                bail!("{} answers {status}, but not as a tidegate does: look at TIDEGATE_API", self.base)
+            }
         }
     }
 
@@ -118,7 +124,9 @@ impl Api {
 fn told(status: StatusCode, problem: &ProblemBody) -> anyhow::Error {
     let field = problem.field.as_ref().map(|field| format!(" (field {field})")).unwrap_or_default();
     let hint = match status {
-        StatusCode::UNAUTHORIZED => "\nThe key in TIDEGATE_KEY or TIDEGATE_KEY_FILE is not this gateway's, or is over.",
+        StatusCode::UNAUTHORIZED => {
+            "\nThe key in TIDEGATE_KEY or TIDEGATE_KEY_FILE is not this gateway's, or is over."
+        }
         status if status.is_server_error() => "\nThe gateway's log says more.",
         _ => "",
     };

@@ -8,7 +8,7 @@ use tokio::runtime;
 
 use super::{
     args::{AuditCommand, Cli, Command, PolicyCommand},
-    audit, explain, grant, key, policy, session, token, user,
+    audit, explain, grant, key, policy, serve, session, token, user,
 };
 
 /// Runs the command that the process was started with.
@@ -26,7 +26,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve { config } => serve(config),
+        Command::Serve { config } => serve::run(&config),
         Command::Policy(PolicyCommand::Check { directory, json }) => policy::check(&directory, json),
         Command::Policy(PolicyCommand::Test { directory, json }) => policy::test(&directory, json),
         Command::Audit(AuditCommand::Verify { file, json }) => audit::verify(&file, json),

@@ -54,8 +54,7 @@ async fn create(args: GrantCreateArgs) -> anyhow::Result<ExitCode> {
         starts_at: args.starts_at,
         reason: args.reason,
     };
-    let made: CreatedGrant =
-        Api::new(&args.connection)?.send(Method::POST, &["grants"], &new).await?;
+    let made: CreatedGrant = Api::new(&args.connection)?.send(Method::POST, &["grants"], &new).await?;
     show(args.connection.json, &made, |it| {
         println!("Grant {}", it.grant.id);
         println!("{}", sentence(&it.grant));

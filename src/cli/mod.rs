@@ -14,6 +14,7 @@ mod key;
 mod output;
 mod password;
 mod policy;
+mod serve;
 mod session;
 mod token;
 mod user;

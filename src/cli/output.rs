@@ -27,7 +27,10 @@ pub(super) fn table(head: &[&str], rows: Vec<Vec<String>>, nothing: &str) {
         return;
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(head);
+    table
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(head);
     for row in rows {
         table.add_row(row.iter().map(|cell| clean(cell)));
     }
@@ -38,7 +41,9 @@ pub(super) fn table(head: &[&str], rows: Vec<Vec<String>>, nothing: &str) {
 
 /// `text` without what would command a terminal; line ends stay.
 pub(super) fn clean(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() && letter != '\n' { '\u{fffd}' } else { letter }).collect()
+    text.chars()
+        .map(|letter| if letter.is_control() && letter != '\n' { '\u{fffd}' } else { letter })
+        .collect()
 }
 
 /// Words with ", " between them, or "-".

@@ -25,7 +25,10 @@ pub(super) fn ask(of: &str, from_stdin: bool) -> anyhow::Result<Secret<String>> 
 fn first_line(input: impl Read) -> anyhow::Result<Secret<String>> {
     let mut text = Secret::new(String::new());
     let mut taken = String::new();
-    input.take(MAX_BYTES).read_to_string(&mut taken).context("could not read the password from standard input")?;
+    input
+        .take(MAX_BYTES)
+        .read_to_string(&mut taken)
+        .context("could not read the password from standard input")?;
     std::mem::swap(&mut text, &mut Secret::new(taken));
     let line = text.expose().split('\n').next().unwrap_or_default();
     let line = line.strip_suffix('\r').unwrap_or(line);

@@ -77,8 +77,7 @@ pub(super) async fn status(connection: &Connection) -> anyhow::Result<ExitCode> 
 }
 
 pub(super) async fn reload(connection: &Connection) -> anyhow::Result<ExitCode> {
-    let status: PolicyView =
-        Api::new(connection)?.call(Method::POST, &["policy", "reload"]).await?;
+    let status: PolicyView = Api::new(connection)?.call(Method::POST, &["policy", "reload"]).await?;
     show(connection.json, &status, print_status)
 }
 
@@ -116,8 +115,10 @@ fn print_problems(problems: &[PolicyProblem]) -> anyhow::Result<ExitCode> {
 
 fn told(problems: &[PolicyProblem]) -> Vec<serde_json::Value> {
     let each = problems.iter();
-    each.map(|it| json!({ "path": it.path, "line": it.line, "column": it.column, "problem": it.kind.to_string() }))
-        .collect()
+    each.map(
+        |it| json!({ "path": it.path, "line": it.line, "column": it.column, "problem": it.kind.to_string() }),
+    )
+    .collect()
 }
 
 fn with_cause(error: crate::control::ControlError) -> anyhow::Error {

@@ -16,8 +16,7 @@ pub(super) async fn run(command: TokenCommand) -> anyhow::Result<ExitCode> {
     match command {
         TokenCommand::Create { principal, ttl, name, connection } => {
             let new = NewToken { principal, name, lifetime: ttl };
-            let made: CreatedToken =
-                Api::new(&connection)?.send(Method::POST, &["tokens"], &new).await?;
+            let made: CreatedToken = Api::new(&connection)?.send(Method::POST, &["tokens"], &new).await?;
             show(connection.json, &made, |it| {
                 // The token stands alone on standard output, so that a script can take it.
                 eprintln!(

@@ -28,7 +28,9 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<ExitCode> {
         UserCommand::Passwd { name, password_stdin, connection } => {
             let api = Api::new(&connection)?;
             set_password(&api, &name, &password::ask(&name, password_stdin)?).await?;
-            show(connection.json, &json!({ "password_set": name }), |_| println!("{name} has a new password."))
+            show(connection.json, &json!({ "password_set": name }), |_| {
+                println!("{name} has a new password.")
+            })
         }
         UserCommand::Groups { name, groups, connection } => {
             let patch = PrincipalPatch { groups: Some(groups), disabled: None };
