@@ -254,7 +254,8 @@ impl Lease {
             match reset::reset(&mut connection, slot.lane(), in_transaction).await {
                 Ok(()) => slot.put_back(connection),
                 Err(error) => {
-                    tracing::debug!(target = %slot.target().name, lane = %slot.lane(), %error, "reset failed");
+                    slot.errors().reset.inc();
+                    tracing::debug!(target_name = %slot.target().name, lane = %slot.lane(), %error, "reset failed");
                     connection.close();
                 }
             }
