@@ -6,7 +6,7 @@ use crate::{
     control::{
         self, BoxFuture, ExplainError, Explain, Explanation, Question, SessionView, Sessions, TargetHealth, Targets,
     },
-    model::{dialect::Dialect, ids::{DatabaseName, SessionId}, name_context::{NameContext, SearchPath}, target::Place},
+    model::{ids::{DatabaseName, SessionId, TargetName}, name_context::{NameContext, SearchPath}, target::Place},
     session::{Gate, Who},
     sql::search_path_entries,
 };
@@ -44,7 +44,11 @@ pub(super) struct KnownTargets(pub(super) Arc<Gate>);
 impl Targets for KnownTargets {
     fn health(&self) -> Vec<TargetHealth> {
         let all = self.0.pools.health().into_iter();
-        all.map(|(target, health)| TargetHealth { target, up: health.is_up(), problem: health.problem }).collect()
+        all.map(|(target, health)| {
+            let problem = health.problem.map(|problem| problem.to_string());
+            TargetHealth { target, up: problem.is_none(), problem }
+        })
+        .collect()
     }
 }
 
@@ -52,7 +56,7 @@ impl Targets for KnownTargets {
 pub(super) struct Judge {
     pub(super) gate: Arc<Gate>,
     /// The database of a question that names none, by target.
-    pub(super) first_databases: Vec<(crate::model::ids::TargetName, Option<DatabaseName>)>,
+    pub(super) first_databases: Vec<(TargetName, Option<DatabaseName>)>,
 }
 
 impl Explain for Judge {

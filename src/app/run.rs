@@ -234,8 +234,7 @@ fn make_data_directory(config: &Config) -> Result<(), AppError> {
 fn open_audit(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<AuditLog, AppError> {
     let settings =
         AuditSettings { path: config.audit.path.clone(), durability: config.audit.durability };
-    let now = clock.clone();
-    Ok(AuditLog::open(&settings, Arc::new(move || now.now()), &metrics.audit)?)
+    Ok(AuditLog::open(&settings, clock.clone(), &metrics.audit)?)
 }
 
 fn limits(configured: &config::Limits) -> Limits {

@@ -2,6 +2,7 @@
 
 use crate::{
     config,
+    model::ids::TargetName,
     net::{ClientTls, NetError, Roots},
     session::login::Listing,
     upstream::{Account, Accounts, Credential, Endpoint, PoolSettings, TargetSettings, TargetTls},
@@ -44,7 +45,7 @@ pub(super) fn upstream(target: &config::TargetSettings) -> Result<TargetSettings
 
 /// For the listeners.
 pub(super) fn listings(listener: &config::Listener, targets: &[config::TargetSettings]) -> Vec<Listing> {
-    let listed = |name| targets.iter().find(|target| target.target.name == *name);
+    let listed = |name: &TargetName| targets.iter().find(|target| target.target.name == *name);
     let found = listener.targets.iter().filter_map(listed);
     found
         .map(|target| Listing { target: target.target.name.clone(), databases: target.databases.clone() })
