@@ -37,12 +37,19 @@ fn logins(gate: &Gate) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn psql_logs_in_with_scram_bound_to_the_channel() {
+async fn psql_logs_in_with_scram_bound_to_the_channel_in_tls_1_2_and_1_3() {
     let gate = Gate::start(|_| {}).await;
-    let connection = format!("{} channel_binding=require user=dana dbname=hr_prod", gate.verified());
-    let Some(output) = gate.psql(&connection, PASSWORD).await else { return };
-    let_in(&output);
-    assert_eq!(logins(&gate), ["login dana password"]);
+    for version in ["TLSv1.2", "TLSv1.3"] {
+        let tls = format!("ssl_min_protocol_version={version} ssl_max_protocol_version={version}");
+        let connection =
+            format!("{} {tls} channel_binding=require user=dana dbname=hr_prod", gate.verified());
+        let Some(output) = gate.psql(&connection, PASSWORD).await else { return };
+        let_in(&output);
+    }
+    assert_eq!(logins(&gate), ["login dana password", "login dana password"]);
+    let outdated = "ssl_min_protocol_version=TLSv1.1 ssl_max_protocol_version=TLSv1.1";
+    let connection = format!("{} {outdated} user=dana dbname=hr_prod", gate.verified());
+    assert!(!gate.psql(&connection, PASSWORD).await.unwrap().status.success());
 }
 
 #[tokio::test]
