@@ -5,18 +5,18 @@ use std::{fs, path::Path};
 use super::expect::Want;
 
 /// One batch and what is expected of it.
-pub struct Case {
+pub(crate) struct Case {
     /// File and line of its first line.
-    pub place: String,
+    pub(crate) place: String,
     /// Changes of the context: key and value.
-    pub context: Vec<(String, String)>,
-    pub sql: String,
+    pub(crate) context: Vec<(String, String)>,
+    pub(crate) sql: String,
     /// One for each statement.
-    pub wants: Vec<Want>,
+    pub(crate) wants: Vec<Want>,
 }
 
 /// All cases of a folder, in the order of the files' names.
-pub fn cases(folder: &Path) -> Vec<Case> {
+pub(crate) fn cases(folder: &Path) -> Vec<Case> {
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files

@@ -8,7 +8,7 @@ use tidegate::model::{
 };
 
 /// Any of some lists, and flags.
-pub struct Want {
+pub(crate) struct Want {
     text: String,
     alternatives: Vec<Vec<Item>>,
     read_only: Option<bool>,
@@ -28,7 +28,7 @@ enum Item {
 }
 
 impl Want {
-    pub fn parse(line: &str, place: &str) -> Self {
+    pub(crate) fn parse(line: &str, place: &str) -> Self {
         let (what, flags) = line.split_once(" | ").unwrap_or((line, ""));
         let mut want =
             Self { text: line.trim().to_owned(), alternatives: Vec::new(), read_only: None, runs: None };
@@ -50,13 +50,13 @@ impl Want {
     }
 
     /// Whether a batch with this line may be refused as a whole.
-    pub fn allows_refusal(&self) -> bool {
+    pub(crate) fn allows_refusal(&self) -> bool {
         let refused = |item| matches!(item, &Item::Refused | &Item::Gated | &Item::Guarded);
         self.alternatives.iter().flatten().any(refused)
     }
 
     /// What is wrong with the facts, if anything is.
-    pub fn problem(&self, facts: &Facts) -> Option<String> {
+    pub(crate) fn problem(&self, facts: &Facts) -> Option<String> {
         let found = Found::of(facts);
         if !self.alternatives.iter().any(|items| found.fits(items)) {
             return Some(format!("wanted {}, found {found}", self.text));
@@ -76,7 +76,7 @@ impl Want {
         None
     }
 
-    pub fn problem_of_refusal(&self, error: &Unanalyzable) -> Option<String> {
+    pub(crate) fn problem_of_refusal(&self, error: &Unanalyzable) -> Option<String> {
         (!self.allows_refusal())
             .then(|| format!("wanted {}, found it refused: {error} ({error:?})", self.text))
     }

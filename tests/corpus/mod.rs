@@ -1,6 +1,6 @@
 //! The corpus of statements: its format, the world it is read in, and what its expectations mean.
 
-pub mod case;
-pub mod expect;
-pub mod shared;
-pub mod world;
+pub(crate) mod case;
+pub(crate) mod expect;
+pub(crate) mod shared;
+pub(crate) mod world;

@@ -10,7 +10,7 @@ use flate2::read::GzDecoder;
 use serde_json::Value;
 
 /// The lines of one corpus; `None`, and a word about it, if it is not there.
-pub fn lines(name: &str) -> Option<Vec<Value>> {
+pub(crate) fn lines(name: &str) -> Option<Vec<Value>> {
     let path = path(name);
     let Ok(file) = File::open(&path) else {
         println!("skipped: {} is not there", path.display());

@@ -50,7 +50,7 @@ const ROUTINES: &[(&str, &[&str])] = &[
 ];
 
 /// The context of a case that changes nothing.
-pub fn context() -> NameContext {
+pub(crate) fn context() -> NameContext {
     NameContext {
         database: DatabaseName::from("hr_prod"),
         server_version: 18,
@@ -62,7 +62,7 @@ pub fn context() -> NameContext {
 }
 
 /// The same with the changes of a case.
-pub fn changed(changes: &[(String, String)]) -> NameContext {
+pub(crate) fn changed(changes: &[(String, String)]) -> NameContext {
     let mut context = context();
     for (key, value) in changes {
         match (key.as_str(), value.as_str()) {
@@ -79,7 +79,7 @@ pub fn changed(changes: &[(String, String)]) -> NameContext {
 }
 
 /// What the stock clients of the shared corpus find.
-pub fn of_clients() -> NameContext {
+pub(crate) fn of_clients() -> NameContext {
     let relations: &[(&str, &[&str])] = &[
         (
             "public",
@@ -101,7 +101,7 @@ pub fn of_clients() -> NameContext {
 }
 
 /// A database of which nothing is known.
-pub fn unknown() -> NameContext {
+pub(crate) fn unknown() -> NameContext {
     NameContext { catalog: None, ..context() }
 }
 
