@@ -297,7 +297,7 @@ mod tests {
     /// The true depth in nodes, from the tree's printed form, each node being one `Some(`.
     fn true_levels(text: &str) -> usize {
         let tree = stacker::grow(256 << 20, || {
-            let parsed = pg_query::parse(text, 0).unwrap();
+            let parsed = pg_query::parse(text, 0).unwrap_or_else(|error| panic!("{error}: {text}"));
             format!("{:?}", parsed.protobuf.stmts)
         });
         let (mut depth, mut deepest, mut open) = (0_usize, 0_usize, Vec::new());
@@ -355,8 +355,8 @@ mod tests {
             nested("", "a", " operator(pg_catalog.+) 1"),
             nested("", "1", " union select 2"),
             nested("", "1 from t", " join t on a = b and c = d"),
-            nested("1 from (", "select 1", ") x"),
-            nested("1 from rows from (f((select 1 from rows from (g(", "1", "))))) x"),
+            nested("1 from (select ", "1", ") x"),
+            nested("1 from rows from (f((select ", "1", "))) x"),
             format!("with a as ({}) select 1", "select 1 union ".repeat(n) + "select 2"),
             format!("insert into t values (({})) returning (select 1)", "1+".repeat(n) + "1"),
             format!(

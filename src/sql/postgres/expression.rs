@@ -276,7 +276,11 @@ impl Walk<'_> {
                 self.nodes(&bound.upperdatums)
             }
             NodeEnum::PartitionRangeDatum(datum) => self.maybe(datum.value.as_deref()),
-            NodeEnum::DefElem(option) => self.maybe(option.arg.as_deref()),
+            NodeEnum::DefElem(option) => match option.arg.as_deref().and_then(|arg| arg.node.as_ref()) {
+                // A word as a value (`fastupdate = off`) is read as a type's name.
+                Some(NodeEnum::TypeName(_)) => Ok(()),
+                _ => self.maybe(option.arg.as_deref()),
+            },
             _ => Err(unknown("a part of a definition")),
         }
     }

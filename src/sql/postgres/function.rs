@@ -118,8 +118,40 @@ impl Walk<'_> {
         let parts: Option<Vec<&str>> = name.as_ref().map(|parts| parts.iter().map(String::as_str).collect());
         match parts.as_deref().and_then(Name::of_parts) {
             Some(name) => self.touch_by_function(name, mode),
-            None => self.guarded(function),
+            None => match argument_of(call, argument).and_then(|argument| self.owner_of_sequence(argument)) {
+                // The sequence belongs to a column of the table, and is written as the table is.
+                Some(table) => {
+                    let parts: Vec<&str> = table.iter().map(String::as_str).collect();
+                    if let Some(name) = Name::of_parts(&parts) {
+                        self.touch_by_function(name, mode);
+                    }
+                }
+                None => self.guarded(function),
+            },
         }
+    }
+
+    /// The table in `pg_get_serial_sequence('table', …)`, cast to regclass or not.
+    fn owner_of_sequence(&self, argument: &Node) -> Option<Vec<String>> {
+        let call = match argument.node.as_ref()? {
+            NodeEnum::FuncCall(call) => call,
+            NodeEnum::TypeCast(cast) => {
+                let names = parts(&cast.type_name.as_ref()?.names)?;
+                let regclass = matches!(*names, ["regclass"] | ["pg_catalog", "regclass"]);
+                return if regclass { self.owner_of_sequence(cast.arg.as_deref()?) } else { None };
+            }
+            _ => return None,
+        };
+        let catalog = self.names.context.catalog.as_ref();
+        let built_in = match *parts(&call.funcname)? {
+            ["pg_catalog", "pg_get_serial_sequence"] => true,
+            ["pg_get_serial_sequence"] => {
+                !self.path_reaches(catalog.and_then(|catalog| catalog.routines.get("pg_get_serial_sequence")))
+            }
+            _ => false,
+        };
+        let name = constant::qualified_name(constant::text(argument_of(call, 0)?)?)?;
+        (built_in && name.len() <= 3).then_some(name)
     }
 
     fn named_schema(&mut self, function: &str, call: &FuncCall, argument: usize) {

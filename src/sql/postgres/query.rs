@@ -11,6 +11,7 @@ use crate::model::facts::{AccessMode, SessionEffect};
 
 use super::{
     names::Name,
+    setting::only_setting,
     walk::{Step, Walk, unknown},
 };
 
@@ -24,7 +25,9 @@ impl Walk<'_> {
         }
         self.nodes(&query.from_clause)?;
         self.nodes(&query.distinct_clause)?;
+        let outer_setting = std::mem::replace(&mut self.only_setting, only_setting(self, query));
         self.nodes(&query.target_list)?;
+        self.only_setting = outer_setting;
         self.maybe(query.where_clause.as_deref())?;
         self.nodes(&query.group_clause)?;
         self.maybe(query.having_clause.as_deref())?;

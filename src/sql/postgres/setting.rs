@@ -2,18 +2,20 @@
 
 use pg_query::{
     NodeEnum,
-    protobuf::{FuncCall, Node, VariableSetKind, VariableSetStmt, a_const::Val},
+    protobuf::{AExprKind, FuncCall, Node, SelectStmt, VariableSetKind, VariableSetStmt, a_const::Val},
 };
 
 use crate::model::{
     facts::{SessionEffect, StatementKind, TransactionEffect, Unanalyzable},
     ids::Ident,
+    object::Object,
 };
 
 use super::{
     builtin::{self, SettingClass},
     constant,
     function::argument_of,
+    names::{self, Meaning, Name},
     walk::{Head, Step, Walk, changes_names, unknown},
 };
 
@@ -175,7 +177,11 @@ impl Walk<'_> {
 
     /// `set_config(name, value, is_local)`: SET within a query.
     pub(super) fn set_config(&mut self, call: &FuncCall) -> Step {
-        let Some(name) = argument_of(call, 0).and_then(constant::text) else {
+        let name = match argument_of(call, 0) {
+            Some(column) if is_name_column(column) => self.only_setting.clone(),
+            other => other.and_then(constant::text).map(str::to_owned),
+        };
+        let Some(name) = name.as_deref() else {
             self.guarded("set_config");
             return Ok(());
         };
@@ -204,6 +210,35 @@ impl Walk<'_> {
             *read_write = true;
         }
         Ok(())
+    }
+}
+
+/// The setting in `FROM pg_settings WHERE name = 'setting'`: then the column `name` is that constant.
+///
+/// This is how pg_dump sets what older servers may not have.
+pub(super) fn only_setting(walk: &Walk<'_>, query: &SelectStmt) -> Option<String> {
+    let [from] = query.from_clause.as_slice() else { return None };
+    let Some(NodeEnum::RangeVar(relation)) = from.node.as_ref() else { return None };
+    let system = Object::Relation { schema: "pg_catalog".into(), name: "pg_settings".into() };
+    let certain = matches!(
+        walk.meaning(Name::of(relation)),
+        Meaning::System { object, also, .. } if object == system && also.is_empty()
+    );
+    let Some(NodeEnum::AExpr(equals)) = query.where_clause.as_deref()?.node.as_ref() else { return None };
+    let equality = equals.kind == AExprKind::AexprOp as i32
+        && names::parts(&equals.name).as_deref() == Some(&["="])
+        && equals.lexpr.as_deref().is_some_and(is_name_column);
+    let plain = relation.alias.is_none() && query.with_clause.is_none() && !walk.is_cte(relation);
+    if !(certain && equality && plain) {
+        return None;
+    }
+    constant::text(equals.rexpr.as_deref()?).map(str::to_owned)
+}
+
+fn is_name_column(node: &Node) -> bool {
+    match node.node.as_ref() {
+        Some(NodeEnum::ColumnRef(column)) => names::parts(&column.fields).as_deref() == Some(&["name"]),
+        _ => false,
     }
 }
 

@@ -11,6 +11,9 @@ pub(super) fn position(text: &str, message: &str) -> Option<usize> {
         return Some(text.chars().count() + 1);
     }
     let token = message.rsplit_once(" at or near \"")?.1.strip_suffix('"')?;
+    if message.starts_with("unterminated") {
+        return text.strip_suffix(token).map(|before| before.chars().count() + 1);
+    }
     let places = Lexer::new(text).filter(|place| text.get(place.start..place.end) == Some(token));
     places.take(ATTEMPTS).find_map(|place| {
         let cut = text.get(..place.end)?;
@@ -34,6 +37,7 @@ mod tests {
             ("selec 1", Some(1)),
             ("select 'ä' frm t x", Some(16)),
             ("select 1 from", Some(14)),
+            ("select 'ä', 'b", Some(13)),
             ("select x from x where x x", Some(25)),
         ] {
             match parse(text) {

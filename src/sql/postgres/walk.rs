@@ -39,6 +39,8 @@ pub(super) struct Walk<'n> {
     pub(super) columns_seen: usize,
     /// Places of the calls that run exactly once if the statement runs.
     pub(super) runs_once: Vec<i32>,
+    /// The setting that the column `name` stands for in a query on pg_settings.
+    pub(super) only_setting: Option<String>,
     pub(super) found: Found,
 }
 
@@ -67,6 +69,7 @@ impl<'n> Walk<'n> {
             own_schema: None,
             columns_seen: 0,
             runs_once: Vec::new(),
+            only_setting: None,
             found: Found::default(),
         }
     }
