@@ -4,4 +4,8 @@ pub mod backend;
 pub mod frame;
 pub mod frontend;
 pub mod ledger;
+pub mod scram;
+pub mod startup;
+mod startup_options;
+mod startup_parameters;
 pub mod upstream;
