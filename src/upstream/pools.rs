@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use prometheus::IntGauge;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
@@ -33,6 +34,7 @@ pub struct Pools(Arc<HashMap<TargetName, TargetPools>>);
 struct TargetPools {
     settings: Arc<TargetSettings>,
     accounts: Arc<[Ident]>,
+    up: IntGauge,
     read: Arc<LanePool>,
     write: Arc<LanePool>,
     admin: Arc<LanePool>,
@@ -159,6 +161,7 @@ impl TargetPools {
         let lane = |lane| Arc::new(LanePool::new(Arc::clone(&settings), lane, metrics));
         Self {
             accounts: settings.accounts.names(),
+            up: metrics.target(&settings.name).up,
             read: lane(Lane::Read),
             write: lane(Lane::Write),
             admin: lane(Lane::Admin),
@@ -200,6 +203,7 @@ impl TargetPools {
                 self.probe(pool, lane).await;
             }
         }
+        self.up.set(self.health().up.into());
     }
 
     async fn probe(&self, pool: &LanePool, lane: Lane) {

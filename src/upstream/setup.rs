@@ -6,6 +6,8 @@ use super::error::UpstreamError;
 use crate::{model::ids::Ident, wire::postgres::backend::message};
 
 /// A statement of the gateway's own; nobody's text gets into it.
+///
+/// All but [`Setup::Poison`] go as Query, which ends the unnamed prepared statement and portal as any Query does.
 #[derive(Clone, Copy, Debug)]
 pub enum Setup<'a> {
     /// BEGIN; what is `None` is left to the session's defaults.
