@@ -82,24 +82,25 @@ CREATE FUNCTION public.hr_full_name(first_name text, last_name text) RETURNS tex
 CREATE SEQUENCE public.ticket_no;
 
 -- What each shared account may do. These rights are the last wall behind the gateway: no more than its lane needs.
+-- read: reads. write: rows and definitions, so it owns the relations. admin: what is beyond relations.
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 REVOKE ALL ON DATABASE hr_prod FROM PUBLIC;
 GRANT CONNECT, TEMPORARY ON DATABASE hr_prod TO tidegate_read, tidegate_write, tidegate_admin;
-GRANT USAGE ON SCHEMA public TO tidegate_read, tidegate_write;
-GRANT ALL ON SCHEMA public TO tidegate_admin;
-GRANT SELECT ON ALL TABLES IN SCHEMA public TO tidegate_read, tidegate_write;
-GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO tidegate_write;
-GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO tidegate_write;
+GRANT CREATE ON DATABASE hr_prod TO tidegate_admin;
+GRANT USAGE ON SCHEMA public TO tidegate_read;
+GRANT USAGE, CREATE ON SCHEMA public TO tidegate_write, tidegate_admin;
+GRANT tidegate_write, pg_monitor, pg_signal_backend TO tidegate_admin;
 DO $$
-DECLARE relation regclass;
+DECLARE relation record;
 BEGIN
-    -- The admin account owns what it may redefine.
-    FOR relation IN SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v', 'S')
+    FOR relation IN
+        SELECT oid::regclass AS name,
+               CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind
+        FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v', 'S')
     LOOP
-        EXECUTE format('ALTER %s %s OWNER TO tidegate_admin',
-                       (SELECT CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END
-                        FROM pg_class WHERE oid = relation), relation);
+        EXECUTE format('ALTER %s %s OWNER TO tidegate_write', relation.kind, relation.name);
     END LOOP;
 END $$;
-ALTER FUNCTION public.hr_full_name(text, text) OWNER TO tidegate_admin;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO tidegate_read;
+ALTER DEFAULT PRIVILEGES FOR ROLE tidegate_write, tidegate_admin GRANT SELECT ON TABLES TO tidegate_read;
 ANALYZE;
