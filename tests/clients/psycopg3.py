@@ -46,22 +46,19 @@ def pipeline(connection):
 
 def pipeline_with_an_error(connection):
     connection.autocommit = True
-    try:
-        with connection.pipeline() as pipe:
-            one = connection.execute("SELECT 1")
-            two = connection.execute("SELECT 1 / %s", (0,))
-            three = connection.execute("SELECT 3")
+    with connection.pipeline() as pipe:
+        cursors = [connection.execute("SELECT 1"), connection.execute("SELECT 1 / %s", (0,)),
+                   connection.execute("SELECT 3")]
+        try:
             pipe.sync()
-            four = connection.execute("SELECT 4")
-            show("first", one.fetchall())
-            for cursor in (two, three):
-                try:
-                    show(cursor.fetchall())
-                except psycopg.Error as error:
-                    show(type(error).__name__, error.sqlstate)
-            show("after sync", four.fetchall())
-    except psycopg.Error as error:
-        show("left with", type(error).__name__, error.sqlstate)
+        except psycopg.Error as error:
+            show("sync", type(error).__name__, error.sqlstate)
+        cursors.append(connection.execute("SELECT 4"))
+        for cursor in cursors:
+            try:
+                show(cursor.fetchall())
+            except psycopg.Error as error:
+                show(type(error).__name__, error.sqlstate)
     show(connection.execute("SELECT 'usable'").fetchone())
 
 

@@ -339,7 +339,7 @@ class Lab:
         self.people[name] = secrets.token_urlsafe(12)
         self.admin("user", "add", name, "--password-stdin", stdin=self.people[name] + "\n")
 
-    def grant(self, to, permission, tables=None, seconds=3600, reason="laboratory"):
+    def grant(self, to, permission, tables=None, seconds=3600, reason="scenario"):
         """Makes a grant and gives its identifier."""
         what = [w for table in tables for w in ("--table", table)] if tables else ["--all-tables"]
         out = self.admin("grant", "create", "--to", to, "--target", "hr", "--database", DATABASE, *what,
@@ -444,6 +444,8 @@ def _serve(lab):
                 answer = {"code": lab.postgres.wait(20)}
             elif what == "start_postgres":
                 lab.run_postgres()
+                answer = lab.where()
+            elif what == "where":
                 answer = lab.where()
             elif what == "psql":
                 answer = {"out": lab.psql(order["sql"], order.get("database", DATABASE))}
