@@ -154,7 +154,8 @@ fn same(what: &str, direct: &str, gate: &str) {
     }
     let mut report = String::new();
     let common = left.iter().zip(&right).take_while(|(l, r)| l == r).count();
-    let tail = left[common..].iter().rev().zip(right[common..].iter().rev()).take_while(|(l, r)| l == r).count();
+    let tail =
+        left[common..].iter().rev().zip(right[common..].iter().rev()).take_while(|(l, r)| l == r).count();
     for line in &left[common.saturating_sub(4)..common] {
         writeln!(report, "   {line}").unwrap();
     }

@@ -77,7 +77,10 @@ impl Lab {
 
     fn start(arguments: &[&str]) -> Option<Self> {
         let have = Command::new("sh")
-            .args(["-c", "command -v python3 && { ls /usr/lib/postgresql/*/bin/initdb || command -v initdb; }"])
+            .args([
+                "-c",
+                "command -v python3 && { ls /usr/lib/postgresql/*/bin/initdb || command -v initdb; }",
+            ])
             .output()
             .is_ok_and(|done| done.status.success());
         if !have {
@@ -96,7 +99,8 @@ impl Lab {
         let input = child.stdin.take();
         let mut first = String::new();
         output.read_line(&mut first).unwrap();
-        let where_: Value = serde_json::from_str(&first).unwrap_or_else(|_| panic!("the laboratory said: {first}"));
+        let where_: Value =
+            serde_json::from_str(&first).unwrap_or_else(|_| panic!("the laboratory said: {first}"));
         assert!(where_.get("error").is_none(), "{}", where_["error"].as_str().unwrap());
         Some(Self { line: Mutex::new(Line { input, output }), child, where_ })
     }
@@ -107,7 +111,8 @@ impl Lab {
         let mut answer = String::new();
         line.output.read_line(&mut answer).unwrap();
         drop(line);
-        let answer: Value = serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{order} ended the laboratory"));
+        let answer: Value =
+            serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{order} ended the laboratory"));
         assert!(answer.get("error").is_none(), "{order}: {}", answer["error"].as_str().unwrap());
         answer
     }

@@ -132,7 +132,7 @@ impl Raw {
     }
 
     /// The rest of the connection, to its end.
-    pub fn to_the_end(&mut self) -> Vec<Message> {
+    pub fn rest_of_connection(&mut self) -> Vec<Message> {
         std::iter::from_fn(|| self.next()).collect()
     }
 
@@ -155,7 +155,10 @@ pub fn tags(messages: &[Message]) -> String {
 
 /// The first error among messages.
 pub fn error(messages: &[Message]) -> &Message {
-    messages.iter().find(|message| message.tag == 'E').unwrap_or_else(|| panic!("no error in {}", tags(messages)))
+    messages
+        .iter()
+        .find(|message| message.tag == 'E')
+        .unwrap_or_else(|| panic!("no error in {}", tags(messages)))
 }
 
 /// A message with its tag and length.
