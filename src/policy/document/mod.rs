@@ -1,0 +1,10 @@
+//! The policy files: YAML in, a checked [`Policy`](super::Policy) or a list of problems out.
+
+mod compile;
+mod format;
+mod names;
+mod read;
+mod roles;
+
+pub use compile::{PolicyFile, parse};
+pub(super) use read::{At, locate, read};

@@ -1,0 +1,50 @@
+//! Facts of a statement of which only the plan is shown.
+
+use crate::model::{
+    facts::{Access, AccessMode, Facts, StatementKind, TransactionEffect},
+    object::Object,
+};
+
+/// `facts` as they are when the statement is explained and not run (EXPLAIN EXECUTE without ANALYZE).
+///
+/// Reading and changing a relation becomes showing its plan. What was `Administer` stays so, because the plan
+/// can show values; calls stay, because planning runs what it can fold to a constant.
+pub fn plan_only(facts: &Facts) -> Facts {
+    let mut accesses: Vec<Access> = facts
+        .accesses
+        .iter()
+        .map(|access| Access { object: access.object.clone(), mode: mode(access) })
+        .collect();
+    accesses.sort();
+    accesses.dedup();
+    Facts {
+        kind: StatementKind::Explain,
+        command: "EXPLAIN",
+        span: facts.span.clone(),
+        accesses,
+        calls: facts.calls.clone(),
+        transaction: TransactionEffect::None,
+        effects: Vec::new(),
+        runs: facts.runs.clone(),
+        read_only: true,
+        fingerprint: facts.fingerprint,
+    }
+}
+
+fn mode(access: &Access) -> AccessMode {
+    match (&access.object, access.mode) {
+        (
+            Object::Relation { .. } | Object::Unresolved { .. },
+            AccessMode::Read | AccessMode::Export | AccessMode::Write | AccessMode::Define,
+        ) => AccessMode::Explain,
+        (_, mode @ (AccessMode::Use | AccessMode::Explain | AccessMode::Administer)) => mode,
+        (
+            Object::Database
+            | Object::Schema { .. }
+            | Object::Routine { .. }
+            | Object::OtherDatabase { .. }
+            | Object::Server { .. },
+            mode @ (AccessMode::Read | AccessMode::Export | AccessMode::Write | AccessMode::Define),
+        ) => mode,
+    }
+}
