@@ -25,7 +25,7 @@ test: setup ## Runs every test, against real servers and real clients
 	@tests/support/test $(ARGS)
 
 bench: setup ## Micro benches, then side by side with PgBouncer
-	cargo bench --locked $(if $(wildcard benches/*.rs),,--no-run)
+	cargo bench --locked
 	@benches/peers/run $(ARGS)
 
 ci: ## What CI runs: formatting, lints, docs, dependencies, tests

@@ -33,7 +33,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 DATABASE = "hr_prod"
 LANES = ("read", "write", "admin")
 
-# Starts the gateway's children with a signal for the day their parent dies. Loaded before any fork.
+# Loaded before any fork: after one, only what is there already is safe to use.
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 
@@ -106,7 +106,8 @@ def tail(path, lines=25):
         return f"({problem})"
 
 
-def _die_with_parent(signal_number):
+def die_with_parent(signal_number):
+    """For Popen's preexec_fn: the kernel sends the child this signal on the day its parent dies."""
     def prepare():
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
 
@@ -203,7 +204,7 @@ class Lab:
         for name in ("server.crt", "server.key"):
             shutil.copy(self.path(name), place)
             os.chmod(os.path.join(place, name), 0o600)
-        _own(place)
+        own(place)
         with open(os.path.join(place, "pg_hba.conf"), "w", encoding="utf-8") as hba:
             hba.write("local all postgres trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
                       "hostnossl all all 127.0.0.1/32 scram-sha-256\n")
@@ -227,7 +228,7 @@ class Lab:
         with open(log, "ab") as out:
             self.postgres = subprocess.Popen(
                 [postgres_bin() + "/postgres", "-D", place], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                cwd=place, start_new_session=True, preexec_fn=_die_with_parent(signal.SIGQUIT), **_as_user())
+                cwd=place, start_new_session=True, preexec_fn=die_with_parent(signal.SIGQUIT), **as_user())
         socket_file = os.path.join(place, f".s.PGSQL.{self.pg_port}")
 
         def ready():
@@ -247,7 +248,7 @@ class Lab:
 
     # -- the gateway ----------------------------------------------------------------------------------------------
 
-    def configure(self, plaintext=False, pool=20, policies=None, **changes):
+    def configure(self, plaintext=False, pool=20, policies=None, upstream_tls=True, **changes):
         """Writes tidegate.yaml, the policies and the account passwords. `changes` replace whole top-level keys."""
         self.port, self.api_port = free_port(), free_port()
         for lane in LANES:
@@ -255,6 +256,7 @@ class Lab:
         policies = policies or os.path.join(ROOT, "demo", "policies")
         if not os.path.exists(self.path("policies")):
             shutil.copytree(policies, self.path("policies"))
+        upstream = "{ mode: verify-full, ca: ca.crt, server_name: localhost }" if upstream_tls else "{ mode: disable }"
         sections = {
             "data_dir": "data_dir: data",
             "listeners": f"""listeners:
@@ -270,7 +272,7 @@ class Lab:
     environment: prod
     labels: {{ team: people }}
     endpoint: 127.0.0.1:{self.pg_port}
-    tls: {{ mode: verify-full, ca: ca.crt, server_name: localhost }}
+    tls: {upstream}
     accounts:
       read:  {{ user: tidegate_read,  password_file: read.password }}
       write: {{ user: tidegate_write, password_file: write.password }}
@@ -298,7 +300,7 @@ class Lab:
         with open(log, "ab") as out:
             self.gateway = subprocess.Popen(
                 [self.binary, "serve", "--config", self.config], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                cwd=self.dir, start_new_session=True, preexec_fn=_die_with_parent(signal.SIGTERM))
+                cwd=self.dir, start_new_session=True, preexec_fn=die_with_parent(signal.SIGTERM))
         self.write("tidegate.pid", f"{self.gateway.pid}\n")
         wait_until("tidegate", lambda: self.api("/readyz") == 200, self.gateway, log)
 
@@ -363,7 +365,7 @@ class Lab:
         return known
 
 
-def _as_user():
+def as_user():
     """PostgreSQL refuses to run as root: another user then, if there is one to be."""
     if os.geteuid() != 0:
         return {}
@@ -376,8 +378,9 @@ def _as_user():
     raise LabError("running as root, and there is neither a user `postgres` nor `nobody` to run PostgreSQL as")
 
 
-def _own(place):
-    user = _as_user()
+def own(place):
+    """Gives a directory to the user that PostgreSQL runs as."""
+    user = as_user()
     if user:
         run("chown", "-R", f"{user['user']}:{user['group']}", place)
 
@@ -400,10 +403,10 @@ def _template(data):
     with Lab() as lab:
         place = lab.path("pg")
         os.makedirs(place, mode=0o700)
-        _own(place)
+        own(place)
         binaries = postgres_bin()
         run(binaries + "/initdb", "-D", place, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
-            "-A", "trust", "--wal-segsize=1", cwd=place, **_as_user())
+            "-A", "trust", "--wal-segsize=1", cwd=place, **as_user())
         with open(os.path.join(place, "postgresql.auto.conf"), "a", encoding="utf-8") as settings:
             settings.write(f"listen_addresses = ''\nunix_socket_directories = '{place}'\nfsync = off\n")
         lab.pg_port = 5432
