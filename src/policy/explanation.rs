@@ -171,3 +171,67 @@ fn outcome(view: &View<'_>, need: &Need<'_>) -> Outcome {
     }
     Outcome::Missing
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::facts::AccessMode,
+        policy::fixture::{at, facts, grant, hr, principal, reads, relation, shipped, snapshot, until},
+    };
+
+    fn explained_for(grants: Vec<crate::model::grant::Grant>, facts: &Facts) -> serde_json::Value {
+        let explanation =
+            explain(&snapshot(&shipped(), grants), &principal("dana", &[]), &hr(), &[facts], at(0));
+        serde_json::to_value(explanation).unwrap()
+    }
+
+    #[test]
+    fn each_need_has_its_grant_or_what_is_missing() {
+        let grants = vec![until(grant(1, &[Permission::Select], &["public.employee"]), at(60))];
+        let told = explained_for(grants, &reads(&["public.employee", "public.salary"]));
+        let outcome = |index: usize, key: &str| told["needs"][index]["outcome"][key].clone();
+        assert_eq!(told["needs"][0]["object"], "public.employee");
+        assert_eq!(outcome(0, "outcome"), "granted");
+        assert_eq!(outcome(0, "grant"), "00000000-0000-0000-0000-000000000001");
+        assert_eq!(outcome(0, "until"), "2026-01-01T12:01:00Z");
+        assert_eq!(outcome(0, "reason"), "INC-42");
+        assert_eq!(outcome(1, "outcome"), "missing");
+        assert_eq!(told["verdict"]["decision"], "deny");
+        assert_eq!(told["verdict"]["sqlstate"], "42501");
+    }
+
+    #[test]
+    fn a_ceiling_a_listed_routine_and_a_group_are_told() {
+        let statement = facts(
+            &[(AccessMode::Administer, relation("a.b")), (AccessMode::Explain, relation("a.b"))],
+            &["hr_full_name"],
+            true,
+        );
+        let told = explained_for(vec![], &statement);
+        assert_eq!(told["needs"][0]["outcome"]["holder"]["group"], "developers");
+        assert_eq!(told["needs"][1]["outcome"]["environment"], "prod");
+        assert_eq!(told["needs"][2]["outcome"]["outcome"], "listed");
+        assert_eq!(told["needs"][2]["object"], "routine hr_full_name");
+    }
+
+    #[test]
+    fn a_statement_that_touches_nothing_is_explained_by_any_grant() {
+        let told = explained_for(vec![], &facts(&[], &[], true));
+        assert_eq!(told["needs"][0]["permission"], serde_json::Value::Null);
+        assert_eq!(told["verdict"]["decision"], "allow");
+        assert_eq!(told["verdict"]["grants"][0], "standing:developers/0");
+    }
+
+    #[test]
+    fn the_verdict_is_the_decision() {
+        let stranger = explain(
+            &snapshot(&shipped(), vec![]),
+            &principal("eve", &["developers"]),
+            &hr(),
+            &[&reads(&["a.b"])],
+            at(0),
+        );
+        assert!(stranger.needs.is_empty() && matches!(stranger.verdict, Verdict::Deny { .. }));
+    }
+}

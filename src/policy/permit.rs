@@ -8,20 +8,20 @@ use crate::model::{grant::GrantName, target::Lane};
 
 /// Leave to run one statement (or one batch) once. Only [`decide`](super::decide) can make one.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// use tidegate::{model::target::Lane, policy::Permit};
 /// let forged = Permit { lane: Lane::Admin, grants: std::sync::Arc::from([]), until: None, version: 0 };
 /// ```
-/// ```compile_fail
+/// ```compile_fail,E0624
 /// use tidegate::{model::target::Lane, policy::Permit};
 /// let forged = Permit::new(Lane::Admin, std::sync::Arc::from([]), None, 0);
 /// ```
-/// ```compile_fail
-/// fn twice(permit: tidegate::policy::Permit) -> (tidegate::policy::Permit, tidegate::policy::Permit) {
-///     (permit.clone(), permit)
+/// ```compile_fail,E0599
+/// fn twice(permit: tidegate::policy::Permit) -> [tidegate::policy::Permit; 2] {
+///     [permit.clone(), permit]
 /// }
 /// ```
-/// ```compile_fail
+/// ```compile_fail,E0599
 /// let forged = tidegate::policy::Permit::default();
 /// ```
 #[must_use]

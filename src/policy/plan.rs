@@ -48,3 +48,28 @@ fn mode(access: &Access) -> AccessMode {
         ) => mode,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::fixture::{facts, relation};
+
+    #[test]
+    fn the_plan_of_a_write_asks_for_explain_and_changes_nothing() {
+        let insert = facts(
+            &[(AccessMode::Write, relation("a.b")), (AccessMode::Read, relation("a.b"))],
+            &["f"],
+            false,
+        );
+        let plan = plan_only(&insert);
+        assert_eq!(plan.accesses, [Access { object: relation("a.b"), mode: AccessMode::Explain }]);
+        assert!(plan.read_only && plan.kind == StatementKind::Explain);
+        assert_eq!(plan.calls, insert.calls, "planning runs what it can fold");
+    }
+
+    #[test]
+    fn what_needs_admin_needs_it_for_its_plan_too() {
+        let secret = facts(&[(AccessMode::Administer, relation("pg_catalog.pg_authid"))], &[], true);
+        assert_eq!(plan_only(&secret).accesses, secret.accesses);
+    }
+}

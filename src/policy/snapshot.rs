@@ -230,3 +230,107 @@ fn site(policy: &Policy, target: Target) -> Site {
         .collect();
     Site { target, ceilings, routines }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::permission::Permission,
+        policy::fixture::{at, grant, policy, principal, shipped, target, until},
+    };
+
+    fn with(policy: Arc<Policy>, principals: Vec<Principal>) -> Snapshot {
+        Snapshot::build(SnapshotParts {
+            version: 3,
+            policy,
+            principals,
+            targets: vec![target("hr", "prod")],
+            ..SnapshotParts::default()
+        })
+    }
+
+    fn local(name: &str, groups: &[&str]) -> Principal {
+        let credentials = Credentials {
+            salt: vec![1; 16],
+            iterations: 4096,
+            certificates: vec!["CN=dana".to_owned()],
+            ..Credentials::default()
+        };
+        Principal {
+            credentials: Arc::new(credentials),
+            attributes: [("team".to_owned(), "store".to_owned()), ("desk".to_owned(), "4".to_owned())].into(),
+            ..principal(name, groups)
+        }
+    }
+
+    #[test]
+    fn policy_and_store_are_one_principal() {
+        let snapshot = with(shipped(), vec![local("dana", &["auditors", "developers"])]);
+        let dana = snapshot.principal("dana").unwrap();
+        assert_eq!(dana.groups, ["auditors".into(), "developers".into()]);
+        assert_eq!(dana.attributes.get("team").unwrap(), "payroll");
+        assert_eq!(dana.attributes.get("desk").unwrap(), "4");
+        assert_eq!(dana.credentials.iterations, 4096);
+        assert_eq!(dana.credentials.certificates, ["CN=dana", "email:dana@example.com"]);
+        assert!(snapshot.principal("sam").unwrap().credentials.password.is_none());
+        assert_eq!(snapshot.principals().count(), 4);
+    }
+
+    #[test]
+    fn disabled_in_either_is_disabled() {
+        let said = |policy_says: bool, store_says: bool| {
+            let policy = policy(&format!("principals: {{ dana: {{ disabled: {policy_says} }} }}"));
+            let local = Principal { disabled: store_says, ..local("dana", &[]) };
+            with(policy, vec![local]).principal("dana").unwrap().disabled
+        };
+        assert!(said(true, false) && said(false, true) && said(true, true) && !said(false, false));
+    }
+
+    #[test]
+    fn a_certificate_proves_one_principal_or_nobody() {
+        let snapshot = with(shipped(), vec![local("dana", &[]), local("sam", &[])]);
+        let by =
+            |names: &[&str]| snapshot.principal_by_certificate(names).map(|found| found.name.to_string());
+        assert_eq!(by(&["CN=x", "email:dana@example.com"]).as_deref(), Some("dana"));
+        assert_eq!(by(&["email:DANA@example.com"]), None);
+        assert_eq!(by(&["CN=dana"]), None, "two principals have it");
+        assert_eq!(by(&["email:dana@example.com", "dns:payroll-report.example.com"]), None);
+        assert_eq!(by(&[]), None);
+    }
+
+    #[test]
+    fn the_grants_of_a_principal_are_the_live_ones_and_those_of_its_groups() {
+        let grants = vec![
+            until(grant(1, &[Permission::Select], &["*"]), at(10)),
+            until(grant(2, &[Permission::Select], &["*"]), at(20)),
+        ];
+        let snapshot = Snapshot::build(SnapshotParts {
+            policy: shipped(),
+            grants,
+            targets: vec![target("hr", "prod")],
+            ..SnapshotParts::default()
+        });
+        let names = |principal: &str, second| {
+            let mut names: Vec<_> =
+                snapshot.grants_of(principal, at(second)).map(|grant| grant.id.to_string()).collect();
+            names.sort();
+            names
+        };
+        let (second, standing) = ("00000000-0000-0000-0000-000000000002", "standing:developers/0");
+        assert_eq!(names("dana", 10), [second, standing]);
+        assert_eq!(names("dana", 20), [standing]);
+        assert_eq!(names("sam", 0), [standing]);
+        assert!(names("nobody", 0).is_empty());
+        assert_eq!(snapshot.grants().count(), 5);
+    }
+
+    #[test]
+    fn a_ceiling_for_no_target_is_idle() {
+        let policy = policy(
+            "ceilings: [ { environment: prd, forbid: [admin] }, { environment: \"p*\", forbid: [ddl] } ]",
+        );
+        let idle: Vec<_> =
+            with(policy, vec![]).idle_ceilings().map(|ceiling| ceiling.environment.to_string()).collect();
+        assert_eq!(idle, ["prd"]);
+    }
+}

@@ -6,4 +6,4 @@
 mod error;
 pub mod postgres;
 
-pub use error::WireError;
+pub use error::{ScramProblem, WireError};

@@ -14,7 +14,7 @@ use crate::wire::WireError;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Owed<T> {
     /// BindComplete.
-    Bind,
+    Bind(T),
     /// CloseComplete.
     Close,
     /// NoData or RowDescription, behind ParameterDescription if it is about a statement.
@@ -149,6 +149,16 @@ impl<T> Ledger<T> {
         }
     }
 
+    /// The upstream asks for COPY data: it ignores every Sync that was sent before the data's end.
+    pub fn forget_syncs(&mut self) {
+        self.owed.retain(|owed| !matches!(owed, Owed::Sync));
+    }
+
+    /// Whether the upstream owes something.
+    pub fn is_upstream_owing(&self) -> bool {
+        self.owed.iter().any(|owed| !matches!(owed, Owed::Local(_)))
+    }
+
     /// Takes everything that is owed: the upstream is gone.
     pub fn take_all(&mut self) -> Vec<Owed<T>> {
         self.owed.drain(..).collect()
@@ -170,7 +180,7 @@ impl<T> Ledger<T> {
             (Owed::Quiet, _) => Ok(Step::Swallow { paid: None }),
             (Owed::Parse { silent: true, .. }, b'1') => Ok(Step::Swallow { paid: self.owed.pop_front() }),
             (Owed::Parse { .. }, b'1')
-            | (Owed::Bind, b'2')
+            | (Owed::Bind(_), b'2')
             | (Owed::Close, b'3')
             | (Owed::Describe, b'T' | b'n')
             | (Owed::Execute(_), b'C' | b'I' | b's')
@@ -222,7 +232,7 @@ mod tests {
     fn an_error_drops_every_debt_up_to_sync() {
         let mut ledger = Ledger::default();
         for owed in
-            [Owed::Parse { silent: false, of: 1 }, Owed::Bind, Owed::Execute(2), Owed::Sync, Owed::Bind]
+            [Owed::Parse { silent: false, of: 1 }, Owed::Bind(9), Owed::Execute(2), Owed::Sync, Owed::Bind(9)]
         {
             ledger.push(owed);
         }
@@ -231,7 +241,7 @@ mod tests {
             steps,
             [
                 Step::Done(Owed::Parse { silent: false, of: 1 }),
-                Step::Failed { shown: None, dropped: vec![Owed::Bind, Owed::Execute(2)] },
+                Step::Failed { shown: None, dropped: vec![Owed::Bind(9), Owed::Execute(2)] },
                 Step::Done(Owed::Sync),
             ]
         );
@@ -242,7 +252,7 @@ mod tests {
     #[test]
     fn without_a_sync_everything_is_skipped_until_it_comes() {
         let mut ledger = Ledger::<u32>::default();
-        ledger.push(Owed::Bind);
+        ledger.push(Owed::Bind(9));
         paid(&mut ledger, b"E");
         assert!(ledger.is_skipping());
         ledger.push(Owed::Sync);
@@ -277,7 +287,7 @@ mod tests {
         let mut ledger = Ledger::<u32>::default();
         assert!(ledger.receive(b'D').is_err());
         assert_eq!(ledger.receive(b'E').unwrap(), Step::Unsolicited);
-        ledger.push(Owed::Bind);
+        ledger.push(Owed::Bind(9));
         assert!(ledger.receive(b'D').is_err());
         assert!(ledger.receive(b'W').is_err());
     }

@@ -4,3 +4,6 @@ pub mod backend;
 pub mod frame;
 pub mod frontend;
 pub mod ledger;
+pub mod scram;
+pub mod startup;
+pub mod upstream;
