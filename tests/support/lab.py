@@ -253,9 +253,10 @@ class Lab:
         self.port, self.api_port = free_port(), free_port()
         for lane in LANES:
             self.write(f"{lane}.password", self.passwords[f"tidegate_{lane}"])
-        policies = policies or os.path.join(ROOT, "demo", "policies")
-        if not os.path.exists(self.path("policies")):
-            shutil.copytree(policies, self.path("policies"))
+        policies = policies or os.path.join(ROOT, "policies")
+        os.makedirs(self.path("policies"), exist_ok=True)
+        for file in glob.glob(os.path.join(policies, "*.yaml")):
+            shutil.copy(file, self.path("policies"))
         upstream = "{ mode: verify-full, ca: ca.crt, server_name: localhost }" if upstream_tls else "{ mode: disable }"
         sections = {
             "data_dir": "data_dir: data",
