@@ -248,7 +248,8 @@ class Lab:
 
     # -- the gateway ----------------------------------------------------------------------------------------------
 
-    def configure(self, plaintext=False, pool=20, policies=None, upstream_tls=True, **changes):
+    def configure(self, plaintext=False, pool=20, policies=None, upstream_tls=True, client_ca=False,
+                  authentication="scram", **changes):
         """Writes tidegate.yaml, the policies and the account passwords. `changes` replace whole top-level keys."""
         self.port, self.api_port = free_port(), free_port()
         for lane in LANES:
@@ -264,9 +265,9 @@ class Lab:
   - address: 127.0.0.1:{self.port}
     dialect: postgres
     targets: [hr]
-    tls: {{ certificate: server.crt, key: server.key }}
+    tls: {{ certificate: server.crt, key: server.key{', client_ca: ca.crt' if client_ca else ''} }}
     plaintext: {'true' if plaintext else 'false'}
-    authentication: scram""",
+    authentication: {authentication}""",
             "targets": f"""targets:
   - name: hr
     dialect: postgres
@@ -456,6 +457,9 @@ def _serve(lab):
             elif what == "cli":
                 out, code = lab.cli(*order["arguments"], stdin=order.get("stdin", ""))
                 answer = {"out": out, "code": code}
+            elif what == "certificate":
+                lab.certificate(order["name"], order["common_name"], order["alternatives"])
+                answer = {}
             elif what == "add_person":
                 lab.add_person(order["name"])
                 answer = {"password": lab.people[order["name"]]}

@@ -163,6 +163,12 @@ impl Lab {
         }
     }
 
+    /// Makes `name`.crt and `name`.key, signed by the laboratory's authority.
+    pub fn certificate(&self, name: &str, common_name: &str, alternatives: &str) {
+        self.order(&json!({ "do": "certificate", "name": name, "common_name": common_name,
+            "alternatives": alternatives }));
+    }
+
     /// Somebody who may do everything.
     pub fn add_full(&self) -> Login {
         let login = self.add("full");
