@@ -9,7 +9,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use uuid::Uuid;
+use uuid::Builder;
 
 use crate::model::{
     ids::{SessionId, StatementId},
@@ -58,7 +58,7 @@ impl Who {
         let (head, tail) = bytes.split_at_mut(8);
         head.copy_from_slice(tail);
         tail.copy_from_slice(&count.to_be_bytes());
-        StatementId::new(Uuid::new_v8(bytes))
+        StatementId::new(Builder::from_custom_bytes(bytes).into_uuid())
     }
 
     /// Statements judged so far.

@@ -60,6 +60,12 @@ pub enum LoginError {
     /// No random bytes to be had.
     #[error("no random bytes")]
     Random,
+    /// The thread that compares passwords broke.
+    #[error("password could not be compared")]
+    Compare {
+        /// How.
+        source: tokio::task::JoinError,
+    },
     /// It took too long.
     #[error("not logged in within {} ms", .0.as_millis())]
     TimedOut(Duration),
@@ -139,7 +145,8 @@ impl LoginError {
             )
             .with_hint(hint),
             Self::Wire(error) => error.refusal(),
-            Self::Gone { .. }
+            Self::Compare { .. }
+            | Self::Gone { .. }
             | Self::Net(_)
             | Self::NoTls
             | Self::PlaintextBeforeTls
@@ -162,7 +169,7 @@ impl Classify for LoginError {
             | Self::NoTls
             | Self::PlaintextBeforeTls
             | Self::Wire(_) => FailureClass::Client,
-            Self::Random => FailureClass::Internal,
+            Self::Compare { .. } | Self::Random => FailureClass::Internal,
             Self::TimedOut(_) => FailureClass::Limit,
         }
     }
