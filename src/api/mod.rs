@@ -1,1 +1,26 @@
-//! The administration API.
+//! The administration API: JSON over HTTP, bearer service keys, and the pages that machines look at.
+//!
+//! The door is [`serve`]; [`router`] is the same without sockets. It reads requests, asks the control plane, and
+//! writes answers or problems; it decides nothing but who may ask. It never knows the store, the data plane or SQL:
+//! what it needs of these comes in [`ApiParts`]. The bodies are [`bodies`], which clients use, too.
+
+mod auth;
+mod body;
+mod explain;
+mod grants;
+mod guard;
+mod health;
+mod keys;
+mod people;
+mod policy;
+mod problem;
+mod router;
+mod server;
+mod sessions;
+mod throttle;
+mod tokens;
+
+pub mod bodies;
+
+pub use router::{ApiParts, Peer, router};
+pub use server::{ApiTls, serve};

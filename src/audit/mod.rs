@@ -1,1 +1,25 @@
 //! The audit log: append, chain, verify.
+//!
+//! An append-only file of JSON lines, each carrying the hash of the one before. The door is [`AuditLog`]:
+//! [`AuditLog::append`] takes records and gives one [`Receipt`] each, and a statement goes nowhere without one.
+//! [`verify`] reads a log and says whether it is whole. The format is written in `docs/audit.md`, and an
+//! auditor can check it without this program.
+//! Never knows what a statement means, who may run it, or where it goes.
+
+mod bodies;
+mod chain;
+mod error;
+mod keeper;
+mod log;
+mod medium;
+mod queue;
+mod receipt;
+mod tail;
+mod verify;
+
+mod writer;
+
+pub use error::AuditError;
+pub use log::{AuditLog, AuditSettings, Clock};
+pub use receipt::Receipt;
+pub use verify::{Problem, ProblemKind, Report, Unended, verify};

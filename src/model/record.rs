@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     facts::{AccessMode, StatementKind},
@@ -11,6 +11,17 @@ use super::{
     ids::{DatabaseName, KeyId, PrincipalName, SessionId, StatementId, TargetName, TokenId},
     target::Lane,
 };
+
+/// When a record counts as kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Once the operating system has it: outlives the gateway, not a power failure.
+    #[default]
+    Process,
+    /// Once the disk has it: outlives a power failure.
+    Disk,
+}
 
 /// One entry of the audit log, before it is chained. Serialises to an object with the field `event`.
 #[derive(Clone, Debug, Serialize)]

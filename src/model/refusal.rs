@@ -50,6 +50,10 @@ pub enum RefusalCode {
     AdminShutdown,
     /// 08006: the upstream connection broke.
     ConnectionFailure,
+    /// 42P03: a named portal or cursor exists already.
+    DuplicateCursor,
+    /// 42P05: a named prepared statement exists already.
+    DuplicateStatement,
     /// 3D000: no such target or database.
     InvalidCatalogName,
     /// 28000: login refused for another reason than the proof.
@@ -89,6 +93,8 @@ impl RefusalCode {
             Self::AdminShutdown => "57P01",
             Self::AuditUnavailable => "58030",
             Self::ConnectionFailure => "08006",
+            Self::DuplicateCursor => "42P03",
+            Self::DuplicateStatement => "42P05",
             Self::InsufficientPrivilege => "42501",
             Self::InvalidAuthorization => "28000",
             Self::InvalidCatalogName => "3D000",

@@ -1,1 +1,18 @@
-//! Clock, shutdown, TLS and streams.
+//! Clock, shutdown, published values, TLS and streams: what the outside world looks like to the floors above.
+//!
+//! The door: [`clock::Clock`], [`published::Published`], [`shutdown::Shutdown`], [`tls`] and [`stream::Stream`].
+//! This folder knows nothing of SQL, of principals, or of any database's protocol.
+
+pub mod clock;
+pub mod error;
+pub mod published;
+pub mod shutdown;
+pub mod stream;
+pub mod tls;
+
+pub use clock::{Clock, ManualClock};
+pub use error::NetError;
+pub use published::Published;
+pub use shutdown::Shutdown;
+pub use stream::Stream;
+pub use tls::{ClientTls, Roots, ServerTls, ServerTlsFiles};

@@ -1,0 +1,95 @@
+//! Who calls, and whether they may.
+
+use std::time::Instant;
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    problem::Problem,
+    router::{Api, Peer},
+};
+use crate::control::{Caller, Scope};
+
+/// Lets in whoever shows a live service key, and remembers whose it is.
+pub(super) async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().copied();
+    match proven(&api, request.headers(), peer) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Whose key the headers show.
+pub(super) fn proven(api: &Api, headers: &HeaderMap, peer: Option<Peer>) -> Result<Caller, Problem> {
+    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some(shown) = shown else {
+        let detail = "show a service key: Authorization: Bearer tgk_…";
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail));
+    };
+    let key = shown.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    if let Some(caller) = key.and_then(|(_, key)| api.control.authenticate(key.trim())) {
+        return Ok(caller);
+    }
+    // closed: without an address all failures count as one caller's
+    let from = peer.map_or_else(|| [0, 0, 0, 0].into(), |Peer(address)| address.ip());
+    if api.throttle.failed(from, Instant::now()) {
+        let detail = "too many wrong keys from this address: wait a minute";
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "throttled", detail));
+    }
+    let detail = "the service key is unknown, ended or revoked";
+    Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail))
+}
+
+fn permitted(parts: &Parts, scopes: &[Scope]) -> Result<Caller, Problem> {
+    // closed: a route that the authentication does not stand before has no caller
+    let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(|| {
+        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "show a service key: Authorization: Bearer tgk_…")
+    })?;
+    if caller.may(scopes) {
+        return Ok(caller);
+    }
+    let mut words: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
+    words.push(Scope::Admin.as_str());
+    let detail = format!("service key \"{}\" lacks the scope: it takes {}", caller.name, words.join(" or "));
+    Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
+}
+
+macro_rules! caller_with {
+    ($(#[$doc:meta])* $type:ident, $scopes:expr) => {
+        $(#[$doc])*
+        pub(super) struct $type(pub(super) Caller);
+
+        impl<S: Send + Sync> FromRequestParts<S> for $type {
+            type Rejection = Problem;
+
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+                permitted(parts, $scopes).map(Self)
+            }
+        }
+    };
+}
+
+caller_with!(
+    /// A caller that may do everything.
+    Admin, &[]
+);
+caller_with!(
+    /// A caller that may make and revoke grants.
+    Granter, &[Scope::Grants]
+);
+caller_with!(
+    /// A caller that may look at everything but service keys.
+    Reader, &[Scope::Read]
+);
+caller_with!(
+    /// A caller that may look at grants and ask what they are good for.
+    GrantReader, &[Scope::Read, Scope::Grants]
+);

@@ -1,0 +1,51 @@
+//! What machines look at: `/healthz`, `/readyz`, `/metrics`.
+
+use axum::{
+    Extension, Json,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    auth::proven,
+    bodies::Readiness,
+    problem::Problem,
+    router::{Api, Peer},
+};
+use crate::control::Scope;
+
+/// The process answers.
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Statements can be judged, recorded and run; 503 if not. One target that is down does not make the others wait:
+/// the gateway is ready while any target answers.
+pub(super) async fn readyz(State(api): State<Api>) -> Response {
+    let store = api.control.ping_store().await.is_ok();
+    let audit = api.audit.is_writable();
+    let targets = api.targets.health();
+    let reachable = targets.is_empty() || targets.iter().any(|target| target.up);
+    let ready = store && audit && reachable;
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = if api.is_loopback {
+        Readiness { ready, store: Some(store), audit: Some(audit), targets }
+    } else {
+        Readiness { ready, store: None, audit: None, targets: Vec::new() }
+    };
+    (status, Json(body)).into_response()
+}
+
+/// Prometheus' text format; off loopback for keys of scope `read` alone.
+pub(super) async fn metrics(
+    State(api): State<Api>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    if !api.is_loopback && !proven(&api, &headers, peer.map(|Extension(peer)| peer))?.may(&[Scope::Read]) {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "this takes the scope read or admin"));
+    }
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    Ok((kind, api.metrics.render()).into_response())
+}

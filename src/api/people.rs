@@ -1,0 +1,56 @@
+//! `/api/v1/principals`
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+
+use super::{
+    auth::{Admin, Reader},
+    bodies::{NewPrincipal, PrincipalList, PrincipalPatch, PrincipalView, Removed},
+    body::{JsonBody, SecretBody},
+    problem::Problem,
+    router::Api,
+};
+use crate::control::NewPassword;
+
+pub(super) async fn list(State(api): State<Api>, _: Reader) -> Result<Json<PrincipalList>, Problem> {
+    Ok(Json(PrincipalList { principals: api.control.list_principals().await? }))
+}
+
+pub(super) async fn add(
+    State(api): State<Api>,
+    Admin(caller): Admin,
+    JsonBody(new): JsonBody<NewPrincipal>,
+) -> Result<(StatusCode, Json<PrincipalView>), Problem> {
+    let added = api.control.add_principal(&caller.name, new).await.map_err(Problem::in_body)?;
+    Ok((StatusCode::CREATED, Json(added)))
+}
+
+pub(super) async fn change(
+    State(api): State<Api>,
+    Admin(caller): Admin,
+    Path(name): Path<String>,
+    JsonBody(patch): JsonBody<PrincipalPatch>,
+) -> Result<Json<PrincipalView>, Problem> {
+    Ok(Json(api.control.change_principal(&caller.name, name.into(), patch).await?))
+}
+
+pub(super) async fn set_password(
+    State(api): State<Api>,
+    Admin(caller): Admin,
+    Path(name): Path<String>,
+    SecretBody(new): SecretBody<NewPassword>,
+) -> Result<StatusCode, Problem> {
+    api.control.set_password(&caller.name, name.into(), new).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn remove(
+    State(api): State<Api>,
+    Admin(caller): Admin,
+    Path(name): Path<String>,
+) -> Result<Json<Removed>, Problem> {
+    Ok(Json(api.control.remove_principal(&caller.name, name.into()).await?))
+}

@@ -1,0 +1,111 @@
+//! What a caller is told when something was refused or failed.
+
+use std::error::Error;
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use tracing::{error, info};
+
+use super::bodies::ProblemBody;
+use crate::{
+    control::ControlError,
+    model::failure::{Classify, FailureClass},
+};
+
+/// A refusal or failure on its way out. Becomes a body in [`Problem::render`], where the request's name is known.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    pub(super) status: StatusCode,
+    pub(super) code: &'static str,
+    pub(super) detail: String,
+    pub(super) field: Option<&'static str>,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), field: None }
+    }
+
+    /// The body, in `response`'s place.
+    pub(super) fn render(self, response: Response, request_id: &str) -> Response {
+        let body = ProblemBody {
+            kind: "about:blank".to_owned(),
+            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: self.status.as_u16(),
+            code: self.code.to_owned(),
+            detail: self.detail,
+            field: self.field.map(str::to_owned),
+            request_id: request_id.to_owned(),
+        };
+        let (mut parts, _) = response.into_parts();
+        parts.headers.remove(header::CONTENT_LENGTH);
+        parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        Response::from_parts(parts, Body::from(serde_json::to_vec(&body).unwrap_or_default()))
+    }
+
+    /// A failed change whose body named what is not there: the body is wrong, not the address.
+    pub(super) fn in_body(error: ControlError) -> Self {
+        match error {
+            ControlError::Unknown { what, .. } => Self {
+                field: Some(what),
+                ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_reference", error.to_string())
+            },
+            error => error.into(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer realm=\"tidegate\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<ControlError> for Problem {
+    fn from(error: ControlError) -> Self {
+        let (status, code) = match &error {
+            ControlError::Audit { .. } => (StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable"),
+            ControlError::Exists { .. } => (StatusCode::CONFLICT, "exists"),
+            ControlError::File { .. } | ControlError::Random => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            ControlError::Interrupted => (StatusCode::INTERNAL_SERVER_ERROR, "interrupted"),
+            ControlError::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
+            ControlError::Limit { .. } => (StatusCode::CONFLICT, "limit_reached"),
+            ControlError::PolicyBroken { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "policy_broken"),
+            ControlError::PolicyUnreadable { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "policy_unreadable"),
+            ControlError::Store { .. } => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
+            ControlError::Unaudited { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "unaudited"),
+            ControlError::Unknown { .. } => (StatusCode::NOT_FOUND, "not_found"),
+        };
+        log(&error);
+        let field = match &error {
+            ControlError::Invalid { field, .. } => Some(*field),
+            _ => None,
+        };
+        Self { field, ..Self::new(status, code, error.to_string()) }
+    }
+}
+
+/// The cause is for the log alone.
+fn log(error: &ControlError) {
+    let cause = error.source().map(ToString::to_string).unwrap_or_default();
+    match error.class() {
+        FailureClass::Internal | FailureClass::Storage | FailureClass::Upstream => {
+            error!(%error, cause, "an administrator's change failed");
+        }
+        FailureClass::Client | FailureClass::Configuration | FailureClass::Denied | FailureClass::Limit => {
+            info!(%error, cause, "an administrator's change was refused");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! `/api/v1/sessions`
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+
+use super::{
+    auth::{Admin, Reader},
+    bodies::SessionList,
+    body::id,
+    problem::Problem,
+    router::Api,
+};
+
+pub(super) async fn list(State(api): State<Api>, _: Reader) -> Json<SessionList> {
+    let mut sessions = api.sessions.list();
+    sessions.sort_by_key(|session| (session.started_at, session.id));
+    Json(SessionList { sessions })
+}
+
+pub(super) async fn terminate(
+    State(api): State<Api>,
+    Admin(caller): Admin,
+    Path(session): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let session = id("session", &session)?;
+    api.control.terminate_session(&caller.name, api.sessions.as_ref(), session).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,62 @@
+//! Slowing down whoever tries keys.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Counts failures by address. A right key is never throttled: it has 256 random bits, so it is no guess, and
+/// whoever shares an address with an attacker must still be able to act.
+#[derive(Debug, Default)]
+pub(super) struct Throttle {
+    failures: Mutex<HashMap<IpAddr, Failures>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Failures {
+    since: Instant,
+    count: u32,
+}
+
+impl Throttle {
+    /// Notes a failure; whether there were too many in the last minute.
+    pub(super) fn failed(&self, from: IpAddr, now: Instant) -> bool {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.len() >= MAX_ADDRESSES && !failures.contains_key(&from) {
+            failures.retain(|_, it| now.duration_since(it.since) < WINDOW);
+            if failures.len() >= MAX_ADDRESSES {
+                return true;
+            }
+        }
+        let entry = failures.entry(from).or_insert(Failures { since: now, count: 0 });
+        if now.duration_since(entry.since) >= WINDOW {
+            *entry = Failures { since: now, count: 0 };
+        }
+        entry.count = entry.count.saturating_add(1);
+        entry.count > MAX_FAILURES
+    }
+}
+
+const MAX_FAILURES: u32 = 20;
+const MAX_ADDRESSES: usize = 10_000;
+const WINDOW: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_twenty_first_failure_within_a_minute_is_too_many() {
+        let throttle = Throttle::default();
+        let (one, other) = ([127, 0, 0, 1].into(), [127, 0, 0, 2].into());
+        let now = Instant::now();
+        for _ in 0..20 {
+            assert!(!throttle.failed(one, now));
+        }
+        assert!(throttle.failed(one, now));
+        assert!(!throttle.failed(other, now));
+        assert!(!throttle.failed(one, now + WINDOW));
+    }
+}

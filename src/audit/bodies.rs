@@ -1,0 +1,64 @@
+//! Records as JSON, ready to be chained, in a buffer that is used again.
+
+use serde::Serialize;
+
+/// Records as JSON, each opened with a comma in place of its brace and without its last brace, so that a line is
+/// its head, the body and its hash.
+#[derive(Debug, Default)]
+pub(super) struct Bodies {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Bodies {
+    /// Adds one record; on error nothing is added.
+    pub(super) fn push(&mut self, record: &impl Serialize) -> Result<(), serde_json::Error> {
+        let start = self.bytes.len();
+        if let Err(error) = serde_json::to_writer(&mut self.bytes, record) {
+            self.bytes.truncate(start);
+            return Err(error);
+        }
+        if let Some(brace) = self.bytes.get_mut(start) {
+            *brace = b',';
+        }
+        self.bytes.pop();
+        self.ends.push(self.bytes.len());
+        Ok(())
+    }
+
+    /// Adds what another holds.
+    pub(super) fn extend(&mut self, other: &Self) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&other.bytes);
+        self.ends.extend(other.ends.iter().map(|end| start + end));
+    }
+
+    /// Forgets everything and keeps the memory, up to a bound.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES);
+        self.ends.clear();
+        self.ends.shrink_to(KEPT_BYTES / 64);
+    }
+
+    pub(super) const fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(super) const fn byte_count(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The bodies in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut start = 0;
+        self.ends.iter().filter_map(move |end| {
+            let body = self.bytes.get(start..*end);
+            start = *end;
+            body
+        })
+    }
+}
+
+/// Memory that a cleared buffer keeps.
+pub(super) const KEPT_BYTES: usize = 256 * 1024;

@@ -1,0 +1,154 @@
+//! The line format and its chain.
+//!
+//! `{"seq":N,"at":"…","prev":"…",<record>,"hash":"…"}` and a line feed. `hash` is the SHA-256 of the line's own
+//! bytes before `,"hash":"`, and `prev` is the `hash` of the line before, so each hash covers all lines above.
+
+use std::io::Write;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
+use serde::{Deserialize, Serialize};
+
+/// Bytes of a hash in hexadecimal.
+pub(super) const HASH_BYTES: usize = 64;
+
+/// `prev` of the first line.
+pub(super) const NO_HASH: [u8; HASH_BYTES] = [b'0'; HASH_BYTES];
+
+const HASH_KEY: &[u8] = b",\"hash\":\"";
+const LINE_END: &[u8] = b"\"}\n";
+const MICROSECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
+
+/// Where a log ends: what the next line is chained to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// Number of the next line.
+    pub(super) next: u64,
+    /// `hash` of the last line.
+    pub(super) hash: [u8; HASH_BYTES],
+    /// `at` of the last line.
+    pub(super) at: Timestamp,
+    /// Bytes up to the end of the last line.
+    pub(super) end: u64,
+}
+
+impl Head {
+    /// Of a log without lines.
+    pub(super) const EMPTY: Self = Self { next: 0, hash: NO_HASH, at: Timestamp::MIN, end: 0 };
+
+    /// Writes the next line to `out` and moves on to it. `out` may hold other lines already.
+    ///
+    /// Time does not step back within a log: when `now` is before the last line, the line repeats the last line's
+    /// time and says in `clock_back_us` how far the clock is behind. Returns whether it did.
+    pub(super) fn chain(&mut self, body: &[u8], now: Timestamp, out: &mut Vec<u8>) -> bool {
+        let start = out.len();
+        let back = self.at.as_microsecond().saturating_sub(now.as_microsecond()).max(0);
+        self.at = self.at.max(now);
+        // Writing to a vector, and a time within the calendar: neither can fail.
+        let _written = write!(out, "{{\"seq\":{},\"at\":\"", self.next);
+        let _written = MICROSECONDS.print_timestamp(&self.at, &mut *out);
+        out.extend_from_slice(b"\",\"prev\":\"");
+        out.extend_from_slice(&self.hash);
+        out.push(b'"');
+        if back > 0 {
+            let _written = write!(out, ",\"clock_back_us\":{back}");
+        }
+        out.extend_from_slice(body);
+        self.hash = hash(out.get(start..).unwrap_or_default());
+        out.extend_from_slice(HASH_KEY);
+        out.extend_from_slice(&self.hash);
+        out.extend_from_slice(LINE_END);
+        self.next += 1;
+        self.end += (out.len() - start) as u64;
+        back > 0
+    }
+}
+
+/// Records that the log itself makes.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(super) enum OwnRecord<'a> {
+    /// The first line of a log.
+    LogCreated {
+        /// Version of the format.
+        format: u32,
+        /// Random name of this log.
+        log: uuid::Uuid,
+    },
+    /// Bytes after the last whole line were moved away when the log was opened.
+    LogRepaired {
+        /// How many.
+        torn_bytes: u64,
+        /// SHA-256 of them.
+        torn_sha256: &'a str,
+        /// File beside the log that has them now.
+        moved_to: &'a str,
+    },
+    /// The log can be written again.
+    LogRecovered {
+        /// When it could no longer be written.
+        unwritable_since: Timestamp,
+        /// Records that were not kept meanwhile.
+        refused_records: u64,
+    },
+}
+
+/// What of a line the chain and the reports need.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Line {
+    pub(super) seq: u64,
+    pub(super) at: Timestamp,
+    pub(super) prev: String,
+    pub(super) event: String,
+    pub(super) hash: String,
+    pub(super) statement: Option<String>,
+    pub(super) decision: Option<Verdict>,
+}
+
+/// What was decided, of a statement's first record.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Verdict {
+    pub(super) decision: String,
+}
+
+impl Line {
+    /// Reads a line (without its line feed) and checks its hash.
+    pub(super) fn read(line: &[u8]) -> Result<Self, LineFault> {
+        let cut = line.len().checked_sub(HASH_KEY.len() + HASH_BYTES + 2).ok_or(LineFault::Unreadable)?;
+        let (covered, rest) = line.split_at_checked(cut).ok_or(LineFault::Unreadable)?;
+        let stated = rest
+            .strip_prefix(HASH_KEY)
+            .and_then(|rest| rest.strip_suffix(b"\"}"))
+            .ok_or(LineFault::Unreadable)?;
+        if hash(covered) != stated {
+            return Err(LineFault::Hash);
+        }
+        serde_json::from_slice(line).map_err(|_| LineFault::Unreadable)
+    }
+}
+
+/// Why a line by itself is no line of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineFault {
+    /// Its bytes do not have its hash.
+    Hash,
+    /// It does not have the form of a line.
+    Unreadable,
+}
+
+/// SHA-256 in lower-case hexadecimal.
+pub(super) fn hash(bytes: &[u8]) -> [u8; HASH_BYTES] {
+    let digest = digest(&SHA256, bytes);
+    let mut text = NO_HASH;
+    for (pair, byte) in text.chunks_exact_mut(2).zip(digest.as_ref()) {
+        if let [high, low] = pair {
+            *high = hex_digit(byte >> 4);
+            *low = hex_digit(byte & 15);
+        }
+    }
+    text
+}
+
+const fn hex_digit(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'a' + value - 10 }
+}

@@ -1,0 +1,66 @@
+//! What can go wrong with the audit log.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use crate::model::failure::{Classify, FailureClass};
+
+/// What can go wrong with the audit log.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// Another process writes it.
+    #[error(
+        "audit log \"{path}\" is held by another process: stop the other gateway, or give this one an audit.path of its own"
+    )]
+    Locked {
+        /// The log.
+        path: PathBuf,
+    },
+    /// It cannot be opened or created.
+    #[error("could not open audit log \"{path}\": check that its folder exists and may be written")]
+    Open {
+        /// The log.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It cannot be read.
+    #[error("could not read the audit log")]
+    Read {
+        /// Why.
+        source: io::Error,
+    },
+    /// Its last lines do not verify, so nothing may be chained to them.
+    #[error(
+        "audit log \"{path}\" does not verify at byte {offset}: {problem}. Run `tidegate audit verify` on it, keep it as evidence under another name, and start again: a new log begins"
+    )]
+    Tail {
+        /// The log.
+        path: PathBuf,
+        /// Where the bad line begins.
+        offset: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// It cannot be written; nothing of the append is kept, and nothing may run on it.
+    #[error("the audit log cannot be written")]
+    Unwritable {
+        /// Why.
+        source: Arc<io::Error>,
+    },
+    /// A record has no form as JSON.
+    #[error("a record cannot be written as JSON")]
+    Unserializable {
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+impl Classify for AuditError {
+    fn class(&self) -> FailureClass {
+        match self {
+            Self::Locked { .. } | Self::Open { .. } | Self::Tail { .. } => FailureClass::Configuration,
+            Self::Read { .. } | Self::Unwritable { .. } => FailureClass::Storage,
+            Self::Unserializable { .. } => FailureClass::Internal,
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The door: open a log and append to it.
+
+use std::{
+    cell::RefCell,
+    fmt, io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{SyncSender, sync_channel},
+    },
+    thread::JoinHandle,
+    time::Instant,
+};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::{
+    bodies::Bodies,
+    error::AuditError,
+    keeper::{Keeper, Synced},
+    queue::{Desk, Outcome, Step},
+    receipt::Receipt,
+    tail::{self, Opened},
+    writer::{Writer, Written},
+};
+use crate::{
+    metrics::AuditMetrics,
+    model::record::{Durability, Record},
+};
+
+/// What time it is.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Where a log lies and when a record counts as kept.
+#[derive(Clone, Debug)]
+pub struct AuditSettings {
+    /// The file; made if it does not exist, with access for its owner only.
+    pub path: PathBuf,
+    /// When a record counts as kept.
+    pub durability: Durability,
+}
+
+/// An open audit log, held against other processes. Cheap to clone; closed when the last clone is dropped.
+#[derive(Clone, Debug)]
+pub struct AuditLog {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    desk: Arc<Desk>,
+    durability: Durability,
+    synced: watch::Receiver<Synced>,
+    writable: Arc<AtomicBool>,
+    metrics: AuditMetrics,
+    calls: Option<SyncSender<()>>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+impl AuditLog {
+    /// Opens the log, or begins one, and goes on with its chain.
+    ///
+    /// Bytes after the last whole line (a process was killed while it wrote) are moved to a file beside the log,
+    /// and the log says so.
+    ///
+    /// # Errors
+    /// `Locked` if another process has it; `Open` if it cannot be opened or created; `Tail` if its last lines do
+    /// not verify; `Read`; `Unwritable` if its first record cannot be written.
+    pub fn open(settings: &AuditSettings, clock: Clock, metrics: &AuditMetrics) -> Result<Self, AuditError> {
+        let opened = tail::open(&settings.path, &clock)?;
+        Self::start(opened, settings.durability, clock, metrics)
+    }
+
+    pub(super) fn start(
+        opened: Opened,
+        durability: Durability,
+        clock: Clock,
+        metrics: &AuditMetrics,
+    ) -> Result<Self, AuditError> {
+        let unwritable = |error| AuditError::Unwritable { source: Arc::new(error) };
+        let writable = Arc::new(AtomicBool::new(true));
+        let Opened { medium, head, first } = opened;
+        let mut writer =
+            Writer::new(Arc::clone(&medium), clock, metrics.clone(), Arc::clone(&writable), head);
+        if first.count() > 0 {
+            let _own = writer.write([&first, &Bodies::default()]).map_err(unwritable)?;
+            medium.sync().map_err(unwritable)?;
+        }
+        let desk = Arc::new(Desk::new(writer));
+        let (calls, called) = sync_channel(1);
+        let (sender, synced) = watch::channel(Synced::default());
+        let keeper = Keeper { desk: Arc::clone(&desk), durability, synced: sender, metrics: metrics.clone() };
+        let keeper = std::thread::Builder::new()
+            .name("audit".to_owned())
+            .spawn(move || keeper.run(&called))
+            .map_err(unwritable)?;
+        let metrics = metrics.clone();
+        let (calls, keeper) = (Some(calls), Some(keeper));
+        Ok(Self { shared: Arc::new(Shared { desk, durability, synced, writable, metrics, calls, keeper }) })
+    }
+
+    /// Appends records in order, all or none, next to each other; one receipt a record.
+    ///
+    /// The receipts come when the records are as safe as configured. When nobody else writes and the durability is
+    /// `process`, it is done at the first poll. A future that is dropped may still have appended.
+    ///
+    /// # Errors
+    /// `Unwritable` if the log cannot be written now; nothing was kept. It tries again at each append, and by
+    /// itself once a second. `Unserializable` if a record has no form as JSON.
+    pub async fn append(&self, records: &[Record<'_>]) -> Result<Vec<Receipt>, AuditError> {
+        let written = self.write(records).await?;
+        Ok((written.first..written.next()).map(Receipt::new).collect())
+    }
+
+    /// Appends one record; like [`AuditLog::append`].
+    ///
+    /// # Errors
+    /// As of [`AuditLog::append`].
+    pub async fn append_one(&self, record: &Record<'_>) -> Result<Receipt, AuditError> {
+        let written = self.write(std::slice::from_ref(record)).await?;
+        Ok(Receipt::new(written.first))
+    }
+
+    /// Whether the last append was kept, or the log has recovered since.
+    pub fn is_writable(&self) -> bool {
+        self.shared.writable.load(Ordering::Relaxed)
+    }
+
+    async fn write(&self, records: &[impl Serialize]) -> Result<Written, AuditError> {
+        if records.is_empty() {
+            return Ok(Written { first: 0, count: 0, epoch: 0 });
+        }
+        let started = Instant::now();
+        let written = match self.shared.begin(records)? {
+            Step::Done(outcome) => outcome,
+            Step::Wait(answer) => answer.await.unwrap_or_else(|_| Err(Arc::new(leader_gone()))),
+        };
+        let kept = match self.shared.durability {
+            Durability::Process => written,
+            Durability::Disk => self.shared.on_disk(written).await,
+        };
+        self.shared.metrics.append_seconds.observe(started.elapsed().as_secs_f64());
+        kept.map_err(|source| AuditError::Unwritable { source })
+    }
+}
+
+impl Shared {
+    /// Formats the records and writes them, or leaves them to whoever writes.
+    fn begin(&self, records: &[impl Serialize]) -> Result<Step, AuditError> {
+        BODIES.with_borrow_mut(|bodies| {
+            bodies.clear();
+            for record in records {
+                bodies.push(record).map_err(|source| AuditError::Unserializable { source })?;
+            }
+            Ok(self.desk.write(bodies))
+        })
+    }
+
+    /// Waits until the disk has what was written.
+    async fn on_disk(&self, outcome: Outcome) -> Outcome {
+        let written = outcome?;
+        if let Some(calls) = &self.calls {
+            // Full: the thread is called already and has not looked yet.
+            let _called = calls.try_send(());
+        }
+        let mut synced = self.synced.clone();
+        let now = synced
+            .wait_for(|synced| synced.epoch != written.epoch || synced.next >= written.next())
+            .await
+            .map_err(|_| Arc::new(leader_gone()))?;
+        if now.epoch == written.epoch {
+            Ok(written)
+        } else {
+            // closed: the disk may have had it before, but what came after was taken back.
+            Err(now.error.clone().unwrap_or_else(|| Arc::new(leader_gone())))
+        }
+    }
+}
+
+impl Drop for Shared {
+    /// Ends the thread, so that the file is free for the next who opens it.
+    fn drop(&mut self) {
+        self.calls = None;
+        if let Some(keeper) = self.keeper.take() {
+            // It panicked: there is nobody left to tell.
+            let _ended = keeper.join();
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("durability", &self.durability).finish_non_exhaustive()
+    }
+}
+
+fn leader_gone() -> io::Error {
+    io::Error::other("the thread that wrote for others is gone")
+}
+
+thread_local! {
+    static BODIES: RefCell<Bodies> = RefCell::new(Bodies::default());
+}

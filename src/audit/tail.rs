@@ -1,0 +1,162 @@
+//! Opens a log: holds it, reads where it ends, and moves a torn end away.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, Write},
+    os::unix::fs::{FileExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    bodies::Bodies,
+    chain::{self, Head, Line, LineFault, NO_HASH, OwnRecord},
+    error::AuditError,
+    log::Clock,
+    medium::{LogFile, Medium},
+};
+
+/// A log that is held and whole.
+pub(super) struct Opened {
+    pub(super) medium: Arc<dyn Medium>,
+    pub(super) head: Head,
+    /// What the log itself has to say first.
+    pub(super) first: Bodies,
+}
+
+/// Opens or creates the log at `path`.
+pub(super) fn open(path: &Path, clock: &Clock) -> Result<Opened, AuditError> {
+    let unopened = |source| AuditError::Open { path: path.to_owned(), source };
+    let file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(OWNER_ONLY)
+        .open(path)
+        .map_err(unopened)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(AuditError::Locked { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => return Err(unopened(source)),
+    }
+    let Tail { head, torn } = read(path, &file)?;
+    let mut first = Bodies::default();
+    let mut say = |record| first.push(&record).map_err(|source| AuditError::Unserializable { source });
+    if head == Head::EMPTY {
+        say(OwnRecord::LogCreated { format: FORMAT, log: uuid::Uuid::new_v4() })?;
+        sync_folder(path).map_err(unopened)?;
+    }
+    if !torn.is_empty() {
+        let side = move_away(path, &torn, head.next, clock).map_err(unopened)?;
+        file.set_len(head.end).map_err(unopened)?;
+        tracing::warn!(bytes = torn.len(), moved_to = %side, "torn end of the audit log moved away");
+        say(OwnRecord::LogRepaired {
+            torn_bytes: torn.len() as u64,
+            torn_sha256: &String::from_utf8_lossy(&chain::hash(&torn)),
+            moved_to: &side,
+        })?;
+    }
+    let medium = Arc::new(LogFile::new(path.to_owned(), file).map_err(unopened)?);
+    Ok(Opened { medium, head, first })
+}
+
+/// Where the whole lines end, and what comes after them.
+#[derive(Debug)]
+struct Tail {
+    head: Head,
+    torn: Vec<u8>,
+}
+
+fn read(path: &Path, file: &File) -> Result<Tail, AuditError> {
+    let unreadable = |source| AuditError::Read { source };
+    let length = file.metadata().map_err(unreadable)?.len();
+    let mut window = FIRST_WINDOW_BYTES;
+    loop {
+        let start = length.saturating_sub(window);
+        let mut bytes = vec![0; usize::try_from(length - start).unwrap_or(usize::MAX)];
+        file.read_exact_at(&mut bytes, start).map_err(unreadable)?;
+        let bad = |offset, problem: &str| AuditError::Tail {
+            path: path.to_owned(),
+            offset,
+            problem: problem.to_owned(),
+        };
+        if let Some((from, to)) = whole_lines(&bytes, start == 0) {
+            let torn = bytes.split_off(to);
+            let lines = bytes.get(from..).unwrap_or_default();
+            let head = check(lines, start + from as u64).map_err(|(at, problem)| bad(at, problem))?;
+            return Ok(Tail { head, torn });
+        }
+        if start == 0 {
+            let torn_first_line = FIRST_BYTES.starts_with(bytes.get(..FIRST_BYTES.len()).unwrap_or(&bytes));
+            if torn_first_line || bytes.iter().all(|byte| *byte == 0) {
+                return Ok(Tail { head: Head::EMPTY, torn: bytes });
+            }
+            return Err(bad(0, "it is not an audit log"));
+        }
+        if window >= LAST_WINDOW_BYTES {
+            return Err(bad(start, "there is no whole line in its end"));
+        }
+        window *= 4;
+    }
+}
+
+/// The range of the whole lines in the window, if there is one at least. Unless the window has the file's first
+/// byte, the line that it begins in is not whole.
+fn whole_lines(bytes: &[u8], from_first: bool) -> Option<(usize, usize)> {
+    let to = memchr::memrchr(b'\n', bytes)? + 1;
+    let from = if from_first { 0 } else { memchr::memchr(b'\n', bytes)? + 1 };
+    (from < to).then_some((from, to))
+}
+
+/// Checks lines that follow each other; gives where they end.
+fn check(lines: &[u8], offset: u64) -> Result<Head, (u64, &'static str)> {
+    let mut head: Option<Head> = None;
+    let mut at = offset;
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        let read = Line::read(line.strip_suffix(b"\n").unwrap_or(line)).map_err(|fault| match fault {
+            LineFault::Hash => (at, "the line does not have its hash"),
+            LineFault::Unreadable => (at, "it is not a line of an audit log"),
+        })?;
+        let follows = match head {
+            Some(before) => read.seq == before.next && read.prev.as_bytes() == before.hash,
+            None => offset > 0 || (read.seq == 0 && read.prev.as_bytes() == NO_HASH),
+        };
+        if !follows {
+            return Err((at, "the line does not follow the one before"));
+        }
+        let hash = read.hash.as_bytes().try_into().map_err(|_| (at, "the line does not have its hash"))?;
+        at += line.len() as u64;
+        head = Some(Head { next: read.seq + 1, hash, at: read.at, end: at });
+    }
+    head.ok_or((offset, "there is no whole line in its end"))
+}
+
+fn move_away(path: &Path, torn: &[u8], next: u64, clock: &Clock) -> io::Result<String> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".torn-{next}-{}", clock().as_microsecond()));
+    let side: PathBuf = path.with_file_name(&name);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(&side)?;
+    file.write_all(torn)?;
+    file.sync_all()?;
+    sync_folder(path)?;
+    Ok(name.to_string_lossy().into_owned())
+}
+
+/// Makes a new name in the log's folder outlive a power failure.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+/// Version of the line format.
+const FORMAT: u32 = 1;
+
+/// Every log begins so.
+const FIRST_BYTES: &[u8] = b"{\"seq\":0,\"at\":\"";
+
+/// A log can hold what people typed, values and all.
+const OWNER_ONLY: u32 = 0o600;
+
+const FIRST_WINDOW_BYTES: u64 = 1024 * 1024;
+
+const LAST_WINDOW_BYTES: u64 = 1024 * 1024 * 1024;

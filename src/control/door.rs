@@ -1,0 +1,218 @@
+//! The control plane's door: start, authenticate, publish.
+
+use std::{future::Future, path::PathBuf, sync::Arc};
+
+use jiff::Timestamp;
+use tokio::sync::{Mutex, MutexGuard};
+use tracing::error;
+
+use super::{
+    caller::Caller,
+    error::ControlError,
+    policy::{Loaded, load},
+    secret_text::{random, same, sha256},
+    state::{State, VERSION},
+    views::{PolicyView, scopes},
+};
+use crate::{
+    audit::AuditLog,
+    model::{principal::ScramKeys, record::Record, secret::Secret, target::Target},
+    net::{Clock, Published},
+    policy::Snapshot,
+    store::{Change, Store, StoreError, StoredKey, whole_microseconds},
+};
+
+/// Makes SCRAM-SHA-256 keys of a password (SASLprep is its duty), a salt and a number of rounds.
+pub type MakeKeys = fn(password: &str, salt: &[u8], iterations: u32) -> ScramKeys;
+
+/// What a control plane is built from.
+pub struct ControlParts {
+    /// What must survive a restart.
+    pub store: Store,
+    /// Where every change is recorded.
+    pub audit: AuditLog,
+    /// What time it is.
+    pub clock: Clock,
+    /// The directory of the policy files.
+    pub policies: PathBuf,
+    /// The protected servers.
+    pub targets: Vec<Target>,
+    /// How passwords and tokens become keys.
+    pub make_keys: MakeKeys,
+}
+
+/// The control plane; cheap to clone, all clones are the same one.
+///
+/// Changes are made one after another and run to their end even when whoever asked for them goes away.
+#[derive(Clone)]
+pub struct Control(Arc<Inner>);
+
+struct Inner {
+    parts: ControlParts,
+    state: Mutex<State>,
+    snapshot: Published<Snapshot>,
+    keys: Published<Vec<StoredKey>>,
+    policy: Published<PolicyView>,
+    mock_secret: Secret<[u8; 32]>,
+}
+
+impl Control {
+    /// Reads store and policy, records that the policy is in force, and publishes the first Snapshot.
+    ///
+    /// # Errors
+    /// `PolicyBroken` and `PolicyUnreadable`: there is no older policy that could stay in force; `Store`, `Audit`.
+    pub async fn start(parts: ControlParts) -> Result<Self, ControlError> {
+        let now = whole_microseconds(parts.clock.now());
+        let Loaded { policy, digest, files } = load(parts.policies.clone()).await?;
+        let mut state = State::read(&parts.store, policy, now).await?;
+        state.version += 1;
+        let mut change = parts.store.change().await?;
+        change.set_value(VERSION, &state.version.to_be_bytes()).await?;
+        let mock_secret = mock_secret(&parts.store, &mut change).await?;
+        let loaded = Record::PolicyLoaded { actor: START, digest: &digest };
+        parts.audit.append(&[loaded]).await.map_err(|source| ControlError::Audit { source })?;
+        change.commit().await?;
+        let snapshot = state.snapshot(&parts.targets, now);
+        let policy = PolicyView {
+            digest,
+            files,
+            loaded_at: now,
+            loaded_by: START.to_owned(),
+            snapshot: state.version,
+            rejected: None,
+        };
+        Ok(Self(Arc::new(Inner {
+            snapshot: Published::new(snapshot),
+            keys: Published::new(state.keys.clone()),
+            policy: Published::new(policy),
+            state: Mutex::new(state),
+            mock_secret,
+            parts,
+        })))
+    }
+
+    /// Where every new Snapshot appears.
+    pub fn snapshot(&self) -> &Published<Snapshot> {
+        &self.0.snapshot
+    }
+
+    /// A secret of this store's gateways, from which login makes up salts for people who do not exist.
+    pub fn mock_secret(&self) -> &Secret<[u8; 32]> {
+        &self.0.mock_secret
+    }
+
+    /// Whom a service key proves; `None` if it is unknown, over or revoked.
+    ///
+    /// Every key is compared, each in constant time: how long it takes tells nothing of which is near.
+    pub fn authenticate(&self, key: &str) -> Option<Caller> {
+        let digest = sha256(key);
+        let now = self.now();
+        let keys = self.0.keys.load();
+        let mut found = None;
+        for key in keys.iter() {
+            if same(&key.sha256, &digest) {
+                found = Some(key);
+            }
+        }
+        let key = found.filter(|key| key.is_live(now))?;
+        Some(Caller { name: key.name.clone(), key: key.id, scopes: scopes(&key.scopes) })
+    }
+
+    /// Answers if the store does.
+    ///
+    /// # Errors
+    /// `Store` when it does not.
+    pub async fn ping_store(&self) -> Result<(), ControlError> {
+        Ok(self.0.parts.store.ping().await?)
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.0.parts.store
+    }
+
+    pub(super) fn parts(&self) -> &ControlParts {
+        &self.0.parts
+    }
+
+    pub(super) fn policy_view(&self) -> &Published<PolicyView> {
+        &self.0.policy
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        whole_microseconds(self.0.parts.clock.now())
+    }
+
+    /// Waits for its turn to change something.
+    pub(super) async fn turn(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().await
+    }
+
+    /// Begins the change that leads to the next Snapshot.
+    pub(super) async fn begin(&self, state: &State) -> Result<Change, ControlError> {
+        let mut change = self.store().change().await?;
+        change.set_value(VERSION, &(state.version + 1).to_be_bytes()).await?;
+        Ok(change)
+    }
+
+    /// Records what is about to take effect; without the record it must not.
+    pub(super) async fn record_first(&self, records: &[Record<'_>]) -> Result<(), ControlError> {
+        let recorded = self.0.parts.audit.append(records).await;
+        recorded.map(|_| ()).map_err(|source| ControlError::Audit { source })
+    }
+
+    /// Records what has taken effect already.
+    pub(super) async fn record_after(
+        &self,
+        done: &'static str,
+        records: &[Record<'_>],
+    ) -> Result<(), ControlError> {
+        let recorded = self.0.parts.audit.append(records).await;
+        recorded.map(|_| ()).map_err(|source| {
+            error!(done, %source, "a change is in force but not in the audit log");
+            ControlError::Unaudited { done, source }
+        })
+    }
+
+    /// Makes lasting what was recorded already. Where that fails, the record tells of more than there is.
+    pub(super) async fn commit_recorded(&self, change: Change) -> Result<(), ControlError> {
+        change.commit().await.map_err(|source: StoreError| {
+            error!(%source, "a change is in the audit log but did not take effect");
+            source.into()
+        })
+    }
+
+    /// Publishes the state as the next Snapshot, and the keys.
+    pub(super) fn publish(&self, state: &mut State) {
+        let now = self.now();
+        state.version += 1;
+        state.forget(now);
+        self.0.snapshot.publish(state.snapshot(&self.0.parts.targets, now));
+        self.0.keys.publish(state.keys.clone());
+    }
+
+    /// Runs `work` to its end, also when the caller no longer waits: a change must not stop between the store and the
+    /// Snapshot.
+    pub(super) async fn to_the_end<T, W, F>(&self, work: W) -> Result<T, ControlError>
+    where
+        T: Send + 'static,
+        W: FnOnce(Self) -> F,
+        F: Future<Output = Result<T, ControlError>> + Send + 'static,
+    {
+        tokio::spawn(work(self.clone())).await.unwrap_or(Err(ControlError::Interrupted))
+    }
+}
+
+async fn mock_secret(store: &Store, change: &mut Change) -> Result<Secret<[u8; 32]>, ControlError> {
+    if let Some(bytes) = store.value(MOCK_SECRET).await?
+        && let Ok(bytes) = bytes.try_into()
+    {
+        return Ok(Secret::new(bytes));
+    }
+    let bytes = random::<32>()?;
+    change.set_value(MOCK_SECRET, &bytes).await?;
+    Ok(Secret::new(bytes))
+}
+
+/// The actor of what the gateway does by itself when it starts.
+pub(super) const START: &str = "start";
+const MOCK_SECRET: &str = "mock_secret";

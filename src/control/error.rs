@@ -1,0 +1,117 @@
+//! What can go wrong with a change.
+
+use std::{io, path::PathBuf};
+
+use crate::{
+    audit::AuditError,
+    model::failure::{Classify, FailureClass},
+    store::StoreError,
+};
+
+/// A change was refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The audit log cannot take the record, so the change was not made.
+    #[error("nothing was changed, because the audit log cannot be written")]
+    Audit {
+        /// Why.
+        source: AuditError,
+    },
+    /// There is one of this name already.
+    #[error("{what} \"{name}\" exists already")]
+    Exists {
+        /// What it is.
+        what: &'static str,
+        /// How it is called.
+        name: String,
+    },
+    /// A file of the gateway's own cannot be written.
+    #[error("could not write {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A value is not one that can be taken.
+    #[error("{field}: {problem}")]
+    Invalid {
+        /// The field of the request.
+        field: &'static str,
+        /// What is wrong, and what to write instead.
+        problem: String,
+    },
+    /// The change was cut off from inside; whether it was made is to be looked up.
+    #[error("the change was interrupted: look whether it was made")]
+    Interrupted,
+    /// There are as many as there may be.
+    #[error("there are {limit} {what} already: remove some first")]
+    Limit {
+        /// Of what.
+        what: &'static str,
+        /// The bound.
+        limit: usize,
+    },
+    /// The policy files are wrong; those that were in force before stay so.
+    #[error("the policy is broken and was not loaded:\n{problems}")]
+    PolicyBroken {
+        /// What is wrong where, one problem a line.
+        problems: String,
+    },
+    /// The policy files cannot be read; those that were in force before stay so.
+    #[error("could not read the policy at {}", path.display())]
+    PolicyUnreadable {
+        /// Which file or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The operating system gives no random numbers.
+    #[error("no random numbers to be had")]
+    Random,
+    /// The store cannot be read or written, so the change was not made.
+    #[error("nothing was changed, because the store failed")]
+    Store {
+        /// Why.
+        #[from]
+        source: StoreError,
+    },
+    /// The change is in force, but the audit log could not take its record.
+    #[error("{done}, but the audit log could not be written")]
+    Unaudited {
+        /// What is in force.
+        done: &'static str,
+        /// Why it is not recorded.
+        source: AuditError,
+    },
+    /// There is none of this name.
+    #[error("there is no {what} \"{name}\"")]
+    Unknown {
+        /// What it would be.
+        what: &'static str,
+        /// How it would be called.
+        name: String,
+    },
+}
+
+impl Classify for ControlError {
+    fn class(&self) -> FailureClass {
+        match self {
+            Self::Audit { .. } | Self::File { .. } | Self::Store { .. } | Self::Unaudited { .. } => {
+                FailureClass::Storage
+            }
+            Self::Exists { .. } | Self::Invalid { .. } | Self::Unknown { .. } => FailureClass::Client,
+            Self::Interrupted | Self::Random => FailureClass::Internal,
+            Self::Limit { .. } => FailureClass::Limit,
+            Self::PolicyBroken { .. } | Self::PolicyUnreadable { .. } => FailureClass::Configuration,
+        }
+    }
+}
+
+pub(super) fn invalid(field: &'static str, problem: impl Into<String>) -> ControlError {
+    ControlError::Invalid { field, problem: problem.into() }
+}
+
+pub(super) fn unknown(what: &'static str, name: impl ToString) -> ControlError {
+    ControlError::Unknown { what, name: name.to_string() }
+}

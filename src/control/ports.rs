@@ -1,0 +1,58 @@
+//! What the administration needs of the data plane; the application fills it in.
+
+use std::pin::Pin;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    explanation::{Explanation, Question},
+    views::SessionView,
+};
+use crate::model::ids::{SessionId, TargetName};
+
+/// A future of a trait's method.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The sessions that are open.
+pub trait Sessions: Send + Sync + 'static {
+    /// All of them, in no order.
+    fn list(&self) -> Vec<SessionView>;
+
+    /// Ends one; `false` if there is none of this name.
+    fn terminate(&self, session: SessionId) -> bool;
+}
+
+/// What a statement would be told.
+pub trait Explain: Send + Sync + 'static {
+    /// Analyses and judges without running anything.
+    fn explain(&self, question: Question) -> BoxFuture<'_, Result<Explanation, ExplainError>>;
+}
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExplainError {
+    /// Nobody of this name.
+    #[error("there is no principal \"{0}\"")]
+    UnknownPrincipal(String),
+    /// No target of this name.
+    #[error("there is no target \"{0}\"")]
+    UnknownTarget(String),
+}
+
+/// The health of the targets.
+pub trait Targets: Send + Sync + 'static {
+    /// Every target, by name; what was last seen of it, without asking anew.
+    fn health(&self) -> Vec<TargetHealth>;
+}
+
+/// What was last seen of a target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetHealth {
+    /// Which.
+    pub target: TargetName,
+    /// Whether it answers.
+    pub up: bool,
+    /// What is wrong, in words that show no secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}

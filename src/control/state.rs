@@ -1,0 +1,148 @@
+//! What the Snapshot is made of, as the control plane holds it between changes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::error::ControlError;
+use crate::{
+    model::{
+        grant::Holder,
+        ids::{GrantId, GroupName, PrincipalName, TokenId},
+        principal::{Credentials, Principal, Token},
+        target::Target,
+    },
+    policy::{Policy, Snapshot, SnapshotParts},
+    store::{Store, StoredGrant, StoredKey, StoredPrincipal, StoredToken},
+};
+
+/// Equal to the store's content at every moment at which nobody changes it.
+#[derive(Debug)]
+pub(super) struct State {
+    /// Version of the Snapshot in force.
+    pub(super) version: u64,
+    pub(super) policy: Arc<Policy>,
+    pub(super) principals: BTreeMap<PrincipalName, StoredPrincipal>,
+    pub(super) tokens: BTreeMap<TokenId, StoredToken>,
+    pub(super) grants: BTreeMap<GrantId, StoredGrant>,
+    pub(super) keys: Vec<StoredKey>,
+}
+
+impl State {
+    /// Reads everything that is not long over.
+    pub(super) async fn read(
+        store: &Store,
+        policy: Arc<Policy>,
+        now: Timestamp,
+    ) -> Result<Self, ControlError> {
+        let version =
+            store.value(VERSION).await?.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+        Ok(Self {
+            version: version.unwrap_or(0),
+            policy,
+            principals: store.principals().await?.into_iter().map(|it| (it.name.clone(), it)).collect(),
+            tokens: store.tokens(now).await?.into_iter().map(|it| (it.id, it)).collect(),
+            grants: store.grants(keep_after(now)).await?.into_iter().map(|it| (it.id, it)).collect(),
+            keys: store.keys().await?,
+        })
+    }
+
+    /// Forgets what is long over. It stays in the store.
+    pub(super) fn forget(&mut self, now: Timestamp) {
+        let after = keep_after(now);
+        self.grants.retain(|_, it| it.grant.window.ends_at.is_none_or(|end| end > after));
+        self.tokens.retain(|_, it| it.is_live(now));
+    }
+
+    /// The Snapshot of this state.
+    pub(super) fn snapshot(&self, targets: &[Target], now: Timestamp) -> Snapshot {
+        Snapshot::build(SnapshotParts {
+            version: self.version,
+            policy: Arc::clone(&self.policy),
+            principals: self.principals.values().map(|it| self.principal(it, now)).collect(),
+            grants: self.grants.values().map(|it| it.grant.clone()).collect(),
+            targets: targets.to_vec(),
+        })
+    }
+
+    fn principal(&self, stored: &StoredPrincipal, now: Timestamp) -> Principal {
+        let credentials = stored.password.as_ref().map(|password| Credentials {
+            salt: password.salt.clone(),
+            iterations: password.iterations,
+            password: password.keys.clone(),
+            tokens: self
+                .tokens_of(&stored.name, now)
+                .map(|it| Token { id: it.id, keys: it.keys.clone(), ends_at: it.ends_at })
+                .collect(),
+            certificates: Vec::new(),
+        });
+        Principal {
+            name: stored.name.clone(),
+            groups: stored.groups.clone(),
+            attributes: BTreeMap::new(),
+            disabled: stored.disabled,
+            credentials: Arc::new(credentials.unwrap_or_default()),
+        }
+    }
+
+    /// The tokens that log `principal` in at `now`.
+    pub(super) fn tokens_of<'s>(
+        &'s self,
+        principal: &'s PrincipalName,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &'s StoredToken> {
+        self.tokens.values().filter(move |it| it.principal == *principal && it.is_live(now))
+    }
+
+    /// Whether policy or the store names it.
+    pub(super) fn knows(&self, principal: &str) -> bool {
+        self.principals.contains_key(principal) || self.policy.principals.contains_key(principal)
+    }
+
+    /// The stored principal, or a new one to be stored if policy alone names it.
+    pub(super) fn principal_to_change(
+        &self,
+        name: &PrincipalName,
+        now: Timestamp,
+    ) -> Option<StoredPrincipal> {
+        match self.principals.get(name) {
+            Some(stored) => Some(stored.clone()),
+            None => self.knows(name).then(|| StoredPrincipal {
+                name: name.clone(),
+                groups: Vec::new(),
+                disabled: false,
+                password: None,
+                created_at: now,
+            }),
+        }
+    }
+
+    /// The groups in order, each once.
+    ///
+    /// # Errors
+    /// `Unknown` for a group that is not in policy.
+    pub(super) fn known_groups(&self, groups: Vec<GroupName>) -> Result<Vec<GroupName>, ControlError> {
+        match groups.iter().find(|group| !self.policy.groups.contains_key(*group)) {
+            Some(group) => Err(ControlError::Unknown { what: "group", name: group.to_string() }),
+            None => Ok(groups.into_iter().collect::<BTreeSet<_>>().into_iter().collect()),
+        }
+    }
+
+    /// Grants held by `principal` itself that are neither over nor revoked.
+    pub(super) fn open_grants_of(&self, principal: &PrincipalName, now: Timestamp) -> Vec<GrantId> {
+        let held = |it: &&StoredGrant| it.grant.holder == Holder::Principal(principal.clone());
+        let open = |it: &&StoredGrant| it.revocation.is_none() && !it.grant.window.is_over(now);
+        self.grants.values().filter(held).filter(open).map(|it| it.id).collect()
+    }
+}
+
+/// Ended grants are kept this long, so that a refusal can say "ended two days ago".
+fn keep_after(now: Timestamp) -> Timestamp {
+    now.checked_sub(SignedDuration::from_hours(7 * 24)).unwrap_or(Timestamp::MIN)
+}
+
+/// Under which name the store keeps the Snapshot's version.
+pub(super) const VERSION: &str = "snapshot_version";

@@ -1,1 +1,0 @@
-//! Every metric and its name.

@@ -1,0 +1,198 @@
+//! What is counted for each target, with the labels already resolved.
+
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+
+use super::build::{Build, FAST_SECONDS, SLOW_SECONDS};
+use crate::model::{ids::TargetName, permission::Permission, target::Lane};
+
+/// Handles of one target. A session or pool asks for them once, when it begins.
+#[derive(Clone, Debug)]
+pub struct TargetMetrics {
+    allowed: ByPermission,
+    refused: ByPermission,
+    /// Seconds from a statement's last byte in to its first byte out: facts, decision, start record, lease.
+    pub gate_seconds: Histogram,
+    /// Seconds from a statement's last byte in to its end record.
+    pub statement_seconds: Histogram,
+    /// Sessions open now.
+    pub sessions: IntGauge,
+    /// Sessions opened.
+    pub sessions_total: IntCounter,
+    /// Connections and logins to the upstream that failed, and leases lost.
+    pub upstream_errors: UpstreamErrors,
+}
+
+impl TargetMetrics {
+    /// Counts a statement that was let run; `permission` is the strongest it needed, `None` if any grant was enough.
+    pub fn allowed(&self, permission: Option<Permission>) {
+        self.allowed.of(permission).inc();
+    }
+
+    /// Counts a statement that was refused; `permission` is the strongest that was missing, `None` if there was no
+    /// grant at all, or the statement was not understood.
+    pub fn refused(&self, permission: Option<Permission>) {
+        self.refused.of(permission).inc();
+    }
+}
+
+/// Counters of one target for what goes wrong with its upstream.
+#[derive(Clone, Debug)]
+pub struct UpstreamErrors {
+    /// It could not be reached, or TLS failed.
+    pub dial: IntCounter,
+    /// It refused an account.
+    pub login: IntCounter,
+    /// A connection broke while it was leased.
+    pub lost: IntCounter,
+    /// A connection could not be reset for the next session, and was closed.
+    pub reset: IntCounter,
+    /// No connection came free in time.
+    pub wait: IntCounter,
+}
+
+/// Handles of one lane of one target's pool.
+#[derive(Clone, Debug)]
+pub struct PoolMetrics {
+    /// Connections that wait for a session.
+    pub idle: IntGauge,
+    /// Connections that a session has.
+    pub leased: IntGauge,
+    /// Connections that are being made.
+    pub connecting: IntGauge,
+    /// Sessions that wait for a connection.
+    pub waiting: IntGauge,
+    /// Seconds from asking for a lease to having it or giving up.
+    pub wait_seconds: Histogram,
+}
+
+/// One counter for each permission, and one for none.
+#[derive(Clone, Debug)]
+struct ByPermission {
+    explain: IntCounter,
+    select: IntCounter,
+    export: IntCounter,
+    dml: IntCounter,
+    ddl: IntCounter,
+    admin: IntCounter,
+    none: IntCounter,
+}
+
+impl ByPermission {
+    const fn of(&self, permission: Option<Permission>) -> &IntCounter {
+        match permission {
+            Some(Permission::Explain) => &self.explain,
+            Some(Permission::Select) => &self.select,
+            Some(Permission::Export) => &self.export,
+            Some(Permission::Dml) => &self.dml,
+            Some(Permission::Ddl) => &self.ddl,
+            Some(Permission::Admin) => &self.admin,
+            None => &self.none,
+        }
+    }
+}
+
+/// The families that targets' handles come from.
+#[derive(Clone, Debug)]
+pub(super) struct TargetFamilies {
+    statements: IntCounterVec,
+    gate_seconds: HistogramVec,
+    statement_seconds: HistogramVec,
+    sessions: IntGaugeVec,
+    sessions_total: IntCounterVec,
+    upstream_errors: IntCounterVec,
+    connections: IntGaugeVec,
+    waiting: IntGaugeVec,
+    wait_seconds: HistogramVec,
+}
+
+impl TargetFamilies {
+    pub(super) fn new(build: &Build) -> prometheus::Result<Self> {
+        Ok(Self {
+            statements: build.counters(
+                "tidegate_statements_total",
+                "Statements by decision and the strongest permission needed or missing.",
+                &["target", "decision", "permission"],
+            )?,
+            gate_seconds: build.histograms(
+                "tidegate_statement_gate_seconds",
+                "Seconds that the gate adds before a statement is forwarded.",
+                FAST_SECONDS,
+                &["target"],
+            )?,
+            statement_seconds: build.histograms(
+                "tidegate_statement_seconds",
+                "Seconds from a statement's last byte in to its end record.",
+                SLOW_SECONDS,
+                &["target"],
+            )?,
+            sessions: build.gauges("tidegate_sessions", "Sessions open now.", &["target"])?,
+            sessions_total: build.counters("tidegate_sessions_total", "Sessions opened.", &["target"])?,
+            upstream_errors: build.counters(
+                "tidegate_upstream_errors_total",
+                "Failures of the upstream by kind.",
+                &["target", "kind"],
+            )?,
+            connections: build.gauges(
+                "tidegate_pool_connections",
+                "Upstream connections by lane and state.",
+                &["target", "lane", "state"],
+            )?,
+            waiting: build.gauges(
+                "tidegate_pool_waiting",
+                "Sessions that wait for an upstream connection.",
+                &["target", "lane"],
+            )?,
+            wait_seconds: build.histograms(
+                "tidegate_pool_wait_seconds",
+                "Seconds from asking for a lease to having it or giving up.",
+                SLOW_SECONDS,
+                &["target", "lane"],
+            )?,
+        })
+    }
+
+    pub(super) fn target(&self, target: &TargetName) -> TargetMetrics {
+        let target = target.as_str();
+        let error = |kind| self.upstream_errors.with_label_values(&[target, kind]);
+        TargetMetrics {
+            allowed: self.by_permission(target, "allow"),
+            refused: self.by_permission(target, "deny"),
+            gate_seconds: self.gate_seconds.with_label_values(&[target]),
+            statement_seconds: self.statement_seconds.with_label_values(&[target]),
+            sessions: self.sessions.with_label_values(&[target]),
+            sessions_total: self.sessions_total.with_label_values(&[target]),
+            upstream_errors: UpstreamErrors {
+                dial: error("dial"),
+                login: error("login"),
+                lost: error("lost"),
+                reset: error("reset"),
+                wait: error("wait"),
+            },
+        }
+    }
+
+    pub(super) fn pool(&self, target: &TargetName, lane: Lane) -> PoolMetrics {
+        let place = [target.as_str(), lane.as_str()];
+        let state = |state| self.connections.with_label_values(&[target.as_str(), lane.as_str(), state]);
+        PoolMetrics {
+            idle: state("idle"),
+            leased: state("leased"),
+            connecting: state("connecting"),
+            waiting: self.waiting.with_label_values(&place),
+            wait_seconds: self.wait_seconds.with_label_values(&place),
+        }
+    }
+
+    fn by_permission(&self, target: &str, decision: &str) -> ByPermission {
+        let of = |permission: &str| self.statements.with_label_values(&[target, decision, permission]);
+        ByPermission {
+            explain: of(Permission::Explain.as_str()),
+            select: of(Permission::Select.as_str()),
+            export: of(Permission::Export.as_str()),
+            dml: of(Permission::Dml.as_str()),
+            ddl: of(Permission::Ddl.as_str()),
+            admin: of(Permission::Admin.as_str()),
+            none: of("none"),
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Several files to one policy: merged, every name looked up, every pattern read.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::model::{
+    grant::{Grant, GrantName, Holder},
+    ids::{GroupName, Ident, RoleName},
+    object::{Glob, ObjectPattern},
+    permission::{Permission, PermissionSet},
+    window::Window,
+};
+use crate::policy::{
+    error::{PolicyProblem, ProblemKind},
+    rules::{Ceiling, Group, Policy, PolicyPrincipal, RoutineRule},
+};
+
+use super::{
+    format::{CeilingEntry, Document, PrincipalEntry, RoutineEntry, StandingEntry, Text, ToEntry},
+    names::{is_name, nearest},
+    read::{locate, read},
+    roles::{self, Written},
+};
+use serde_saphyr::Spanned;
+
+/// One file of the policy directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyFile {
+    /// Its path, as problems shall name it.
+    pub path: String,
+    /// What is in it.
+    pub text: String,
+}
+
+/// Reads and merges the files of a policy.
+///
+/// The order of the files does not matter for what is allowed; it is the order in which standing grants are
+/// numbered.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the files; of a file that cannot be read only the first thing, and
+/// then nothing of what the files say of one another.
+pub fn parse(files: &[PolicyFile]) -> Result<Policy, Vec<PolicyProblem>> {
+    let (documents, problems): (Vec<_>, Vec<_>) = files
+        .iter()
+        .map(|file| read::<Document>(file).map(|document| (file, document)))
+        .partition(Result::is_ok);
+    let problems: Vec<_> = problems.into_iter().filter_map(Result::err).collect();
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let documents: Vec<_> = documents.into_iter().filter_map(Result::ok).collect();
+    let mut compiler = Compiler::default();
+    compiler.declare(&documents);
+    for (file, document) in &documents {
+        compiler.define(file, document);
+    }
+    if compiler.problems.is_empty() { Ok(compiler.policy) } else { Err(compiler.problems) }
+}
+
+#[derive(Default)]
+struct Compiler {
+    policy: Policy,
+    /// Where each certificate stood first.
+    certificates: HashMap<String, String>,
+    /// How many standing grants each holder has.
+    standing: HashMap<Holder, usize>,
+    problems: Vec<PolicyProblem>,
+}
+
+impl Compiler {
+    /// Takes in what others refer to: groups, roles and the names of principals.
+    fn declare(&mut self, documents: &[(&PolicyFile, Document)]) {
+        let mut first: HashMap<(&str, &str), String> = HashMap::new();
+        let mut written: BTreeMap<RoleName, Written<'_>> = BTreeMap::new();
+        for (file, document) in documents {
+            for (name, entry) in &document.groups.0 {
+                if self.declares(file, "group", name, &mut first) {
+                    let description = entry.as_ref().map(|entry| entry.description.clone());
+                    let group = Group { description: description.unwrap_or_default() };
+                    self.policy.groups.insert(name.value.as_str().into(), group);
+                }
+            }
+            for (name, _) in &document.principals.0 {
+                if self.declares(file, "principal", name, &mut first) {
+                    self.policy.principals.insert(name.value.as_str().into(), PolicyPrincipal::default());
+                }
+            }
+            for (name, members) in &document.roles.0 {
+                if name.value.parse::<Permission>().is_ok() {
+                    self.report(file, name, bad("role", &name.value, "a name that is no permission"));
+                } else if self.declares(file, "role", name, &mut first) {
+                    written.insert(name.value.as_str().into(), Written { file, name, members });
+                }
+            }
+        }
+        self.policy.roles = roles::write_out(&written, &mut self.problems);
+    }
+
+    fn declares<'d>(
+        &mut self,
+        file: &PolicyFile,
+        what: &'static str,
+        name: &'d Text,
+        first: &mut HashMap<(&'static str, &'d str), String>,
+    ) -> bool {
+        if !is_name(&name.value) {
+            self.report(file, name, bad(what, &name.value, "a name of 1 to 128 letters without \"*\""));
+            return false;
+        }
+        let here = place(file, name);
+        if let Some(before) = first.insert((what, &name.value), here) {
+            self.report(file, name, twice(what, &name.value, before));
+            return false;
+        }
+        true
+    }
+
+    fn define(&mut self, file: &PolicyFile, document: &Document) {
+        for (name, entry) in &document.principals.0 {
+            if let Some(entry) = entry {
+                self.principal(file, name, entry);
+            }
+        }
+        for entry in &document.standing {
+            self.standing(file, entry);
+        }
+        for entry in &document.ceilings {
+            self.ceiling(file, &entry.value);
+        }
+        for entry in &document.routines {
+            self.routines(file, &entry.value);
+        }
+    }
+
+    fn principal(&mut self, file: &PolicyFile, name: &Text, entry: &PrincipalEntry) {
+        let groups = self.groups(file, &entry.groups);
+        let mut certificates = BTreeSet::new();
+        for certificate in &entry.certificates {
+            let text = &certificate.value;
+            let is_good = ["email:", "dns:", "uri:"]
+                .iter()
+                .any(|kind| text.strip_prefix(kind).is_some_and(|rest| !rest.is_empty()))
+                || text.contains('=');
+            if !is_good {
+                self.report(file, certificate, bad("certificate", text, CERTIFICATE));
+            } else if let Some(before) = self.certificates.insert(text.clone(), place(file, certificate)) {
+                self.report(file, certificate, twice("certificate", text, before));
+            } else {
+                certificates.insert(text.clone());
+            }
+        }
+        let principal = PolicyPrincipal {
+            groups,
+            attributes: entry.attributes.clone(),
+            certificates,
+            disabled: entry.disabled,
+        };
+        self.policy.principals.insert(name.value.as_str().into(), principal);
+    }
+
+    fn standing(&mut self, file: &PolicyFile, entry: &Spanned<StandingEntry>) {
+        let StandingEntry { to, target, database, objects, permissions, reason } = &entry.value;
+        let holder = self.holder(file, to);
+        let target = self.glob(file, "target", target);
+        let database = self.glob(file, "database", database);
+        let objects = self.objects(file, objects);
+        let permissions = self.permissions(file, "permissions", permissions);
+        let (Some(holder), Some(target), Some(database)) = (holder, target, database) else { return };
+        let number = self.standing.entry(holder.clone()).or_default();
+        let id = match &holder {
+            Holder::Group(group) => format!("standing:{group}/{number}"),
+            Holder::Principal(principal) => format!("standing:principal:{principal}/{number}"),
+        };
+        *number += 1;
+        let place = place(file, entry);
+        let reason = if reason.is_empty() { place } else { format!("{reason} ({place})") };
+        self.policy.standing.push(Grant {
+            id: GrantName::Standing(id),
+            holder,
+            target,
+            database,
+            objects,
+            permissions,
+            window: Window::STANDING,
+            reason,
+            revoked_at: None,
+        });
+    }
+
+    fn ceiling(&mut self, file: &PolicyFile, entry: &CeilingEntry) {
+        let environment = self.glob(file, "environment", &entry.environment);
+        let forbid = self.permissions(file, "forbid", &entry.forbid);
+        let except = self.groups(file, &entry.except.groups);
+        if let Some(environment) = environment {
+            self.policy.ceilings.push(Ceiling { environment, forbid, except });
+        }
+    }
+
+    fn routines(&mut self, file: &PolicyFile, entry: &RoutineEntry) {
+        let target = self.glob(file, "target", &entry.target);
+        let mut allow: BTreeSet<Ident> = BTreeSet::new();
+        for name in &entry.allow.value {
+            if is_routine(&name.value) {
+                allow.insert(name.value.as_str().into());
+            } else {
+                self.report(file, name, bad("routine", &name.value, ROUTINE));
+            }
+        }
+        if let Some(target) = target {
+            self.policy.routines.push(RoutineRule { target, allow });
+        }
+    }
+
+    fn holder(&mut self, file: &PolicyFile, to: &Spanned<ToEntry>) -> Option<Holder> {
+        match (&to.value.group, &to.value.principal) {
+            (Some(group), None) => self.group(file, group).map(Holder::Group),
+            (None, Some(principal)) if is_name(&principal.value) => {
+                Some(Holder::Principal(principal.value.as_str().into()))
+            }
+            (None, Some(principal)) => {
+                self.report(file, principal, bad("principal", &principal.value, "the name of a principal"));
+                None
+            }
+            (Some(_), Some(_)) | (None, None) => {
+                self.report(file, to, bad("holder", "to", "either \"group: NAME\" or \"principal: NAME\""));
+                None
+            }
+        }
+    }
+
+    fn groups(&mut self, file: &PolicyFile, names: &[Text]) -> BTreeSet<GroupName> {
+        names.iter().filter_map(|name| self.group(file, name)).collect()
+    }
+
+    fn group(&mut self, file: &PolicyFile, name: &Text) -> Option<GroupName> {
+        if self.policy.groups.contains_key(name.value.as_str()) {
+            return Some(name.value.as_str().into());
+        }
+        let known = || self.policy.groups.keys().map(GroupName::as_str);
+        let kind = ProblemKind::UnknownName {
+            what: "group",
+            name: name.value.clone(),
+            nearest: nearest(&name.value, known()),
+            known: known().take(MOST_SHOWN).map(str::to_owned).collect(),
+        };
+        self.report(file, name, kind);
+        None
+    }
+
+    fn permissions(
+        &mut self,
+        file: &PolicyFile,
+        what: &'static str,
+        words: &Spanned<Vec<Text>>,
+    ) -> PermissionSet {
+        if words.value.is_empty() {
+            self.report(file, words, ProblemKind::Empty { what, instead: "at least one permission" });
+        }
+        roles::permissions(file, &words.value, &self.policy.roles, &mut self.problems)
+    }
+
+    fn objects(&mut self, file: &PolicyFile, patterns: &Spanned<Vec<Text>>) -> Vec<ObjectPattern> {
+        if patterns.value.is_empty() {
+            self.report(file, patterns, ProblemKind::Empty { what: "objects", instead: OBJECTS });
+        }
+        let mut objects = Vec::new();
+        for pattern in &patterns.value {
+            match pattern.value.parse() {
+                Ok(object) => objects.push(object),
+                Err(_) => self.report(file, pattern, bad("object pattern", &pattern.value, OBJECTS)),
+            }
+        }
+        objects
+    }
+
+    fn glob(&mut self, file: &PolicyFile, what: &'static str, pattern: &Text) -> Option<Glob> {
+        let text = &pattern.value;
+        let is_bad = text.trim() != text
+            || text.is_empty()
+            || text.chars().any(char::is_control)
+            || (what == "target" && text.contains('/'));
+        if is_bad {
+            self.report(
+                file,
+                pattern,
+                bad(what, text, "a name, or a pattern in which * stands for any letters"),
+            );
+            return None;
+        }
+        Some(Glob::new(text))
+    }
+
+    fn report<T>(&mut self, file: &PolicyFile, at: &Spanned<T>, kind: ProblemKind) {
+        self.problems.push(locate(file, at).problem(kind));
+    }
+}
+
+/// "f", "schema.f" or "operator <->"; no patterns, because a pattern would take in what is created later.
+fn is_routine(name: &str) -> bool {
+    if let Some(operator) = name.strip_prefix("operator ") {
+        return !operator.trim().is_empty();
+    }
+    let parts: Vec<_> = name.split('.').collect();
+    parts.len() <= 2
+        && parts.iter().all(|part| {
+            !part.is_empty() && !part.chars().any(|letter| letter.is_control() || "*() ".contains(letter))
+        })
+}
+
+fn bad(what: &'static str, text: &str, instead: &'static str) -> ProblemKind {
+    ProblemKind::BadText { what, text: text.to_owned(), instead }
+}
+
+fn twice(what: &'static str, name: &str, before: String) -> ProblemKind {
+    ProblemKind::Duplicate { what, name: name.to_owned(), first: Some(before) }
+}
+
+fn place<T>(file: &PolicyFile, value: &Spanned<T>) -> String {
+    let at = locate(file, value);
+    format!("{}:{}", at.path, at.line)
+}
+
+const OBJECTS: &str = "\"*\" or \"schema.table\", for example \"public.employee\" or \"public.*\"";
+const ROUTINE: &str = "its exact name without arguments, for example \"similarity\" or \"public.similarity\"";
+const CERTIFICATE: &str = "\"email:…\", \"dns:…\", \"uri:…\" or the whole subject (\"CN=dana,O=Example\")";
+const MOST_SHOWN: usize = 20;

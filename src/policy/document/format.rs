@@ -1,0 +1,127 @@
+//! The shape of a policy file. Every text keeps its place, so that problems can name it.
+
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_saphyr::Spanned;
+
+/// A text and where it stands.
+pub(super) type Text = Spanned<String>;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Document {
+    #[serde(default)]
+    pub(super) groups: Entries<Option<GroupEntry>>,
+    #[serde(default)]
+    pub(super) principals: Entries<Option<PrincipalEntry>>,
+    #[serde(default)]
+    pub(super) roles: Entries<Vec<Text>>,
+    #[serde(default)]
+    pub(super) standing: Vec<Spanned<StandingEntry>>,
+    #[serde(default)]
+    pub(super) ceilings: Vec<Spanned<CeilingEntry>>,
+    #[serde(default)]
+    pub(super) routines: Vec<Spanned<RoutineEntry>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GroupEntry {
+    #[serde(default)]
+    pub(super) description: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PrincipalEntry {
+    #[serde(default)]
+    pub(super) groups: Vec<Text>,
+    #[serde(default)]
+    pub(super) attributes: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) certificates: Vec<Text>,
+    #[serde(default)]
+    pub(super) disabled: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StandingEntry {
+    pub(super) to: Spanned<ToEntry>,
+    pub(super) target: Text,
+    pub(super) database: Text,
+    pub(super) objects: Spanned<Vec<Text>>,
+    pub(super) permissions: Spanned<Vec<Text>>,
+    #[serde(default)]
+    pub(super) reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ToEntry {
+    #[serde(default)]
+    pub(super) group: Option<Text>,
+    #[serde(default)]
+    pub(super) principal: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CeilingEntry {
+    pub(super) environment: Text,
+    pub(super) forbid: Spanned<Vec<Text>>,
+    #[serde(default)]
+    pub(super) except: ExceptEntry,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExceptEntry {
+    #[serde(default)]
+    pub(super) groups: Vec<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RoutineEntry {
+    pub(super) target: Text,
+    pub(super) allow: Spanned<Vec<Text>>,
+}
+
+/// A mapping in the order of the file, whose keys keep their places.
+#[derive(Debug)]
+pub(super) struct Entries<V>(pub(super) Vec<(Text, V)>);
+
+impl<V> Default for Entries<V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntriesVisitor(PhantomData))
+    }
+}
+
+struct EntriesVisitor<V>(PhantomData<V>);
+
+impl<'de, V: Deserialize<'de>> Visitor<'de> for EntriesVisitor<V> {
+    type Value = Entries<V>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("names, each with its entry (`name: { … }`)")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Entries(entries))
+    }
+}

@@ -1,0 +1,67 @@
+//! What the policy files say, checked and ready for use.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{
+    grant::Grant,
+    ids::{GroupName, Ident, PrincipalName, RoleName},
+    object::Glob,
+    permission::PermissionSet,
+};
+
+/// A whole policy. Made by `parse`; the default one knows nobody and allows nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Groups that principals may belong to.
+    pub groups: BTreeMap<GroupName, Group>,
+    /// Principals that policy knows something of.
+    pub principals: BTreeMap<PrincipalName, PolicyPrincipal>,
+    /// Named bundles of permissions, written out in full.
+    pub roles: BTreeMap<RoleName, PermissionSet>,
+    /// Grants without end, in the order of the files.
+    pub standing: Vec<Grant>,
+    /// What environments forbid, in the order of the files.
+    pub ceilings: Vec<Ceiling>,
+    /// Routines as harmless as built-in ones, in the order of the files.
+    pub routines: Vec<RoutineRule>,
+}
+
+/// A group of principals.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    /// For people to read.
+    pub description: String,
+}
+
+/// What policy says of a principal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicyPrincipal {
+    /// Groups it belongs to, beside those that the store gives it.
+    pub groups: BTreeSet<GroupName>,
+    /// Free attributes.
+    pub attributes: BTreeMap<String, String>,
+    /// Client certificates that prove it: exact subject or SAN ("email:…", "dns:…", "uri:…").
+    pub certificates: BTreeSet<String>,
+    /// It may not log in, whatever the store says.
+    pub disabled: bool,
+}
+
+/// What environments forbid whatever is granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ceiling {
+    /// Environments it holds for.
+    pub environment: Glob,
+    /// As written; a permission that implies a forbidden one is forbidden with it.
+    pub forbid: PermissionSet,
+    /// Groups whose members it does not hold for.
+    pub except: BTreeSet<GroupName>,
+}
+
+/// Routines that are as harmless as built-in ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoutineRule {
+    /// Targets it holds for.
+    pub target: Glob,
+    /// Names as calls spell them: "f" is the unqualified call only, "public.f" the qualified one only.
+    pub allow: BTreeSet<Ident>,
+}

@@ -1,0 +1,58 @@
+//! What all sessions share.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{held::HeldLimits, registry::Registry};
+use crate::{
+    audit::AuditLog,
+    metrics::Metrics,
+    net::{Clock, Published},
+    policy::Snapshot,
+    sql,
+    upstream::Pools,
+};
+
+/// Everything a session needs that is not its own.
+#[derive(Debug)]
+pub struct Gate {
+    /// Who may do what.
+    pub snapshot: Published<Snapshot>,
+    /// Facts of texts seen before.
+    pub facts: sql::FactsCache,
+    /// Where every statement is written down.
+    pub audit: AuditLog,
+    /// The upstream connections.
+    pub pools: Arc<Pools>,
+    /// What time it is.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The open sessions.
+    pub registry: Registry,
+    /// What is bounded.
+    pub limits: Limits,
+}
+
+/// Bounds of one session.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bounds of one text.
+    pub sql: sql::Limits,
+    /// Bytes of one message of a client.
+    pub message_bytes: usize,
+    /// What a session may hold by name.
+    pub held: HeldLimits,
+    /// Upstream connections that a session has not used for as long go back to the pool, if nothing ties them.
+    pub lease_idle: Duration,
+}
+
+/// Replies owed at one time, beyond which a client's messages wait.
+pub(super) const OWED_LIMIT: usize = 4096;
+/// Bytes waiting for a client, beyond which nothing more is read from the upstream.
+pub(super) const OUTBOUND_HIGH_BYTES: usize = 256 * 1024;
+/// Bytes read ahead from a client while its messages wait.
+pub(super) const INBOUND_HIGH_BYTES: usize = 256 * 1024;
+/// Bytes of one message of the upstream that must be read whole (not rows, not COPY data).
+pub(super) const REPLY_LIMIT_BYTES: usize = 64 * 1024 * 1024;
+/// How long the upstream may take for a statement of the gateway's own.
+pub(super) const SETUP_TIMEOUT: Duration = Duration::from_secs(10);

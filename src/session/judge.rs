@@ -1,0 +1,302 @@
+//! From text to a verdict: analyse in the session's context, find what runs by name, decide now.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{
+    held::{Portal, Prepared},
+    names::Names,
+    session::Session,
+};
+use crate::{
+    model::{
+        dialect::Dialect,
+        facts::{Facts, Runs, SessionEffect, Unanalyzable},
+        name_context::NameContext,
+        refusal::{Missing, Refusal, RefusalCode},
+        target::Lane,
+    },
+    policy::{self, Decision, Permit},
+};
+
+/// A statement of a text, judged.
+#[derive(Debug)]
+pub(super) struct Judged {
+    /// Its own text.
+    pub(super) text: Arc<str>,
+    /// What it does, and what it runs by name; empty when it was not understood.
+    pub(super) does: Arc<[Arc<Facts>]>,
+    /// May it run?
+    pub(super) verdict: Verdict,
+}
+
+/// May it run?
+pub(super) type Verdict = Result<Permit, Refused>;
+
+/// No, and why.
+#[derive(Clone, Debug)]
+pub(super) struct Refused {
+    /// For the client.
+    pub(super) refusal: Refusal,
+    /// For the audit log.
+    pub(super) missing: Vec<Missing>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, missing: Vec::new() }
+    }
+}
+
+impl Session {
+    /// Judges every statement of a text as if the ones before it had succeeded.
+    ///
+    /// # Errors
+    /// When the text as a whole is not understood.
+    pub(super) fn judge_batch(&mut self, text: &str) -> Result<Vec<Judged>, Refused> {
+        let analysis = self.analyze(text)?;
+        let count = analysis.len();
+        if count > 1 && analysis.iter().any(|facts| Names::is_moved_by(facts)) {
+            return self.judge_moving_batch(text);
+        }
+        let mut judged = Vec::with_capacity(count);
+        for facts in analysis.iter() {
+            judged.push(self.judge_one(text, facts));
+        }
+        Ok(judged)
+    }
+
+    /// The same for a text in which statements change what the names of later ones mean.
+    fn judge_moving_batch(&mut self, text: &str) -> Result<Vec<Judged>, Refused> {
+        let (names, held) = (self.names.clone(), self.held.clone());
+        let mut judged = Vec::new();
+        let mut outcome = Ok(());
+        for index in 0.. {
+            match self.analyze(text) {
+                Ok(analysis) => {
+                    let Some(facts) = analysis.get(index) else { break };
+                    judged.push(self.judge_one(text, facts));
+                    let own = own_text(text, facts);
+                    let does = judged.last().map(|last| Arc::clone(&last.does)).unwrap_or_default();
+                    self.names.begin();
+                    self.apply_to_held(facts, &does, &own);
+                    self.names.apply(facts);
+                }
+                Err(refused) => {
+                    outcome = Err(refused);
+                    break;
+                }
+            }
+        }
+        self.names = names;
+        self.held = held;
+        outcome.map(|()| judged)
+    }
+
+    fn judge_one(&mut self, text: &str, facts: &Arc<Facts>) -> Judged {
+        let own = own_text(text, facts);
+        match self.with_what_it_runs(facts) {
+            Ok(does) => {
+                let verdict = self.decide(&does);
+                Judged { text: own, does, verdict }
+            }
+            Err(refusal) => {
+                Judged { text: own, does: Arc::from([Arc::clone(facts)]), verdict: Err(refusal.into()) }
+            }
+        }
+    }
+
+    /// The facts of every statement of `text` in the session's present context.
+    ///
+    /// # Errors
+    /// When it is not understood.
+    pub(super) fn analyze(&self, text: &str) -> Result<Arc<[Arc<Facts>]>, Refused> {
+        self.gate
+            .facts
+            .analyze(text, Dialect::Postgres, self.names.context(), &self.gate.limits.sql)
+            .map_err(|reason| refusal_of(&reason).into())
+    }
+
+    /// A statement's facts, and those of the prepared statement or cursor that it runs.
+    ///
+    /// # Errors
+    /// When the session holds nothing of that name.
+    pub(super) fn with_what_it_runs(&mut self, facts: &Arc<Facts>) -> Result<Arc<[Arc<Facts>]>, Refusal> {
+        let mut does = vec![Arc::clone(facts)];
+        match &facts.runs {
+            None => {}
+            Some(Runs::Prepared { name, explain }) => {
+                let inner = self.prepared_does(name)?;
+                let shown = |inner: &Arc<Facts>| {
+                    if *explain { Arc::new(policy::plan_only(inner)) } else { Arc::clone(inner) }
+                };
+                does.extend(inner.iter().map(shown));
+            }
+            Some(Runs::Cursor(name)) => {
+                let portal = self.held.portal(name).ok_or_else(|| no_cursor(name))?;
+                does.extend(portal.does.iter().cloned());
+            }
+        }
+        Ok(does.into())
+    }
+
+    /// What a prepared statement does in the session's present context.
+    ///
+    /// # Errors
+    /// When there is none of that name, or it is no longer understood.
+    pub(super) fn prepared_does(&mut self, name: &str) -> Result<Arc<[Arc<Facts>]>, Refusal> {
+        let context: Arc<NameContext> = Arc::clone(self.names.context());
+        let slot = self.held.prepared(name).ok_or_else(|| no_statement(name))?;
+        if let Some(does) = slot.recall(&context) {
+            return Ok(does);
+        }
+        let text = Arc::clone(&slot.prepared.text);
+        let analysis = self.analyze(&text).map_err(|refused| refused.refusal)?;
+        let does: Arc<[Arc<Facts>]> = match &*analysis {
+            [] => Arc::from([]),
+            [facts] if facts.runs.is_none() => Arc::clone(&analysis),
+            // EXECUTE and FETCH run by name whatever the name means at that moment: not kept.
+            [facts] => return self.with_what_it_runs(facts),
+            _ => return Err(several_statements()),
+        };
+        if let Some(slot) = self.held.prepared(name) {
+            slot.remember(&context, &does);
+        }
+        Ok(does)
+    }
+
+    /// Decides now. A COMMIT is decided with everything that it would make last.
+    pub(super) fn decide(&self, does: &[Arc<Facts>]) -> Verdict {
+        let snapshot = self.gate.snapshot.load();
+        let now = self.gate.clock.now();
+        let place = &self.who.place;
+        let principal = &self.who.principal;
+        let decision = match does {
+            [facts] if !self.commits(facts) => policy::decide(&snapshot, principal, place, facts, now),
+            _ => {
+                let mut all: Vec<&Facts> = does.iter().map(|facts| &**facts).collect();
+                if does.iter().any(|facts| self.commits(facts)) {
+                    all.extend(self.transaction.done());
+                }
+                policy::decide_all(&snapshot, principal, place, &all, now)
+            }
+        };
+        match decision {
+            Decision::Allow(permit) => Ok(permit),
+            Decision::Deny(denial) => Err(Refused {
+                refusal: denial.refusal(principal, place),
+                missing: denial.missing().to_vec(),
+            }),
+        }
+    }
+
+    fn commits(&self, facts: &Facts) -> bool {
+        self.transaction.done().is_some()
+            && matches!(facts.transaction, crate::model::facts::TransactionEffect::Commit { .. })
+    }
+
+    /// The lane on which a transaction of this session opens now.
+    pub(super) fn highest_lane(&self) -> Lane {
+        let snapshot = self.gate.snapshot.load();
+        policy::highest_lane(&snapshot, &self.who.principal, &self.who.place, self.now())
+    }
+
+    /// The present instant.
+    pub(super) fn now(&self) -> Timestamp {
+        self.gate.clock.now()
+    }
+
+    /// What a statement that succeeded does to the names that the session holds.
+    pub(super) fn apply_to_held(&mut self, facts: &Facts, does: &Arc<[Arc<Facts>]>, text: &Arc<str>) {
+        for effect in &facts.effects {
+            match effect {
+                SessionEffect::Prepare { name, text: inner } => self.hold_prepared(name, inner),
+                SessionEffect::Deallocate(Some(name)) => self.let_go(name),
+                SessionEffect::Deallocate(None) => self.let_all_go(),
+                SessionEffect::DeclareCursor { name, hold } => self.hold_cursor(name, does, text, *hold),
+                SessionEffect::CloseCursor(Some(name)) => self.held.close(name),
+                SessionEffect::CloseCursor(None) => self.held.close_all(),
+                SessionEffect::DiscardAll => {
+                    self.let_all_go();
+                    self.held.close_all();
+                }
+                SessionEffect::Set { .. }
+                | SessionEffect::ResetAll
+                | SessionEffect::DiscardTemporary
+                | SessionEffect::CreateTemporary(_)
+                | SessionEffect::DropRelation(_)
+                | SessionEffect::Pin
+                | SessionEffect::Define
+                | SessionEffect::ContextUnknown => {}
+            }
+        }
+    }
+}
+
+impl Session {
+    fn hold_prepared(&mut self, name: &str, text: &str) {
+        let prepared = Arc::new(Prepared { text: text.into(), message: None });
+        let lane = self.lanes.active();
+        let slot = self.held.prepare(name, prepared);
+        if let Some(lane) = lane {
+            slot.put_on(lane);
+        }
+    }
+
+    fn hold_cursor(&mut self, name: &str, does: &Arc<[Arc<Facts>]>, text: &Arc<str>, hold: bool) {
+        let lane = self.lanes.active().unwrap_or(Lane::Read);
+        self.held.open(name, Portal { does: Arc::clone(does), text: Arc::clone(text), lane, hold });
+    }
+
+    fn let_all_go(&mut self) {
+        let here = self.lanes.active();
+        for lane in Lane::ALL.into_iter().filter(|lane| Some(*lane) != here) {
+            for name in self.held.names_on(lane) {
+                self.lanes.note_stale(lane, &name);
+            }
+        }
+        self.held.deallocate_all();
+    }
+}
+
+fn own_text(text: &str, facts: &Facts) -> Arc<str> {
+    text.get(facts.span.clone()).unwrap_or(text).into()
+}
+
+fn refusal_of(reason: &Unanalyzable) -> Refusal {
+    match reason {
+        Unanalyzable::Syntax { message, position } => Refusal {
+            position: *position,
+            ..Refusal::new(RefusalCode::SyntaxError, message.clone())
+        },
+        Unanalyzable::Unknown { .. } => Refusal::new(RefusalCode::NotSupported, reason.to_string())
+            .with_detail("What the gateway does not understand it does not let through.")
+            .with_hint("Write the statement in another way, or ask the gateway's administrator."),
+        Unanalyzable::Never { instead, .. } => {
+            Refusal::new(RefusalCode::NotSupported, reason.to_string()).with_hint(*instead)
+        }
+        Unanalyzable::TooLarge { .. } => Refusal::new(RefusalCode::ProgramLimitExceeded, reason.to_string())
+            .with_hint("Split the statement, or load the data with COPY."),
+    }
+}
+
+/// 26000.
+pub(super) fn no_statement(name: &str) -> Refusal {
+    let message = if name.is_empty() {
+        "unnamed prepared statement does not exist".to_owned()
+    } else {
+        format!("prepared statement \"{name}\" does not exist")
+    };
+    Refusal::new(RefusalCode::InvalidStatementName, message)
+}
+
+/// 34000.
+pub(super) fn no_cursor(name: &str) -> Refusal {
+    Refusal::new(RefusalCode::InvalidCursorName, format!("cursor \"{name}\" does not exist"))
+}
+
+/// 42601, in the server's words.
+pub(super) fn several_statements() -> Refusal {
+    Refusal::new(RefusalCode::SyntaxError, "cannot insert multiple commands into a prepared statement")
+}

@@ -1,0 +1,63 @@
+//! What a listener lets in, and by what it judges.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    audit::AuditLog,
+    metrics::LoginMetrics,
+    model::{
+        ids::{DatabaseName, TargetName},
+        secret::Secret,
+    },
+    net::{Clock, Published, ServerTls},
+    policy::Snapshot,
+    session::throttle::Throttle,
+};
+
+/// How clients without a certificate prove who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    /// Password or token in clear text, over TLS only.
+    Cleartext,
+    /// SCRAM-SHA-256, bound to the TLS channel where there is one.
+    Scram,
+}
+
+/// A target that a listener leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Its name.
+    pub target: TargetName,
+    /// Its databases; `None` means any that the server has.
+    pub databases: Option<Vec<DatabaseName>>,
+}
+
+/// Everything that logins at one listener share.
+#[derive(Debug)]
+pub struct Door {
+    /// TLS, if the listener has a certificate; opened with ALPN `postgresql`.
+    pub tls: Option<Arc<ServerTls>>,
+    /// Whether sessions without TLS are let in.
+    pub plaintext: bool,
+    /// How clients without a certificate prove who they are.
+    pub authentication: Authentication,
+    /// Where it leads; the first is the default.
+    pub listings: Vec<Listing>,
+    /// From accept to AuthenticationOk at the longest.
+    pub timeout: Duration,
+    /// How long a failed proof waits for its answer.
+    pub failure_delay: Duration,
+    /// Makes up salts for names that have none. Must outlive the process: salts that change when it restarts would
+    /// tell names that do not exist.
+    pub mock_secret: Secret<[u8; 32]>,
+    /// Who may log in.
+    pub snapshot: Published<Snapshot>,
+    /// Who has failed too often.
+    pub throttle: Arc<Throttle>,
+    /// Where every outcome is recorded before the client hears of it.
+    pub audit: AuditLog,
+    /// What is counted.
+    pub metrics: LoginMetrics,
+    /// What time it is.
+    pub clock: Clock,
+}

@@ -1,0 +1,363 @@
+//! The name context as the session's own statements move it, through transactions and savepoints.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use crate::model::{
+    catalog::Catalog,
+    facts::{Facts, SessionEffect, TransactionEffect},
+    ids::Ident,
+    name_context::{NameContext, SearchPath},
+};
+
+/// What names mean now, and what they will mean when the transaction is rolled back.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    current: Arc<NameContext>,
+    /// The path that outlives the transaction; differs from the current one after SET LOCAL.
+    lasting_path: SearchPath,
+    /// The path of RESET: what the session started with.
+    initial_path: SearchPath,
+    /// What was in force when the transaction, and each savepoint in it, began.
+    saved: Vec<Saved>,
+}
+
+#[derive(Clone, Debug)]
+struct Saved {
+    /// `None` is the transaction itself.
+    savepoint: Option<Ident>,
+    current: Arc<NameContext>,
+    lasting_path: SearchPath,
+}
+
+impl Names {
+    /// Starts with `context`, whose path is what RESET goes back to.
+    pub(super) fn new(context: NameContext) -> Self {
+        Self {
+            lasting_path: context.search_path.clone(),
+            initial_path: context.search_path.clone(),
+            current: Arc::new(context),
+            saved: Vec::new(),
+        }
+    }
+
+    /// What names mean now.
+    pub(super) const fn context(&self) -> &Arc<NameContext> {
+        &self.current
+    }
+
+    /// Takes a renewed catalog.
+    pub(super) fn set_catalog(&mut self, catalog: &Arc<Catalog>) {
+        let fresh = |context: &mut Arc<NameContext>| {
+            if !context.catalog.as_ref().is_some_and(|known| Arc::ptr_eq(known, catalog)) {
+                Arc::make_mut(context).catalog = Some(Arc::clone(catalog));
+            }
+        };
+        fresh(&mut self.current);
+        self.saved.iter_mut().for_each(|saved| fresh(&mut saved.current));
+    }
+
+    /// Whether a statement can change what names mean, so that nothing behind it can be judged before it is done.
+    pub(super) fn is_moved_by(facts: &Facts) -> bool {
+        let by_transaction = match facts.transaction {
+            TransactionEffect::None | TransactionEffect::Begin { .. } | TransactionEffect::SetModes { .. } => false,
+            TransactionEffect::Commit { .. }
+            | TransactionEffect::Rollback { .. }
+            | TransactionEffect::Savepoint(_)
+            | TransactionEffect::Release(_)
+            | TransactionEffect::RollbackTo(_) => true,
+        };
+        by_transaction
+            || facts.effects.iter().any(|effect| match effect {
+                SessionEffect::Set { name, .. } => &**name == "search_path",
+                SessionEffect::ResetAll
+                | SessionEffect::DiscardAll
+                | SessionEffect::DiscardTemporary
+                | SessionEffect::CreateTemporary(_)
+                | SessionEffect::DropRelation(_)
+                | SessionEffect::Prepare { .. }
+                | SessionEffect::Deallocate(_)
+                | SessionEffect::DeclareCursor { .. }
+                | SessionEffect::CloseCursor(_)
+                | SessionEffect::ContextUnknown => true,
+                SessionEffect::Pin | SessionEffect::Define => false,
+            })
+    }
+
+    /// A transaction begins, in words or by the first statement of a batch.
+    pub(super) fn begin(&mut self) {
+        if self.saved.is_empty() {
+            self.save(None);
+        }
+    }
+
+    /// The transaction ends; what was set in it stays only if it was `committed`.
+    pub(super) fn end(&mut self, committed: bool) {
+        if committed {
+            let lasting = self.lasting_path.clone();
+            self.set_path(lasting);
+        } else if let Some(saved) = self.saved.drain(..).next() {
+            self.restore(&saved);
+        }
+        self.saved.clear();
+    }
+
+    /// Whether a transaction is open.
+    pub(super) fn in_transaction(&self) -> bool {
+        !self.saved.is_empty()
+    }
+
+    /// A statement succeeded.
+    pub(super) fn apply(&mut self, facts: &Facts) {
+        match &facts.transaction {
+            TransactionEffect::None | TransactionEffect::SetModes { .. } => {}
+            TransactionEffect::Begin { .. } => self.begin(),
+            TransactionEffect::Commit { chain } => self.finish(true, *chain),
+            TransactionEffect::Rollback { chain } => self.finish(false, *chain),
+            TransactionEffect::Savepoint(name) => {
+                self.begin();
+                self.save(Some(name.clone()));
+            }
+            TransactionEffect::Release(name) => {
+                if let Some(at) = self.position(name) {
+                    self.saved.truncate(at);
+                }
+            }
+            TransactionEffect::RollbackTo(name) => {
+                if let Some(at) = self.position(name) {
+                    self.saved.truncate(at + 1);
+                    if let Some(saved) = self.saved.last().cloned() {
+                        self.restore(&saved);
+                    }
+                }
+            }
+        }
+        facts.effects.iter().for_each(|effect| self.apply_effect(effect));
+    }
+
+    fn apply_effect(&mut self, effect: &SessionEffect) {
+        match effect {
+            SessionEffect::Set { name, value, local } if &**name == "search_path" => {
+                let path = value.as_deref().map_or_else(|| self.initial_path.clone(), parse_path);
+                if !*local {
+                    self.lasting_path = path.clone();
+                }
+                self.set_path(path);
+            }
+            SessionEffect::ResetAll => self.reset_path(),
+            SessionEffect::DiscardAll => {
+                self.reset_path();
+                self.change_temporary(BTreeSet::clear);
+            }
+            SessionEffect::DiscardTemporary => self.change_temporary(BTreeSet::clear),
+            SessionEffect::CreateTemporary(name) => self.change_temporary(|names| {
+                names.insert(name.clone());
+            }),
+            SessionEffect::DropRelation(name) => self.change_temporary(|names| {
+                names.remove(name);
+            }),
+            SessionEffect::ContextUnknown => {
+                self.lasting_path = SearchPath::Unknown;
+                self.set_path(SearchPath::Unknown);
+            }
+            SessionEffect::Set { .. }
+            | SessionEffect::Prepare { .. }
+            | SessionEffect::Deallocate(_)
+            | SessionEffect::DeclareCursor { .. }
+            | SessionEffect::CloseCursor(_)
+            | SessionEffect::Pin
+            | SessionEffect::Define => {}
+        }
+    }
+
+    fn finish(&mut self, committed: bool, chain: bool) {
+        self.end(committed);
+        if chain {
+            self.begin();
+        }
+    }
+
+    fn reset_path(&mut self) {
+        self.lasting_path = self.initial_path.clone();
+        self.set_path(self.initial_path.clone());
+    }
+
+    fn set_path(&mut self, path: SearchPath) {
+        if self.current.search_path != path {
+            Arc::make_mut(&mut self.current).search_path = path;
+        }
+    }
+
+    fn change_temporary(&mut self, change: impl FnOnce(&mut BTreeSet<Ident>)) {
+        let context = Arc::make_mut(&mut self.current);
+        change(Arc::make_mut(&mut context.temporary));
+    }
+
+    fn save(&mut self, savepoint: Option<Ident>) {
+        self.saved.push(Saved {
+            savepoint,
+            current: Arc::clone(&self.current),
+            lasting_path: self.lasting_path.clone(),
+        });
+    }
+
+    fn restore(&mut self, saved: &Saved) {
+        self.current = Arc::clone(&saved.current);
+        self.lasting_path = saved.lasting_path.clone();
+    }
+
+    fn position(&self, name: &Ident) -> Option<usize> {
+        self.saved.iter().rposition(|saved| saved.savepoint.as_ref() == Some(name))
+    }
+}
+
+/// Reads a list of identifiers as SET search_path takes it: folded unless quoted, separated by commas.
+///
+/// A list that is not well-formed is unknown: the server refuses it, or reads it otherwise than we did.
+///
+/// Source: PostgreSQL, `SplitIdentifierString`.
+pub(super) fn parse_path(list: &str) -> SearchPath {
+    let mut path = Vec::new();
+    let mut rest = list.trim();
+    if rest.is_empty() {
+        return SearchPath::Known(Arc::from([]));
+    }
+    loop {
+        let (name, behind) = match rest.strip_prefix('"') {
+            Some(quoted) => match take_quoted(quoted) {
+                Some(taken) => taken,
+                None => return SearchPath::Unknown,
+            },
+            None => {
+                let end = rest.find([',', ' ', '\t', '\n']).unwrap_or(rest.len());
+                let (name, behind) = rest.split_at(end);
+                (name.to_ascii_lowercase(), behind)
+            }
+        };
+        // Non-ASCII folding depends on the server's locale, and longer names are cut.
+        if name.is_empty() || name.len() > 63 || name.contains('"') || !name.is_ascii() {
+            return SearchPath::Unknown;
+        }
+        path.push(Ident::new(name));
+        rest = behind.trim_start();
+        match rest.strip_prefix(',') {
+            Some(next) => rest = next.trim_start(),
+            None if rest.is_empty() => return SearchPath::Known(path.into()),
+            None => return SearchPath::Unknown,
+        }
+    }
+}
+
+fn take_quoted(text: &str) -> Option<(String, &str)> {
+    let mut name = String::new();
+    let mut letters = text.char_indices().peekable();
+    while let Some((at, letter)) = letters.next() {
+        if letter != '"' {
+            name.push(letter);
+        } else if letters.next_if(|(_, next)| *next == '"').is_some() {
+            name.push('"');
+        } else {
+            return Some((name, text.get(at + 1..)?));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::facts::StatementKind;
+
+    fn names() -> Names {
+        Names::new(NameContext {
+            database: "hr_prod".into(),
+            server_version: 15,
+            search_path: parse_path("\"$user\", public"),
+            accounts: Arc::from([]),
+            temporary: Arc::default(),
+            catalog: None,
+        })
+    }
+
+    fn facts(transaction: TransactionEffect, effects: Vec<SessionEffect>) -> Facts {
+        Facts {
+            kind: StatementKind::Set,
+            command: "SET",
+            span: 0..0,
+            accesses: Vec::new(),
+            calls: Vec::new(),
+            transaction,
+            effects,
+            runs: None,
+            read_only: true,
+            fingerprint: 0,
+        }
+    }
+
+    fn set(value: &str, local: bool) -> Facts {
+        let effect = SessionEffect::Set { name: "search_path".into(), value: Some(value.into()), local };
+        facts(TransactionEffect::None, vec![effect])
+    }
+
+    fn path(names: &Names) -> SearchPath {
+        names.context().search_path.clone()
+    }
+
+    #[test]
+    fn a_path_is_split_and_folded_as_the_server_does() {
+        let known = |names: &[&str]| SearchPath::Known(names.iter().map(|name| Ident::from(*name)).collect());
+        assert_eq!(parse_path("\"$user\", Public"), known(&["$user", "public"]));
+        assert_eq!(parse_path("\"A\"\"b\" ,c"), SearchPath::Unknown);
+        assert_eq!(parse_path("\"A,b\",c"), known(&["A,b", "c"]));
+        assert_eq!(parse_path(""), known(&[]));
+        for broken in ["a b", "a,", ",a", "\"a", "é"] {
+            assert_eq!(parse_path(broken), SearchPath::Unknown, "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_rollback_takes_back_what_was_set() {
+        let mut names = names();
+        let before = path(&names);
+        names.apply(&facts(TransactionEffect::Begin { read_write: false }, vec![]));
+        names.apply(&set("secret", false));
+        assert_eq!(path(&names), parse_path("secret"));
+        names.apply(&facts(TransactionEffect::Rollback { chain: false }, vec![]));
+        assert_eq!(path(&names), before);
+    }
+
+    #[test]
+    fn set_local_ends_with_the_transaction_and_set_does_not() {
+        let mut names = names();
+        names.begin();
+        names.apply(&set("a", false));
+        names.apply(&set("b", true));
+        assert_eq!(path(&names), parse_path("b"));
+        names.end(true);
+        assert_eq!(path(&names), parse_path("a"));
+    }
+
+    #[test]
+    fn rolling_back_to_a_savepoint_restores_what_it_saw() {
+        let mut names = names();
+        names.begin();
+        names.apply(&set("a", false));
+        names.apply(&facts(TransactionEffect::Savepoint("s".into()), vec![]));
+        names.apply(&set("b", false));
+        names.apply(&facts(TransactionEffect::None, vec![SessionEffect::CreateTemporary("t".into())]));
+        names.apply(&facts(TransactionEffect::RollbackTo("s".into()), vec![]));
+        assert_eq!(path(&names), parse_path("a"));
+        assert!(names.context().temporary.is_empty());
+        names.apply(&set("c", false));
+        names.apply(&facts(TransactionEffect::RollbackTo("s".into()), vec![]));
+        assert_eq!(path(&names), parse_path("a"));
+    }
+
+    #[test]
+    fn an_unknown_context_becomes_known_again_by_set() {
+        let mut names = names();
+        names.apply(&facts(TransactionEffect::None, vec![SessionEffect::ContextUnknown]));
+        assert_eq!(path(&names), SearchPath::Unknown);
+        names.apply(&set("a", false));
+        assert_eq!(path(&names), parse_path("a"));
+    }
+}

@@ -1,0 +1,187 @@
+//! A statement's records: one before it runs, one before its result is known.
+
+use std::{sync::Arc, time::Instant};
+
+use super::{
+    judge::{Judged, Refused},
+    run::End,
+    session::Session,
+    task::{Ended, Running},
+};
+use crate::{
+    audit::Receipt,
+    model::{
+        facts::Facts,
+        ids::StatementId,
+        record::{
+            DecisionRecord, Fingerprint, Outcome, Record, StatementEnd, StatementStart, TouchedObject,
+        },
+        refusal::{Missing, Refusal, RefusalCode},
+    },
+    policy::Permit,
+};
+
+impl Session {
+    /// Writes down statements that are let through together. Gives, for each, its place in the log and what the
+    /// session remembers of it.
+    ///
+    /// # Errors
+    /// When the log cannot be written: nothing may run.
+    pub(super) async fn record_start(
+        &mut self,
+        statements: &[(&Arc<str>, &Arc<[Arc<Facts>]>, &Permit)],
+    ) -> Result<Vec<(Receipt, Running)>, Refusal> {
+        let actor = self.who.actor();
+        let started = Instant::now();
+        let ids: Vec<StatementId> = statements.iter().map(|_| self.who.next_statement()).collect();
+        let records: Vec<Record<'_>> = statements
+            .iter()
+            .zip(&ids)
+            .map(|((text, does, permit), id)| {
+                Record::StatementStart(StatementStart {
+                    statement: *id,
+                    actor: &actor,
+                    sql: text,
+                    fingerprint: does.first().map(|facts| Fingerprint(facts.fingerprint)),
+                    kind: does.first().map(|facts| facts.kind),
+                    objects: touched(does),
+                    decision: DecisionRecord::Allow { lane: permit.lane(), grants: permit.grants() },
+                })
+            })
+            .collect();
+        let receipts = self.gate.audit.append(&records).await.map_err(|_| unwritable())?;
+        let running = statements.iter().zip(ids).map(|((text, does, permit), id)| Running {
+            id,
+            does: Arc::clone(does),
+            text: Arc::clone(text),
+            until: permit.until(),
+            started,
+            bytes: 0,
+            revoked: None,
+        });
+        Ok(receipts.into_iter().zip(running).collect())
+    }
+
+    /// Writes down statements that are not let through: `judged` are those of one text, of which at least one
+    /// was refused; the others do not run either.
+    ///
+    /// # Errors
+    /// When the log cannot be written; the client is told so instead of the refusal.
+    pub(super) async fn record_refusals(&mut self, judged: &[Judged]) -> Result<(), Refusal> {
+        let other = Refused::from(Refusal::new(
+            RefusalCode::InsufficientPrivilege,
+            "not run: another statement of the same text was refused",
+        ));
+        let refused: Vec<(&str, &[Arc<Facts>], &Refused)> = judged
+            .iter()
+            .map(|judged| (&*judged.text, &*judged.does, judged.verdict.as_ref().err().unwrap_or(&other)))
+            .collect();
+        self.record_denied(&refused).await
+    }
+
+    /// Writes down one statement that is not let through.
+    ///
+    /// # Errors
+    /// As [`Self::record_refusals`].
+    pub(super) async fn record_refusal(
+        &mut self,
+        text: &str,
+        does: &[Arc<Facts>],
+        refused: &Refused,
+    ) -> Result<(), Refusal> {
+        self.record_denied(&[(text, does, refused)]).await
+    }
+
+    async fn record_denied(&mut self, refused: &[(&str, &[Arc<Facts>], &Refused)]) -> Result<(), Refusal> {
+        let actor = self.who.actor();
+        let records: Vec<Record<'_>> = refused
+            .iter()
+            .map(|(text, does, refused)| {
+                Record::StatementStart(StatementStart {
+                    statement: self.who.next_statement(),
+                    actor: &actor,
+                    sql: text,
+                    fingerprint: does.first().map(|facts| Fingerprint(facts.fingerprint)),
+                    kind: does.first().map(|facts| facts.kind),
+                    objects: touched(does),
+                    decision: DecisionRecord::Deny {
+                        sqlstate: refused.refusal.code.sqlstate(),
+                        message: &refused.refusal.message,
+                        missing: refused.missing.iter().map(in_words).collect(),
+                    },
+                })
+            })
+            .collect();
+        let _receipts = self.gate.audit.append(&records).await.map_err(|_| unwritable())?;
+        Ok(())
+    }
+
+    /// Notes that a statement is over; [`Self::record_ends`] writes it down before the client knows.
+    pub(super) fn note_end(
+        &mut self,
+        running: &Running,
+        outcome: Outcome,
+        rows: Option<u64>,
+        sqlstate: Option<&str>,
+    ) {
+        self.ended.push(Ended {
+            id: running.id,
+            outcome,
+            rows,
+            bytes: running.bytes,
+            started: running.started,
+            sqlstate: sqlstate.map(Into::into),
+            upstream_pid: self.upstream_pid(),
+        });
+    }
+
+    /// Writes down what is over. Nothing goes to the client before this.
+    ///
+    /// # Errors
+    /// When the log cannot be written: the session ends, and the client is not told how its statement went.
+    pub(super) async fn record_ends(&mut self) -> Result<(), End> {
+        if self.ended.is_empty() {
+            return Ok(());
+        }
+        let records: Vec<Record<'_>> = self
+            .ended
+            .iter()
+            .map(|ended| {
+                Record::StatementEnd(StatementEnd {
+                    statement: ended.id,
+                    session: self.who.session,
+                    outcome: ended.outcome,
+                    rows: ended.rows,
+                    bytes: ended.bytes,
+                    duration_us: Self::elapsed_us(ended.started),
+                    sqlstate: ended.sqlstate.as_deref(),
+                    upstream_pid: ended.upstream_pid,
+                })
+            })
+            .collect();
+        let appended = self.gate.audit.append(&records).await;
+        self.ended.clear();
+        match appended {
+            Ok(_receipts) => Ok(()),
+            Err(_) => Err(End::Fatal(unwritable())),
+        }
+    }
+}
+
+fn touched(does: &[Arc<Facts>]) -> Vec<TouchedObject> {
+    let accesses = does.iter().flat_map(|facts| &facts.accesses);
+    accesses.map(|access| TouchedObject { name: access.object.to_string(), mode: access.mode }).collect()
+}
+
+fn in_words(missing: &Missing) -> String {
+    match missing.permission {
+        Some(permission) => format!("{permission} on {}", missing.object),
+        None => format!("any permission on {}", missing.object),
+    }
+}
+
+fn unwritable() -> Refusal {
+    Refusal::new(RefusalCode::AuditUnavailable, "the gateway's audit log cannot be written")
+        .with_detail("No statement runs without its record.")
+        .with_hint("Tell the gateway's administrator; try again when the log is writable.")
+}

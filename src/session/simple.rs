@@ -1,0 +1,222 @@
+//! The simple query protocol: one text, any number of statements, all or nothing.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+
+use super::{
+    judge::{Judged, Refused},
+    receive::Flow,
+    session::Session,
+    task::{Run, Task},
+};
+use crate::{
+    audit::Receipt,
+    model::{
+        facts::{Facts, Runs, TransactionEffect},
+        refusal::{Refusal, RefusalCode},
+        target::Lane,
+    },
+    policy::Permit,
+    upstream::{ProtocolMessage, Setup},
+    wire::postgres::{
+        backend::{self, Severity, TransactionStatus},
+        ledger::Owed,
+    },
+};
+
+/// A statement of a batch that may run.
+type Allowed = (Arc<str>, Arc<[Arc<Facts>]>, Permit);
+
+impl Session {
+    /// One Query. Waits until everything before it is settled, because its lane, and what its names mean,
+    /// depend on it.
+    pub(super) async fn query(&mut self, text: &str) -> Flow {
+        if self.ledger.is_skipping() {
+            return Flow::Done;
+        }
+        if !self.is_settled() {
+            return self.wait_for_replies();
+        }
+        self.renew_catalog();
+        let judged = match self.judge_batch(text) {
+            Ok(judged) => judged,
+            Err(refused) => {
+                let recorded = self.record_refusal(text, &[], &refused).await;
+                self.refuse_query(recorded.err().unwrap_or(refused.refusal));
+                return Flow::Done;
+            }
+        };
+        if judged.is_empty() {
+            backend::empty_query_response(&mut self.client.outbound);
+            backend::ready_for_query(&mut self.client.outbound, self.transaction.status);
+            return Flow::Done;
+        }
+        if judged.iter().any(|judged| judged.verdict.is_err()) {
+            let recorded = self.record_refusals(&judged).await;
+            let first = judged.into_iter().find_map(|judged| judged.verdict.err());
+            self.refuse_query(recorded.err().or(first.map(|refused| refused.refusal)).unwrap_or_else(nothing_known));
+            return Flow::Done;
+        }
+        let allowed = judged.into_iter().filter_map(|it| Some((it.text, it.does, it.verdict.ok()?))).collect();
+        self.run_query(text, allowed).await;
+        Flow::Done
+    }
+
+    async fn run_query(&mut self, text: &str, allowed: Vec<Allowed>) {
+        let lane = match self.lane_of_batch(&allowed) {
+            Ok(lane) => lane,
+            Err(refusal) => return self.refuse_batch(allowed, refusal).await,
+        };
+        if let Err(refusal) = self.take_lane(lane, held_read_only(&allowed)).await {
+            return self.refuse_batch(allowed, refusal).await;
+        }
+        let sent = written_for(lane, text, &allowed);
+        let starts: Vec<_> = allowed.iter().map(|(text, does, permit)| (text, does, permit)).collect();
+        let started = match self.record_start(&starts).await {
+            Ok(started) => started,
+            Err(refusal) => return self.refuse_query(refusal),
+        };
+        let mut receipts = Vec::with_capacity(started.len());
+        let mut statements = Vec::with_capacity(started.len());
+        for (receipt, running) in started {
+            receipts.push(receipt);
+            statements.push(running);
+        }
+        for (_, does, _) in &allowed {
+            self.transaction.note(does);
+        }
+        self.remake_prepared(lane, &allowed);
+        let mut message = BytesMut::with_capacity(sent.len() + 6);
+        backend::message(&mut message, b'Q', |out| {
+            out.extend_from_slice(sent.as_bytes());
+            out.extend_from_slice(&[0]);
+        });
+        let strongest = allowed.iter().map(|(_, _, permit)| permit).max_by_key(|permit| permit.lane());
+        if let (Some(permit), Some(receipt)) = (strongest, receipts.first()) {
+            self.send_batch(&message, permit, receipt);
+        }
+        self.block.sent = false;
+        self.ledger.push(Owed::Query(Task::Run(Run { statements, over: 0 })));
+    }
+
+    fn send_batch(&mut self, message: &[u8], permit: &Permit, receipt: &Receipt) {
+        if let Some(lease) = self.lanes.active_lease_mut() {
+            // Cannot fail: the lane is the strongest of the batch, and the message is one Query.
+            let sent = lease.send_statement(message, permit, receipt);
+            debug_assert!(sent.is_ok(), "{sent:?}");
+        }
+    }
+
+    /// Makes the prepared statements that a batch runs by name on a connection that lacks them.
+    fn remake_prepared(&mut self, lane: Lane, allowed: &[Allowed]) {
+        for (_, does, permit) in allowed {
+            let runs = does.first().and_then(|facts| facts.runs.as_ref());
+            let Some(Runs::Prepared { name, .. }) = runs else { continue };
+            if let Some(message) = self.missing_on(lane, name) {
+                self.send_prepare(&message, permit);
+                self.send_protocol(ProtocolMessage::Sync);
+                self.ledger.push(Owed::Quiet);
+            }
+        }
+    }
+
+    async fn refuse_batch(&mut self, allowed: Vec<Allowed>, refusal: Refusal) {
+        let refused: Vec<Judged> = allowed
+            .into_iter()
+            .map(|(text, does, _)| Judged { text, does, verdict: Err(Refused::from(refusal.clone())) })
+            .collect();
+        let recorded = self.record_refusals(&refused).await;
+        self.refuse_query(recorded.err().unwrap_or(refusal));
+    }
+
+    /// The lane that a batch runs on.
+    ///
+    /// # Errors
+    /// When the open transaction is on a weaker one.
+    fn lane_of_batch(&self, allowed: &[Allowed]) -> Result<Lane, Refusal> {
+        let needed = allowed.iter().map(|(_, _, permit)| permit.lane()).max().unwrap_or(Lane::Read);
+        let opens = allowed.iter().any(|(_, does, _)| does.iter().any(|facts| opens_or_ties(facts)));
+        self.choose_lane(needed, opens)
+    }
+
+    /// Answers a Query with a refusal, in the state in which the database would be after an error.
+    pub(super) fn refuse_query(&mut self, refusal: Refusal) {
+        let mut error = BytesMut::new();
+        backend::error_response(&mut error, Severity::Error, &refusal);
+        let involved = self.is_upstream_involved();
+        match self.lanes.active_lease_mut().filter(|_| involved) {
+            Some(lease) => {
+                let sent = lease.send_setup(Setup::PoisonQuery);
+                debug_assert!(sent.is_ok(), "{sent:?}");
+                self.block.sent = false;
+                self.ledger.push(Owed::RefusedQuery(error.freeze()));
+            }
+            None => {
+                self.client.outbound.extend_from_slice(&error);
+                backend::ready_for_query(&mut self.client.outbound, TransactionStatus::Idle);
+            }
+        }
+    }
+
+    /// Something before this message is not settled: it waits, and the upstream is asked to say what it has.
+    pub(super) fn wait_for_replies(&mut self) -> Flow {
+        if self.block.sent && !self.block.flushed && !self.block.copying_in {
+            self.block.flushed = true;
+            self.send_protocol(ProtocolMessage::Flush);
+        }
+        Flow::Wait
+    }
+}
+
+/// Whether a statement opens a transaction, or ties the session to its connection: then the strongest lane is
+/// taken at once, because neither can be moved later.
+pub(super) fn opens_or_ties(facts: &Facts) -> bool {
+    matches!(facts.transaction, TransactionEffect::Begin { .. } | TransactionEffect::SetModes { .. })
+        || matches!(facts.transaction, TransactionEffect::Commit { chain: true } | TransactionEffect::Rollback { chain: true })
+        || super::task::pins(facts)
+}
+
+/// The text as it goes out: on the read lane, transactions that ask for READ WRITE are opened READ ONLY, so
+/// that clients which say so in words work with a grant to read.
+pub(super) fn written_for<'a>(lane: Lane, text: &'a str, allowed: &[Allowed]) -> std::borrow::Cow<'a, str> {
+    let asks = |facts: &Facts| asks_read_write(facts);
+    if lane != Lane::Read || !allowed.iter().any(|(_, does, _)| does.iter().any(|facts| asks(facts))) {
+        return text.into();
+    }
+    let mut written = text.to_owned();
+    // From the back, so that the spans in front stay where they are; the words have one length.
+    for (_, does, _) in allowed.iter().rev() {
+        if let Some(facts) = does.first().filter(|facts| asks(facts)) {
+            say_read_only(&mut written, facts.span.clone());
+        }
+    }
+    written.into()
+}
+
+/// Whether the statement asks for READ WRITE.
+pub(super) const fn asks_read_write(facts: &Facts) -> bool {
+    matches!(
+        facts.transaction,
+        TransactionEffect::Begin { read_write: true } | TransactionEffect::SetModes { read_write: true, .. }
+    )
+}
+
+/// Replaces the words WRITE by ONLY within `span` of `text`, which is a statement about transaction modes.
+pub(super) fn say_read_only(text: &mut String, span: std::ops::Range<usize>) {
+    let Some(statement) = text.get(span.clone()) else { return };
+    let upper = statement.to_ascii_uppercase();
+    let places: Vec<usize> = upper.match_indices("WRITE").map(|(at, _)| span.start + at).collect();
+    for at in places {
+        text.replace_range(at..at + "WRITE".len(), "ONLY ");
+    }
+}
+
+/// Whether the database can be told to hold the connection read-only for the whole batch.
+fn held_read_only(allowed: &[Allowed]) -> bool {
+    allowed.iter().flat_map(|(_, does, _)| does.iter()).all(|facts| facts.read_only && !opens_or_ties(facts))
+}
+
+fn nothing_known() -> Refusal {
+    Refusal::new(RefusalCode::NotSupported, "the statement is not let through")
+}

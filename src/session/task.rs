@@ -1,0 +1,138 @@
+//! What the session remembers of a message until its replies have come.
+
+use std::{sync::Arc, time::Instant};
+
+use jiff::Timestamp;
+
+use super::held::Prepared;
+use crate::model::{
+    facts::{Facts, SessionEffect, TransactionEffect},
+    ids::StatementId,
+    record::Outcome,
+    refusal::Refusal,
+    target::Lane,
+};
+
+/// What a debt in the ledger is about.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// Statements that run.
+    Run(Run),
+    /// A statement that is being prepared.
+    Prepare {
+        /// Its name.
+        name: Box<str>,
+        /// The statement.
+        prepared: Arc<Prepared>,
+        /// On the connection of which lane.
+        lane: Lane,
+        /// By the client; else it is made again by the gateway.
+        own: bool,
+    },
+    /// A portal that is being made.
+    Bind(Box<str>),
+}
+
+/// The statements of one Query, or the one of an Execute.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// In the order in which they run.
+    pub(super) statements: Vec<Running>,
+    /// How many of them are over.
+    pub(super) over: usize,
+}
+
+/// A statement that was let through.
+#[derive(Debug)]
+pub(super) struct Running {
+    /// Its identifier in the audit log.
+    pub(super) id: StatementId,
+    /// What it does, and what it runs by name.
+    pub(super) does: Arc<[Arc<Facts>]>,
+    /// Its text, where a prepared statement or a cursor comes of it.
+    pub(super) text: Arc<str>,
+    /// When it has to be decided again.
+    pub(super) until: Option<Timestamp>,
+    /// When it was let through.
+    pub(super) started: Instant,
+    /// Bytes of rows so far.
+    pub(super) bytes: u64,
+    /// It was told to stop, and this is what its client is told.
+    pub(super) revoked: Option<Refusal>,
+}
+
+impl Running {
+    /// Takes it over, to note its end.
+    pub(super) fn take(&mut self) -> Self {
+        Self {
+            id: self.id,
+            does: Arc::clone(&self.does),
+            text: Arc::clone(&self.text),
+            until: self.until,
+            started: self.started,
+            bytes: self.bytes,
+            revoked: self.revoked.take(),
+        }
+    }
+
+    /// What the statement itself does.
+    pub(super) fn facts(&self) -> Option<&Arc<Facts>> {
+        self.does.first()
+    }
+}
+
+impl Run {
+    /// One statement.
+    pub(super) fn one(statement: Running) -> Self {
+        Self { statements: vec![statement], over: 0 }
+    }
+
+    /// The statement whose replies are coming.
+    pub(super) fn current(&mut self) -> Option<&mut Running> {
+        self.statements.get_mut(self.over)
+    }
+
+    /// Those that are not over.
+    pub(super) fn open(&self) -> &[Running] {
+        self.statements.get(self.over..).unwrap_or_default()
+    }
+
+    /// Those that are not over, to change.
+    pub(super) fn open_mut(&mut self) -> &mut [Running] {
+        self.statements.get_mut(self.over..).unwrap_or_default()
+    }
+}
+
+/// How a statement ended; becomes its end record.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// Which.
+    pub(super) id: StatementId,
+    /// How.
+    pub(super) outcome: Outcome,
+    /// Rows by the command tag.
+    pub(super) rows: Option<u64>,
+    /// Bytes of rows.
+    pub(super) bytes: u64,
+    /// When it was let through.
+    pub(super) started: Instant,
+    /// SQLSTATE.
+    pub(super) sqlstate: Option<Box<str>>,
+    /// The upstream's process.
+    pub(super) upstream_pid: Option<i32>,
+}
+
+/// Whether something of `facts` stays with the one connection that it ran on, and cannot be made again elsewhere.
+pub(super) fn pins(facts: &Facts) -> bool {
+    let characteristics = matches!(facts.transaction, TransactionEffect::SetModes { session: true, .. });
+    characteristics || facts.effects.iter().any(|effect| {
+        matches!(
+            effect,
+            SessionEffect::Pin
+                | SessionEffect::CreateTemporary(_)
+                | SessionEffect::Prepare { .. }
+                | SessionEffect::ContextUnknown
+                | SessionEffect::DeclareCursor { hold: true, .. }
+        )
+    })
+}

@@ -1,0 +1,68 @@
+//! Whose session it is.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::model::{
+    ids::{SessionId, StatementId},
+    principal::Principal,
+    record::Actor,
+    target::Place,
+};
+
+/// Who logged in, from where, to where.
+#[derive(Debug)]
+pub struct Who {
+    /// The session.
+    pub session: SessionId,
+    /// Who, as of the login; every decision looks the name up again.
+    pub principal: Arc<Principal>,
+    /// Where to.
+    pub place: Place,
+    /// From where.
+    pub client: SocketAddr,
+    /// What the client called itself at login.
+    pub application: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Statements judged so far.
+    pub(super) statements: AtomicU64,
+}
+
+impl Who {
+    /// The session's part of its records.
+    pub(super) fn actor(&self) -> Actor<'_> {
+        Actor {
+            session: self.session,
+            principal: &self.principal.name,
+            client: self.client,
+            application: &self.application,
+            target: &self.place.target,
+            database: &self.place.database,
+        }
+    }
+
+    /// A new statement's identifier: the session's random half and a counter, so that making one costs nothing.
+    pub(super) fn next_statement(&self) -> StatementId {
+        let count = self.statements.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut bytes = *self.session.uuid().as_bytes();
+        // The session's identifier has its randomness in the last eight bytes.
+        let (head, tail) = bytes.split_at_mut(8);
+        head.copy_from_slice(tail);
+        tail.copy_from_slice(&count.to_be_bytes());
+        StatementId::new(Uuid::new_v8(bytes))
+    }
+
+    /// Statements judged so far.
+    pub fn statement_count(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+}

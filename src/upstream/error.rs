@@ -1,0 +1,219 @@
+//! What can go wrong with an upstream.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use crate::{
+    model::{
+        failure::{Classify, FailureClass},
+        ids::{DatabaseName, TargetName},
+        refusal::RefusalCode,
+        target::Lane,
+    },
+    net::NetError,
+    wire::{
+        WireError,
+        postgres::upstream::{LoginError, ServerError},
+    },
+};
+
+/// Why there is no lease, or why one is of no further use.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// The catalog could not be read.
+    #[error("could not read the catalog of \"{target}/{database}\"")]
+    Catalog {
+        /// Of which target.
+        target: TargetName,
+        /// Of which database.
+        database: DatabaseName,
+        /// Why.
+        source: Box<UpstreamError>,
+    },
+    /// The file with an account's password cannot be used.
+    #[error("could not read the password from {}", path.display())]
+    Credential {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The endpoint's name does not resolve, or nothing answers there.
+    #[error("could not reach target \"{target}\"")]
+    Dial {
+        /// Which target.
+        target: TargetName,
+        /// Why.
+        source: NetError,
+    },
+    /// All connections of the lane are in use, and none came free in time.
+    #[error("no connection of the {lane} lane of target \"{target}\" came free in time")]
+    Exhausted {
+        /// Which target.
+        target: TargetName,
+        /// Which lane.
+        lane: Lane,
+    },
+    /// The upstream sent bytes that are no message of the protocol, or one out of turn.
+    #[error("target \"{target}\" broke the protocol")]
+    Protocol {
+        /// Which target.
+        target: TargetName,
+        /// How.
+        source: WireError,
+    },
+    /// An established connection broke.
+    #[error("the connection to target \"{target}\" broke")]
+    Lost {
+        /// Which target.
+        target: TargetName,
+        /// How.
+        source: io::Error,
+    },
+    /// The login failed.
+    #[error("could not log in to target \"{target}\" with its {lane} account")]
+    Login {
+        /// Which target.
+        target: TargetName,
+        /// Whose account.
+        lane: Lane,
+        /// Why.
+        source: LoginError,
+    },
+    /// Bytes were about to be sent that the lease does not carry; nothing of them was sent.
+    #[error("{what}")]
+    Misuse {
+        /// What is wrong with them.
+        what: &'static str,
+    },
+    /// A permit of a higher lane than the lease's; nothing was sent.
+    #[error("a statement of the {permit} lane does not go out on the {lease} lane")]
+    WrongLane {
+        /// The permit's.
+        permit: Lane,
+        /// The lease's.
+        lease: Lane,
+    },
+    /// The upstream answered a statement of the gateway's own with an error.
+    #[error("target \"{target}\" refused a statement of the gateway's own")]
+    Refused {
+        /// Which target.
+        target: TargetName,
+        /// In its words.
+        source: ServerError,
+    },
+    /// TLS could not be agreed on, or the server's certificate is not the one that is asked for.
+    #[error("could not secure the connection to target \"{target}\"")]
+    Tls {
+        /// Which target.
+        target: TargetName,
+        /// Why.
+        source: NetError,
+    },
+    /// It does not offer TLS, or tries to speak before it.
+    #[error("target \"{target}\" {what}")]
+    TlsRefused {
+        /// Which target.
+        target: TargetName,
+        /// What it does.
+        what: &'static str,
+    },
+    /// It took too long.
+    #[error("target \"{target}\" did not answer in time: {what}")]
+    Timeout {
+        /// Which target.
+        target: TargetName,
+        /// What was waited for.
+        what: &'static str,
+    },
+    /// The upstream answered a statement of the gateway's own, and not with what it must.
+    #[error("target \"{target}\" gave an answer that the gateway does not expect: {what}")]
+    Unexpected {
+        /// Which target.
+        target: TargetName,
+        /// What.
+        what: &'static str,
+    },
+    /// Connecting failed: just now, or a moment ago and the next attempt is not due yet.
+    #[error("target \"{target}\" is not available")]
+    Unavailable {
+        /// Which target.
+        target: TargetName,
+        /// How the last attempt failed.
+        source: Arc<UpstreamError>,
+    },
+    /// The configuration does not list the database.
+    #[error("target \"{target}\" has no database \"{database}\"")]
+    UnknownDatabase {
+        /// Which target.
+        target: TargetName,
+        /// Which database.
+        database: DatabaseName,
+    },
+    /// The configuration does not have the target.
+    #[error("there is no target \"{target}\"")]
+    UnknownTarget {
+        /// Which.
+        target: TargetName,
+    },
+}
+
+impl UpstreamError {
+    /// The code that a client is told.
+    pub fn code(&self) -> RefusalCode {
+        match self {
+            Self::Exhausted { .. } => RefusalCode::TooManyConnections,
+            Self::UnknownDatabase { .. } | Self::UnknownTarget { .. } => RefusalCode::InvalidCatalogName,
+            Self::Unavailable { source, .. } => source.code(),
+            Self::Catalog { source, .. } => source.code(),
+            Self::Login { source: LoginError::Server { source }, .. } => match source.sqlstate.as_str() {
+                "3D000" => RefusalCode::InvalidCatalogName,
+                "53300" => RefusalCode::TooManyConnections,
+                _ => RefusalCode::ConnectionFailure,
+            },
+            Self::Credential { .. }
+            | Self::Dial { .. }
+            | Self::Login { .. }
+            | Self::Lost { .. }
+            | Self::Misuse { .. }
+            | Self::Protocol { .. }
+            | Self::Refused { .. }
+            | Self::TlsRefused { .. }
+            | Self::Timeout { .. }
+            | Self::Tls { .. }
+            | Self::Unexpected { .. }
+            | Self::WrongLane { .. } => RefusalCode::ConnectionFailure,
+        }
+    }
+
+    /// Whether it is about one database of a target that is otherwise well.
+    pub(crate) fn is_of_one_database(&self) -> bool {
+        match self {
+            Self::Login { source: LoginError::Server { source }, .. } => {
+                matches!(source.sqlstate.as_str(), "3D000" | "42501")
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Classify for UpstreamError {
+    fn class(&self) -> FailureClass {
+        match self {
+            Self::Exhausted { .. } => FailureClass::Limit,
+            Self::Credential { .. } => FailureClass::Configuration,
+            Self::UnknownDatabase { .. } | Self::UnknownTarget { .. } => FailureClass::Client,
+            Self::Misuse { .. } | Self::WrongLane { .. } => FailureClass::Internal,
+            Self::Unavailable { source, .. } => source.class(),
+            Self::Catalog { source, .. } => source.class(),
+            Self::Dial { .. }
+            | Self::Login { .. }
+            | Self::Lost { .. }
+            | Self::Protocol { .. }
+            | Self::Refused { .. }
+            | Self::TlsRefused { .. }
+            | Self::Timeout { .. }
+            | Self::Tls { .. }
+            | Self::Unexpected { .. } => FailureClass::Upstream,
+        }
+    }
+}

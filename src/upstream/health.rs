@@ -1,0 +1,111 @@
+//! Whether a target answers, and when it may be tried again.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{error::UpstreamError, settings::TargetSettings};
+
+/// What is known of a target.
+#[derive(Clone, Debug)]
+pub struct TargetHealth {
+    /// Whether the last attempt to connect worked.
+    pub up: bool,
+    /// How the last attempt failed, if it did.
+    pub problem: Option<Arc<UpstreamError>>,
+}
+
+/// The memory of attempts on one target and lane.
+#[derive(Debug, Default)]
+pub(crate) struct Health(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    failures: u32,
+    retry_at: Option<Instant>,
+    problem: Option<Arc<UpstreamError>>,
+    succeeded_at: Option<Instant>,
+}
+
+impl Health {
+    /// Leave to try to connect. While the target is down, one attempt is let through at a time, at growing
+    /// distances; everybody else is told at once how the last one failed.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub(crate) fn attempt<'a>(&'a self, target: &'a TargetSettings) -> Result<Attempt<'a>, UpstreamError> {
+        let mut state = self.state();
+        if let Some(problem) = &state.problem {
+            if state.retry_at.is_some_and(|at| Instant::now() < at) {
+                return Err(unavailable(target, problem));
+            }
+            state.retry_at = Some(Instant::now() + target.pool.connect_timeout);
+        }
+        Ok(Attempt { health: self, target })
+    }
+
+    /// The target answered.
+    pub(crate) fn succeeded(&self) {
+        *self.state() = State { succeeded_at: Some(Instant::now()), ..State::default() };
+    }
+
+    /// What is known.
+    pub(crate) fn now(&self) -> TargetHealth {
+        let state = self.state();
+        TargetHealth {
+            up: state.problem.is_none() && state.succeeded_at.is_some(),
+            problem: state.problem.clone(),
+        }
+    }
+
+    /// Whether an attempt worked within the last `span`.
+    pub(crate) fn succeeded_within(&self, span: Duration) -> bool {
+        self.state().succeeded_at.is_some_and(|at| at.elapsed() < span)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Leave to try once.
+#[derive(Debug)]
+pub(crate) struct Attempt<'a> {
+    health: &'a Health,
+    target: &'a TargetSettings,
+}
+
+impl Attempt<'_> {
+    /// It worked: the target is up, and everybody may connect.
+    pub(crate) fn succeeded(self) {
+        self.health.succeeded();
+    }
+
+    /// It failed; gives the error to report.
+    pub(crate) fn failed(self, error: UpstreamError) -> UpstreamError {
+        if error.is_of_one_database() {
+            // The server answered: it is up, whatever it thinks of that database.
+            self.health.succeeded();
+            return error;
+        }
+        let mut state = self.health.state();
+        let pause = FIRST_PAUSE.saturating_mul(1 << state.failures.min(10)).min(LONGEST_PAUSE);
+        state.failures = state.failures.saturating_add(1);
+        state.retry_at = Some(Instant::now() + pause);
+        let problem = Arc::new(error);
+        state.problem = Some(Arc::clone(&problem));
+        unavailable(self.target, &problem)
+    }
+}
+
+fn unavailable(target: &TargetSettings, problem: &Arc<UpstreamError>) -> UpstreamError {
+    UpstreamError::Unavailable { target: target.name.clone(), source: Arc::clone(problem) }
+}
+
+/// A server that restarts is found again quickly …
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// … and one that stays away is not hammered.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);

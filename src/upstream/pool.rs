@@ -1,0 +1,240 @@
+//! The connections of one target and lane, over all its databases.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout},
+};
+
+use super::{
+    connect::connect,
+    connection::Connection,
+    error::UpstreamError,
+    health::Health,
+    lease::Lease,
+    settings::{PoolSettings, TargetSettings},
+};
+use crate::model::{ids::DatabaseName, target::Lane};
+
+/// The connections of one lane: at most `max_connections`, lent newest first, waited for in line.
+#[derive(Debug)]
+pub(crate) struct LanePool {
+    target: Arc<TargetSettings>,
+    lane: Lane,
+    health: Health,
+    /// One for each lease that may be out; tokio's semaphore serves those who wait in order.
+    leases: Arc<Semaphore>,
+    state: Mutex<State>,
+    warned: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Open connections: out, idle, being opened or reset.
+    open: usize,
+    /// Longest idle first.
+    idle: VecDeque<Idle>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    database: DatabaseName,
+    since: Instant,
+}
+
+/// How many connections there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Occupancy {
+    pub(crate) open: usize,
+    pub(crate) idle: usize,
+}
+
+impl LanePool {
+    pub(crate) fn new(target: Arc<TargetSettings>, lane: Lane) -> Self {
+        let leases = Arc::new(Semaphore::new(limit(&target.pool)));
+        Self {
+            target,
+            lane,
+            health: Health::default(),
+            leases,
+            state: Mutex::default(),
+            warned: AtomicBool::new(false),
+        }
+    }
+
+    /// Lends a connection to `database`: an idle one, or a new one.
+    ///
+    /// # Errors
+    /// `Exhausted` after `wait_timeout`, and as [`Self::open`].
+    pub(crate) async fn lease(self: &Arc<Self>, database: &DatabaseName) -> Result<Lease, UpstreamError> {
+        let acquire = Arc::clone(&self.leases).acquire_owned();
+        let Ok(Ok(permit)) = timeout(self.target.pool.wait_timeout, acquire).await else {
+            return Err(UpstreamError::Exhausted { target: self.target.name.clone(), lane: self.lane });
+        };
+        if let Some(connection) = self.take_idle(database) {
+            return Ok(Lease::new(connection, Slot::new(self, database, permit)));
+        }
+        self.make_room();
+        let slot = Slot::new(self, database, permit);
+        Ok(Lease::new(self.open(database).await?, slot))
+    }
+
+    /// Opens a connection that does not count, for the gateway's own questions.
+    ///
+    /// # Errors
+    /// `Unavailable`, or the target's own refusal of the database.
+    pub(crate) async fn open(&self, database: &DatabaseName) -> Result<Connection, UpstreamError> {
+        let attempt = self.health.attempt(&self.target)?;
+        match connect(&self.target, database, self.lane).await {
+            Ok(connection) => {
+                attempt.succeeded();
+                self.warn_of_excess(&connection);
+                Ok(connection)
+            }
+            Err(error) => Err(attempt.failed(error)),
+        }
+    }
+
+    /// Closes what has been idle or open for too long, and what the upstream has closed.
+    pub(crate) fn reap(&self) {
+        let closed = {
+            let mut state = self.state();
+            let mut closed = Vec::new();
+            for mut idle in std::mem::take(&mut state.idle) {
+                if self.is_usable(&mut idle) {
+                    state.idle.push_back(idle);
+                } else {
+                    closed.push(idle);
+                }
+            }
+            state.open -= closed.len();
+            closed
+        };
+        closed.into_iter().for_each(|idle| idle.connection.close());
+    }
+
+    pub(crate) const fn health(&self) -> &Health {
+        &self.health
+    }
+
+    pub(crate) const fn target(&self) -> &Arc<TargetSettings> {
+        &self.target
+    }
+
+    pub(crate) fn occupancy(&self) -> Occupancy {
+        let state = self.state();
+        Occupancy { open: state.open, idle: state.idle.len() }
+    }
+
+    fn take_idle(&self, database: &DatabaseName) -> Option<Connection> {
+        loop {
+            let mut idle = {
+                let mut state = self.state();
+                let at = state.idle.iter().rposition(|idle| idle.database == *database)?;
+                // Counted anew by the slot that it goes into, or gone.
+                state.open -= 1;
+                state.idle.remove(at)?
+            };
+            if self.is_usable(&mut idle) {
+                return Some(idle.connection);
+            }
+            idle.connection.close();
+        }
+    }
+
+    fn is_usable(&self, idle: &mut Idle) -> bool {
+        let settings = &self.target.pool;
+        idle.since.elapsed() < settings.idle_timeout
+            && idle.connection.opened_at.elapsed() < settings.max_lifetime
+            && idle.connection.is_quiet()
+    }
+
+    /// Closes the longest idle connection of another database if all are open.
+    fn make_room(&self) {
+        let evicted = {
+            let mut state = self.state();
+            if state.open < limit(&self.target.pool) {
+                return;
+            }
+            let evicted = state.idle.pop_front();
+            state.open -= usize::from(evicted.is_some());
+            evicted
+        };
+        if let Some(idle) = evicted {
+            idle.connection.close();
+        }
+    }
+
+    fn warn_of_excess(&self, connection: &Connection) {
+        if self.lane < Lane::Admin
+            && !connection.excess.is_empty()
+            && !self.warned.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                target_name = %self.target.name, lane = %self.lane,
+                account = %self.target.accounts.of(self.lane).user, holds = connection.excess,
+                "account holds more than its lane needs; the gateway should not be the only wall"
+            );
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that can panic runs under the lock; were it to, the counts are still whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of one connection that is out; gone, its place is free.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pool: Arc<LanePool>,
+    pub(crate) database: DatabaseName,
+    /// Freed after the count below, so that whoever waits finds room.
+    _lease: OwnedSemaphorePermit,
+}
+
+impl Slot {
+    fn new(pool: &Arc<LanePool>, database: &DatabaseName, lease: OwnedSemaphorePermit) -> Self {
+        pool.state().open += 1;
+        Self { pool: Arc::clone(pool), database: database.clone(), _lease: lease }
+    }
+
+    pub(crate) fn target(&self) -> &Arc<TargetSettings> {
+        &self.pool.target
+    }
+
+    pub(crate) fn lane(&self) -> Lane {
+        self.pool.lane
+    }
+
+    /// Makes a connection that was reset idle.
+    pub(crate) fn put_back(self, connection: Connection) {
+        self.pool.health.succeeded();
+        let database = self.database.clone();
+        if connection.opened_at.elapsed() >= self.pool.target.pool.max_lifetime {
+            connection.close();
+            return;
+        }
+        let mut state = self.pool.state();
+        state.open += 1;
+        state.idle.push_back(Idle { connection, database, since: Instant::now() });
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.pool.state().open -= 1;
+    }
+}
+
+fn limit(settings: &PoolSettings) -> usize {
+    settings.max_connections.clamp(1, Semaphore::MAX_PERMITS)
+}

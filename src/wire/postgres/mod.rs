@@ -1,0 +1,9 @@
+//! PostgreSQL's frontend/backend protocol, versions 3.0 and 3.2.
+
+pub mod backend;
+pub mod frame;
+pub mod frontend;
+pub mod ledger;
+pub mod scram;
+pub mod startup;
+pub mod upstream;
