@@ -15,7 +15,8 @@ use crate::model::{
 
 use super::{analyze::analyze, limits::Limits};
 
-type Answer = Arc<Result<Vec<Facts>, Unanalyzable>>;
+/// The facts of each statement, or why there are none.
+type Answer = Result<Arc<[Arc<Facts>]>, Arc<Unanalyzable>>;
 
 /// Remembers answers of [`analyze`], good and bad, within a bound of bytes.
 ///
@@ -52,12 +53,24 @@ impl FactsCache {
         if let Some(answer) = self.answers.get(&wanted) {
             return answer;
         }
-        let answer = Arc::new(analyze(text, dialect, context, limits));
+        let answer = analyze(text, dialect, context, limits)
+            .map(|facts| facts.into_iter().map(Arc::new).collect())
+            .map_err(Arc::new);
         let key = Key { text: text.into(), dialect, context: Arc::clone(context) };
         if Bytes.weight(&key, &answer) <= self.largest_bytes {
-            self.answers.insert(key, Arc::clone(&answer));
+            self.answers.insert(key, answer.clone());
         }
         answer
+    }
+
+    /// How many answers it holds.
+    pub fn len(&self) -> usize {
+        self.answers.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.answers.is_empty()
     }
 }
 
@@ -104,8 +117,8 @@ struct Bytes;
 
 impl Weighter<Key, Answer> for Bytes {
     fn weight(&self, key: &Key, answer: &Answer) -> u64 {
-        let facts = match &**answer {
-            Ok(facts) => facts.iter().map(facts_bytes).sum(),
+        let facts = match answer {
+            Ok(facts) => facts.iter().map(|facts| facts_bytes(facts)).sum(),
             Err(_) => 128,
         };
         (256 + key.text.len() + facts) as u64
