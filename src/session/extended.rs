@@ -109,7 +109,8 @@ impl Session {
             Ok(does) => does,
             Err(refusal) => return self.refuse(refusal),
         };
-        let text = self.held.prepared(statement).map(|slot| Arc::clone(&slot.prepared.text)).unwrap_or_default();
+        let text =
+            self.held.prepared(statement).map(|slot| Arc::clone(&slot.prepared.text)).unwrap_or_default();
         let permit = match self.decide(&does) {
             Ok(permit) => permit,
             Err(refused) => {
@@ -377,7 +378,14 @@ impl Session {
 type Does = Arc<[Arc<Facts>]>;
 
 /// The Parse as it goes out; see [`super::simple::written_for`].
-fn parse_message(lane: Lane, frame: &Frame, name: &str, query: &str, types: &[u8], does: &[Arc<Facts>]) -> Bytes {
+fn parse_message(
+    lane: Lane,
+    frame: &Frame,
+    name: &str,
+    query: &str,
+    types: &[u8],
+    does: &[Arc<Facts>],
+) -> Bytes {
     let asks = does.first().filter(|facts| lane == Lane::Read && asks_read_write(facts));
     let Some(facts) = asks else { return Bytes::copy_from_slice(frame.bytes()) };
     let mut written = query.to_owned();

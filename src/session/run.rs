@@ -141,7 +141,9 @@ impl Session {
     /// The timer for whatever ends first: a grant on which something that runs rests, or the patience with an
     /// idle connection.
     fn set_timer(&self, timer: &mut Option<Pin<Box<Sleep>>>) {
-        let grant_end = self.next_end().map(|end| end.duration_since(self.now()).max(SignedDuration::ZERO).unsigned_abs());
+        let grant_end = self
+            .next_end()
+            .map(|end| end.duration_since(self.now()).max(SignedDuration::ZERO).unsigned_abs());
         let idle = if self.is_settled() && !self.in_transaction() {
             self.lanes.oldest_idle().map(|since| {
                 let patience = self.gate.limits.lease_idle + Duration::from_millis(1);
@@ -156,8 +158,9 @@ impl Session {
         };
         let at = Instant::now() + wait.min(LONGEST_SLEEP);
         match timer {
-            Some(timer) if timer.deadline().saturating_duration_since(at) < SLACK
-                && at.saturating_duration_since(timer.deadline()) < SLACK => {}
+            Some(timer)
+                if timer.deadline().saturating_duration_since(at) < SLACK
+                    && at.saturating_duration_since(timer.deadline()) < SLACK => {}
             Some(timer) => timer.as_mut().reset(at),
             None => *timer = Some(Box::pin(sleep_until(at))),
         }
@@ -206,7 +209,9 @@ impl Session {
             End::Fatal(refusal) => Some(refusal.clone()),
             End::Terminated => Some(
                 Refusal::new(RefusalCode::AdminShutdown, "the gateway ended this session")
-                    .with_detail("An administrator ended it, the principal was disabled, or the gateway is stopping.")
+                    .with_detail(
+                        "An administrator ended it, the principal was disabled, or the gateway is stopping.",
+                    )
                     .with_hint("Connect again."),
             ),
             // The upstream has said itself why it closes.
