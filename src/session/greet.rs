@@ -1,6 +1,9 @@
 //! After the login: judges what the client asked for at startup, and greets it as its database would.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, AtomicU64},
+};
 
 use bytes::BytesMut;
 
@@ -35,7 +38,7 @@ pub async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
     let LoggedIn { stream, principal, place, settings, application, .. } = arrived;
     let client = stream.peer();
     let since = gate.clock.now();
-    let who = Arc::new(Who { session: id, principal, place, client, application, since, statements: AtomicU64::new(0) });
+    let who = Arc::new(Who { session: id, principal, place, client, application, since, statements: AtomicU64::new(0), doing: AtomicU8::new(0) });
     let handle = gate.registry.enter(Arc::clone(&who));
     let metrics = gate.metrics.target(&who.place.target);
     metrics.sessions.inc();
@@ -57,6 +60,7 @@ pub async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
                 ended: Vec::new(),
                 parked: None,
                 catalog: opened.catalog,
+                draining: false,
                 metrics,
                 gate,
                 who,

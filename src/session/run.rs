@@ -10,6 +10,7 @@ use super::{
     pump::Wake,
     session::Session,
     task::{Run, Task},
+    who::Doing,
 };
 use crate::{
     model::{
@@ -93,6 +94,10 @@ impl Session {
             self.receive().await?;
             self.show_local();
             self.record_ends().await?;
+            let is_idle = self.note_doing();
+            if self.draining && is_idle {
+                return Err(End::Terminated);
+            }
             self.set_timer(&mut timer);
             match self.wait(&mut timer).await {
                 Wake::Bytes => {}
@@ -101,6 +106,7 @@ impl Session {
                     if signals.terminate() {
                         return Err(End::Terminated);
                     }
+                    self.draining |= signals.drain();
                     if signals.cancel() {
                         self.cancel_running();
                     }
@@ -117,6 +123,19 @@ impl Session {
             }
             self.relay()?;
         }
+    }
+
+    /// Notes what the session does, for others to see; true if it does nothing.
+    fn note_doing(&self) -> bool {
+        let doing = if !self.is_settled() || self.block.sent {
+            Doing::Active
+        } else if self.in_transaction() {
+            Doing::InTransaction
+        } else {
+            Doing::Idle
+        };
+        self.who.note(doing);
+        doing == Doing::Idle
     }
 
     /// The timer for whatever ends first: a grant on which something that runs rests, or the patience with an

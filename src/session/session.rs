@@ -42,6 +42,8 @@ pub(super) struct Session {
     pub(super) catalog: CatalogSource,
     /// What is counted of its target.
     pub(super) metrics: TargetMetrics,
+    /// It ends as soon as it does nothing.
+    pub(super) draining: bool,
 }
 
 /// The client's connection and what waits on it.

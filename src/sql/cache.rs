@@ -15,6 +15,7 @@ use crate::model::{
 
 use super::{analyze::analyze, limits::Limits};
 
+/// The facts of each statement, or why there are none.
 type Answer = Result<Arc<[Arc<Facts>]>, Arc<Unanalyzable>>;
 
 /// Remembers answers of [`analyze`], good and bad, within a bound of bytes.
@@ -60,6 +61,16 @@ impl FactsCache {
             self.answers.insert(key, answer.clone());
         }
         answer
+    }
+
+    /// How many answers it holds.
+    pub fn len(&self) -> usize {
+        self.answers.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.answers.is_empty()
     }
 }
 
@@ -159,8 +170,7 @@ mod tests {
     #[test]
     fn the_same_text_in_the_same_context_is_worked_out_once() {
         let cache = FactsCache::new(1 << 20);
-        let ask =
-            |text: &str, context| cache.analyze(text, Dialect::Postgres, &context, &Limits::default());
+        let ask = |text: &str, context| cache.analyze(text, Dialect::Postgres, &context, &Limits::default());
         let first = ask("select * from t", context("a"));
         assert!(Arc::ptr_eq(&first, &ask("select * from t", context("a"))));
         let other = ask("select * from t", context("b"));
