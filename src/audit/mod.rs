@@ -19,6 +19,9 @@ mod verify;
 
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::AuditError;
 pub use log::{AuditLog, AuditSettings};
 pub use receipt::Receipt;

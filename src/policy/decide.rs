@@ -348,7 +348,10 @@ ceilings:
         assert_eq!(lane("", &[Permission::Ddl], 10), Lane::Read);
         assert_eq!(lane("", &[Permission::Export], 9), Lane::Read);
         assert_eq!(lane("", ADMIN, 9), Lane::Admin);
-        assert_eq!(lane("ceilings: [ { environment: prod, forbid: [admin] } ]", ADMIN, 9), Lane::Read);
+        let ceiling = "ceilings: [ { environment: prod, forbid: [admin] } ]";
+        assert_eq!(lane(ceiling, ADMIN, 9), Lane::Read);
+        assert_eq!(lane(ceiling, &[Permission::Admin, Permission::Select], 9), Lane::Read);
+        assert_eq!(lane(ceiling, &[Permission::Admin, Permission::Dml], 9), Lane::Write);
     }
 
     #[test]

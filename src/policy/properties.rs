@@ -53,7 +53,7 @@ fn any_grant() -> impl Strategy<Value = Grant> {
         1..1000_u128,
         prop::collection::vec(prop::sample::select(&Permission::ALL[..]), 1..4),
         prop::collection::vec(prop::sample::select(&["*", "public.*", "public.employee", "*.log"][..]), 1..3),
-        prop::sample::select(&["hr", "*", "h*", "shop"][..]),
+        prop::sample::select(&["hr", "*", "h*", "s*", "shop"][..]),
         prop::sample::select(&["hr_prod", "*", "hr_*", "other"][..]),
         prop::sample::select(&["dana", "sam", "@developers", "@strangers"][..]),
         (-20..20_i64, prop::option::of(-20..20_i64), prop::option::weighted(0.2, -20..20_i64)),

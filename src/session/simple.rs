@@ -38,7 +38,7 @@ impl Session {
         if !self.is_settled() {
             return self.wait_for_replies();
         }
-        self.renew_catalog();
+        self.renew_catalog().await;
         let judged = match self.judge_batch(text) {
             Ok(judged) => judged,
             Err(refused) => {
@@ -83,8 +83,8 @@ impl Session {
             receipts.push(receipt);
             statements.push(running);
         }
-        for (_, does, _) in &allowed {
-            self.transaction.note(does);
+        for (_, does, permit) in &allowed {
+            self.transaction.note(does, permit.until());
         }
         self.remake_prepared(lane, &allowed);
         let mut message = BytesMut::with_capacity(sent.len() + 6);

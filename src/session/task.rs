@@ -75,6 +75,19 @@ impl Running {
         }
     }
 
+    /// How it ended.
+    pub(super) fn ended(&self, outcome: Outcome, upstream_pid: Option<i32>) -> Ended {
+        Ended {
+            id: self.id,
+            outcome,
+            rows: None,
+            bytes: self.bytes,
+            started: self.started,
+            sqlstate: None,
+            upstream_pid,
+        }
+    }
+
     /// What the statement itself does.
     pub(super) fn facts(&self) -> Option<&Arc<Facts>> {
         self.does.first()

@@ -1,1 +1,14 @@
 //! Text to facts: what a statement does. Pure.
+//!
+//! The door is [`analyze`] (or [`FactsCache::analyze`], which remembers). Knows the grammar and the meaning of names;
+//! must never know who asks, what is granted, or what time it is.
+
+mod analyze;
+mod cache;
+mod limits;
+pub(crate) mod postgres;
+
+pub use analyze::analyze;
+pub use cache::FactsCache;
+pub use limits::Limits;
+pub use postgres::search_path_entries;

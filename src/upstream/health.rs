@@ -86,8 +86,8 @@ impl Attempt<'_> {
 
     /// It failed; gives the error to report.
     pub(crate) fn failed(self, error: UpstreamError) -> UpstreamError {
-        if error.is_of_one_database() {
-            // The server answered: it is up, whatever it thinks of that database.
+        if error.leaves_target_up() {
+            // The server answered: it is up, whatever it thinks of that database or account.
             self.health.succeeded();
             return error;
         }

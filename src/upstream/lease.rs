@@ -5,6 +5,7 @@ use std::{
     io,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::BytesMut;
@@ -28,7 +29,8 @@ use crate::{
 /// Exclusive use of one upstream connection of one lane; dropped without [`Lease::go_home`], it is closed.
 ///
 /// The `send_…` methods only append to the outbound buffer; [`Lease::drive`] (or `flush` and `read`) moves the
-/// bytes. Dropping it does not stop what runs there: cancel first, through [`Lease::cancel_handle`].
+/// bytes. Given up after a statement was sent (dropped, or [`HomeState::Unknown`]), it is cancelled as well, as far
+/// as that reaches the upstream.
 #[derive(Debug)]
 pub struct Lease {
     connection: Connection,
@@ -64,7 +66,11 @@ impl Lease {
         _stored: &Receipt,
     ) -> Result<(), UpstreamError> {
         self.check_lane(permit)?;
-        self.append(message, Proof::PermitAndReceipt)
+        self.append(message, Proof::PermitAndReceipt)?;
+        if self.slot.running.is_none() {
+            self.slot.running = self.cancel_handle();
+        }
+        Ok(())
     }
 
     /// Appends a Parse: its text is parsed, and does not run yet.
@@ -109,6 +115,25 @@ impl Lease {
     pub fn send_setup(&mut self, setup: Setup<'_>) -> Result<(), UpstreamError> {
         self.check_whole()?;
         setup.encode(&mut self.connection.output)
+    }
+
+    /// Runs statements of the gateway's own, one after the other, and waits for their answers. Only while nothing
+    /// else is under way; what the upstream reports of its parameters is kept.
+    ///
+    /// # Errors
+    /// `Misuse`, `Refused`, `Timeout`, `Lost`, `Unexpected`; the lease is of no further use then.
+    pub async fn run_setup(&mut self, setups: &[Setup<'_>], limit: Duration) -> Result<(), UpstreamError> {
+        for setup in setups {
+            self.send_setup(*setup)?;
+        }
+        let target = &self.slot.target().name;
+        match tokio::time::timeout(limit, self.connection.collect(setups.len())).await {
+            Ok(answers) => answers.map(|_| ()),
+            Err(_) => Err(UpstreamError::Timeout {
+                target: target.clone(),
+                what: "the answer to a statement of the gateway's own",
+            }),
+        }
     }
 
     /// Bytes that are appended and not yet taken by the socket. Whoever appends without end flushes in between.
@@ -219,7 +244,7 @@ impl Lease {
     ///
     /// Must be called inside the runtime.
     pub fn go_home(self, state: HomeState) {
-        let Self { mut connection, slot, copy_data_owed } = self;
+        let Self { mut connection, mut slot, copy_data_owed } = self;
         // Unknown state is never reused.
         let clean = copy_data_owed == 0 && connection.input.is_empty() && !connection.is_outbound();
         let in_transaction = match state {
@@ -230,11 +255,14 @@ impl Lease {
                 return;
             }
         };
+        // Nothing runs any more: every reply is there.
+        slot.running = None;
         tokio::spawn(async move {
             match reset::reset(&mut connection, slot.lane(), in_transaction).await {
                 Ok(()) => slot.put_back(connection),
                 Err(error) => {
-                    tracing::debug!(target = %slot.target().name, lane = %slot.lane(), %error, "reset failed");
+                    slot.errors().reset.inc();
+                    tracing::debug!(target_name = %slot.target().name, lane = %slot.lane(), %error, "reset failed");
                     connection.close();
                 }
             }

@@ -1,0 +1,543 @@
+//! What the log promises, tried out: on files, and on a medium that fails when told to.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::PathBuf,
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::{
+    AuditError, AuditLog, AuditSettings, ProblemKind, Report,
+    bodies::Bodies,
+    chain::{self, Head, OwnRecord},
+    medium::Medium,
+    tail::Opened,
+    verify,
+};
+use crate::{
+    metrics::{AuditMetrics, Metrics},
+    model::{
+        ids::{DatabaseName, PrincipalName, SessionId, StatementId, TargetName},
+        record::{
+            Actor, DecisionRecord, Durability, Outcome, Record, StatementEnd, StatementStart, TouchedObject,
+        },
+        target::Lane,
+    },
+    net::{Clock, ManualClock},
+};
+
+struct Bench {
+    folder: tempfile::TempDir,
+    clock: Clock,
+    hand: Arc<ManualClock>,
+    metrics: AuditMetrics,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let (clock, hand) = Clock::manual(noon());
+        let metrics = Metrics::new("test").unwrap().audit.clone();
+        Self { folder: tempfile::tempdir().unwrap(), clock, hand, metrics }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("audit.jsonl")
+    }
+
+    fn open_with(&self, durability: Durability) -> Result<AuditLog, AuditError> {
+        let settings = AuditSettings { path: self.path(), durability };
+        AuditLog::open(&settings, self.clock.clone(), &self.metrics)
+    }
+
+    fn open(&self) -> Result<AuditLog, AuditError> {
+        self.open_with(Durability::Process)
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        fs::read(self.path()).unwrap()
+    }
+
+    fn start(&self, fake: &Arc<Fake>, durability: Durability) -> AuditLog {
+        let mut first = Bodies::default();
+        first.push(&OwnRecord::Created { format: 1, log: Uuid::nil() }).unwrap();
+        let medium = Arc::clone(fake) as Arc<dyn Medium>;
+        let opened = Opened { medium, head: Head::EMPTY, first };
+        AuditLog::start(opened, durability, self.clock.clone(), &self.metrics).unwrap()
+    }
+}
+
+fn noon() -> Timestamp {
+    "2026-11-21T12:00:00.000001Z".parse().unwrap()
+}
+
+fn note(problem: &str) -> Record<'_> {
+    Record::PolicyRejected { actor: "test", problem }
+}
+
+fn report(bytes: &[u8]) -> Report {
+    verify(bytes).unwrap()
+}
+
+fn kinds(bytes: &[u8]) -> Vec<(u64, ProblemKind)> {
+    report(bytes).problems.into_iter().map(|problem| (problem.line, problem.kind)).collect()
+}
+
+fn lines(bytes: &[u8]) -> Vec<Vec<u8>> {
+    bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
+}
+
+async fn five_lines() -> Vec<Vec<u8>> {
+    let bench = Bench::new();
+    let log = bench.open().unwrap();
+    for word in ["one", "two", "three", "four"] {
+        let _receipt = log.append_one(&note(word)).await.unwrap();
+    }
+    lines(&bench.bytes())
+}
+
+#[tokio::test]
+async fn records_are_numbered_in_order_and_the_log_verifies() {
+    let bench = Bench::new();
+    let log = bench.open().unwrap();
+    let receipts = log.append(&[note("a"), note("b"), Record::Stopped]).await.unwrap();
+    assert_eq!(receipts.iter().map(|receipt| receipt.sequence()).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(log.append_one(&note("c")).await.unwrap().sequence(), 4);
+    assert!(log.append(&[]).await.unwrap().is_empty());
+    let report = report(&bench.bytes());
+    assert!(report.is_whole(), "{:?}", report.problems);
+    assert_eq!(report.lines, 5);
+    let events = [("log_created", 1), ("policy_rejected", 3), ("stopped", 1)];
+    assert_eq!(report.events, BTreeMap::from(events.map(|(event, count)| (event.to_owned(), count))));
+    assert_eq!(report.last.as_ref().unwrap().0, 4);
+    assert_eq!(report.first_at, Some(noon()));
+    assert_eq!(bench.metrics.records.get(), 5);
+    assert_eq!(bench.metrics.bytes.get(), bench.bytes().len() as u64);
+}
+
+#[tokio::test]
+async fn no_text_breaks_out_of_its_line() {
+    let bench = Bench::new();
+    let log = bench.open().unwrap();
+    let texts = ["a\nb\r\n", "\",\"hash\":\"", "\u{0}\u{1f}\u{7f}\u{2028}", "\\", "}\n{\"seq\":9", "ünï🦀"];
+    for text in texts {
+        let _receipt = log.append_one(&note(text)).await.unwrap();
+    }
+    let bytes = bench.bytes();
+    assert!(report(&bytes).is_whole());
+    let read: Vec<String> = lines(&bytes)[1..]
+        .iter()
+        .map(|line| serde_json::from_slice::<serde_json::Value>(line).unwrap())
+        .map(|line| line["problem"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(read, texts);
+}
+
+#[tokio::test]
+async fn time_does_not_step_back_and_the_line_says_that_the_clock_did() {
+    let bench = Bench::new();
+    let log = bench.open().unwrap();
+    bench.hand.set(noon() - SignedDuration::from_secs(5));
+    let _receipt = log.append_one(&note("early")).await.unwrap();
+    bench.hand.set(noon() + SignedDuration::from_secs(5));
+    let _receipt = log.append_one(&note("late")).await.unwrap();
+    let lines = lines(&bench.bytes());
+    let early = String::from_utf8(lines[1].clone()).unwrap();
+    assert!(early.contains("\"at\":\"2026-11-21T12:00:00.000001Z\""), "{early}");
+    assert!(early.contains("\"clock_back_us\":5000000,"), "{early}");
+    let late = String::from_utf8(lines[2].clone()).unwrap();
+    assert!(late.contains("12:00:05.000001Z") && !late.contains("clock_back"), "{late}");
+    assert_eq!(bench.metrics.clock_steps.get(), 1);
+}
+
+#[tokio::test]
+async fn a_line_torn_anywhere_is_moved_aside_and_the_chain_goes_on() {
+    let whole = five_lines().await.concat();
+    let last = lines(&whole)[4].len();
+    for cut in (1..last).step_by(7).chain([last - 1]) {
+        let bench = Bench::new();
+        fs::write(bench.path(), &whole[..whole.len() - cut]).unwrap();
+        let log = bench.open().unwrap();
+        assert_eq!(log.append_one(&note("again")).await.unwrap().sequence(), 5, "cut {cut}");
+        let report = report(&bench.bytes());
+        assert!(report.is_whole(), "cut {cut}: {:?}", report.problems);
+        assert_eq!(report.events["log_repaired"], 1);
+        let side = fs::read_dir(bench.folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .find(|path| path.to_string_lossy().contains(".torn-4-"))
+            .unwrap();
+        assert_eq!(fs::read(side).unwrap(), whole[whole.len() - last..whole.len() - cut]);
+    }
+}
+
+#[tokio::test]
+async fn a_whole_log_opens_without_repair_and_a_torn_first_line_begins_anew() {
+    let whole = five_lines().await;
+    for (bytes, next, repaired) in [(whole.concat(), 5, false), (whole[0][..40].to_vec(), 2, true)] {
+        let bench = Bench::new();
+        fs::write(bench.path(), bytes).unwrap();
+        let log = bench.open().unwrap();
+        assert_eq!(log.append_one(&note("again")).await.unwrap().sequence(), next);
+        let report = report(&bench.bytes());
+        assert!(report.is_whole(), "{:?}", report.problems);
+        assert_eq!(report.events.contains_key("log_repaired"), repaired);
+    }
+}
+
+#[tokio::test]
+async fn a_log_whose_end_was_changed_is_not_opened_and_not_touched() {
+    let mut whole = five_lines().await.concat();
+    let at = whole.len() - 100;
+    whole[at] ^= 1;
+    let foreign = b"SQLite format 3".to_vec();
+    for bytes in [whole, foreign] {
+        let bench = Bench::new();
+        fs::write(bench.path(), &bytes).unwrap();
+        let error = bench.open().unwrap_err();
+        assert!(matches!(error, AuditError::Tail { .. }), "{error}");
+        assert!(error.to_string().contains("audit verify"), "{error}");
+        assert_eq!(bench.bytes(), bytes);
+    }
+}
+
+#[tokio::test]
+async fn a_log_has_one_writer() {
+    let bench = Bench::new();
+    let log = bench.open().unwrap();
+    assert!(matches!(bench.open().unwrap_err(), AuditError::Locked { .. }));
+    drop(log);
+    assert!(bench.open().is_ok());
+}
+
+#[tokio::test]
+async fn a_log_that_was_moved_away_is_no_longer_written() {
+    let bench = Bench::new();
+    let log = bench.open().unwrap();
+    let away = bench.folder.path().join("away");
+    fs::rename(bench.path(), &away).unwrap();
+    bench.hand.set(noon() + SignedDuration::from_secs(1));
+    assert!(matches!(log.append_one(&note("lost")).await, Err(AuditError::Unwritable { .. })));
+    assert!(!log.is_writable());
+    fs::rename(&away, bench.path()).unwrap();
+    let _receipt = log.append_one(&note("kept")).await.unwrap();
+    assert!(log.is_writable());
+    assert!(report(&bench.bytes()).is_whole());
+}
+
+#[tokio::test]
+async fn a_log_that_somebody_else_wrote_to_is_no_longer_written() {
+    let bench = Bench::new();
+    let log = bench.open().unwrap();
+    let mut bytes = bench.bytes();
+    bytes.extend_from_slice(b"mine\n");
+    fs::write(bench.path(), &bytes).unwrap();
+    bench.hand.set(noon() + SignedDuration::from_secs(1));
+    assert!(log.append_one(&note("a")).await.is_err());
+    assert!(log.append_one(&note("b")).await.is_err());
+    assert_eq!(bench.bytes(), bytes);
+}
+
+/// A medium in memory that has `room` bytes, and syncs and truncates only while told so.
+#[derive(Debug)]
+struct Fake {
+    bytes: Mutex<Vec<u8>>,
+    room: AtomicU64,
+    truncates: AtomicBool,
+    syncs: AtomicBool,
+    gate: (Mutex<bool>, Condvar),
+}
+
+impl Fake {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            bytes: Mutex::default(),
+            room: AtomicU64::new(u64::MAX),
+            truncates: AtomicBool::new(true),
+            syncs: AtomicBool::new(true),
+            gate: (Mutex::new(true), Condvar::new()),
+        })
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        self.bytes.lock().unwrap().clone()
+    }
+
+    fn open_gate(&self, open: bool) {
+        *self.gate.0.lock().unwrap() = open;
+        self.gate.1.notify_all();
+    }
+}
+
+impl Medium for Fake {
+    fn append(&self, more: &[u8]) -> io::Result<()> {
+        let mut bytes = self.bytes.lock().unwrap();
+        let room = self.room.load(Ordering::SeqCst).saturating_sub(bytes.len() as u64) as usize;
+        bytes.extend_from_slice(&more[..more.len().min(room)]);
+        if more.len() > room { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    fn truncate(&self, to: u64) -> io::Result<()> {
+        if !self.truncates.load(Ordering::SeqCst) {
+            return Err(io::Error::other("cannot truncate"));
+        }
+        self.bytes.lock().unwrap().truncate(to as usize);
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let open = self.gate.0.lock().unwrap();
+        drop(self.gate.1.wait_while(open, |open| !*open).unwrap());
+        if self.syncs.load(Ordering::SeqCst) { Ok(()) } else { Err(io::Error::other("cannot sync")) }
+    }
+
+    fn check(&self, bytes: u64) -> io::Result<()> {
+        let there = self.bytes.lock().unwrap().len() as u64;
+        if there == bytes { Ok(()) } else { Err(io::Error::other(format!("{there} for {bytes}"))) }
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_all_and_leaves_no_part_of_a_line() {
+    for truncates in [true, false] {
+        let (bench, fake) = (Bench::new(), Fake::new());
+        let log = bench.start(&fake, Durability::Process);
+        let _receipt = log.append_one(&note("fits")).await.unwrap();
+        let good = fake.bytes();
+        fake.room.store(good.len() as u64 + 300, Ordering::SeqCst);
+        fake.truncates.store(truncates, Ordering::SeqCst);
+        for _ in 0..3 {
+            let error = log.append(&[note("a"), note("b")]).await.unwrap_err();
+            assert!(matches!(error, AuditError::Unwritable { .. }));
+        }
+        assert!(!log.is_writable());
+        assert_eq!(bench.metrics.unhealthy.get(), 1);
+        assert_eq!(bench.metrics.refused.get(), 6);
+        if truncates {
+            assert_eq!(fake.bytes(), good);
+        }
+        fake.room.store(u64::MAX, Ordering::SeqCst);
+        fake.truncates.store(true, Ordering::SeqCst);
+        // The third line says that six records were refused; it takes number 2.
+        assert_eq!(log.append_one(&note("again")).await.unwrap().sequence(), 3);
+        assert!(log.is_writable());
+        let report = report(&fake.bytes());
+        assert!(report.is_whole(), "{:?}", report.problems);
+        assert_eq!(report.events["log_recovered"], 1);
+        assert!(String::from_utf8(fake.bytes()).unwrap().contains("\"refused_records\":6"));
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_waits_for_the_disk_only_if_durability_says_so() {
+    for (durability, waits) in [(Durability::Disk, true), (Durability::Process, false)] {
+        let (bench, fake) = (Bench::new(), Fake::new());
+        let log = bench.start(&fake, durability);
+        fake.open_gate(false);
+        let record = note("a");
+        let mut append = Box::pin(log.append_one(&record));
+        let early = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(Future::poll(append.as_mut(), context).is_ready())
+        })
+        .await;
+        assert_eq!(early, !waits);
+        assert_eq!(lines(&fake.bytes()).len(), 2);
+        fake.open_gate(true);
+        if waits {
+            assert_eq!(append.await.unwrap().sequence(), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_disk_could_not_take_has_no_receipt_and_no_place() {
+    let (bench, fake) = (Bench::new(), Fake::new());
+    let log = bench.start(&fake, Durability::Disk);
+    let _receipt = log.append_one(&note("safe")).await.unwrap();
+    let safe = fake.bytes();
+    fake.syncs.store(false, Ordering::SeqCst);
+    let error = log.append_one(&note("unsafe")).await.unwrap_err();
+    assert!(matches!(error, AuditError::Unwritable { .. }));
+    assert_eq!(fake.bytes(), safe);
+    fake.syncs.store(true, Ordering::SeqCst);
+    assert_eq!(log.append_one(&note("again")).await.unwrap().sequence(), 3);
+    let report = report(&fake.bytes());
+    assert!(report.is_whole(), "{:?}", report.problems);
+    assert!(!String::from_utf8(fake.bytes()).unwrap().contains("unsafe"));
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_appends_to_recovers_by_itself() {
+    let (bench, fake) = (Bench::new(), Fake::new());
+    let log = bench.start(&fake, Durability::Process);
+    fake.room.store(0, Ordering::SeqCst);
+    assert!(log.append_one(&note("a")).await.is_err());
+    fake.room.store(u64::MAX, Ordering::SeqCst);
+    let recovered = async {
+        while !log.is_writable() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), recovered).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn appends_of_many_at_once_keep_each_others_lines_together() {
+    for durability in [Durability::Process, Durability::Disk] {
+        let bench = Bench::new();
+        let log = bench.open_with(durability).unwrap();
+        let tasks: Vec<_> = (0..16_usize)
+            .map(|task| {
+                let log = log.clone();
+                tokio::spawn(async move {
+                    let mut numbers = Vec::new();
+                    for round in 0..50 {
+                        let (one, two) = (format!("{task}-{round}-1"), format!("{task}-{round}-2"));
+                        let receipts = log.append(&[note(&one), note(&two)]).await.unwrap();
+                        assert_eq!(receipts[0].sequence() + 1, receipts[1].sequence());
+                        numbers.push((receipts[0].sequence() as usize, one));
+                        numbers.push((receipts[1].sequence() as usize, two));
+                    }
+                    numbers
+                })
+            })
+            .collect();
+        let mut numbers = Vec::new();
+        for task in tasks {
+            numbers.extend(task.await.unwrap());
+        }
+        let bytes = bench.bytes();
+        assert!(report(&bytes).is_whole());
+        let lines = lines(&bytes);
+        assert_eq!((numbers.len(), lines.len()), (1600, 1601));
+        for (number, text) in numbers {
+            let line = String::from_utf8_lossy(&lines[number]);
+            assert!(line.contains(&format!("\"problem\":\"{text}\"")), "{number}: {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn any_changed_bit_is_found() {
+    let whole = five_lines().await.concat();
+    for at in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        assert!(!report(&bytes).is_whole(), "byte {at}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_line_is_named_once() {
+    let mut lines = five_lines().await;
+    let text = String::from_utf8(lines[2].clone()).unwrap().replace("two", "TWO");
+    lines[2] = text.into_bytes();
+    assert_eq!(kinds(&lines.concat()), [(3, ProblemKind::Changed)]);
+}
+
+#[tokio::test]
+async fn a_line_rewritten_with_its_hash_is_found_by_the_next() {
+    let mut lines = five_lines().await;
+    let text = String::from_utf8(lines[2].clone()).unwrap().replace("two", "TWO");
+    let covered = text.split(",\"hash\"").next().unwrap();
+    let hash = String::from_utf8(chain::hash(covered.as_bytes()).to_vec()).unwrap();
+    lines[2] = format!("{covered},\"hash\":\"{hash}\"}}\n").into_bytes();
+    assert_eq!(kinds(&lines.concat()), [(4, ProblemKind::Unchained)]);
+}
+
+#[tokio::test]
+async fn removed_inserted_and_moved_lines_are_found() {
+    let lines = five_lines().await;
+    let order = |order: &[usize]| -> Vec<u8> { order.iter().flat_map(|at| lines[*at].clone()).collect() };
+    assert_eq!(kinds(&order(&[0, 1, 2, 3, 4])), []);
+    assert_eq!(kinds(&order(&[0, 1, 4])), [(3, ProblemKind::Missing { from: 2, to: 3 })]);
+    let doubled = ProblemKind::OutOfOrder { expected: 3, found: 2 };
+    assert_eq!(kinds(&order(&[0, 1, 2, 2, 3, 4])), [(4, doubled)]);
+    assert_eq!(kinds(&order(&[0, 2, 1, 3, 4])).len(), 3);
+    assert_eq!(kinds(&order(&[1, 2, 3, 4])), [(1, ProblemKind::NoHead)]);
+    assert_eq!(kinds(&[order(&[0, 1]), b"{}\n".to_vec()].concat()), [(3, ProblemKind::Unreadable)]);
+    assert_eq!(kinds(&[order(&[0, 1]), b"{\"seq\"".to_vec()].concat()), [(3, ProblemKind::Torn)]);
+    assert_eq!(kinds(b""), [(1, ProblemKind::NoHead)]);
+}
+
+#[tokio::test]
+async fn a_line_of_another_log_does_not_fit() {
+    let (mut lines, other) = (five_lines().await, five_lines().await);
+    lines[3].clone_from(&other[3]);
+    assert_eq!(kinds(&lines.concat()), [(4, ProblemKind::Unchained), (5, ProblemKind::Unchained)]);
+}
+
+#[tokio::test]
+async fn statements_let_run_and_never_ended_are_listed() {
+    let bench = Bench::new();
+    let log = bench.open().unwrap();
+    let (principal, target) = (PrincipalName::from("dana"), TargetName::from("hr"));
+    let (database, session) = (DatabaseName::from("hr_prod"), SessionId::new(Uuid::from_u128(9)));
+    let actor = Actor {
+        session,
+        principal: &principal,
+        client: "127.0.0.1:5".parse().unwrap(),
+        application: "psql",
+        target: &target,
+        database: &database,
+    };
+    let start = |number, decision| {
+        Record::StatementStart(StatementStart {
+            statement: StatementId::new(Uuid::from_u128(number)),
+            actor: &actor,
+            sql: "select 1",
+            fingerprint: None,
+            kind: None,
+            objects: vec![TouchedObject {
+                name: "public.t".to_owned(),
+                mode: crate::model::facts::AccessMode::Read,
+            }],
+            decision,
+        })
+    };
+    let allow = || DecisionRecord::Allow { lane: Lane::Read, grants: &[] };
+    let deny = DecisionRecord::Deny { sqlstate: "42501", message: "no", missing: vec![] };
+    let end = Record::StatementEnd(StatementEnd {
+        statement: StatementId::new(Uuid::from_u128(1)),
+        session,
+        outcome: Outcome::Completed,
+        rows: Some(1),
+        bytes: 10,
+        duration_us: 5,
+        sqlstate: None,
+        upstream_pid: Some(7),
+    });
+    let records = [start(1, allow()), start(2, allow()), start(3, deny), end];
+    let _receipts = log.append(&records).await.unwrap();
+    let _receipts = log.append(&[Record::Started { version: "1" }, start(4, allow())]).await.unwrap();
+    let report = report(&bench.bytes());
+    assert!(report.is_whole());
+    assert_eq!(report.unended_count, 2);
+    assert_eq!(report.unended.iter().map(|unended| unended.sequence).collect::<Vec<_>>(), [2, 6]);
+}
+
+#[tokio::test]
+async fn the_commands_of_the_documentation_tell_a_whole_log_from_a_changed_one() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/audit.md");
+    let page = fs::read_to_string(page).unwrap();
+    let script = page.split("```bash\n").nth(1).unwrap().split("```").next().unwrap();
+    let run = |bytes: Vec<u8>| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("audit.jsonl"), bytes).unwrap();
+        let mut shell = std::process::Command::new("bash");
+        let output = shell.args(["-c", script]).current_dir(folder.path()).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    let lines = five_lines().await;
+    assert_eq!(run(lines.concat()), (true, "whole: 5 lines\n".to_owned()));
+    let text = String::from_utf8(lines.concat()).unwrap();
+    assert_eq!(run(text.replace("two", "TWO").into_bytes()), (false, "line 3: changed\n".to_owned()));
+    let removed = [lines[0].clone(), lines[1].clone(), lines[3].clone()].concat();
+    assert_eq!(run(removed), (false, "line 3: does not follow the line before\n".to_owned()));
+}

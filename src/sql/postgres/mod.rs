@@ -1,0 +1,33 @@
+//! PostgreSQL: bounds, the server's own grammar, and a walk over every node of its tree.
+//!
+//! The door is [`analyze`]. A node that the walk does not know makes the whole batch `Unanalyzable`.
+
+mod access;
+mod administer;
+mod alter;
+mod batch;
+mod bounds;
+mod builtin;
+mod constant;
+mod copy;
+mod define;
+mod drop;
+mod explain;
+mod expression;
+mod function;
+mod lexer;
+mod modify;
+mod names;
+mod parse;
+mod query;
+mod session;
+mod setting;
+mod statement;
+mod structured;
+mod syntax_error;
+mod transaction;
+mod types;
+mod walk;
+
+pub(super) use batch::analyze;
+pub use setting::search_path_entries;
