@@ -131,22 +131,12 @@ async fn a_second_gateway_on_the_same_store_is_refused_by_name() {
 async fn without_a_live_key_nothing_is_told() {
     let home = Home::new();
     let gateway = home.start().await;
-    let paths =
-        ["/grants", "/principals", "/tokens", "/keys", "/sessions", "/policy", "/explain-access", "/nothing"];
-    for path in paths {
-        let path = format!("/api/v1{path}");
+    for path in ["grants", "principals", "tokens", "keys", "sessions", "policy"] {
         for key in [None, Some("tgk_wrong"), Some("")] {
-            let response = gateway.raw(GET, &path, key, None).await;
-            let status = response.status();
-            let expected = if path.ends_with("nothing") { [401, 404] } else { [401, 401] };
-            assert!(expected.contains(&status.as_u16()), "{path} {key:?}: {status}");
-            if status == 401 {
-                assert_eq!(response.headers()["content-type"], "application/problem+json");
-                assert!(response.headers().contains_key("www-authenticate"));
-            }
-        }
-        if path.ends_with("/sessions") {
-            break; // the rest would be throttled, which has its own test
+            let response = gateway.raw(GET, &format!("/api/v1/{path}"), key, None).await;
+            assert_eq!(response.status(), 401, "{path} {key:?}");
+            assert_eq!(response.headers()["content-type"], "application/problem+json");
+            assert!(response.headers().contains_key("www-authenticate"));
         }
     }
     gateway.stop().await;
