@@ -300,6 +300,11 @@ pub(super) fn no_cursor(name: &str) -> Refusal {
     Refusal::new(RefusalCode::InvalidCursorName, format!("cursor \"{name}\" does not exist"))
 }
 
+/// 34000, of the protocol.
+pub(super) fn no_portal(name: &str) -> Refusal {
+    Refusal::new(RefusalCode::InvalidCursorName, format!("portal \"{name}\" does not exist"))
+}
+
 /// 42601, in the server's words.
 pub(super) fn several_statements() -> Refusal {
     Refusal::new(RefusalCode::SyntaxError, "cannot insert multiple commands into a prepared statement")

@@ -110,11 +110,6 @@ impl Lanes {
         }
     }
 
-    /// The lanes on which there is a connection.
-    pub(super) fn open(&self) -> impl Iterator<Item = Lane> {
-        Lane::ALL.into_iter().filter(|lane| self.leases.get(*lane as usize).is_some_and(Option::is_some))
-    }
-
     /// Whether the connection of `lane` is in use, with these settings, and need not be told anything before a
     /// statement.
     pub(super) fn is_ready(&self, lane: Lane, read_only: bool, settings: u64) -> bool {

@@ -67,7 +67,14 @@ impl Session {
             Ok(never) => match never {},
             Err(end) => end,
         };
-        tracing::debug!(session = %self.who.session, principal = %self.who.principal.name, ?end, "session over");
+        match &end {
+            End::Upstream(problem) => {
+                tracing::warn!(session = %self.who.session, target = %self.who.place.target, problem, "upstream lost");
+            }
+            End::ClientClosed | End::Fatal(_) | End::Terminated => {
+                tracing::debug!(session = %self.who.session, reason = end.reason(), "session over");
+            }
+        }
         self.settle_lost();
         self.cancel_if_running().await;
         let written = self.record_ends().await;
