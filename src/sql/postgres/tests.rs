@@ -406,6 +406,10 @@ fn what_a_batch_changes_counts_for_the_rest_of_it() {
             "select set_config('search_path', 'hr', false) where false; table salary",
             "; read salary (schema unknown)",
         ),
+        (
+            "create table x as select set_config('search_path', 'hr', false) with no data; table salary",
+            "define public.x, !; read salary (schema unknown)",
+        ),
         ("set search_path = hr; rollback; table salary", "; ; read salary (schema unknown)"),
         ("reset all; table salary", "; read salary (schema unknown)"),
         ("execute p; table salary", "Prepared { name: \"p\", explain: false }; read salary (schema unknown)"),
