@@ -51,7 +51,11 @@ pub(super) fn proven(api: &Api, headers: &HeaderMap, peer: Option<Peer>) -> Resu
 fn permitted(parts: &Parts, scopes: &[Scope]) -> Result<Caller, Problem> {
     // closed: a route that the authentication does not stand before has no caller
     let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(|| {
-        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "show a service key: Authorization: Bearer tgk_…")
+        Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "show a service key: Authorization: Bearer tgk_…",
+        )
     })?;
     if caller.may(scopes) {
         return Ok(caller);

@@ -20,8 +20,7 @@ pub(super) async fn explain(
             ExplainError::UnknownPrincipal(_) => "principal",
             ExplainError::UnknownTarget(_) => "target",
         };
-        let problem =
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_reference", error.to_string());
+        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_reference", error.to_string());
         Problem { field: Some(field), ..problem }
     })
 }

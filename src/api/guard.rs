@@ -45,7 +45,11 @@ pub(super) async fn surround(request: Request, next: Next) -> Response {
 }
 
 pub(super) async fn no_such_address() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "no_such_address", "there is nothing at this address; see docs/api.md")
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "no_such_address",
+        "there is nothing at this address; see docs/api.md",
+    )
 }
 
 pub(super) async fn no_such_method() -> Problem {

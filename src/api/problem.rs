@@ -78,7 +78,9 @@ impl From<ControlError> for Problem {
         let (status, code) = match &error {
             ControlError::Audit { .. } => (StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable"),
             ControlError::Exists { .. } => (StatusCode::CONFLICT, "exists"),
-            ControlError::File { .. } | ControlError::Random => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            ControlError::File { .. } | ControlError::Random => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+            }
             ControlError::Interrupted => (StatusCode::INTERNAL_SERVER_ERROR, "interrupted"),
             ControlError::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
             ControlError::Limit { .. } => (StatusCode::CONFLICT, "limit_reached"),
