@@ -28,7 +28,7 @@ const LAW: &[(&str, &[&str])] = &[
             "session", "control", "api",
         ],
     ),
-    ("cli", &["app", "api", "model", "sql", "policy", "config", "audit", "net", "store"]),
+    ("cli", &["app", "api", "control", "model", "sql", "policy", "config", "audit", "net", "store"]),
 ];
 
 /// Folders in which there is no async, no I/O, no clock and no logging.

@@ -67,15 +67,15 @@ fn permitted(parts: &Parts, scopes: &[Scope]) -> Result<Caller, Problem> {
 }
 
 macro_rules! caller_with {
-    ($(#[$doc:meta])* $type:ident, $scopes:expr) => {
+    ($(#[$doc:meta])* $type:ident, $scopes:expr, ($($kept:ty)?), $take:expr) => {
         $(#[$doc])*
-        pub(super) struct $type(pub(super) Caller);
+        pub(super) struct $type $((pub(super) $kept))?;
 
         impl<S: Send + Sync> FromRequestParts<S> for $type {
             type Rejection = Problem;
 
             async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-                permitted(parts, $scopes).map(Self)
+                permitted(parts, $scopes).map($take)
             }
         }
     };
@@ -83,17 +83,17 @@ macro_rules! caller_with {
 
 caller_with!(
     /// A caller that may do everything.
-    Admin, &[]
+    Admin, &[], (Caller), Self
 );
 caller_with!(
     /// A caller that may make and revoke grants.
-    Granter, &[Scope::Grants]
+    Granter, &[Scope::Grants], (Caller), Self
 );
 caller_with!(
     /// A caller that may look at everything but service keys.
-    Reader, &[Scope::Read]
+    Reader, &[Scope::Read], (), |_| Self
 );
 caller_with!(
     /// A caller that may look at grants and ask what they are good for.
-    GrantReader, &[Scope::Read, Scope::Grants]
+    GrantReader, &[Scope::Read, Scope::Grants], (), |_| Self
 );

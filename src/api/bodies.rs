@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::control::{
     BadLifetime, CreatedGrant, CreatedKey, CreatedToken, ExplainError, Explanation, GrantQuery, GrantView,
-    KeyView, LifeState, Lifetime, NewGrant, NewKey, NewPrincipal, NewToken, PolicyRejection, PolicyView,
-    PrincipalPatch, PrincipalView, Question, Removed, RevocationView, Revoke, Scope, SessionView,
-    StatementExplanation, TargetHealth, TokenView, UnknownScope,
+    KeyView, LifeState, Lifetime, NeedView, NewGrant, NewKey, NewPrincipal, NewToken, PolicyRejection,
+    PolicyView, PrincipalPatch, PrincipalView, Question, RefusalView, Removed, RevocationView, Revoke, Scope,
+    SessionView, StatementExplanation, TargetHealth, TokenView, UnknownScope,
 };
 use crate::model::ids::PrincipalName;
 

@@ -7,6 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use tracing::error;
+
 use super::{
     auth::proven,
     bodies::Readiness,
@@ -47,5 +49,10 @@ pub(super) async fn metrics(
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "this takes the scope read or admin"));
     }
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    Ok((kind, api.metrics.render()).into_response())
+    api.control.measure();
+    let text = api.metrics.render().map_err(|error| {
+        error!(%error, "metrics could not be written");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the metrics could not be written")
+    })?;
+    Ok((kind, text).into_response())
 }

@@ -32,7 +32,7 @@ pub struct ApiParts {
     /// Whether it can be written is part of readiness.
     pub audit: AuditLog,
     /// What `/metrics` shows.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
 }
 
 /// Whom a connection comes from; in the extensions of every request.
@@ -47,7 +47,7 @@ pub(super) struct Api {
     pub(super) explain: Arc<dyn Explain>,
     pub(super) targets: Arc<dyn Targets>,
     pub(super) audit: AuditLog,
-    pub(super) metrics: Metrics,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) throttle: Arc<Throttle>,
     /// Only this machine can reach us: metrics and readiness are told to everybody.
     pub(super) is_loopback: bool,

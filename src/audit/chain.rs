@@ -66,17 +66,19 @@ impl Head {
 
 /// Records that the log itself makes.
 #[derive(Clone, Debug, Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[serde(tag = "event")]
 pub(super) enum OwnRecord<'a> {
     /// The first line of a log.
-    LogCreated {
+    #[serde(rename = "log_created")]
+    Created {
         /// Version of the format.
         format: u32,
         /// Random name of this log.
         log: uuid::Uuid,
     },
     /// Bytes after the last whole line were moved away when the log was opened.
-    LogRepaired {
+    #[serde(rename = "log_repaired")]
+    Repaired {
         /// How many.
         torn_bytes: u64,
         /// SHA-256 of them.
@@ -85,7 +87,8 @@ pub(super) enum OwnRecord<'a> {
         moved_to: &'a str,
     },
     /// The log can be written again.
-    LogRecovered {
+    #[serde(rename = "log_recovered")]
+    Recovered {
         /// When it could no longer be written.
         unwritable_since: Timestamp,
         /// Records that were not kept meanwhile.

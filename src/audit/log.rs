@@ -13,7 +13,6 @@ use std::{
     time::Instant,
 };
 
-use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -29,10 +28,8 @@ use super::{
 use crate::{
     metrics::AuditMetrics,
     model::record::{Durability, Record},
+    net::Clock,
 };
-
-/// What time it is.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Where a log lies and when a record counts as kept.
 #[derive(Clone, Debug)]

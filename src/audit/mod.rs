@@ -20,6 +20,6 @@ mod verify;
 mod writer;
 
 pub use error::AuditError;
-pub use log::{AuditLog, AuditSettings, Clock};
+pub use log::{AuditLog, AuditSettings};
 pub use receipt::Receipt;
 pub use verify::{Problem, ProblemKind, Report, Unended, verify};

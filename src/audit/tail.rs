@@ -12,9 +12,9 @@ use super::{
     bodies::Bodies,
     chain::{self, Head, Line, LineFault, NO_HASH, OwnRecord},
     error::AuditError,
-    log::Clock,
     medium::{LogFile, Medium},
 };
+use crate::net::Clock;
 
 /// A log that is held and whole.
 pub(super) struct Opened {
@@ -43,14 +43,14 @@ pub(super) fn open(path: &Path, clock: &Clock) -> Result<Opened, AuditError> {
     let mut first = Bodies::default();
     let mut say = |record| first.push(&record).map_err(|source| AuditError::Unserializable { source });
     if head == Head::EMPTY {
-        say(OwnRecord::LogCreated { format: FORMAT, log: uuid::Uuid::new_v4() })?;
+        say(OwnRecord::Created { format: FORMAT, log: uuid::Uuid::new_v4() })?;
         sync_folder(path).map_err(unopened)?;
     }
     if !torn.is_empty() {
         let side = move_away(path, &torn, head.next, clock).map_err(unopened)?;
         file.set_len(head.end).map_err(unopened)?;
         tracing::warn!(bytes = torn.len(), moved_to = %side, "torn end of the audit log moved away");
-        say(OwnRecord::LogRepaired {
+        say(OwnRecord::Repaired {
             torn_bytes: torn.len() as u64,
             torn_sha256: &String::from_utf8_lossy(&chain::hash(&torn)),
             moved_to: &side,
@@ -133,7 +133,7 @@ fn check(lines: &[u8], offset: u64) -> Result<Head, (u64, &'static str)> {
 
 fn move_away(path: &Path, torn: &[u8], next: u64, clock: &Clock) -> io::Result<String> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".torn-{next}-{}", clock().as_microsecond()));
+    name.push(format!(".torn-{next}-{}", clock.now().as_microsecond()));
     let side: PathBuf = path.with_file_name(&name);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(&side)?;
     file.write_all(torn)?;

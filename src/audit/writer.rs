@@ -13,10 +13,9 @@ use jiff::Timestamp;
 use super::{
     bodies::{Bodies, KEPT_BYTES},
     chain::{Head, OwnRecord},
-    log::Clock,
     medium::Medium,
 };
-use crate::metrics::AuditMetrics;
+use crate::{metrics::AuditMetrics, net::Clock};
 
 /// Writes lines. Used under a lock, by one thread at a time.
 pub(super) struct Writer {
@@ -89,7 +88,7 @@ impl Writer {
     /// Writes all bodies in order in one write, all or nothing. The numbers given are consecutive.
     pub(super) fn write(&mut self, batches: [&Bodies; 2]) -> Result<Written, io::Error> {
         let count = batches.iter().map(|bodies| bodies.count()).sum();
-        let now = (self.clock)();
+        let now = self.clock.now();
         match self.try_write(batches, now) {
             Ok((head, first)) => {
                 self.metrics.records.inc_by(head.next - self.head.next);
@@ -112,7 +111,7 @@ impl Writer {
         self.out.clear();
         if let Some(trouble) = &self.trouble {
             let record =
-                OwnRecord::LogRecovered { unwritable_since: trouble.since, refused_records: trouble.refused };
+                OwnRecord::Recovered { unwritable_since: trouble.since, refused_records: trouble.refused };
             let mut bodies = Bodies::default();
             bodies.push(&record)?;
             for body in bodies.iter() {
@@ -168,7 +167,7 @@ impl Writer {
     ///
     /// None of them has a receipt: under durability `disk` a receipt waits for the disk.
     pub(super) fn take_back(&mut self, error: &io::Error) {
-        let now = (self.clock)();
+        let now = self.clock.now();
         let lost = self.head.next - self.durable.next;
         self.metrics.refused.inc_by(lost);
         self.head = self.durable;
@@ -179,7 +178,7 @@ impl Writer {
 
     /// After a panic while it was in use: what it wrote last may lie after the head.
     pub(super) fn distrust(&mut self) {
-        let now = (self.clock)();
+        let now = self.clock.now();
         self.fail(&io::Error::other("a thread panicked while it wrote"), now, 0);
         self.trouble_since(now).damaged = true;
     }

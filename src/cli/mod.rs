@@ -1,1 +1,22 @@
-//! Commands.
+//! The command line.
+//!
+//! The door is [`main`]. Commands that change something are clients of the API, so that whatever is done is recorded;
+//! commands on files (`policy check`, `policy test`, `explain-access --policy`, `audit verify`) need no gateway.
+//! Secrets never stand in arguments. Exit codes: 0 done, 1 refused or failed, 2 not understood.
+
+mod args;
+mod audit;
+mod client;
+mod entry;
+mod explain;
+mod grant;
+mod key;
+mod output;
+mod password;
+mod policy;
+mod serve;
+mod session;
+mod token;
+mod user;
+
+pub use entry::main;

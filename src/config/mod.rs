@@ -1,1 +1,24 @@
 //! The configuration file.
+//!
+//! The door is [`load`]: it reads `tidegate.yaml`, refuses whatever it does not know or cannot be meant, and gives
+//! a [`Config`] in which every path is absolute or relative to the working directory, every name is a type, and
+//! every secret is read. The format is written in `docs/configuration.md`.
+//! Never knows what the settings are used for.
+
+mod check;
+mod error;
+mod limits;
+mod load;
+mod nearest;
+mod raw;
+mod secrets;
+mod settings;
+mod targets;
+
+pub use error::{ConfigError, Problem};
+pub use limits::Limits;
+pub use load::load;
+pub use settings::{
+    Account, Accounts, Api, Audit, Authentication, CertificateFiles, Config, Endpoint, Listener, ListenerTls,
+    Log, LogFormat, LogLevel, Pool, TargetSettings, UpstreamTls,
+};

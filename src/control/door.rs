@@ -16,14 +16,15 @@ use super::{
 };
 use crate::{
     audit::AuditLog,
-    model::{principal::ScramKeys, record::Record, secret::Secret, target::Target},
+    metrics::PolicyMetrics,
+    model::{grant::GrantName, principal::ScramKeys, record::Record, secret::Secret, target::Target},
     net::{Clock, Published},
     policy::Snapshot,
     store::{Change, Store, StoreError, StoredKey, whole_microseconds},
 };
 
 /// Makes SCRAM-SHA-256 keys of a password (SASLprep is its duty), a salt and a number of rounds.
-pub type MakeKeys = fn(password: &str, salt: &[u8], iterations: u32) -> ScramKeys;
+pub type MakeKeys = fn(password: &[u8], salt: &[u8], iterations: u32) -> ScramKeys;
 
 /// What a control plane is built from.
 pub struct ControlParts {
@@ -39,6 +40,8 @@ pub struct ControlParts {
     pub targets: Vec<Target>,
     /// How passwords and tokens become keys.
     pub make_keys: MakeKeys,
+    /// What is counted of policy and grants.
+    pub metrics: PolicyMetrics,
 }
 
 /// The control plane; cheap to clone, all clones are the same one.
@@ -73,6 +76,7 @@ impl Control {
         parts.audit.append(&[loaded]).await.map_err(|source| ControlError::Audit { source })?;
         change.commit().await?;
         let snapshot = state.snapshot(&parts.targets, now);
+        parts.metrics.snapshot_version.set(gauge(state.version));
         let policy = PolicyView {
             digest,
             files,
@@ -116,6 +120,14 @@ impl Control {
         }
         let key = found.filter(|key| key.is_live(now))?;
         Some(Caller { name: key.name.clone(), key: key.id, scopes: scopes(&key.scopes) })
+    }
+
+    /// Counts what changes by the clock alone; to be called before metrics are shown.
+    pub fn measure(&self) {
+        let (snapshot, now) = (self.snapshot().load(), self.now());
+        let granted = snapshot.grants().filter(|grant| matches!(grant.id, GrantName::Granted(_)));
+        let live = granted.filter(|grant| grant.is_live(now)).count();
+        self.0.parts.metrics.grants_live.set(gauge(live as u64));
     }
 
     /// Answers if the store does.
@@ -187,6 +199,7 @@ impl Control {
         state.version += 1;
         state.forget(now);
         self.0.snapshot.publish(state.snapshot(&self.0.parts.targets, now));
+        self.0.parts.metrics.snapshot_version.set(gauge(state.version));
         self.0.keys.publish(state.keys.clone());
     }
 
@@ -200,6 +213,10 @@ impl Control {
     {
         tokio::spawn(work(self.clone())).await.unwrap_or(Err(ControlError::Interrupted))
     }
+}
+
+fn gauge(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 async fn mock_secret(store: &Store, change: &mut Change) -> Result<Secret<[u8; 32]>, ControlError> {

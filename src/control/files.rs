@@ -17,7 +17,19 @@ use crate::policy::PolicyFile;
 /// # Errors
 /// `PolicyUnreadable` when the directory or one of the files cannot be read, is too large, or there are too many.
 pub fn read_policy(directory: &Path) -> Result<Vec<PolicyFile>, ControlError> {
-    policy_paths(directory)?
+    read(policy_paths(directory, Kind::Policy)?)
+}
+
+/// Reads the examples of `directory`: what ends in `.test.yaml` or `.test.yml`. Blocks.
+///
+/// # Errors
+/// As [`read_policy`].
+pub fn read_examples(directory: &Path) -> Result<Vec<PolicyFile>, ControlError> {
+    read(policy_paths(directory, Kind::Examples)?)
+}
+
+fn read(paths: Vec<PathBuf>) -> Result<Vec<PolicyFile>, ControlError> {
+    paths
         .into_iter()
         .map(|path| {
             let unreadable = |source| ControlError::PolicyUnreadable { path: path.clone(), source };
@@ -46,7 +58,7 @@ pub fn digest(files: &[PolicyFile]) -> String {
 
 /// What changes when somebody touches a policy file; `None` while the directory cannot be looked at. Blocks.
 pub(super) fn stamp(directory: &Path) -> Option<Vec<Stamp>> {
-    let paths = policy_paths(directory).ok()?;
+    let paths = policy_paths(directory, Kind::Policy).ok()?;
     paths
         .into_iter()
         .map(|path| {
@@ -64,16 +76,23 @@ pub(super) struct Stamp {
     modified: Option<SystemTime>,
 }
 
-fn policy_paths(directory: &Path) -> Result<Vec<PathBuf>, ControlError> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Examples,
+    Policy,
+}
+
+fn policy_paths(directory: &Path, kind: Kind) -> Result<Vec<PathBuf>, ControlError> {
     let unreadable = |source| ControlError::PolicyUnreadable { path: directory.to_owned(), source };
     let mut paths = Vec::new();
     for entry in fs::read_dir(directory).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        let is_policy = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| {
+        let is_wanted = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| {
             let yaml = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"));
-            yaml.is_some_and(|stem| !stem.ends_with(".test") && !stem.starts_with('.'))
+            let examples = kind == Kind::Examples;
+            yaml.is_some_and(|stem| stem.ends_with(".test") == examples && !stem.starts_with('.'))
         });
-        if is_policy {
+        if is_wanted {
             paths.push(path);
         }
     }
@@ -98,6 +117,9 @@ mod tests {
             fs::write(dir.path().join(name), "groups: {}\n").unwrap();
         }
         let names: Vec<_> = read_policy(dir.path()).unwrap().into_iter().map(|file| file.path).collect();
+        let examples = read_examples(dir.path()).unwrap();
+        assert_eq!(examples.len(), 1);
+        assert!(examples[0].path.ends_with("/a.test.yaml"));
         assert_eq!(names, ["a.yml", "b.yaml"].map(|name| dir.path().join(name).display().to_string()));
     }
 

@@ -16,6 +16,7 @@ use crate::{
         grant::{Grant, GrantName, Holder},
         ids::GrantId,
         object::Glob,
+        permission::Permission,
         record::Record,
         target::Target,
         window::Window,
@@ -181,12 +182,8 @@ fn warnings(state: &State, targets: &[Target], grant: &Grant) -> Vec<String> {
     let mut all = Vec::new();
     for target in targets.iter().filter(|target| grant.target.matches(&target.name)) {
         for ceiling in state.policy.ceilings.iter().filter(|it| it.environment.matches(&target.environment)) {
-            let forbidden = |permission: &_| {
-                ceiling
-                    .forbid
-                    .iter()
-                    .any(|no| crate::model::permission::Permission::implied(*permission).contains(no))
-            };
+            let forbidden =
+                |permission: &Permission| ceiling.forbid.iter().any(|no| permission.implied().contains(no));
             for permission in grant.permissions.iter().filter(forbidden) {
                 let except = match ceiling.except.len() {
                     0 => String::new(),

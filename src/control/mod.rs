@@ -28,8 +28,8 @@ mod views;
 pub use caller::{Caller, Scope, UnknownScope};
 pub use door::{Control, ControlParts, MakeKeys};
 pub use error::ControlError;
-pub use explanation::{Explanation, Question, StatementExplanation};
-pub use files::{digest, read_policy};
+pub use explanation::{Explanation, NeedView, ObjectView, Question, RefusalView, StatementExplanation};
+pub use files::{digest, read_examples, read_policy};
 pub use lifetime::{BadLifetime, Lifetime};
 pub use ports::{BoxFuture, Explain, ExplainError, Sessions, TargetHealth, Targets};
 pub use requests::{

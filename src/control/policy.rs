@@ -45,6 +45,7 @@ impl Control {
             control.record_first(&[Record::PolicyLoaded { actor: &actor, digest: &loaded.digest }]).await?;
             control.commit_recorded(change).await?;
             state.policy = loaded.policy;
+            control.parts().metrics.reloads_ok.inc();
             control.publish(&mut state);
             let view = PolicyView {
                 digest: loaded.digest,
@@ -106,6 +107,7 @@ impl Control {
 
     async fn reject(&self, actor: &str, problem: &ControlError) {
         let problem = problem.to_string();
+        self.parts().metrics.reloads_rejected.inc();
         error!(actor, problem, "policy is broken, the old one stays in force");
         let record = Record::PolicyRejected { actor, problem: &problem };
         // Nothing changed, so nothing hangs on the record but itself; its failure is in the log already.

@@ -10,7 +10,12 @@ use super::{
     views::{PrincipalView, Removed},
 };
 use crate::{
-    model::{grant::GrantName, ids::PrincipalName, principal::Principal, record::Record},
+    model::{
+        grant::GrantName,
+        ids::{GroupName, PrincipalName},
+        principal::Principal,
+        record::Record,
+    },
     store::{Revocation, StoredPassword, StoredPrincipal},
 };
 
@@ -113,7 +118,11 @@ impl Control {
                 Some(kept) if state.tokens_of(&name, now).next().is_some() => kept,
                 Some(_) | None => fresh_salt()?,
             };
-            let keys = (control.parts().make_keys)(new.password.expose(), &salted.salt, salted.iterations);
+            let keys = (control.parts().make_keys)(
+                new.password.expose().as_bytes(),
+                &salted.salt,
+                salted.iterations,
+            );
             stored.password = Some(StoredPassword { keys: Some(keys), ..salted });
             let mut change = control.begin(&state).await?;
             change.put_principal(&stored).await?;
@@ -202,9 +211,7 @@ pub(super) fn fresh_salt() -> Result<StoredPassword, ControlError> {
 fn apply(
     stored: &mut StoredPrincipal,
     patch: PrincipalPatch,
-    known: impl FnOnce(
-        Vec<crate::model::ids::GroupName>,
-    ) -> Result<Vec<crate::model::ids::GroupName>, ControlError>,
+    known: impl FnOnce(Vec<GroupName>) -> Result<Vec<GroupName>, ControlError>,
 ) -> Result<String, ControlError> {
     let mut what = Vec::new();
     if let Some(groups) = patch.groups {

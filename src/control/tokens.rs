@@ -50,7 +50,11 @@ impl Control {
                 id: TokenId::new(Uuid::now_v7()),
                 principal: new.principal,
                 name: new.name,
-                keys: (control.parts().make_keys)(secret.expose(), &salted.salt, salted.iterations),
+                keys: (control.parts().make_keys)(
+                    secret.expose().as_bytes(),
+                    &salted.salt,
+                    salted.iterations,
+                ),
                 created_at: now,
                 ends_at: new.lifetime.after(now),
                 revoked_at: None,

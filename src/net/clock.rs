@@ -32,7 +32,7 @@ impl Clock {
 
     /// Waits until the present is at or after `at`; at once if it already is.
     ///
-    /// Follows steps of the real-time clock within [`STEP_NOTICED_WITHIN`].
+    /// Follows steps of the real-time clock within half a second.
     pub async fn sleep_until(&self, at: Timestamp) {
         match self {
             Self::System => loop {

@@ -1,5 +1,7 @@
 //! Why a statement is refused, with all that a person needs to know of it.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 
 use crate::model::{
@@ -94,24 +96,20 @@ impl Denial {
 
     /// Finds out what is missing; at least one thing is.
     pub(super) fn missing_of(view: &View<'_>, facts: &[&Facts]) -> Self {
-        let mut lacking: Vec<Need<'_>> = Vec::new();
+        let mut lacking = Lacking::default();
         for need in facts.iter().flat_map(|facts| need::needs(facts, |call| view.is_listed(call))) {
-            if view.grant_for(&need).is_none() && !lacking.contains(&need) {
-                lacking.push(need);
+            if view.grant_for(&need).is_none() {
+                lacking.add(need);
             }
         }
-        if lacking.iter().any(|need| !need.is_met_by_presence()) {
-            lacking.retain(|need| !need.is_met_by_presence());
-        } else {
-            lacking = vec![Need::Presence];
-        }
+        lacking.settle();
         let lack = Lack {
             touched: touched(view, facts, &lacking),
             holdings: Holdings::of(view),
             forbidden: forbidden(view, &lacking),
             not_now: not_now(view, &lacking),
             spellings: spellings(view, &lacking),
-            missing: lacking.iter().map(Need::as_missing).collect(),
+            missing: lacking.needs.iter().map(Need::as_missing).collect(),
             now: view.now,
         };
         Self { reason: Reason::Missing(Box::new(lack)) }
@@ -134,30 +132,61 @@ impl Denial {
     }
 }
 
-fn touched(view: &View<'_>, facts: &[&Facts], lacking: &[Need<'_>]) -> Vec<Touched> {
+/// The needs that no grant meets, each once. A statement can have very many: nothing here may look at each pair.
+#[derive(Default)]
+struct Lacking<'f> {
+    needs: Vec<Need<'f>>,
+    known: HashSet<Need<'f>>,
+}
+
+impl<'f> Lacking<'f> {
+    fn add(&mut self, need: Need<'f>) {
+        if self.known.insert(need) {
+            self.needs.push(need);
+        }
+    }
+
+    /// Leaves presence only if nothing else is missing; whoever gets the rest gets that with it.
+    fn settle(&mut self) {
+        self.needs.retain(|need| !need.is_met_by_presence());
+        if self.needs.is_empty() {
+            self.needs.push(Need::Presence);
+        }
+    }
+
+    /// The first few, for work that grows with each.
+    fn few(&self) -> &[Need<'f>] {
+        self.needs.get(..MOST_LOOKED_INTO).unwrap_or(&self.needs)
+    }
+}
+
+fn touched(view: &View<'_>, facts: &[&Facts], lacking: &Lacking<'_>) -> Vec<Touched> {
     let mut all: Vec<Touched> = Vec::new();
+    let mut known = HashSet::new();
     for facts in facts {
         for access in &facts.accesses {
             let need = Need::of_access(access);
-            let is_missing = lacking.contains(&need);
             // Catalogs and the like, free to everybody with a grant, are not worth a word beside the rest.
-            if !need.is_met_by_presence() {
+            if !need.is_met_by_presence() && known.insert((need::verb(access.mode), need)) {
                 let (verb, name) = (need::verb(access.mode), access.object.to_string());
-                all.push(Touched { verb, name, is_missing });
+                all.push(Touched { verb, name, is_missing: lacking.known.contains(&need) });
             }
         }
         for call in facts.calls.iter().filter(|call| !view.is_listed(call)) {
-            let is_missing = lacking.contains(&Need::Run(call));
-            all.push(Touched { verb: "calls", name: call.name.to_string(), is_missing });
+            let need = Need::Run(call);
+            if known.insert((CALLS, need)) {
+                let is_missing = lacking.known.contains(&need);
+                all.push(Touched { verb: CALLS, name: call.name.to_string(), is_missing });
+            }
         }
     }
     all.sort_by_key(|touched| !touched.is_missing);
     all
 }
 
-fn forbidden(view: &View<'_>, lacking: &[Need<'_>]) -> Vec<ForbiddenHere> {
+fn forbidden(view: &View<'_>, lacking: &Lacking<'_>) -> Vec<ForbiddenHere> {
     let mut all: Vec<ForbiddenHere> = Vec::new();
-    for permission in lacking.iter().filter_map(Need::permission) {
+    for permission in lacking.needs.iter().filter_map(Need::permission) {
         let known = all.iter().any(|forbidden| forbidden.permission == permission);
         if known || !view.forbidden.contains(permission) {
             continue;
@@ -177,9 +206,9 @@ fn forbidden(view: &View<'_>, lacking: &[Need<'_>]) -> Vec<ForbiddenHere> {
 }
 
 /// The grant that would cover something missing and ended last, or else the one that starts first.
-fn not_now(view: &View<'_>, lacking: &[Need<'_>]) -> Option<NotNow> {
+fn not_now(view: &View<'_>, lacking: &Lacking<'_>) -> Option<NotNow> {
     let helps = |entry: &Entry| {
-        lacking.iter().any(|need| {
+        lacking.few().iter().any(|need| {
             need.permission().is_none_or(|permission| !view.forbidden.contains(permission))
                 && view.covers(entry, need)
         })
@@ -198,8 +227,8 @@ fn not_now(view: &View<'_>, lacking: &[Need<'_>]) -> Option<NotNow> {
     Some(NotNow { grant: entry.grant.id.clone(), what: grant_in_words(&entry.grant, view.place), when })
 }
 
-fn spellings(view: &View<'_>, lacking: &[Need<'_>]) -> Vec<Ident> {
-    let missing = lacking.iter().filter_map(|need| match need {
+fn spellings(view: &View<'_>, lacking: &Lacking<'_>) -> Vec<Ident> {
+    let missing = lacking.few().iter().filter_map(|need| match need {
         Need::Run(call) => Some(&call.name),
         Need::On(_, Object::Routine { name }) => Some(name),
         Need::Presence | Need::On(..) => None,
@@ -209,3 +238,7 @@ fn spellings(view: &View<'_>, lacking: &[Need<'_>]) -> Vec<Ident> {
     all.dedup();
     all
 }
+
+const CALLS: &str = "calls";
+/// Most missing things for which grants that are over, and other spellings, are looked up.
+const MOST_LOOKED_INTO: usize = 16;

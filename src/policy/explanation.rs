@@ -1,5 +1,7 @@
 //! The judgement, told to people: each need, and which grant meets it or what is missing.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -134,19 +136,19 @@ pub fn explain(
 }
 
 fn explained(view: &View<'_>, facts: &[&Facts]) -> Vec<ExplainedNeed> {
+    let mut known = HashSet::new();
     let mut all: Vec<ExplainedNeed> = Vec::new();
-    let mut push = |need: ExplainedNeed| {
-        if !all.contains(&need) {
-            all.push(need);
-        }
-    };
     for need in facts.iter().flat_map(|facts| need::needs(facts, |call| view.is_listed(call))) {
-        push(told(&need, outcome(view, &need)));
+        if known.insert(need) {
+            all.push(told(&need, outcome(view, &need)));
+        }
     }
     for call in facts.iter().flat_map(|facts| &facts.calls).filter(|call| view.is_listed(call)) {
-        push(told(&Need::Run(call), Outcome::Listed));
+        if known.insert(Need::Run(call)) {
+            all.push(told(&Need::Run(call), Outcome::Listed));
+        }
     }
-    if all.is_empty() {
+    if known.is_empty() {
         all.push(told(&Need::Presence, outcome(view, &Need::Presence)));
     }
     all

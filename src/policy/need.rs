@@ -8,7 +8,7 @@ use crate::model::{
 };
 
 /// One thing that must be granted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Need<'f> {
     /// Any live grant on the place.
     Presence,

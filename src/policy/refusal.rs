@@ -76,7 +76,6 @@ fn deeds(touched: &[Touched], place: &Place) -> String {
     let mut by_verb: Vec<(&str, Vec<String>)> = Vec::new();
     for Touched { verb, name, .. } in touched {
         match by_verb.iter_mut().find(|(known, _)| known == verb) {
-            Some((_, names)) if names.contains(name) => {}
             Some((_, names)) => names.push(name.clone()),
             None => by_verb.push((verb, vec![name.clone()])),
         }

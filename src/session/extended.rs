@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{
     held::{Portal, Prepared},
-    judge::{Refused, no_cursor, no_statement, several_statements},
+    judge::{Refused, no_cursor, several_statements},
     names::Names,
     receive::Flow,
     session::Session,
@@ -38,7 +38,7 @@ impl Session {
         if self.must_wait() {
             return self.wait_for_replies();
         }
-        self.renew_catalog();
+        self.renew_catalog().await;
         let (does, permit) = match self.judge_parse(name, query) {
             Ok(judged) => judged,
             Err((does, refused)) => {
@@ -97,7 +97,7 @@ impl Session {
         if self.must_wait() {
             return self.wait_for_replies();
         }
-        self.renew_catalog();
+        self.renew_catalog().await;
         if !portal.is_empty() && self.held.portal(portal).is_some() {
             let message = format!("cursor \"{portal}\" already exists");
             return self.refuse(Refusal::new(RefusalCode::DuplicateCursor, message));
@@ -109,7 +109,8 @@ impl Session {
             Ok(does) => does,
             Err(refusal) => return self.refuse(refusal),
         };
-        let text = self.held.prepared(statement).map(|slot| Arc::clone(&slot.prepared.text)).unwrap_or_default();
+        let text =
+            self.held.prepared(statement).map(|slot| Arc::clone(&slot.prepared.text)).unwrap_or_default();
         let permit = match self.decide(&does) {
             Ok(permit) => permit,
             Err(refused) => {
@@ -154,7 +155,7 @@ impl Session {
             Err(refusal) => return self.refuse(refusal),
         };
         let Some((receipt, running)) = started.pop() else { return Flow::Done };
-        self.transaction.note(&bound.does);
+        self.transaction.note(&bound.does, permit.until());
         if let Some(lease) = self.lanes.active_lease_mut() {
             let sent = lease.send_statement(frame.bytes(), &permit, &receipt);
             debug_assert!(sent.is_ok(), "{sent:?}");
@@ -377,7 +378,14 @@ impl Session {
 type Does = Arc<[Arc<Facts>]>;
 
 /// The Parse as it goes out; see [`super::simple::written_for`].
-fn parse_message(lane: Lane, frame: &Frame, name: &str, query: &str, types: &[u8], does: &[Arc<Facts>]) -> Bytes {
+fn parse_message(
+    lane: Lane,
+    frame: &Frame,
+    name: &str,
+    query: &str,
+    types: &[u8],
+    does: &[Arc<Facts>],
+) -> Bytes {
     let asks = does.first().filter(|facts| lane == Lane::Read && asks_read_write(facts));
     let Some(facts) = asks else { return Bytes::copy_from_slice(frame.bytes()) };
     let mut written = query.to_owned();

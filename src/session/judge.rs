@@ -56,32 +56,28 @@ impl Session {
     /// When the text as a whole is not understood.
     pub(super) fn judge_batch(&mut self, text: &str) -> Result<Vec<Judged>, Refused> {
         let analysis = self.analyze(text)?;
-        let count = analysis.len();
-        if count > 1 && analysis.iter().any(|facts| Names::is_moved_by(facts)) {
-            return self.judge_moving_batch(text);
+        if analysis.len() > 1 && analysis.iter().any(|facts| Names::is_moved_by(facts)) {
+            return self.judge_moving_batch(text, &analysis);
         }
-        let mut judged = Vec::with_capacity(count);
-        for facts in analysis.iter() {
-            judged.push(self.judge_one(text, facts));
-        }
-        Ok(judged)
+        Ok(analysis.iter().map(|facts| self.judge_one(text, facts)).collect())
     }
 
-    /// The same for a text in which statements change what the names of later ones mean.
-    fn judge_moving_batch(&mut self, text: &str) -> Result<Vec<Judged>, Refused> {
+    /// The same for a text in which statements change what the names of later ones mean: each is analysed by
+    /// itself, in the context that the ones before it leave.
+    fn judge_moving_batch(&mut self, text: &str, batch: &[Arc<Facts>]) -> Result<Vec<Judged>, Refused> {
         let (names, held) = (self.names.clone(), self.held.clone());
-        let mut judged = Vec::new();
+        let mut judged = Vec::with_capacity(batch.len());
         let mut outcome = Ok(());
-        for index in 0.. {
-            match self.analyze(text) {
-                Ok(analysis) => {
-                    let Some(facts) = analysis.get(index) else { break };
-                    judged.push(self.judge_one(text, facts));
-                    let own = own_text(text, facts);
-                    let does = judged.last().map(|last| Arc::clone(&last.does)).unwrap_or_default();
+        for facts in batch {
+            let own = own_text(text, facts);
+            match self.analyze(&own) {
+                Ok(alone) => {
+                    let Some(facts) = alone.first() else { continue };
+                    let one = self.judge_one(&own, facts);
                     self.names.begin();
-                    self.apply_to_held(facts, &does, &own);
+                    self.apply_to_held(facts, &one.does, &own);
                     self.names.apply(facts);
+                    judged.push(one);
                 }
                 Err(refused) => {
                     outcome = Err(refused);
@@ -105,6 +101,16 @@ impl Session {
                 Judged { text: own, does: Arc::from([Arc::clone(facts)]), verdict: Err(refusal.into()) }
             }
         }
+    }
+
+    /// Takes the catalog as it is now, reading it again if definitions have changed.
+    pub(super) async fn renew_catalog(&mut self) {
+        let now = match self.catalog.current() {
+            Some(catalog) => Some(catalog),
+            // closed: without a catalog, a name may be anything that it could be.
+            None => self.catalog.fresh().await.ok(),
+        };
+        self.names.set_catalog(now);
     }
 
     /// The facts of every statement of `text` in the session's present context.
@@ -184,10 +190,9 @@ impl Session {
         };
         match decision {
             Decision::Allow(permit) => Ok(permit),
-            Decision::Deny(denial) => Err(Refused {
-                refusal: denial.refusal(principal, place),
-                missing: denial.missing().to_vec(),
-            }),
+            Decision::Deny(denial) => {
+                Err(Refused { refusal: denial.refusal(principal, place), missing: denial.missing().to_vec() })
+            }
         }
     }
 
@@ -266,10 +271,9 @@ fn own_text(text: &str, facts: &Facts) -> Arc<str> {
 
 fn refusal_of(reason: &Unanalyzable) -> Refusal {
     match reason {
-        Unanalyzable::Syntax { message, position } => Refusal {
-            position: *position,
-            ..Refusal::new(RefusalCode::SyntaxError, message.clone())
-        },
+        Unanalyzable::Syntax { message, position } => {
+            Refusal { position: *position, ..Refusal::new(RefusalCode::SyntaxError, message.clone()) }
+        }
         Unanalyzable::Unknown { .. } => Refusal::new(RefusalCode::NotSupported, reason.to_string())
             .with_detail("What the gateway does not understand it does not let through.")
             .with_hint("Write the statement in another way, or ask the gateway's administrator."),

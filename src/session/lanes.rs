@@ -2,15 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use super::{gate::SETUP_TIMEOUT, session::Session};
+use super::{gate::SETUP_TIMEOUT, names::parse_path, session::Session};
 use crate::{
     model::{
-        facts::Facts,
+        facts::{Facts, SessionEffect},
         ids::Ident,
+        name_context::SearchPath,
         refusal::{Refusal, RefusalCode},
         target::Lane,
     },
-    upstream::{HomeState, Lease, Setup, UpstreamError},
+    upstream::{HomeState, Lease, SettingValue, Setup, UpstreamError},
 };
 
 /// At most one connection a lane.
@@ -120,7 +121,9 @@ impl Lanes {
         let borrowed = self.leases.get(lane as usize).and_then(Option::as_ref);
         self.active == Some(lane)
             && borrowed.is_some_and(|it| {
-                (lane == Lane::Read || it.read_only == read_only) && it.settings == settings && it.stale.is_empty()
+                (lane == Lane::Read || it.read_only == read_only)
+                    && it.settings == settings
+                    && it.stale.is_empty()
             })
     }
 
@@ -234,14 +237,14 @@ impl Session {
             if borrowed.settings != 0 {
                 setups.push(Setup::ResetAll);
             }
-            let settings = self.settings.iter();
-            setups.extend(settings.map(|(name, value)| Setup::set(name, value)));
+            setups.extend(self.settings.iter().map(|(name, value)| setting(name, value)));
             // INVARIANT: the read lane stays read-only whatever the session has set.
             if lane == Lane::Read {
                 setups.push(Setup::ReadOnly(true));
             }
         }
-        setups.extend(borrowed.stale.drain(..).map(Setup::Deallocate));
+        let stale = std::mem::take(&mut borrowed.stale);
+        setups.extend(stale.iter().map(Setup::Deallocate));
         if setups.is_empty() {
             return Ok(());
         }
@@ -271,10 +274,10 @@ impl Session {
 
     /// Notes that statements of `does` ran on the lane in use: what they leave there may tie the session to it.
     pub(super) fn note_ties(&mut self, facts: &Facts) {
-        if super::task::pins(facts) {
+        if super::task::pins(facts) || sets_untold_path(facts) {
             self.lanes.stick();
         }
-        if facts.effects.iter().any(|effect| matches!(effect, crate::model::facts::SessionEffect::DiscardAll)) {
+        if facts.effects.iter().any(|effect| matches!(effect, SessionEffect::DiscardAll)) {
             self.lanes.unstick();
             self.lanes.note_reset();
         }
@@ -292,11 +295,32 @@ impl Session {
     }
 }
 
+/// Whether a path was set that cannot be set again elsewhere, because it was not understood.
+fn sets_untold_path(facts: &Facts) -> bool {
+    facts.effects.iter().any(|effect| match effect {
+        SessionEffect::Set { name, value: Some(value), .. } => {
+            &**name == "search_path" && parse_path(value) == SearchPath::Unknown
+        }
+        _ => false,
+    })
+}
+
 fn too_weak(needed: Lane, lane: Lane) -> Refusal {
-    let message = format!("this transaction is on the {lane} lane, and the statement needs the {needed} lane");
+    let message =
+        format!("this transaction is on the {lane} lane, and the statement needs the {needed} lane");
     Refusal::new(RefusalCode::ReadOnlyTransaction, message)
         .with_detail("A transaction keeps the lane that the grants at its beginning allowed.")
         .with_hint("End the transaction (ROLLBACK) and begin it again.")
+}
+
+/// A setting as the gateway makes it on a connection.
+pub(super) fn setting<'a>(name: &'a Ident, value: Option<&'a str>) -> Setup<'a> {
+    let value = match value {
+        None => SettingValue::Default,
+        Some(list) if &**name == "search_path" => SettingValue::Path(list),
+        Some(value) => SettingValue::Literal(value),
+    };
+    Setup::Set { name, value, local: false }
 }
 
 /// What a client is told of an upstream that cannot be had.

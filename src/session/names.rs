@@ -45,11 +45,15 @@ impl Names {
         &self.current
     }
 
-    /// Takes a renewed catalog.
-    pub(super) fn set_catalog(&mut self, catalog: &Arc<Catalog>) {
+    /// Takes a renewed catalog, or none if there is none to be had.
+    pub(super) fn set_catalog(&mut self, catalog: Option<Arc<Catalog>>) {
+        let is_it = |known: &Option<Arc<Catalog>>| match (known, &catalog) {
+            (Some(known), Some(catalog)) => Arc::ptr_eq(known, catalog),
+            (known, catalog) => known.is_none() && catalog.is_none(),
+        };
         let fresh = |context: &mut Arc<NameContext>| {
-            if !context.catalog.as_ref().is_some_and(|known| Arc::ptr_eq(known, catalog)) {
-                Arc::make_mut(context).catalog = Some(Arc::clone(catalog));
+            if !is_it(&context.catalog) {
+                Arc::make_mut(context).catalog.clone_from(&catalog);
             }
         };
         fresh(&mut self.current);
@@ -59,7 +63,9 @@ impl Names {
     /// Whether a statement can change what names mean, so that nothing behind it can be judged before it is done.
     pub(super) fn is_moved_by(facts: &Facts) -> bool {
         let by_transaction = match facts.transaction {
-            TransactionEffect::None | TransactionEffect::Begin { .. } | TransactionEffect::SetModes { .. } => false,
+            TransactionEffect::None
+            | TransactionEffect::Begin { .. }
+            | TransactionEffect::SetModes { .. } => false,
             TransactionEffect::Commit { .. }
             | TransactionEffect::Rollback { .. }
             | TransactionEffect::Savepoint(_)
@@ -95,8 +101,8 @@ impl Names {
         if committed {
             let lasting = self.lasting_path.clone();
             self.set_path(lasting);
-        } else if let Some(saved) = self.saved.drain(..).next() {
-            self.restore(&saved);
+        } else if let Some(saved) = std::mem::take(&mut self.saved).first() {
+            self.restore(saved);
         }
         self.saved.clear();
     }

@@ -91,8 +91,11 @@ impl Session {
 
     fn function_call(&mut self) -> Result<Flow, End> {
         Err(End::Fatal(
-            Refusal::new(RefusalCode::NotSupported, "function calls by object identifier are not let through")
-                .with_hint("Call the function in a SELECT."),
+            Refusal::new(
+                RefusalCode::NotSupported,
+                "function calls by object identifier are not let through",
+            )
+            .with_hint("Call the function in a SELECT."),
         ))
     }
 

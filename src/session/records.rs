@@ -13,9 +13,7 @@ use crate::{
     model::{
         facts::Facts,
         ids::StatementId,
-        record::{
-            DecisionRecord, Fingerprint, Outcome, Record, StatementEnd, StatementStart, TouchedObject,
-        },
+        record::{DecisionRecord, Fingerprint, Outcome, Record, StatementEnd, StatementStart, TouchedObject},
         refusal::{Missing, Refusal, RefusalCode},
     },
     policy::Permit,
@@ -124,15 +122,8 @@ impl Session {
         rows: Option<u64>,
         sqlstate: Option<&str>,
     ) {
-        self.ended.push(Ended {
-            id: running.id,
-            outcome,
-            rows,
-            bytes: running.bytes,
-            started: running.started,
-            sqlstate: sqlstate.map(Into::into),
-            upstream_pid: self.upstream_pid(),
-        });
+        let ended = running.ended(outcome, self.upstream_pid());
+        self.ended.push(Ended { rows, sqlstate: sqlstate.map(Into::into), ..ended });
     }
 
     /// Writes down what is over. Nothing goes to the client before this.

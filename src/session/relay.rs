@@ -269,7 +269,11 @@ impl Session {
     }
 
     /// ErrorResponse within a Query, or at a Sync. Gives what is shown in its place.
-    fn on_query_failed(&mut self, body: &[u8], shown: Option<bytes::Bytes>) -> Result<Option<bytes::Bytes>, WireError> {
+    fn on_query_failed(
+        &mut self,
+        body: &[u8],
+        shown: Option<bytes::Bytes>,
+    ) -> Result<Option<bytes::Bytes>, WireError> {
         self.transaction.failed = true;
         self.block.copying_in = false;
         let code = backend::error_code(body)?.unwrap_or_default().to_owned();
@@ -351,7 +355,9 @@ impl Session {
     pub(super) fn is_copy_awaited(&self) -> bool {
         self.ledger.iter().any(|owed| match owed {
             Owed::Query(Task::Run(run)) | Owed::Execute(Task::Run(run)) => {
-                let copies = |running: &Running| running.does.iter().any(|facts| facts.kind == StatementKind::CopyFrom);
+                let copies = |running: &Running| {
+                    running.does.iter().any(|facts| facts.kind == StatementKind::CopyFrom)
+                };
                 run.open().iter().any(copies)
             }
             _ => false,

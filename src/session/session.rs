@@ -1,19 +1,27 @@
 //! One session: everything that is its own.
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::BytesMut;
+use jiff::Timestamp;
+use tokio::{io::AsyncWriteExt, task::JoinHandle};
 
 use super::{
-    gate::Gate, held::Held, lanes::Lanes, names::Names, registry::Handle, settings::Settings, task::Ended, task::Task,
-    who::Who,
+    gate::Gate, held::Held, lanes::Lanes, names::Names, registry::Handle, settings::Settings, task::Ended,
+    task::Task, who::Who,
 };
 use crate::{
+    metrics::TargetMetrics,
     model::{
         facts::{Access, Call, Facts, StatementKind, TransactionEffect},
         target::Lane,
     },
     net::Stream,
+    upstream::CatalogSource,
     wire::postgres::{backend::TransactionStatus, frame::Frame, ledger::Ledger},
 };
 
@@ -34,6 +42,12 @@ pub(super) struct Session {
     pub(super) ended: Vec<Ended>,
     /// A message that waits until everything before it is settled.
     pub(super) parked: Option<Frame>,
+    /// Where the catalog of its database comes from.
+    pub(super) catalog: CatalogSource,
+    /// What is counted of its target.
+    pub(super) metrics: TargetMetrics,
+    /// It ends as soon as it does nothing.
+    pub(super) draining: bool,
 }
 
 /// The client's connection and what waits on it.
@@ -42,6 +56,10 @@ pub(super) struct ClientSide {
     pub(super) inbound: BytesMut,
     pub(super) outbound: BytesMut,
     pub(super) unflushed: bool,
+    /// The client has been told that the session ends.
+    pub(super) said_fatal: bool,
+    /// A cancel that is under way.
+    pub(super) cancelling: Option<JoinHandle<()>>,
 }
 
 /// What is known of the transaction.
@@ -53,6 +71,8 @@ pub(super) struct Transaction {
     done: Option<Facts>,
     /// Some statement since the last ReadyForQuery failed.
     pub(super) failed: bool,
+    /// When what was written in it has to be decided again.
+    pub(super) until: Option<Timestamp>,
 }
 
 /// The extended messages since the last Sync.
@@ -70,7 +90,7 @@ pub(super) struct Block {
 
 impl Transaction {
     pub(super) const fn idle() -> Self {
-        Self { status: TransactionStatus::Idle, done: None, failed: false }
+        Self { status: TransactionStatus::Idle, done: None, failed: false, until: None }
     }
 
     /// What a COMMIT would make last.
@@ -79,7 +99,14 @@ impl Transaction {
     }
 
     /// Notes what a statement that was let through may have written.
-    pub(super) fn note(&mut self, does: &[Arc<Facts>]) {
+    pub(super) fn note(&mut self, does: &[Arc<Facts>], until: Option<Timestamp>) {
+        if does.iter().all(|facts| facts.read_only) {
+            return;
+        }
+        self.until = match (self.until, until) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
         for facts in does.iter().filter(|facts| !facts.read_only) {
             let done = self.done.get_or_insert_with(nothing_done);
             let news = |access: &&Access| done.accesses.binary_search(access).is_err();
@@ -97,6 +124,7 @@ impl Transaction {
     /// It is over.
     pub(super) fn forget(&mut self) {
         self.done = None;
+        self.until = None;
     }
 }
 
@@ -147,3 +175,31 @@ impl Session {
             && (self.block.sent || self.in_transaction() || self.ledger.is_upstream_owing())
     }
 }
+
+impl ClientSide {
+    /// Takes over the connection of a client that has logged in.
+    pub(super) fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            inbound: BytesMut::new(),
+            outbound: BytesMut::new(),
+            unflushed: false,
+            said_fatal: false,
+            cancelling: None,
+        }
+    }
+
+    /// Says `message` behind everything that waits, and closes; gives up on a client that does not read.
+    pub(super) async fn say_last(&mut self, message: &[u8]) {
+        self.outbound.extend_from_slice(message);
+        let say = async {
+            self.stream.write_all(&self.outbound).await?;
+            self.stream.shutdown().await
+        };
+        // Best effort: the client may be gone.
+        let _ = tokio::time::timeout(FAREWELL_TIMEOUT, say).await;
+    }
+}
+
+/// How long a client has to take its last message.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);

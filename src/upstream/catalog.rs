@@ -152,12 +152,12 @@ impl CatalogSource {
 impl Source {
     /// Reads, or waits for whoever reads; `shared` takes that reading for ours.
     async fn load(&self, shared: bool) -> Result<Arc<Loaded>, UpstreamError> {
-        let asked_at = Instant::now();
         let asked = self.wanted.load(Ordering::SeqCst);
         let mut kept = self.connection.lock().await;
-        if let Some(loaded) =
-            self.loaded.load_full().filter(|it| shared && it.wanted >= asked && it.at >= asked_at)
-        {
+        let refresh = self.pool.target().pool.catalog_refresh;
+        // A reading that began before we asked is good, too, if no change was known of when it began.
+        let holds = |it: &Arc<Loaded>| shared && it.wanted >= asked && it.at.elapsed() < refresh;
+        if let Some(loaded) = self.loaded.load_full().filter(holds) {
             return Ok(loaded);
         }
         // INVARIANT: taken before the reading begins, so that a change during it asks for another.

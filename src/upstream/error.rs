@@ -185,6 +185,11 @@ impl UpstreamError {
         }
     }
 
+    /// Whether the server was reached and the login is what failed.
+    pub(crate) const fn is_of_login(&self) -> bool {
+        matches!(self, Self::Login { .. } | Self::Credential { .. })
+    }
+
     /// Whether it is about one database of a target that is otherwise well.
     pub(crate) fn is_of_one_database(&self) -> bool {
         match self {

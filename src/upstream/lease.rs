@@ -5,6 +5,7 @@ use std::{
     io,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::BytesMut;
@@ -109,6 +110,25 @@ impl Lease {
     pub fn send_setup(&mut self, setup: Setup<'_>) -> Result<(), UpstreamError> {
         self.check_whole()?;
         setup.encode(&mut self.connection.output)
+    }
+
+    /// Runs statements of the gateway's own, one after the other, and waits for their answers. Only while nothing
+    /// else is under way; what the upstream reports of its parameters is kept.
+    ///
+    /// # Errors
+    /// `Misuse`, `Refused`, `Timeout`, `Lost`, `Unexpected`; the lease is of no further use then.
+    pub async fn run_setup(&mut self, setups: &[Setup<'_>], limit: Duration) -> Result<(), UpstreamError> {
+        for setup in setups {
+            self.send_setup(*setup)?;
+        }
+        let target = &self.slot.target().name;
+        match tokio::time::timeout(limit, self.connection.collect(setups.len())).await {
+            Ok(answers) => answers.map(|_| ()),
+            Err(_) => Err(UpstreamError::Timeout {
+                target: target.clone(),
+                what: "the answer to a statement of the gateway's own",
+            }),
+        }
     }
 
     /// Bytes that are appended and not yet taken by the socket. Whoever appends without end flushes in between.
@@ -234,7 +254,8 @@ impl Lease {
             match reset::reset(&mut connection, slot.lane(), in_transaction).await {
                 Ok(()) => slot.put_back(connection),
                 Err(error) => {
-                    tracing::debug!(target = %slot.target().name, lane = %slot.lane(), %error, "reset failed");
+                    slot.errors().reset.inc();
+                    tracing::debug!(target_name = %slot.target().name, lane = %slot.lane(), %error, "reset failed");
                     connection.close();
                 }
             }

@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use prometheus::IntGauge;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout},
@@ -21,7 +22,10 @@ use super::{
     lease::Lease,
     settings::{PoolSettings, TargetSettings},
 };
-use crate::model::{ids::DatabaseName, target::Lane};
+use crate::{
+    metrics::{Metrics, PoolMetrics, UpstreamErrors},
+    model::{ids::DatabaseName, target::Lane},
+};
 
 /// The connections of one lane: at most `max_connections`, lent newest first, waited for in line.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub(crate) struct LanePool {
     leases: Arc<Semaphore>,
     state: Mutex<State>,
     warned: AtomicBool,
+    metrics: PoolMetrics,
+    errors: UpstreamErrors,
 }
 
 #[derive(Debug, Default)]
@@ -50,23 +56,17 @@ struct Idle {
     since: Instant,
 }
 
-/// How many connections there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Occupancy {
-    pub(crate) open: usize,
-    pub(crate) idle: usize,
-}
-
 impl LanePool {
-    pub(crate) fn new(target: Arc<TargetSettings>, lane: Lane) -> Self {
-        let leases = Arc::new(Semaphore::new(limit(&target.pool)));
+    pub(crate) fn new(target: Arc<TargetSettings>, lane: Lane, metrics: &Metrics) -> Self {
         Self {
-            target,
             lane,
             health: Health::default(),
-            leases,
+            leases: Arc::new(Semaphore::new(limit(&target.pool))),
             state: Mutex::default(),
             warned: AtomicBool::new(false),
+            metrics: metrics.pool(&target.name, lane),
+            errors: metrics.target(&target.name).upstream_errors,
+            target,
         }
     }
 
@@ -75,8 +75,14 @@ impl LanePool {
     /// # Errors
     /// `Exhausted` after `wait_timeout`, and as [`Self::open`].
     pub(crate) async fn lease(self: &Arc<Self>, database: &DatabaseName) -> Result<Lease, UpstreamError> {
-        let acquire = Arc::clone(&self.leases).acquire_owned();
-        let Ok(Ok(permit)) = timeout(self.target.pool.wait_timeout, acquire).await else {
+        let asked_at = Instant::now();
+        let permit = {
+            let _waiting = Counted::new(&self.metrics.waiting);
+            timeout(self.target.pool.wait_timeout, Arc::clone(&self.leases).acquire_owned()).await
+        };
+        self.metrics.wait_seconds.observe(asked_at.elapsed().as_secs_f64());
+        let Ok(Ok(permit)) = permit else {
+            self.errors.wait.inc();
             return Err(UpstreamError::Exhausted { target: self.target.name.clone(), lane: self.lane });
         };
         if let Some(connection) = self.take_idle(database) {
@@ -93,13 +99,18 @@ impl LanePool {
     /// `Unavailable`, or the target's own refusal of the database.
     pub(crate) async fn open(&self, database: &DatabaseName) -> Result<Connection, UpstreamError> {
         let attempt = self.health.attempt(&self.target)?;
+        let _connecting = Counted::new(&self.metrics.connecting);
         match connect(&self.target, database, self.lane).await {
             Ok(connection) => {
                 attempt.succeeded();
                 self.warn_of_excess(&connection);
                 Ok(connection)
             }
-            Err(error) => Err(attempt.failed(error)),
+            Err(error) => {
+                let count = if error.is_of_login() { &self.errors.login } else { &self.errors.dial };
+                count.inc();
+                Err(attempt.failed(error))
+            }
         }
     }
 
@@ -116,6 +127,7 @@ impl LanePool {
                 }
             }
             state.open -= closed.len();
+            self.count_idle(&state);
             closed
         };
         closed.into_iter().for_each(|idle| idle.connection.close());
@@ -129,23 +141,20 @@ impl LanePool {
         &self.target
     }
 
-    pub(crate) fn occupancy(&self) -> Occupancy {
-        let state = self.state();
-        Occupancy { open: state.open, idle: state.idle.len() }
-    }
-
+    /// Takes an idle connection; its place in the count goes with it.
     fn take_idle(&self, database: &DatabaseName) -> Option<Connection> {
         loop {
             let mut idle = {
                 let mut state = self.state();
                 let at = state.idle.iter().rposition(|idle| idle.database == *database)?;
-                // Counted anew by the slot that it goes into, or gone.
-                state.open -= 1;
-                state.idle.remove(at)?
+                let idle = state.idle.remove(at)?;
+                self.count_idle(&state);
+                idle
             };
             if self.is_usable(&mut idle) {
                 return Some(idle.connection);
             }
+            self.state().open -= 1;
             idle.connection.close();
         }
     }
@@ -157,15 +166,13 @@ impl LanePool {
             && idle.connection.is_quiet()
     }
 
-    /// Closes the longest idle connection of another database if all are open.
+    /// Takes a place for a new connection; if there is none, the longest idle connection gives up its own.
     fn make_room(&self) {
         let evicted = {
             let mut state = self.state();
-            if state.open < limit(&self.target.pool) {
-                return;
-            }
-            let evicted = state.idle.pop_front();
-            state.open -= usize::from(evicted.is_some());
+            let evicted = if state.open < limit(&self.target.pool) { None } else { state.idle.pop_front() };
+            state.open += usize::from(evicted.is_none());
+            self.count_idle(&state);
             evicted
         };
         if let Some(idle) = evicted {
@@ -186,6 +193,10 @@ impl LanePool {
         }
     }
 
+    fn count_idle(&self, state: &State) {
+        self.metrics.idle.set(i64::try_from(state.idle.len()).unwrap_or(i64::MAX));
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing that can panic runs under the lock; were it to, the counts are still whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -197,14 +208,20 @@ impl LanePool {
 pub(crate) struct Slot {
     pool: Arc<LanePool>,
     pub(crate) database: DatabaseName,
+    _leased: Counted,
     /// Freed after the count below, so that whoever waits finds room.
     _lease: OwnedSemaphorePermit,
 }
 
 impl Slot {
+    /// Takes over a place that is counted as open.
     fn new(pool: &Arc<LanePool>, database: &DatabaseName, lease: OwnedSemaphorePermit) -> Self {
-        pool.state().open += 1;
-        Self { pool: Arc::clone(pool), database: database.clone(), _lease: lease }
+        Self {
+            pool: Arc::clone(pool),
+            database: database.clone(),
+            _leased: Counted::new(&pool.metrics.leased),
+            _lease: lease,
+        }
     }
 
     pub(crate) fn target(&self) -> &Arc<TargetSettings> {
@@ -213,6 +230,10 @@ impl Slot {
 
     pub(crate) fn lane(&self) -> Lane {
         self.pool.lane
+    }
+
+    pub(crate) fn errors(&self) -> &UpstreamErrors {
+        &self.pool.errors
     }
 
     /// Makes a connection that was reset idle.
@@ -226,12 +247,30 @@ impl Slot {
         let mut state = self.pool.state();
         state.open += 1;
         state.idle.push_back(Idle { connection, database, since: Instant::now() });
+        self.pool.count_idle(&state);
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         self.pool.state().open -= 1;
+    }
+}
+
+/// One in a gauge, for as long as it lives.
+#[derive(Debug)]
+struct Counted(IntGauge);
+
+impl Counted {
+    fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

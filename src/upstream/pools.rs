@@ -16,10 +16,13 @@ use super::{
     pool::LanePool,
     settings::TargetSettings,
 };
-use crate::model::{
-    catalog::Catalog,
-    ids::{DatabaseName, Ident, TargetName},
-    target::Lane,
+use crate::{
+    metrics::Metrics,
+    model::{
+        catalog::Catalog,
+        ids::{DatabaseName, Ident, TargetName},
+        target::Lane,
+    },
 };
 
 /// The connections to all targets; cheap to clone. What is idle is closed when the last clone is gone.
@@ -40,9 +43,11 @@ impl Pools {
     /// Opens nothing yet, but looks after idle connections, and after targets that nobody asks for, from now on.
     ///
     /// Must be called inside the runtime.
-    pub fn new(targets: impl IntoIterator<Item = TargetSettings>) -> Self {
-        let pools: HashMap<_, _> =
-            targets.into_iter().map(|target| (target.name.clone(), TargetPools::new(target))).collect();
+    pub fn new(targets: impl IntoIterator<Item = TargetSettings>, metrics: &Metrics) -> Self {
+        let pools: HashMap<_, _> = targets
+            .into_iter()
+            .map(|target| (target.name.clone(), TargetPools::new(target, metrics)))
+            .collect();
         let pools = Arc::new(pools);
         for name in pools.keys() {
             let (pools, name) = (Arc::downgrade(&pools), name.clone());
@@ -149,9 +154,9 @@ impl Pools {
 }
 
 impl TargetPools {
-    fn new(settings: TargetSettings) -> Self {
+    fn new(settings: TargetSettings, metrics: &Metrics) -> Self {
         let settings = Arc::new(settings);
-        let lane = |lane| Arc::new(LanePool::new(Arc::clone(&settings), lane));
+        let lane = |lane| Arc::new(LanePool::new(Arc::clone(&settings), lane, metrics));
         Self {
             accounts: settings.accounts.names(),
             read: lane(Lane::Read),

@@ -17,6 +17,8 @@ pub enum Setup<'a> {
         /// DEFERRABLE or NOT DEFERRABLE.
         deferrable: Option<bool>,
     },
+    /// DEALLOCATE of one prepared statement.
+    Deallocate(&'a Ident),
     /// DISCARD ALL.
     DiscardAll,
     /// A Parse that cannot succeed: fails the upstream's transaction, and skips what follows up to Sync.
@@ -25,6 +27,10 @@ pub enum Setup<'a> {
     Poison,
     /// A Query that cannot succeed: fails the upstream's transaction.
     PoisonQuery,
+    /// The session's transactions are read-only from here on, or no longer are.
+    ReadOnly(bool),
+    /// RESET ALL.
+    ResetAll,
     /// ROLLBACK.
     Rollback,
     /// SET or SET LOCAL of one setting.
@@ -47,6 +53,8 @@ pub enum SettingValue<'a> {
     Literal(&'a str),
     /// A list of names, such as `search_path` takes.
     List(&'a [Ident]),
+    /// The same as one text, split and quoted as the server itself writes it.
+    Path(&'a str),
 }
 
 /// Isolation levels of a transaction.
@@ -90,6 +98,9 @@ impl Setup<'_> {
                     deferrable.map_or("", |it| if it { " DEFERRABLE" } else { " NOT DEFERRABLE" });
                 own_query(out, &["BEGIN", isolation, access, deferrable].concat());
             }
+            Self::Deallocate(name) => {
+                own_query(out, &format!("DEALLOCATE \"{}\"", name.replace('"', "\"\"")));
+            }
             Self::DiscardAll => own_query(out, "DISCARD ALL"),
             Self::Poison => message(out, b'P', |out| {
                 out.put_slice(b"tidegate_poison\0");
@@ -97,6 +108,10 @@ impl Setup<'_> {
                 out.put_slice(&[0, 0, 0]);
             }),
             Self::PoisonQuery => own_query(out, POISON),
+            Self::ReadOnly(on) => {
+                own_query(out, if *on { READ_ONLY_ON } else { READ_ONLY_OFF });
+            }
+            Self::ResetAll => own_query(out, "RESET ALL"),
             Self::Rollback => own_query(out, "ROLLBACK"),
             Self::Set { name, value, local } => own_query(out, &set(name, *value, *local)?),
         }
@@ -112,7 +127,7 @@ pub(crate) fn own_query(out: &mut BytesMut, text: &str) {
     });
 }
 
-fn set(name: &Ident, value: SettingValue<'_>, local: bool) -> Result<String, UpstreamError> {
+fn set(name: &str, value: SettingValue<'_>, local: bool) -> Result<String, UpstreamError> {
     let mut text = String::from(if local { "SET LOCAL " } else { "SET " });
     let known = |part: &str| {
         !part.is_empty() && part.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'_')
@@ -131,6 +146,15 @@ fn set(name: &Ident, value: SettingValue<'_>, local: bool) -> Result<String, Ups
     match value {
         SettingValue::Default | SettingValue::List([]) => text.push_str("DEFAULT"),
         SettingValue::Literal(value) => quote(&mut text, value)?,
+        // `set_config` takes the list as one text; SET would take it for one name.
+        SettingValue::Path(path) => {
+            let mut call = String::from("SELECT pg_catalog.set_config(");
+            quote(&mut call, name)?;
+            call.push_str(", ");
+            quote(&mut call, path)?;
+            call.push_str(if local { ", true)" } else { ", false)" });
+            return Ok(call);
+        }
         SettingValue::List(values) => {
             for (at, value) in values.iter().enumerate() {
                 text.push_str(if at == 0 { "" } else { ", " });
@@ -156,6 +180,9 @@ fn quote(text: &mut String, value: &str) -> Result<(), UpstreamError> {
     text.push('\'');
     Ok(())
 }
+
+const READ_ONLY_ON: &str = "SET default_transaction_read_only TO on";
+const READ_ONLY_OFF: &str = "SET default_transaction_read_only TO off";
 
 /// No grammar of any version begins with these words.
 const POISON: &str = "refused by tidegate";

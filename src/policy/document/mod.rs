@@ -35,6 +35,18 @@ mod tests {
     }
 
     #[test]
+    fn the_examples_of_the_reference_are_good() {
+        let reference = include_str!("../../../docs/policy.md");
+        let mut blocks = 0;
+        for block in reference.split("```yaml\n").skip(1) {
+            let text = block.split("```").next().unwrap();
+            assert_eq!(parse(&[file("docs/policy.md", text)]).map(drop), Ok(()), "{text}");
+            blocks += 1;
+        }
+        assert_eq!(blocks, 6);
+    }
+
+    #[test]
     fn the_order_of_files_does_not_matter_for_names() {
         assert!(parse(&[file("access.yaml", ACCESS), file("people.yaml", PEOPLE)]).is_ok());
     }

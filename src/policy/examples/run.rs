@@ -396,6 +396,13 @@ mod tests {
     }
 
     #[test]
+    fn the_examples_of_the_reference_hold() {
+        let reference = include_str!("../../../docs/policy.md");
+        let block = reference.split("```yaml test\n").nth(1).unwrap();
+        assert_eq!(report(block.split("```").next().unwrap()).passed, 2);
+    }
+
+    #[test]
     fn a_failure_says_where_what_was_expected_and_what_came() {
         let text = "\
 - given: { principal: dana, target: hr, database: hr_prod, environment: prod }

@@ -60,6 +60,12 @@ pub enum LoginError {
     /// No random bytes to be had.
     #[error("no random bytes")]
     Random,
+    /// The thread that compares passwords broke.
+    #[error("password could not be compared")]
+    Compare {
+        /// How.
+        source: tokio::task::JoinError,
+    },
     /// It took too long.
     #[error("not logged in within {} ms", .0.as_millis())]
     TimedOut(Duration),
@@ -139,7 +145,8 @@ impl LoginError {
             )
             .with_hint(hint),
             Self::Wire(error) => error.refusal(),
-            Self::Gone { .. }
+            Self::Compare { .. }
+            | Self::Gone { .. }
             | Self::Net(_)
             | Self::NoTls
             | Self::PlaintextBeforeTls
@@ -162,8 +169,41 @@ impl Classify for LoginError {
             | Self::NoTls
             | Self::PlaintextBeforeTls
             | Self::Wire(_) => FailureClass::Client,
-            Self::Random => FailureClass::Internal,
+            Self::Compare { .. } | Self::Random => FailureClass::Internal,
             Self::TimedOut(_) => FailureClass::Limit,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::ErrorKind, sync::Arc};
+
+    use super::*;
+
+    #[test]
+    fn a_client_is_told_the_same_of_every_failed_password() {
+        let told = |denial: Denial| LoginError::from(denial).refusal("dana").unwrap();
+        let wrong = told(Denial::Wrong);
+        assert_eq!((wrong.code.sqlstate(), wrong.detail.clone(), wrong.hint.clone()), ("28P01", None, None));
+        for denial in [Denial::Disabled, Denial::NoCredentials, Denial::Throttled, Denial::Unknown] {
+            assert_eq!(told(denial), wrong);
+        }
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_is_told_with_its_own_code_and_without_its_cause() {
+        let cause = Arc::new(io::Error::new(ErrorKind::StorageFull, "/secret/path"));
+        let told =
+            LoginError::Audit { source: AuditError::Unwritable { source: cause } }.refusal("dana").unwrap();
+        assert_eq!(told.code, RefusalCode::AuditUnavailable);
+        assert!(!format!("{told:?}").contains("secret"));
+    }
+
+    #[test]
+    fn nothing_is_said_into_a_connection_that_broke() {
+        let gone = LoginError::Gone { source: ErrorKind::BrokenPipe.into() };
+        assert_eq!(gone.refusal("dana"), None);
+        assert_eq!(LoginError::PlaintextBeforeTls.refusal("dana"), None);
     }
 }

@@ -115,7 +115,7 @@ async fn in_clear(stream: &mut Stream, claim: Claim, door: &Door) -> Result<Prov
         let which = scram::matching_password(&password, &claim.salt, claim.iterations, &claim.keys());
         (claim, which)
     });
-    let (claim, which) = judged.await.map_err(|error| gone(error.into()))?;
+    let (claim, which) = judged.await.map_err(|source| LoginError::Compare { source })?;
     claim.judge(which, door.clock.now())
 }
 

@@ -181,6 +181,7 @@ impl Visit<'_> {
             | LoginError::Place { .. }
             | LoginError::Plaintext => metrics.failed.inc(),
             LoginError::Alpn
+            | LoginError::Compare { .. }
             | LoginError::Gone { .. }
             | LoginError::Net(_)
             | LoginError::NoTls

@@ -25,7 +25,8 @@ impl Walk<'_> {
         }
         self.nodes(&query.from_clause)?;
         self.nodes(&query.distinct_clause)?;
-        let outer_setting = std::mem::replace(&mut self.only_setting, only_setting(self, query));
+        let setting = only_setting(self, query);
+        let outer_setting = std::mem::replace(&mut self.only_setting, setting);
         self.nodes(&query.target_list)?;
         self.only_setting = outer_setting;
         self.maybe(query.where_clause.as_deref())?;

@@ -194,7 +194,7 @@ impl<T> Ledger<T> {
             (Owed::RefusedQuery(error), b'E') => Ok(Step::QueryFailed { shown: Some(error.clone()) }),
             (
                 Owed::Parse { .. }
-                | Owed::Bind
+                | Owed::Bind(_)
                 | Owed::Close
                 | Owed::Describe
                 | Owed::Execute(_)

@@ -6,4 +6,6 @@ pub mod frontend;
 pub mod ledger;
 pub mod scram;
 pub mod startup;
+mod startup_options;
+mod startup_parameters;
 pub mod upstream;

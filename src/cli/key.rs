@@ -1,0 +1,50 @@
+//! `tidegate key`
+
+use std::process::ExitCode;
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::{
+    args::KeyCommand,
+    client::Api,
+    output::{instant, list, show, table},
+};
+use crate::api::bodies::{CreatedKey, KeyList, KeyView, NewKey};
+
+pub(super) async fn run(command: KeyCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        KeyCommand::Create { name, scopes, ttl, connection } => {
+            let new = NewKey { name, scopes, lifetime: ttl };
+            let made: CreatedKey = Api::new(&connection)?.send(Method::POST, &["keys"], &new).await?;
+            show(connection.json, &made, |it| {
+                // The key stands alone on standard output, so that a script can take it.
+                eprintln!(
+                    "Service key \"{}\" (id {}, scopes {}). Set TIDEGATE_KEY to it; it is not shown again.",
+                    it.key.name,
+                    it.key.id,
+                    list(&it.key.scopes)
+                );
+                println!("{}", it.secret);
+            })
+        }
+        KeyCommand::List { connection } => {
+            let answer: KeyList = Api::new(&connection)?.get(&["keys"], &()).await?;
+            show(connection.json, &answer, |it| print(&it.keys))
+        }
+        KeyCommand::Revoke { id, connection } => {
+            let name = id.to_string();
+            Api::new(&connection)?.call::<()>(Method::DELETE, &["keys", &name]).await?;
+            show(connection.json, &json!({ "revoked": id }), |_| println!("Service key {id} is revoked."))
+        }
+    }
+}
+
+fn print(keys: &[KeyView]) {
+    let row = |it: &KeyView| {
+        let ends = it.ends_at.map_or_else(|| "never".to_owned(), instant);
+        vec![it.id.to_string(), it.name.clone(), list(&it.scopes), it.state.as_str().to_owned(), ends]
+    };
+    let rows = keys.iter().map(row).collect();
+    table(&["ID", "NAME", "SCOPES", "STATE", "ENDS AT"], rows, "There are no service keys.");
+}

@@ -1,0 +1,91 @@
+//! Printing for people and for programs.
+
+use std::process::ExitCode;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+/// Prints `answer` as JSON if that was asked for, otherwise as `people` would have it.
+pub(super) fn show<A: Serialize>(
+    json: bool,
+    answer: &A,
+    people: impl FnOnce(&A),
+) -> anyhow::Result<ExitCode> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(answer)?);
+    } else {
+        people(answer);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints rows under a head, or `nothing` if there are none.
+pub(super) fn table(head: &[&str], rows: Vec<Vec<String>>, nothing: &str) {
+    if rows.is_empty() {
+        println!("{nothing}");
+        return;
+    }
+    let mut table = Table::new();
+    table
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(head);
+    for row in rows {
+        table.add_row(row.iter().map(|cell| clean(cell)));
+    }
+    for line in table.lines() {
+        println!("{}", line.trim());
+    }
+}
+
+/// `text` without what would command a terminal; line ends stay.
+pub(super) fn clean(text: &str) -> String {
+    text.chars()
+        .map(|letter| if letter.is_control() && letter != '\n' { '\u{fffd}' } else { letter })
+        .collect()
+}
+
+/// Words with ", " between them, or "-".
+pub(super) fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    let words: Vec<_> = items.into_iter().map(|item| item.to_string()).collect();
+    if words.is_empty() { "-".to_owned() } else { words.join(", ") }
+}
+
+/// An instant to the second.
+pub(super) fn instant(at: Timestamp) -> String {
+    format!("{at:.0}")
+}
+
+/// A span in its two largest units ("1h 5m").
+pub(super) fn span(seconds: i64) -> String {
+    let seconds = SignedDuration::from_secs(seconds.max(0)).as_secs();
+    let units = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
+    let mut rest = seconds;
+    let mut words = Vec::new();
+    for (unit, letter) in units {
+        if rest >= unit {
+            words.push(format!("{}{letter}", rest / unit));
+            rest %= unit;
+        }
+    }
+    words.truncate(2);
+    if words.is_empty() { "0s".to_owned() } else { words.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_told_in_two_units() {
+        for (seconds, words) in [(0, "0s"), (59, "59s"), (120, "2m"), (3_905, "1h 5m"), (90_061, "1d 1h")] {
+            assert_eq!(span(seconds), words);
+        }
+    }
+
+    #[test]
+    fn what_a_client_calls_itself_cannot_command_the_terminal() {
+        assert_eq!(clean("psql\u{1b}[2J"), "psql\u{fffd}[2J");
+    }
+}

@@ -1,0 +1,130 @@
+//! `tidegate policy`
+
+use std::{path::Path, process::ExitCode, sync::Arc};
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::{
+    args::Connection,
+    client::Api,
+    explain::offline_facts,
+    output::{clean, instant, show},
+};
+use crate::{
+    api::bodies::PolicyView,
+    control::{read_examples, read_policy},
+    policy::{Policy, PolicyFile, PolicyProblem, examples, parse},
+};
+
+pub(super) fn check(directory: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    let files = read_policy(directory).map_err(with_cause)?;
+    let parsed = parse(&files);
+    if json {
+        let problems = parsed.as_ref().err().map(|problems| told(problems)).unwrap_or_default();
+        let answer = json!({ "sound": parsed.is_ok(), "files": files.len(), "problems": problems });
+        println!("{}", serde_json::to_string_pretty(&answer)?);
+        return Ok(code(parsed.is_ok()));
+    }
+    match parsed {
+        Ok(policy) => print_sound(directory, &files, &policy),
+        Err(problems) => print_problems(&problems),
+    }
+}
+
+pub(super) fn test(directory: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    let files = read_policy(directory).map_err(with_cause)?;
+    let policy = match parse(&files) {
+        Ok(policy) => Arc::new(policy),
+        Err(problems) => return print_problems(&problems),
+    };
+    let examples = read_examples(directory).map_err(with_cause)?;
+    let report = examples::run(&examples, &policy, &[], &mut |text, place| {
+        offline_facts(text, &place.database, super::explain::USUAL_SERVER_VERSION)
+    });
+    if json {
+        let failures: Vec<_> = report.failures.iter().map(ToString::to_string).collect();
+        let answer = json!({
+            "good": report.is_good(), "passed": report.passed,
+            "failures": failures, "problems": told(&report.problems),
+        });
+        println!("{}", serde_json::to_string_pretty(&answer)?);
+        return Ok(code(report.is_good()));
+    }
+    for problem in &report.problems {
+        eprintln!("{problem}");
+    }
+    for failure in &report.failures {
+        eprintln!("{failure}");
+    }
+    let total = report.passed + report.failures.len();
+    println!("{} of {total} examples in {} files are as expected.", report.passed, examples.len());
+    if total == 0 && report.is_good() {
+        println!("Examples stand in files that end in .test.yaml, beside the policy.");
+    }
+    Ok(code(report.is_good()))
+}
+
+pub(super) async fn status(connection: &Connection) -> anyhow::Result<ExitCode> {
+    let status: PolicyView = Api::new(connection)?.get(&["policy"], &()).await?;
+    show(connection.json, &status, |it| {
+        print_status(it);
+        if let Some(rejected) = &it.rejected {
+            let at = instant(rejected.at);
+            println!("Refused at {at} (asked for by {}):\n{}", rejected.by, clean(&rejected.problem));
+        }
+    })
+}
+
+pub(super) async fn reload(connection: &Connection) -> anyhow::Result<ExitCode> {
+    let status: PolicyView = Api::new(connection)?.call(Method::POST, &["policy", "reload"]).await?;
+    show(connection.json, &status, print_status)
+}
+
+fn print_status(it: &PolicyView) {
+    let PolicyView { digest, files, loaded_at, loaded_by, snapshot, .. } = it;
+    println!("Policy {digest} ({files} files) is in force.");
+    println!("Loaded at {} (asked for by {loaded_by}); snapshot {snapshot}.", instant(*loaded_at));
+}
+
+fn print_sound(directory: &Path, files: &[PolicyFile], policy: &Policy) -> anyhow::Result<ExitCode> {
+    println!(
+        "{}: {} files, {} groups, {} principals, {} roles, {} standing grants, {} ceilings, {} routine rules: sound.",
+        directory.display(),
+        files.len(),
+        policy.groups.len(),
+        policy.principals.len(),
+        policy.roles.len(),
+        policy.standing.len(),
+        policy.ceilings.len(),
+        policy.routines.len()
+    );
+    if files.is_empty() {
+        println!("There is no policy file: nobody is known, and nothing is allowed but by grants.");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_problems(problems: &[PolicyProblem]) -> anyhow::Result<ExitCode> {
+    for problem in problems {
+        eprintln!("{}", clean(&problem.to_string()));
+    }
+    eprintln!("error: the policy is broken ({} problems): a gateway would not load it", problems.len());
+    Ok(ExitCode::FAILURE)
+}
+
+fn told(problems: &[PolicyProblem]) -> Vec<serde_json::Value> {
+    let each = problems.iter();
+    each.map(
+        |it| json!({ "path": it.path, "line": it.line, "column": it.column, "problem": it.kind.to_string() }),
+    )
+    .collect()
+}
+
+fn with_cause(error: crate::control::ControlError) -> anyhow::Error {
+    error.into()
+}
+
+fn code(good: bool) -> ExitCode {
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,212 @@
+//! From what is written to what is meant.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use serde_saphyr::Spanned;
+
+use super::{
+    error::{ConfigError, Problem},
+    limits::Limits,
+    nearest::nearest,
+    raw::{RawApi, RawConfig, RawListener},
+    settings::{
+        Api, Audit, Authentication, CertificateFiles, Config, Listener, ListenerTls, Log, TargetSettings,
+    },
+    targets,
+};
+
+/// The file that is read, and what its meaning depends on.
+pub(super) struct Place<'a> {
+    pub(super) file: &'a Path,
+    pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn new(file: &'a Path, environment: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { file, environment, warnings: Vec::new() }
+    }
+
+    /// A path that is relative to the file.
+    pub(super) fn beside(&self, path: &str) -> PathBuf {
+        self.file.parent().unwrap_or(Path::new("")).join(path)
+    }
+
+    pub(super) fn at(&self, line: u64, key: &str, problem: Problem) -> ConfigError {
+        ConfigError::Key { file: self.file.to_owned(), line, key: key.to_owned(), problem: Box::new(problem) }
+    }
+}
+
+impl fmt::Debug for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+/// The line that a value is written on.
+pub(super) fn line<T>(value: &Spanned<T>) -> u64 {
+    value.referenced.line()
+}
+
+/// Checks and completes what is written.
+pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, ConfigError> {
+    if raw.data_dir.value.is_empty() {
+        return Err(place.at(line(&raw.data_dir), "data_dir", Problem::Empty));
+    }
+    let data_dir = place.beside(&raw.data_dir.value);
+    let targets = targets::read(&mut place, &raw.targets)?;
+    let listeners = listeners(&place, raw, &targets)?;
+    let api = api(&place, &raw.api, &listeners)?;
+    let limits = Limits::read(&place, &raw.limits)?;
+    let audit = Audit {
+        path: data_dir.join(raw.audit.path.as_deref().unwrap_or("audit.jsonl")),
+        durability: raw.audit.durability,
+    };
+    Ok(Config {
+        file: place.file.to_owned(),
+        policies: place.beside(&raw.policies),
+        store: data_dir.join(&raw.store.sqlite),
+        audit,
+        data_dir,
+        listeners,
+        targets,
+        api,
+        limits,
+        log: Log { format: raw.log.format, level: raw.log.level },
+        warnings: place.warnings,
+    })
+}
+
+fn listeners(
+    place: &Place<'_>,
+    raw: &RawConfig,
+    targets: &[TargetSettings],
+) -> Result<Vec<Listener>, ConfigError> {
+    if raw.listeners.value.is_empty() {
+        return Err(place.at(line(&raw.listeners), "listeners", Problem::Empty));
+    }
+    let mut listeners: Vec<Listener> = Vec::new();
+    for entry in &raw.listeners.value {
+        let listener = listener(place, entry, targets)?;
+        if let Some(other) = listeners.iter().find(|other| collide(other.address, listener.address)) {
+            let other = format!("the listener on {}", other.address);
+            return Err(taken(
+                place,
+                line(&entry.value.address),
+                "listeners.address",
+                listener.address,
+                other,
+            ));
+        }
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+fn listener(
+    place: &Place<'_>,
+    entry: &Spanned<RawListener>,
+    targets: &[TargetSettings],
+) -> Result<Listener, ConfigError> {
+    let raw = &entry.value;
+    let address = address(place, "listeners.address", &raw.address, 6432)?;
+    if raw.targets.value.is_empty() {
+        return Err(place.at(line(&raw.targets), "listeners.targets", Problem::Empty));
+    }
+    let mut names = Vec::new();
+    for name in &raw.targets.value {
+        let target = known(place, name, targets)?;
+        if target.target.dialect != raw.dialect {
+            let problem = Problem::Dialect {
+                name: name.value.clone(),
+                target: target.target.dialect.as_str(),
+                listener: raw.dialect.as_str(),
+            };
+            return Err(place.at(line(name), "listeners.targets", problem));
+        }
+        names.push(target.target.name.clone());
+    }
+    let plaintext = raw.plaintext.as_ref().is_some_and(|plaintext| plaintext.value);
+    if raw.tls.is_none() && !plaintext {
+        return Err(place.at(line(entry), "listeners.tls", Problem::NoWayIn));
+    }
+    let authentication = raw
+        .authentication
+        .as_ref()
+        .map_or_else(Authentication::default, |authentication| authentication.value);
+    if authentication == Authentication::Cleartext && (raw.tls.is_none() || plaintext) {
+        let at = raw.authentication.as_ref().map_or_else(|| line(entry), line);
+        return Err(place.at(at, "listeners.authentication", Problem::CleartextWithoutTls));
+    }
+    let tls = raw.tls.as_ref().map(|tls| ListenerTls {
+        files: CertificateFiles { certificate: place.beside(&tls.certificate), key: place.beside(&tls.key) },
+        client_ca: tls.client_ca.as_ref().map(|path| place.beside(path)),
+    });
+    Ok(Listener { address, dialect: raw.dialect, targets: names, tls, plaintext, authentication })
+}
+
+fn known<'a>(
+    place: &Place<'_>,
+    name: &Spanned<String>,
+    targets: &'a [TargetSettings],
+) -> Result<&'a TargetSettings, ConfigError> {
+    let by_name: BTreeMap<&str, &TargetSettings> =
+        targets.iter().map(|target| (target.target.name.as_str(), target)).collect();
+    by_name.get(name.value.as_str()).copied().ok_or_else(|| {
+        let problem = Problem::UnknownTarget {
+            name: name.value.clone(),
+            nearest: nearest(&name.value, by_name.keys().copied()).map(str::to_owned),
+            known: by_name.keys().map(|known| (*known).to_owned()).collect(),
+        };
+        place.at(line(name), "listeners.targets", problem)
+    })
+}
+
+fn api(place: &Place<'_>, raw: &RawApi, listeners: &[Listener]) -> Result<Api, ConfigError> {
+    let tls = raw.tls.as_ref().map(|tls| CertificateFiles {
+        certificate: place.beside(&tls.certificate),
+        key: place.beside(&tls.key),
+    });
+    let (address, at) = match &raw.address {
+        Some(written) => (address(place, "api.address", written, DEFAULT_API.port())?, line(written)),
+        None => (DEFAULT_API, 0),
+    };
+    if tls.is_none() && !address.ip().is_loopback() {
+        let problem = Problem::ApiWithoutTls { address: address.to_string() };
+        return Err(place.at(at, "api.address", problem));
+    }
+    if let Some(other) = listeners.iter().find(|other| collide(other.address, address)) {
+        let other = format!("the listener on {}", other.address);
+        return Err(taken(place, at, "api.address", address, other));
+    }
+    Ok(Api { address, tls })
+}
+
+fn address(
+    place: &Place<'_>,
+    key: &str,
+    written: &Spanned<String>,
+    port: u16,
+) -> Result<SocketAddr, ConfigError> {
+    let problem = || Problem::Address { found: written.value.clone(), port };
+    written.value.parse().map_err(|_| place.at(line(written), key, problem()))
+}
+
+fn taken(place: &Place<'_>, line: u64, key: &str, address: SocketAddr, other: String) -> ConfigError {
+    place.at(line, key, Problem::AddressTwice { address: address.to_string(), other })
+}
+
+/// Whether two sockets cannot both listen. Port 0 takes any that is free.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    one.port() == other.port()
+        && one.port() != 0
+        && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
+}
+
+/// Where the API listens if nothing is written.
+const DEFAULT_API: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 6480);

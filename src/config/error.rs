@@ -1,0 +1,212 @@
+//! What can be wrong with a configuration.
+
+use std::{io, path::PathBuf};
+
+use crate::model::failure::{Classify, FailureClass};
+
+/// What can be wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("could not read \"{file}\": give the path of a tidegate.yaml that you may read")]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A key is missing, unknown or has a value that cannot be meant.
+    #[error("{file}:{line}: {key}: {problem}")]
+    Key {
+        /// The file.
+        file: PathBuf,
+        /// Line, from 1; 0 if it is not known.
+        line: u64,
+        /// The key, from the top with dots, or by its own name where the place tells the rest.
+        key: String,
+        /// What is wrong, and what to write.
+        problem: Box<Problem>,
+    },
+    /// A password file cannot be read.
+    #[error(
+        "{file}:{line}: password_file: could not read \"{password_file}\": create it with mode 0600, owned by the gateway's user"
+    )]
+    PasswordFile {
+        /// The file.
+        file: PathBuf,
+        /// Line, from 1.
+        line: u64,
+        /// The password file.
+        password_file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// What is wrong with a key, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The key is not known.
+    #[error("unknown key: {}", did_you_mean(nearest, known))]
+    UnknownKey {
+        /// The known key that is nearest to it, if one is near.
+        nearest: Option<&'static str>,
+        /// Those that are known there.
+        known: Vec<&'static str>,
+    },
+    /// The word is none of those known.
+    #[error("unknown value \"{found}\": write one of {}", known.join(", "))]
+    UnknownValue {
+        /// What is written.
+        found: String,
+        /// What may be.
+        known: Vec<&'static str>,
+    },
+    /// A key is missing.
+    #[error("missing key: write it in this block; docs/configuration.md says what it takes")]
+    Missing,
+    /// A key is written twice.
+    #[error("the key is written twice: keep one of them")]
+    Twice,
+    /// It is not YAML, or not of the right shape.
+    #[error("{message}")]
+    Shape {
+        /// The parser's words.
+        message: String,
+    },
+    /// A list or name must not be empty.
+    #[error("it is empty: write at least one")]
+    Empty,
+    /// Not an address.
+    #[error(
+        "\"{found}\" is not an address: write an IP address and a port, as in 127.0.0.1:{port} or [::1]:{port}"
+    )]
+    Address {
+        /// What is written.
+        found: String,
+        /// A port for the example.
+        port: u16,
+    },
+    /// Not an endpoint.
+    #[error("\"{found}\" is not an endpoint: write host and port, as in db.internal:5432")]
+    Endpoint {
+        /// What is written.
+        found: String,
+    },
+    /// An address is used twice.
+    #[error("address {address} is taken by {other}: give each its own port")]
+    AddressTwice {
+        /// The address.
+        address: String,
+        /// What has it.
+        other: String,
+    },
+    /// A name is used twice.
+    #[error("target \"{name}\" is there twice: give each its own name")]
+    TargetTwice {
+        /// The name.
+        name: String,
+    },
+    /// A listener names a target that does not exist.
+    #[error("unknown target \"{name}\": {}", did_you_mean_name(nearest, known))]
+    UnknownTarget {
+        /// The name.
+        name: String,
+        /// The nearest that exists, if one is near.
+        nearest: Option<String>,
+        /// Those that exist.
+        known: Vec<String>,
+    },
+    /// A target speaks another protocol than its listener.
+    #[error(
+        "target \"{name}\" speaks {target} and this listener {listener}: give it a listener of its own dialect"
+    )]
+    Dialect {
+        /// The target.
+        name: String,
+        /// What it speaks.
+        target: &'static str,
+        /// What the listener speaks.
+        listener: &'static str,
+    },
+    /// A name holds letters that names must not hold.
+    #[error("\"{name}\" is no name: write letters, digits, \"-\", \"_\" and \".\" only, at most 63")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// Nobody could connect.
+    #[error(
+        "nobody could connect: write tls with certificate and key, or plaintext: true for a trusted network"
+    )]
+    NoWayIn,
+    /// Passwords would cross the network in clear text.
+    #[error(
+        "cleartext sends passwords as they are and needs TLS: write tls, and plaintext: false, or authentication: scram"
+    )]
+    CleartextWithoutTls,
+    /// The API would be readable on the network.
+    #[error(
+        "{address} is not a loopback address and needs TLS: write api.tls with certificate and key, or address: 127.0.0.1:6480"
+    )]
+    ApiWithoutTls {
+        /// The address.
+        address: String,
+    },
+    /// A setting of TLS without TLS.
+    #[error("it has no effect with mode: disable; leave it out, or write mode: verify-full")]
+    WithoutTls,
+    /// A number is too small or too large.
+    #[error("{found} is out of bounds: write {least} to {most}")]
+    OutOfBounds {
+        /// What is written.
+        found: u64,
+        /// Least that may be.
+        least: u64,
+        /// Most that may be.
+        most: u64,
+    },
+    /// Messages smaller than statements.
+    #[error("a message must have room for a statement: write at least {statement_bytes}")]
+    MessageBelowStatement {
+        /// The limit of statements.
+        statement_bytes: usize,
+    },
+    /// An account has no password, or two.
+    #[error("write either password_file: PATH or password_env: NAME")]
+    PasswordSource,
+    /// A variable with a password is not set.
+    #[error("environment variable \"{variable}\" is not set or empty: set it for the gateway's process")]
+    PasswordVariable {
+        /// The variable.
+        variable: String,
+    },
+    /// A password file holds nothing.
+    #[error("\"{file}\" is empty: write the password into it")]
+    PasswordEmpty {
+        /// The password file.
+        file: PathBuf,
+    },
+}
+
+fn did_you_mean(nearest: &Option<&'static str>, known: &[&'static str]) -> String {
+    nearest.map_or_else(
+        || format!("write one of {}", known.join(", ")),
+        |key| format!("did you mean \"{key}\"?"),
+    )
+}
+
+fn did_you_mean_name(nearest: &Option<String>, known: &[String]) -> String {
+    nearest.as_ref().map_or_else(
+        || format!("write one of {}", known.join(", ")),
+        |name| format!("did you mean \"{name}\"?"),
+    )
+}
+
+impl Classify for ConfigError {
+    fn class(&self) -> FailureClass {
+        match self {
+            Self::Key { .. } | Self::PasswordFile { .. } | Self::Read { .. } => FailureClass::Configuration,
+        }
+    }
+}

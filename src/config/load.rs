@@ -1,0 +1,280 @@
+//! Reads a configuration file.
+
+use std::path::Path;
+
+use serde_saphyr::{Error, from_str};
+
+use super::{
+    check::{self, Place},
+    error::{ConfigError, Problem},
+    nearest::nearest,
+    raw::RawConfig,
+    settings::Config,
+};
+
+/// Reads, checks and completes the configuration in `file`.
+///
+/// `environment` gives the value of an environment variable; only those that the file names for secrets are asked.
+///
+/// # Errors
+/// `Read` if the file cannot be read; `PasswordFile` if a password cannot; `Key` for everything else, with line,
+/// key and what to write.
+pub fn load(file: &Path, environment: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
+    let raw = from_str::<RawConfig>(&text).map_err(|error| explain(file, &text, error.without_snippet()))?;
+    check::check(Place::new(file, &environment), &raw)
+}
+
+/// Says with key and line what the parser did not take.
+fn explain(file: &Path, text: &str, error: &Error) -> ConfigError {
+    let line = error.location().map_or(0, |location| location.line());
+    let (key, problem) = match error {
+        Error::SerdeUnknownField { field, expected, .. } => {
+            let near = nearest(field, expected.iter().copied());
+            (field.clone(), Problem::UnknownKey { nearest: near, known: expected.clone() })
+        }
+        Error::SerdeUnknownVariant { variant, expected, .. } => {
+            let known = expected.clone();
+            (key_of(text, line), Problem::UnknownValue { found: variant.clone(), known })
+        }
+        Error::SerdeMissingField { field, .. } => ((*field).to_owned(), Problem::Missing),
+        Error::DuplicateMappingKey { key, .. } => (key.clone().unwrap_or_default(), Problem::Twice),
+        other => (key_of(text, line), Problem::Shape { message: words(other) }),
+    };
+    ConfigError::Key { file: file.to_owned(), line, key, problem: Box::new(problem) }
+}
+
+/// The parser's words, without its picture of the file: a line of it could hold a secret.
+fn words(error: &Error) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+/// The last key that begins on a line.
+fn key_of(text: &str, line: u64) -> String {
+    let index = usize::try_from(line).unwrap_or_default().saturating_sub(1);
+    let line = text.lines().nth(index).unwrap_or_default();
+    let key = line.split_once(':').map_or(line, |(key, _)| key);
+    key.trim_start_matches(|letter: char| letter.is_whitespace() || letter == '-').trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::fs::PermissionsExt, path::PathBuf};
+
+    use super::*;
+    use crate::{
+        config::{Authentication, Limits, UpstreamTls},
+        model::{record::Durability, target::Lane},
+    };
+
+    const SMALL: &str = "\
+data_dir: data
+listeners:
+  - address: 127.0.0.1:6432
+    targets: [hr]
+    plaintext: true
+targets:
+  - name: hr
+    environment: prod
+    endpoint: db.internal:5432
+    accounts:
+      read: { user: reader, password_env: READER }
+";
+
+    fn load_text(text: &str) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tidegate.yaml");
+        std::fs::write(&file, text).unwrap();
+        load(&file, |name| (name == "READER").then(|| "s3cret".to_owned()))
+    }
+
+    /// The error that comes when `from` in the small configuration becomes `to`: its line, key and words.
+    fn refusal(from: &str, to: &str) -> String {
+        assert!(SMALL.contains(from), "{from}");
+        let error = load_text(&SMALL.replace(from, to)).unwrap_err().to_string();
+        assert!(!error.contains("s3cret"), "{error}");
+        error.split_once("tidegate.yaml:").unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn the_smallest_configuration_gets_the_documented_defaults() {
+        let config = load_text(SMALL).unwrap();
+        let base = config.file.parent().unwrap();
+        assert_eq!(config.data_dir, base.join("data"));
+        assert_eq!(config.store, base.join("data/tidegate.db"));
+        assert_eq!(config.audit.path, base.join("data/audit.jsonl"));
+        assert_eq!(config.audit.durability, Durability::Process);
+        assert_eq!(config.policies, base.join("policies"));
+        assert_eq!(config.api.address.to_string(), "127.0.0.1:6480");
+        assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.listeners[0].authentication, Authentication::Scram);
+        let target = &config.targets[0];
+        assert_eq!(target.tls, UpstreamTls::VerifyFull { ca: None, server_name: None });
+        assert_eq!(target.databases, None);
+        assert_eq!(target.pool.max_connections, 20);
+        assert_eq!(target.accounts.of(Lane::Admin).user, "reader");
+        assert_eq!(target.accounts.read.password.expose(), "s3cret");
+        assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    }
+
+    #[test]
+    fn the_example_loads_and_says_what_it_shows() {
+        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tidegate.example.yaml");
+        let config = load(&file, |_| Some("x".to_owned())).unwrap();
+        assert_eq!(config.data_dir, PathBuf::from("/var/lib/tidegate"));
+        assert_eq!(config.targets.len(), 2);
+        assert_eq!(config.targets[0].accounts.of(Lane::Admin).user, "tidegate_admin");
+        assert_eq!(config.limits, Limits::default());
+        assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_line_and_nearest_key() {
+        assert_eq!(
+            refusal("listeners:", "listners:"),
+            "2: listners: unknown key: did you mean \"listeners\"?"
+        );
+        assert_eq!(
+            refusal("password_env: READER", "password: s3cret"),
+            "11: password: unknown key: did you mean \"password_file\"?"
+        );
+        let strange = refusal("    environment: prod", "    environment: prod\n    colour: red");
+        assert!(strange.starts_with("9: colour: unknown key: write one of name, dialect"), "{strange}");
+    }
+
+    #[test]
+    fn a_missing_doubled_or_misshapen_key_is_named_with_its_line() {
+        assert!(refusal("    environment: prod\n", "").contains(": environment: missing key"));
+        let twice = refusal("data_dir: data\n", "data_dir: data\ndata_dir: other\n");
+        assert!(twice.starts_with("2: data_dir: the key is written twice"), "{twice}");
+        let shape = refusal("plaintext: true", "plaintext: perhaps");
+        assert!(shape.starts_with("5: plaintext: "), "{shape}");
+        let word = refusal("plaintext: true", "plaintext: true\n    authentication: md5");
+        assert_eq!(word, "6: authentication: unknown value \"md5\": write one of scram, cleartext");
+    }
+
+    #[test]
+    fn a_broken_line_is_not_shown_because_it_may_hold_a_secret() {
+        let error = refusal("password_env: READER }", "password_env: [s3cret }");
+        assert!(error.starts_with("11"), "{error}");
+    }
+
+    #[test]
+    fn cleartext_is_refused_wherever_it_could_cross_the_network_bare() {
+        let clear = "plaintext: true\n    authentication: cleartext";
+        assert!(refusal("plaintext: true", clear).starts_with("6: listeners.authentication: cleartext"));
+        let both = format!("tls: {{ certificate: a, key: b }}\n    {clear}");
+        assert!(refusal("plaintext: true", &both).starts_with("7: listeners.authentication: cleartext"));
+        let tls_only = "tls: { certificate: a, key: b }\n    authentication: cleartext";
+        assert!(load_text(&SMALL.replace("plaintext: true", tls_only)).is_ok());
+    }
+
+    #[test]
+    fn a_listener_without_tls_must_say_plaintext() {
+        assert!(refusal("    plaintext: true\n", "").contains("listeners.tls: nobody could connect"));
+    }
+
+    #[test]
+    fn an_api_off_loopback_needs_tls() {
+        let error = refusal("data_dir: data\n", "data_dir: data\napi: { address: \"10.0.0.1:6480\" }\n");
+        assert!(error.starts_with("2: api.address: 10.0.0.1:6480 is not a loopback address"), "{error}");
+        for fine in [
+            "api: { address: \"[::1]:6480\" }\n",
+            "api: { address: \"10.0.0.1:6480\", tls: { certificate: a, key: b } }\n",
+        ] {
+            assert!(load_text(&format!("{fine}{SMALL}")).is_ok(), "{fine}");
+        }
+    }
+
+    #[test]
+    fn a_listener_names_targets_that_exist() {
+        let error = refusal("targets: [hr]", "targets: [hrr]");
+        assert_eq!(error, "4: listeners.targets: unknown target \"hrr\": did you mean \"hr\"?");
+    }
+
+    #[test]
+    fn addresses_and_names_are_used_once() {
+        let second = "plaintext: true\n  - { address: \"0.0.0.0:6432\", targets: [hr], plaintext: true }";
+        assert!(
+            refusal("plaintext: true", second).starts_with("6: listeners.address: address 0.0.0.0:6432 is")
+        );
+        let api = "data_dir: data\napi: { address: \"127.0.0.1:6432\" }\n";
+        assert!(
+            refusal("data_dir: data\n", api).starts_with("2: api.address: address 127.0.0.1:6432 is taken")
+        );
+        let other = "plaintext: true\n  - { address: \"127.0.0.2:6432\", targets: [hr], plaintext: true }";
+        assert!(load_text(&SMALL.replace("plaintext: true", other)).is_ok());
+        let (_, target) = SMALL.split_once("targets:\n").unwrap();
+        let error = load_text(&format!("{SMALL}{target}")).unwrap_err().to_string();
+        assert!(error.contains(":12: targets.name: target \"hr\" is there twice"), "{error}");
+    }
+
+    #[test]
+    fn values_that_cannot_be_meant_are_refused_on_their_line() {
+        for (from, to, words) in [
+            ("127.0.0.1:6432", "localhost", "3: listeners.address: \"localhost\" is not an address"),
+            ("db.internal:5432", "db.internal", "9: targets.endpoint: \"db.internal\" is not an endpoint"),
+            ("db.internal:5432", "\"db.internal:0\"", "9: targets.endpoint: "),
+            ("name: hr", "name: h/r", "7: targets.name: \"h/r\" is no name"),
+            ("targets: [hr]", "targets: []", "4: listeners.targets: it is empty"),
+            ("data_dir: data", "data_dir: ''", "1: data_dir: it is empty"),
+            (", password_env: READER", "", "11: targets.accounts.read: write either password_file"),
+            ("READER", "OTHER", "11: targets.accounts.read.password_env: environment variable \"OTHER\""),
+            (
+                "data_dir: data",
+                "data_dir: data\nlimits: { sessions: 0 }",
+                "2: limits.sessions: 0 is out of bounds",
+            ),
+            (
+                "data_dir: data",
+                "data_dir: data\nlimits: { message_bytes: 2048 }",
+                "2: limits.message_bytes: a message must",
+            ),
+            (
+                "environment: prod",
+                "environment: prod\n    tls: { mode: disable, ca: x.crt }",
+                "9: targets.tls.ca: it has no effect",
+            ),
+            (
+                "environment: prod",
+                "environment: prod\n    databases: []",
+                "9: targets.databases: it is empty",
+            ),
+        ] {
+            let error = refusal(from, to);
+            assert!(error.starts_with(words), "{error}\nis not\n{words}");
+        }
+    }
+
+    #[test]
+    fn a_password_file_is_read_without_its_line_end_and_watched_for_readers() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tidegate.yaml");
+        let secret = folder.path().join("read.password");
+        std::fs::write(&file, SMALL.replace("password_env: READER", "password_file: read.password")).unwrap();
+        let missing = load(&file, |_| None).unwrap_err().to_string();
+        assert!(missing.contains(":11: password_file: could not read"), "{missing}");
+        for (mode, warnings) in [(0o600, 0), (0o640, 1), (0o604, 1)] {
+            std::fs::write(&secret, " a b \n").unwrap();
+            std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(mode)).unwrap();
+            let config = load(&file, |_| None).unwrap();
+            assert_eq!(config.targets[0].accounts.read.password.expose(), " a b ");
+            assert_eq!(config.warnings.len(), warnings, "{:?}", config.warnings);
+            assert!(!format!("{config:?}").contains(" a b "));
+        }
+        std::fs::write(&secret, "\n").unwrap();
+        let empty = load(&file, |_| None).unwrap_err().to_string();
+        assert!(empty.contains("is empty: write the password into it"), "{empty}");
+    }
+
+    #[test]
+    fn an_upstream_far_away_without_tls_is_warned_of() {
+        let bare = "environment: prod\n    tls: { mode: disable }";
+        let far = load_text(&SMALL.replace("environment: prod", bare)).unwrap();
+        assert_eq!(far.warnings.len(), 1);
+        let near = SMALL.replace("environment: prod", bare).replace("db.internal", "127.0.0.1");
+        assert!(load_text(&near).unwrap().warnings.is_empty());
+    }
+}

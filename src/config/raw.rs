@@ -1,0 +1,174 @@
+//! The configuration as written, with the lines it was written on.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::settings::{Authentication, LogFormat, LogLevel};
+use crate::model::{dialect::Dialect, record::Durability};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawConfig {
+    pub(super) data_dir: Spanned<String>,
+    pub(super) listeners: Spanned<Vec<Spanned<RawListener>>>,
+    pub(super) targets: Spanned<Vec<Spanned<RawTarget>>>,
+    #[serde(default = "policies")]
+    pub(super) policies: String,
+    #[serde(default)]
+    pub(super) store: RawStore,
+    #[serde(default)]
+    pub(super) audit: RawAudit,
+    #[serde(default)]
+    pub(super) api: RawApi,
+    #[serde(default)]
+    pub(super) limits: RawLimits,
+    #[serde(default)]
+    pub(super) log: RawLog,
+}
+
+fn policies() -> String {
+    "policies".to_owned()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawListener {
+    pub(super) address: Spanned<String>,
+    #[serde(default = "postgres")]
+    pub(super) dialect: Dialect,
+    pub(super) targets: Spanned<Vec<Spanned<String>>>,
+    pub(super) tls: Option<RawListenerTls>,
+    pub(super) plaintext: Option<Spanned<bool>>,
+    pub(super) authentication: Option<Spanned<Authentication>>,
+}
+
+const fn postgres() -> Dialect {
+    Dialect::Postgres
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawListenerTls {
+    pub(super) certificate: String,
+    pub(super) key: String,
+    pub(super) client_ca: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTarget {
+    pub(super) name: Spanned<String>,
+    #[serde(default = "postgres")]
+    pub(super) dialect: Dialect,
+    pub(super) environment: Spanned<String>,
+    #[serde(default)]
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) endpoint: Spanned<String>,
+    pub(super) databases: Option<Spanned<Vec<String>>>,
+    #[serde(default)]
+    pub(super) tls: RawUpstreamTls,
+    pub(super) accounts: RawAccounts,
+    #[serde(default)]
+    pub(super) pool: RawPool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawUpstreamTls {
+    #[serde(default)]
+    pub(super) mode: RawTlsMode,
+    pub(super) ca: Option<Spanned<String>>,
+    pub(super) server_name: Option<Spanned<String>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawTlsMode {
+    Disable,
+    #[default]
+    VerifyFull,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAccounts {
+    pub(super) read: Spanned<RawAccount>,
+    pub(super) write: Option<Spanned<RawAccount>>,
+    pub(super) admin: Option<Spanned<RawAccount>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAccount {
+    pub(super) user: Spanned<String>,
+    pub(super) password_file: Option<Spanned<String>>,
+    pub(super) password_env: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPool {
+    pub(super) max_connections: Option<Spanned<u64>>,
+    pub(super) wait_timeout_ms: Option<Spanned<u64>>,
+    pub(super) idle_timeout_s: Option<Spanned<u64>>,
+    pub(super) max_lifetime_s: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawStore {
+    pub(super) sqlite: String,
+}
+
+impl Default for RawStore {
+    fn default() -> Self {
+        Self { sqlite: "tidegate.db".to_owned() }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAudit {
+    pub(super) path: Option<String>,
+    #[serde(default)]
+    pub(super) durability: Durability,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawApi {
+    pub(super) address: Option<Spanned<String>>,
+    pub(super) tls: Option<RawCertificate>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCertificate {
+    pub(super) certificate: String,
+    pub(super) key: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLimits {
+    pub(super) statement_bytes: Option<Spanned<u64>>,
+    pub(super) nesting: Option<Spanned<u64>>,
+    pub(super) sessions: Option<Spanned<u64>>,
+    pub(super) sessions_per_principal: Option<Spanned<u64>>,
+    pub(super) login_timeout_ms: Option<Spanned<u64>>,
+    pub(super) prepared_statements: Option<Spanned<u64>>,
+    pub(super) prepared_bytes: Option<Spanned<u64>>,
+    pub(super) message_bytes: Option<Spanned<u64>>,
+    pub(super) facts_cache_bytes: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLog {
+    #[serde(default)]
+    pub(super) format: LogFormat,
+    #[serde(default)]
+    pub(super) level: LogLevel,
+}

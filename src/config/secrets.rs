@@ -1,0 +1,87 @@
+//! Passwords of accounts, from files and variables.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+use serde_saphyr::Spanned;
+use zeroize::Zeroize;
+
+use super::{
+    check::{Place, line},
+    error::{ConfigError, Problem},
+    raw::RawAccount,
+    settings::Account,
+};
+use crate::model::secret::Secret;
+
+/// Reads one account and its password.
+pub(super) fn account(
+    place: &mut Place<'_>,
+    key: &str,
+    raw: &Spanned<RawAccount>,
+) -> Result<Account, ConfigError> {
+    let user = raw.value.user.value.clone();
+    if user.is_empty() {
+        return Err(place.at(line(&raw.value.user), &format!("{key}.user"), Problem::Empty));
+    }
+    let password = match (&raw.value.password_file, &raw.value.password_env) {
+        (Some(file), None) => from_file(place, key, file)?,
+        (None, Some(variable)) => from_environment(place, key, variable)?,
+        (None, None) | (Some(_), Some(_)) => {
+            return Err(place.at(line(raw), key, Problem::PasswordSource));
+        }
+    };
+    Ok(Account { user, password })
+}
+
+fn from_file(
+    place: &mut Place<'_>,
+    key: &str,
+    file: &Spanned<String>,
+) -> Result<Secret<String>, ConfigError> {
+    let path = place.beside(&file.value);
+    let unreadable = |source| ConfigError::PasswordFile {
+        file: place.file.to_owned(),
+        line: line(file),
+        password_file: path.clone(),
+        source,
+    };
+    let mut text = fs::read_to_string(&path).map_err(unreadable)?;
+    // The line end that an editor puts there is no part of the password; anything else may be.
+    let password =
+        text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    let password = Secret::new(password.to_owned());
+    text.zeroize();
+    if password.expose().is_empty() {
+        return Err(place.at(
+            line(file),
+            &format!("{key}.password_file"),
+            Problem::PasswordEmpty { file: path },
+        ));
+    }
+    if readable_by_others(&path) {
+        place.warnings.push(format!(
+            "{}:{}: {key}.password_file: \"{}\" can be read by others: chmod 600 it",
+            place.file.display(),
+            line(file),
+            path.display()
+        ));
+    }
+    Ok(password)
+}
+
+fn from_environment(
+    place: &Place<'_>,
+    key: &str,
+    variable: &Spanned<String>,
+) -> Result<Secret<String>, ConfigError> {
+    (place.environment)(&variable.value).filter(|password| !password.is_empty()).map(Secret::new).ok_or_else(
+        || {
+            let problem = Problem::PasswordVariable { variable: variable.value.clone() };
+            place.at(line(variable), &format!("{key}.password_env"), problem)
+        },
+    )
+}
+
+fn readable_by_others(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o044 != 0)
+}

@@ -1,0 +1,249 @@
+//! The settings of one gateway, checked.
+
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+
+use super::limits::Limits;
+use crate::model::{
+    dialect::Dialect,
+    ids::{DatabaseName, TargetName},
+    record::Durability,
+    secret::Secret,
+    target::{Lane, Target},
+};
+
+/// The settings of one gateway.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file they come from.
+    pub file: PathBuf,
+    /// Where the gateway keeps what it writes.
+    pub data_dir: PathBuf,
+    /// Where clients connect; at least one.
+    pub listeners: Vec<Listener>,
+    /// The protected servers; at least one, names unique.
+    pub targets: Vec<TargetSettings>,
+    /// Directory of policy files.
+    pub policies: PathBuf,
+    /// The SQLite store.
+    pub store: PathBuf,
+    /// The audit log.
+    pub audit: Audit,
+    /// The administration API.
+    pub api: Api,
+    /// Bounds.
+    pub limits: Limits,
+    /// The process's own log.
+    pub log: Log,
+    /// What is allowed and should not be; to be logged at start.
+    pub warnings: Vec<String>,
+}
+
+/// Where clients connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// What is spoken there.
+    pub dialect: Dialect,
+    /// Targets reached through it, at least one; the first is the default.
+    pub targets: Vec<TargetName>,
+    /// Certificate of the gateway.
+    pub tls: Option<ListenerTls>,
+    /// Whether sessions without TLS are accepted.
+    pub plaintext: bool,
+    /// How clients show their password or token.
+    pub authentication: Authentication,
+}
+
+/// Certificate, key and whom to trust.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerTls {
+    /// Certificate chain and key.
+    pub files: CertificateFiles,
+    /// Authorities (PEM) of client certificates; without them none is asked for.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// A certificate chain and its key, PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// Certificate chain, the own one first.
+    pub certificate: PathBuf,
+    /// Private key.
+    pub key: PathBuf,
+}
+
+/// How clients show their password or token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Authentication {
+    /// SCRAM-SHA-256, with channel binding over TLS.
+    #[default]
+    Scram,
+    /// In clear text, over TLS only; for tools that send tokens.
+    Cleartext,
+}
+
+/// A protected server and how to reach it.
+#[derive(Clone, Debug)]
+pub struct TargetSettings {
+    /// What decisions need to know of it.
+    pub target: Target,
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// Databases that may be reached; `None` is any.
+    pub databases: Option<Vec<DatabaseName>>,
+    /// How the gateway trusts it.
+    pub tls: UpstreamTls,
+    /// The shared accounts.
+    pub accounts: Accounts,
+    /// Connections kept, per lane.
+    pub pool: Pool,
+}
+
+/// Host and port of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Name or address, without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// How the gateway trusts an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpstreamTls {
+    /// No TLS at all.
+    Disable,
+    /// TLS; certificate and name must be right.
+    VerifyFull {
+        /// Authorities (PEM); without them the system's.
+        ca: Option<PathBuf>,
+        /// The name in its certificate; without it the endpoint's host.
+        server_name: Option<String>,
+    },
+}
+
+/// The shared accounts of a target.
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    /// Of the read lane.
+    pub read: Account,
+    /// Of the write lane.
+    pub write: Option<Account>,
+    /// Of the admin lane.
+    pub admin: Option<Account>,
+}
+
+impl Accounts {
+    /// The account that serves `lane`: its own, else the next stronger, else the next weaker.
+    pub fn of(&self, lane: Lane) -> &Account {
+        match lane {
+            Lane::Read => &self.read,
+            Lane::Write => self.write.as_ref().or(self.admin.as_ref()).unwrap_or(&self.read),
+            Lane::Admin => self.admin.as_ref().or(self.write.as_ref()).unwrap_or(&self.read),
+        }
+    }
+}
+
+/// A user of the upstream.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its name.
+    pub user: String,
+    /// Its password.
+    pub password: Secret<String>,
+}
+
+/// Connections kept for one lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// At most so many, 1 to 10,000.
+    pub max_connections: u32,
+    /// A session waits so long for one.
+    pub wait_timeout: Duration,
+    /// An idle one is closed after it.
+    pub idle_timeout: Duration,
+    /// Any is closed after it, once it is idle.
+    pub max_lifetime: Duration,
+}
+
+/// The audit log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// The file.
+    pub path: PathBuf,
+    /// When a record counts as kept.
+    pub durability: Durability,
+}
+
+/// The administration API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Api {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// Its certificate; always there unless the address is a loopback one.
+    pub tls: Option<CertificateFiles>,
+}
+
+/// The process's own log, on standard error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    /// Its form.
+    pub format: LogFormat,
+    /// Its least level.
+    pub level: LogLevel,
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    #[default]
+    Text,
+}
+
+/// Least level of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Statements' texts may appear.
+    Debug,
+    /// Somebody must act.
+    Error,
+    /// Starts, stops, changes.
+    #[default]
+    Info,
+    /// Everything.
+    Trace,
+    /// Something is not as it should be.
+    Warn,
+}
+
+impl LogLevel {
+    /// The word of the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Error => "error",
+            Self::Info => "info",
+            Self::Trace => "trace",
+            Self::Warn => "warn",
+        }
+    }
+}

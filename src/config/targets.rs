@@ -1,0 +1,136 @@
+//! The protected servers.
+
+use std::time::Duration;
+
+use serde_saphyr::Spanned;
+
+use super::{
+    check::{Place, line},
+    error::{ConfigError, Problem},
+    limits::bounded,
+    raw::{RawPool, RawTarget, RawTlsMode, RawUpstreamTls},
+    secrets,
+    settings::{Accounts, Endpoint, Pool, TargetSettings, UpstreamTls},
+};
+use crate::model::{
+    ids::{DatabaseName, EnvironmentName, TargetName},
+    target::Target,
+};
+
+pub(super) fn read(
+    place: &mut Place<'_>,
+    raw: &Spanned<Vec<Spanned<RawTarget>>>,
+) -> Result<Vec<TargetSettings>, ConfigError> {
+    if raw.value.is_empty() {
+        return Err(place.at(line(raw), "targets", Problem::Empty));
+    }
+    let mut targets: Vec<TargetSettings> = Vec::new();
+    for entry in &raw.value {
+        let target = target(place, &entry.value)?;
+        if targets.iter().any(|other| other.target.name == target.target.name) {
+            let problem = Problem::TargetTwice { name: target.target.name.to_string() };
+            return Err(place.at(line(&entry.value.name), "targets.name", problem));
+        }
+        targets.push(target);
+    }
+    Ok(targets)
+}
+
+fn target(place: &mut Place<'_>, raw: &RawTarget) -> Result<TargetSettings, ConfigError> {
+    let endpoint = endpoint(place, &raw.endpoint)?;
+    let databases = match &raw.databases {
+        Some(databases) if databases.value.is_empty() || databases.value.iter().any(String::is_empty) => {
+            return Err(place.at(line(databases), "targets.databases", Problem::Empty));
+        }
+        Some(databases) => {
+            Some(databases.value.iter().map(|name| DatabaseName::from(name.as_str())).collect())
+        }
+        None => None,
+    };
+    let tls = tls(place, &raw.tls)?;
+    let local = endpoint.host == "localhost"
+        || endpoint.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    if tls == UpstreamTls::Disable && !local {
+        let warning = format!(
+            "{}:{}: targets.tls: \"{endpoint}\" is reached without TLS: write mode: verify-full",
+            place.file.display(),
+            line(&raw.endpoint)
+        );
+        place.warnings.push(warning);
+    }
+    let optional = |place: &mut Place<'_>, key, account: &Option<_>| {
+        account.as_ref().map(|account| secrets::account(place, key, account)).transpose()
+    };
+    let accounts = Accounts {
+        read: secrets::account(place, "targets.accounts.read", &raw.accounts.read)?,
+        write: optional(place, "targets.accounts.write", &raw.accounts.write)?,
+        admin: optional(place, "targets.accounts.admin", &raw.accounts.admin)?,
+    };
+    let target = Target {
+        name: TargetName::from(name(place, "targets.name", &raw.name)?),
+        dialect: raw.dialect,
+        environment: EnvironmentName::from(name(place, "targets.environment", &raw.environment)?),
+        labels: raw.labels.clone(),
+    };
+    Ok(TargetSettings { target, endpoint, databases, tls, accounts, pool: pool(place, &raw.pool)? })
+}
+
+/// A name that may stand in "target/database", in patterns and in metrics.
+fn name<'a>(place: &Place<'_>, key: &str, written: &'a Spanned<String>) -> Result<&'a str, ConfigError> {
+    let name = written.value.as_str();
+    let fine = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    if name.is_empty() || name.len() > 63 || !name.chars().all(fine) {
+        return Err(place.at(line(written), key, Problem::Name { name: name.to_owned() }));
+    }
+    Ok(name)
+}
+
+fn endpoint(place: &Place<'_>, written: &Spanned<String>) -> Result<Endpoint, ConfigError> {
+    let parts = written.value.rsplit_once(':').and_then(|(host, port)| {
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let host = if host.contains(':') { bare? } else { host };
+        let port: u16 = port.parse().ok().filter(|port| *port != 0)?;
+        let fine = |letter: char| !letter.is_whitespace() && !matches!(letter, '/' | '@' | '[' | ']');
+        (!host.is_empty() && host.chars().all(fine)).then(|| Endpoint { host: host.to_owned(), port })
+    });
+    parts.ok_or_else(|| {
+        place.at(line(written), "targets.endpoint", Problem::Endpoint { found: written.value.clone() })
+    })
+}
+
+fn tls(place: &Place<'_>, raw: &RawUpstreamTls) -> Result<UpstreamTls, ConfigError> {
+    match raw.mode {
+        RawTlsMode::Disable => {
+            for (key, written) in [("targets.tls.ca", &raw.ca), ("targets.tls.server_name", &raw.server_name)]
+            {
+                if let Some(written) = written {
+                    return Err(place.at(line(written), key, Problem::WithoutTls));
+                }
+            }
+            Ok(UpstreamTls::Disable)
+        }
+        RawTlsMode::VerifyFull => Ok(UpstreamTls::VerifyFull {
+            ca: raw.ca.as_ref().map(|path| place.beside(&path.value)),
+            server_name: raw.server_name.as_ref().map(|name| name.value.clone()),
+        }),
+    }
+}
+
+fn pool(place: &Place<'_>, raw: &RawPool) -> Result<Pool, ConfigError> {
+    let connections =
+        bounded(place, "targets.pool.max_connections", raw.max_connections.as_ref(), 20, 1, 10_000)?;
+    let wait =
+        bounded(place, "targets.pool.wait_timeout_ms", raw.wait_timeout_ms.as_ref(), 5_000, 1, 600_000)?;
+    let idle =
+        bounded(place, "targets.pool.idle_timeout_s", raw.idle_timeout_s.as_ref(), 300, 1, DAY_SECONDS)?;
+    let lifetime =
+        bounded(place, "targets.pool.max_lifetime_s", raw.max_lifetime_s.as_ref(), 3_600, 10, DAY_SECONDS)?;
+    Ok(Pool {
+        max_connections: u32::try_from(connections).unwrap_or(u32::MAX),
+        wait_timeout: Duration::from_millis(wait),
+        idle_timeout: Duration::from_secs(idle),
+        max_lifetime: Duration::from_secs(lifetime),
+    })
+}
+
+const DAY_SECONDS: u64 = 86_400;

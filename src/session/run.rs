@@ -1,0 +1,234 @@
+//! A session from its greeting to its end.
+
+use std::{pin::Pin, time::Duration};
+
+use bytes::BytesMut;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{
+    pump::Wake,
+    session::Session,
+    task::{Run, Task},
+    who::Doing,
+};
+use crate::{
+    model::{
+        record::{Outcome, Record, SessionEnd},
+        refusal::{Refusal, RefusalCode},
+    },
+    wire::{
+        WireError,
+        postgres::{
+            backend::{self, Severity},
+            ledger::Owed,
+        },
+    },
+};
+
+/// How a session ends.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The client said goodbye or went away.
+    ClientClosed,
+    /// The gateway ends it, and says why.
+    Fatal(Refusal),
+    /// A person, or the shutdown of the gateway, ends it.
+    Terminated,
+    /// The upstream connection is gone, or out of step.
+    Upstream(String),
+}
+
+impl From<WireError> for End {
+    fn from(error: WireError) -> Self {
+        let code = match error {
+            WireError::TooLarge { .. } => RefusalCode::ProgramLimitExceeded,
+            _ => RefusalCode::ProtocolViolation,
+        };
+        Self::Fatal(Refusal::new(code, error.to_string()))
+    }
+}
+
+impl End {
+    fn reason(&self) -> &str {
+        match self {
+            Self::ClientClosed => "client closed",
+            Self::Fatal(refusal) => &refusal.message,
+            Self::Terminated => "terminated",
+            Self::Upstream(_) => "upstream lost",
+        }
+    }
+}
+
+impl Session {
+    /// Serves the session until it ends, and cleans up behind it.
+    pub(super) async fn run(mut self) {
+        let end = match self.serve().await {
+            Ok(never) => match never {},
+            Err(end) => end,
+        };
+        tracing::debug!(session = %self.who.session, principal = %self.who.principal.name, ?end, "session over");
+        self.settle_lost();
+        self.cancel_if_running().await;
+        let written = self.record_ends().await;
+        if let Some(refusal) = self.farewell(&end, written.is_err()) {
+            let mut message = BytesMut::new();
+            backend::error_response(&mut message, Severity::Fatal, &refusal);
+            self.client.say_last(&message).await;
+        }
+        let busy = self.in_transaction() || !self.is_settled() || self.block.sent;
+        self.lanes.close(busy || matches!(end, End::Upstream(_)));
+        let record = Record::SessionEnd(SessionEnd {
+            session: self.who.session,
+            principal: &self.who.principal.name,
+            reason: end.reason(),
+            statements: self.who.statement_count(),
+        });
+        // The session is over whether this can be written or not; the log says itself that it cannot.
+        let _ = self.gate.audit.append_one(&record).await;
+    }
+
+    async fn serve(&mut self) -> Result<std::convert::Infallible, End> {
+        let mut timer: Option<Pin<Box<Sleep>>> = None;
+        loop {
+            self.receive().await?;
+            self.show_local();
+            self.record_ends().await?;
+            let is_idle = self.note_doing();
+            if self.draining && is_idle {
+                return Err(End::Terminated);
+            }
+            self.set_timer(&mut timer);
+            match self.wait(&mut timer).await {
+                Wake::Bytes => {}
+                Wake::ClientClosed => return Err(End::ClientClosed),
+                Wake::Signals(signals) => {
+                    if signals.terminate() {
+                        return Err(End::Terminated);
+                    }
+                    self.draining |= signals.drain();
+                    if signals.cancel() {
+                        self.cancel_running();
+                    }
+                    if signals.recheck() {
+                        self.recheck()?;
+                    }
+                }
+                Wake::Timer => {
+                    timer = None;
+                    self.recheck()?;
+                    self.send_idle_home(self.gate.limits.lease_idle);
+                }
+                Wake::UpstreamClosed(error) => self.on_upstream_closed(&error.to_string())?,
+            }
+            self.relay()?;
+        }
+    }
+
+    /// Notes what the session does, for others to see; true if it does nothing.
+    fn note_doing(&self) -> bool {
+        let doing = if !self.is_settled() || self.block.sent {
+            Doing::Active
+        } else if self.in_transaction() {
+            Doing::InTransaction
+        } else {
+            Doing::Idle
+        };
+        self.who.note(doing);
+        doing == Doing::Idle
+    }
+
+    /// The timer for whatever ends first: a grant on which something that runs rests, or the patience with an
+    /// idle connection.
+    fn set_timer(&self, timer: &mut Option<Pin<Box<Sleep>>>) {
+        let grant_end = self
+            .next_end()
+            .map(|end| end.duration_since(self.now()).max(SignedDuration::ZERO).unsigned_abs());
+        let idle = if self.is_settled() && !self.in_transaction() {
+            self.lanes.oldest_idle().map(|since| {
+                let patience = self.gate.limits.lease_idle + Duration::from_millis(1);
+                patience.saturating_sub(since.elapsed())
+            })
+        } else {
+            None
+        };
+        let Some(wait) = [grant_end, idle].into_iter().flatten().min() else {
+            *timer = None;
+            return;
+        };
+        let at = Instant::now() + wait.min(LONGEST_SLEEP);
+        match timer {
+            Some(timer)
+                if timer.deadline().saturating_duration_since(at) < SLACK
+                    && at.saturating_duration_since(timer.deadline()) < SLACK => {}
+            Some(timer) => timer.as_mut().reset(at),
+            None => *timer = Some(Box::pin(sleep_until(at))),
+        }
+    }
+
+    /// When something that runs, or that the open transaction did, has to be decided again.
+    fn next_end(&self) -> Option<Timestamp> {
+        let runs = self.ledger.iter().filter_map(|owed| match owed {
+            Owed::Query(Task::Run(run)) | Owed::Execute(Task::Run(run)) => Some(run),
+            _ => None,
+        });
+        runs.flat_map(Run::open)
+            .filter(|running| running.revoked.is_none())
+            .filter_map(|running| running.until)
+            .chain(self.transaction.until)
+            .min()
+    }
+
+    /// The upstream connection in use is gone. If nothing is lost with it, the session goes on with another.
+    fn on_upstream_closed(&mut self, reason: &str) -> Result<(), End> {
+        self.relay()?;
+        let lane = self.lanes.active();
+        let tied = self.lanes.sticky() == lane || self.held.has_holding();
+        if self.is_settled() && !self.in_transaction() && !self.block.sent && !tied {
+            if let Some(lane) = lane {
+                self.lanes.drop_lease(lane);
+                self.held.forget_lane(lane);
+            }
+            return Ok(());
+        }
+        Err(End::Upstream(reason.to_owned()))
+    }
+
+    /// What was sent and not answered is noted as lost, so that its record does not stay open.
+    fn settle_lost(&mut self) {
+        let upstream_pid = self.upstream_pid();
+        for owed in self.ledger.iter() {
+            let (Owed::Query(Task::Run(run)) | Owed::Execute(Task::Run(run))) = owed else { continue };
+            self.ended.extend(run.open().iter().map(|running| running.ended(Outcome::Lost, upstream_pid)));
+        }
+    }
+
+    fn farewell(&self, end: &End, log_failed: bool) -> Option<Refusal> {
+        match end {
+            End::ClientClosed => None,
+            End::Fatal(refusal) => Some(refusal.clone()),
+            End::Terminated => Some(
+                Refusal::new(RefusalCode::AdminShutdown, "the gateway ended this session")
+                    .with_detail(
+                        "An administrator ended it, the principal was disabled, or the gateway is stopping.",
+                    )
+                    .with_hint("Connect again."),
+            ),
+            // The upstream has said itself why it closes.
+            End::Upstream(_) if self.client.said_fatal && !log_failed => None,
+            End::Upstream(_) => Some(
+                Refusal::new(
+                    RefusalCode::ConnectionFailure,
+                    format!("the connection to target \"{}\" was lost", self.who.place.target),
+                )
+                .with_detail("Whether the statement that was running took effect is not known.")
+                .with_hint("Connect again; the gateway connects to the target by itself when it is back."),
+            ),
+        }
+    }
+}
+
+/// No timer sleeps longer, so that a step of the clock is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// Timers that are as near to one another as this are not set again.
+const SLACK: Duration = Duration::from_millis(1);
