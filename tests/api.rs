@@ -12,9 +12,11 @@ use std::{
 };
 
 use api_support::{Gateway, Home, POLICY, grant, is_kept_somewhere};
+use axum::{body::Body, http::Request};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tidegate::{control::ControlError, model::grant::GrantName, store::StoreError};
+use tower::ServiceExt;
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
@@ -456,6 +458,30 @@ async fn machines_see_health_readiness_and_metrics_without_a_key_on_loopback() {
     gateway.post("/grants", grant()).await;
     let metrics = gateway.raw(GET, "/metrics", None, None).await.text().await.unwrap();
     assert!(metrics.contains("tidegate_grants_live 1"), "{metrics}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn off_loopback_metrics_want_a_key_and_readiness_keeps_its_reasons() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let (_, read) = gateway.key("prometheus", &["read"]).await;
+    let (_, grants) = gateway.key("bot", &["grants"]).await;
+    let router = tidegate::api::router(gateway.parts.clone(), false);
+    let ask = |path: &str, key: Option<&str>| {
+        let mut request = Request::get(path);
+        if let Some(key) = key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        router.clone().oneshot(request.body(Body::empty()).unwrap())
+    };
+    for (key, status) in [(None, 401), (Some("tgk_wrong"), 401), (Some(&*grants), 403), (Some(&*read), 200)] {
+        assert_eq!(ask("/metrics", key).await.unwrap().status(), status, "{key:?}");
+    }
+    let ready = ask("/readyz", None).await.unwrap();
+    assert_eq!(ready.status(), 200);
+    let body = axum::body::to_bytes(ready.into_body(), 4096).await.unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), json!({ "ready": true }));
     gateway.stop().await;
 }
 

@@ -128,6 +128,7 @@ impl Home {
             audit,
             metrics,
         };
+        let kept = parts.clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
@@ -140,6 +141,7 @@ impl Home {
             key,
             sessions,
             up,
+            parts: kept,
             stop,
             running,
             client: Client::builder().no_proxy().build().unwrap(),
@@ -153,6 +155,7 @@ pub(crate) struct Gateway {
     pub(crate) key: String,
     pub(crate) sessions: Arc<FakeSessions>,
     pub(crate) up: Arc<AtomicBool>,
+    pub(crate) parts: ApiParts,
     stop: oneshot::Sender<()>,
     running: JoinHandle<()>,
     client: Client,
