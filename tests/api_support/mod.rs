@@ -1,4 +1,6 @@
 //! A gateway's control plane and API on a free port, over a store, an audit log and a policy of its own.
+// Two test files share it, and neither uses all of it.
+#![allow(dead_code)]
 
 use std::{
     collections::BTreeMap,
