@@ -291,6 +291,47 @@ async fn nothing_of_a_session_is_left_for_the_next() {
 }
 
 #[test]
+fn what_was_judged_read_only_cannot_write_whatever_the_session_set() {
+    let lab = lab!(Lab::usual());
+    // The hole in the analysis that must not matter: a routine that policy calls harmless, and that writes.
+    lab.superuser(
+        "CREATE TABLE touched (at timestamptz);
+         CREATE FUNCTION writes_out_of_sight() RETURNS text LANGUAGE sql SECURITY DEFINER VOLATILE
+         AS $$ INSERT INTO public.touched VALUES (now()); SELECT 'it wrote'::text $$",
+    );
+    let dana = lab.add("dana");
+    lab.grant("dana", "select", &[], 600);
+    for before in [
+        "",
+        "SET default_transaction_read_only = off;",
+        "SET SESSION default_transaction_read_only TO off;",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE;",
+        "SELECT set_config('default_transaction_read_only', 'off', false);",
+        "RESET default_transaction_read_only;",
+        "RESET ALL;",
+        "DISCARD ALL;",
+        "SET default_transaction_read_only TO DEFAULT;",
+        "BEGIN;",
+        "BEGIN READ WRITE;",
+        "BEGIN; SET TRANSACTION READ WRITE;",
+        "BEGIN; SET LOCAL transaction_read_only = off;",
+        "BEGIN; SELECT set_config('transaction_read_only', 'off', true);",
+        "BEGIN; COMMIT AND CHAIN;",
+        "PREPARE p AS SELECT public.writes_out_of_sight(); SET default_transaction_read_only = off; EXECUTE p;",
+        "SET default_transaction_read_only = off; \\; SET application_name = 'x';",
+    ] {
+        let out = dana.psql(&format!("{before} SELECT public.writes_out_of_sight(); COMMIT;"));
+        assert!(!out.contains("it wrote"), "{before}: {out}");
+    }
+    assert_eq!(lab.superuser("SELECT count(*) FROM touched"), "0");
+    // Who may write does, through the same function.
+    let full = lab.add_full();
+    let out = full.psql("BEGIN; SELECT public.writes_out_of_sight(); COMMIT;");
+    assert!(out.contains("it wrote"), "{out}");
+    assert_eq!(lab.superuser("SELECT count(*) FROM touched"), "1");
+}
+
+#[test]
 fn the_log_has_every_statement_with_its_decision() {
     let lab = lab!(Lab::usual());
     let dana = lab.add("dana");
