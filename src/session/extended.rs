@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{
     held::{Portal, Prepared},
-    judge::{Refused, no_cursor, several_statements},
+    judge::{Refused, no_portal, several_statements},
     names::Names,
     receive::Flow,
     session::Session,
@@ -36,6 +36,10 @@ impl Session {
             return Flow::Done;
         }
         if self.must_wait() {
+            return self.wait_for_replies();
+        }
+        // Whether a name that is being made will be there is known when its replies have come.
+        if !name.is_empty() && self.held.prepared(name).is_some() && !self.is_settled() {
             return self.wait_for_replies();
         }
         self.renew_catalog().await;
@@ -99,6 +103,9 @@ impl Session {
         }
         self.renew_catalog().await;
         if !portal.is_empty() && self.held.portal(portal).is_some() {
+            if !self.is_settled() {
+                return self.wait_for_replies();
+            }
             let message = format!("cursor \"{portal}\" already exists");
             return self.refuse(Refusal::new(RefusalCode::DuplicateCursor, message));
         }
@@ -109,7 +116,8 @@ impl Session {
             Ok(does) => does,
             Err(refusal) => return self.refuse(refusal),
         };
-        let text = self.held.prepared(statement).map(|slot| Arc::clone(&slot.prepared.text)).unwrap_or_default();
+        let text =
+            self.held.prepared(statement).map(|slot| Arc::clone(&slot.prepared.text)).unwrap_or_default();
         let permit = match self.decide(&does) {
             Ok(permit) => permit,
             Err(refused) => {
@@ -137,7 +145,7 @@ impl Session {
         if self.must_wait() {
             return self.wait_for_replies();
         }
-        let Some(bound) = self.held.portal(portal).cloned() else { return self.refuse(no_cursor(portal)) };
+        let Some(bound) = self.held.portal(portal).cloned() else { return self.refuse(no_portal(portal)) };
         let permit = match self.decide(&bound.does) {
             Ok(permit) => permit,
             Err(refused) => {
@@ -147,7 +155,7 @@ impl Session {
         };
         // A portal lives where it was bound: on another connection the server does not know it.
         if self.lanes.active() != Some(bound.lane) || permit.lane() > bound.lane {
-            return self.refuse(no_cursor(portal));
+            return self.refuse(no_portal(portal));
         }
         let mut started = match self.record_start(&[(&bound.text, &bound.does, &permit)]).await {
             Ok(started) => started,
@@ -175,7 +183,7 @@ impl Session {
         let (does, statement) = match named {
             Named::Portal(name) => match self.held.portal(name) {
                 Some(portal) => (Arc::clone(&portal.does), None),
-                None => return self.refuse(no_cursor(name)),
+                None => return self.refuse(no_portal(name)),
             },
             Named::Statement(name) => match self.prepared_does(name) {
                 Ok(does) => (does, Some(name)),
@@ -377,7 +385,14 @@ impl Session {
 type Does = Arc<[Arc<Facts>]>;
 
 /// The Parse as it goes out; see [`super::simple::written_for`].
-fn parse_message(lane: Lane, frame: &Frame, name: &str, query: &str, types: &[u8], does: &[Arc<Facts>]) -> Bytes {
+fn parse_message(
+    lane: Lane,
+    frame: &Frame,
+    name: &str,
+    query: &str,
+    types: &[u8],
+    does: &[Arc<Facts>],
+) -> Bytes {
     let asks = does.first().filter(|facts| lane == Lane::Read && asks_read_write(facts));
     let Some(facts) = asks else { return Bytes::copy_from_slice(frame.bytes()) };
     let mut written = query.to_owned();

@@ -150,7 +150,8 @@ impl Held {
     /// Its Parse failed on the connection of `lane`. If it was the client's own and no connection has it, it is
     /// let go, unless another statement has taken its name since.
     pub(super) fn failed(&mut self, name: &str, prepared: &Arc<Prepared>, lane: Lane, own: bool) {
-        let Some(slot) = self.prepared.get_mut(name).filter(|slot| Arc::ptr_eq(&slot.prepared, prepared)) else {
+        let Some(slot) = self.prepared.get_mut(name).filter(|slot| Arc::ptr_eq(&slot.prepared, prepared))
+        else {
             return;
         };
         if let Some(on) = slot.on.get_mut(lane as usize) {

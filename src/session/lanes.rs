@@ -110,18 +110,15 @@ impl Lanes {
         }
     }
 
-    /// The lanes on which there is a connection.
-    pub(super) fn open(&self) -> impl Iterator<Item = Lane> {
-        Lane::ALL.into_iter().filter(|lane| self.leases.get(*lane as usize).is_some_and(Option::is_some))
-    }
-
     /// Whether the connection of `lane` is in use, with these settings, and need not be told anything before a
     /// statement.
     pub(super) fn is_ready(&self, lane: Lane, read_only: bool, settings: u64) -> bool {
         let borrowed = self.leases.get(lane as usize).and_then(Option::as_ref);
         self.active == Some(lane)
             && borrowed.is_some_and(|it| {
-                (lane == Lane::Read || it.read_only == read_only) && it.settings == settings && it.stale.is_empty()
+                (lane == Lane::Read || it.read_only == read_only)
+                    && it.settings == settings
+                    && it.stale.is_empty()
             })
     }
 
@@ -304,7 +301,8 @@ fn sets_untold_path(facts: &Facts) -> bool {
 }
 
 fn too_weak(needed: Lane, lane: Lane) -> Refusal {
-    let message = format!("this transaction is on the {lane} lane, and the statement needs the {needed} lane");
+    let message =
+        format!("this transaction is on the {lane} lane, and the statement needs the {needed} lane");
     Refusal::new(RefusalCode::ReadOnlyTransaction, message)
         .with_detail("A transaction keeps the lane that the grants at its beginning allowed.")
         .with_hint("End the transaction (ROLLBACK) and begin it again.")

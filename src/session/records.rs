@@ -13,9 +13,7 @@ use crate::{
     model::{
         facts::Facts,
         ids::StatementId,
-        record::{
-            DecisionRecord, Fingerprint, Outcome, Record, StatementEnd, StatementStart, TouchedObject,
-        },
+        record::{DecisionRecord, Fingerprint, Outcome, Record, StatementEnd, StatementStart, TouchedObject},
         refusal::{Missing, Refusal, RefusalCode},
     },
     policy::Permit,

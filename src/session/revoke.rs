@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{
-    judge::Refused,
-    run::End,
-    session::Session,
-    task::Task,
-};
+use super::{judge::Refused, run::End, session::Session, task::Task};
 use crate::{
-    model::{facts::Facts, refusal::{Refusal, RefusalCode}},
+    model::{
+        facts::Facts,
+        refusal::{Refusal, RefusalCode},
+    },
     upstream::Setup,
     wire::postgres::{
         backend::{self, TransactionStatus},

@@ -55,10 +55,13 @@ impl Session {
         if judged.iter().any(|judged| judged.verdict.is_err()) {
             let recorded = self.record_refusals(&judged).await;
             let first = judged.into_iter().find_map(|judged| judged.verdict.err());
-            self.refuse_query(recorded.err().or(first.map(|refused| refused.refusal)).unwrap_or_else(nothing_known));
+            self.refuse_query(
+                recorded.err().or(first.map(|refused| refused.refusal)).unwrap_or_else(nothing_known),
+            );
             return Flow::Done;
         }
-        let allowed = judged.into_iter().filter_map(|it| Some((it.text, it.does, it.verdict.ok()?))).collect();
+        let allowed =
+            judged.into_iter().filter_map(|it| Some((it.text, it.does, it.verdict.ok()?))).collect();
         self.run_query(text, allowed).await;
         Flow::Done
     }
@@ -173,7 +176,10 @@ impl Session {
 /// taken at once, because neither can be moved later.
 pub(super) fn opens_or_ties(facts: &Facts) -> bool {
     matches!(facts.transaction, TransactionEffect::Begin { .. } | TransactionEffect::SetModes { .. })
-        || matches!(facts.transaction, TransactionEffect::Commit { chain: true } | TransactionEffect::Rollback { chain: true })
+        || matches!(
+            facts.transaction,
+            TransactionEffect::Commit { chain: true } | TransactionEffect::Rollback { chain: true }
+        )
         || super::task::pins(facts)
 }
 

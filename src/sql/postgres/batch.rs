@@ -6,7 +6,7 @@ use pg_query::protobuf::RawStmt;
 
 use crate::{
     model::{
-        facts::{AccessMode, Facts, SessionEffect, TransactionEffect, Unanalyzable},
+        facts::{AccessMode, Facts, Runs, SessionEffect, TransactionEffect, Unanalyzable},
         ids::Ident,
         name_context::{NameContext, SearchPath},
         object::Object,
@@ -119,7 +119,7 @@ impl Names {
                 self.context.temporary = Arc::new(BTreeSet::new());
             }
         }
-        if facts.runs.is_some() {
+        if matches!(facts.runs, Some(Runs::Prepared { explain: false, .. })) {
             // What runs by name may set settings: only the session knows its text.
             self.context.search_path = SearchPath::Unknown;
         }

@@ -25,6 +25,8 @@ mod setting;
 mod statement;
 mod structured;
 mod syntax_error;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod types;
 mod walk;
