@@ -37,6 +37,8 @@ pub(super) struct Walk<'n> {
     pub(super) own_schema: Option<Ident>,
     /// Columns named so far; tells whether an expression shows anything of a row.
     pub(super) columns_seen: usize,
+    /// A function stands in FROM: its alias may be a plain value.
+    pub(super) values_in_from: bool,
     /// Places of the calls that run exactly once if the statement runs.
     pub(super) runs_once: Vec<i32>,
     /// The setting that the column `name` stands for in a query on pg_settings.
@@ -68,6 +70,7 @@ impl<'n> Walk<'n> {
             ctes: Vec::new(),
             own_schema: None,
             columns_seen: 0,
+            values_in_from: false,
             runs_once: Vec::new(),
             only_setting: None,
             found: Found::default(),
