@@ -1,20 +1,16 @@
-//! The administration API over real HTTP, its store, its audit records, and the command line that speaks to it.
+//! The administration API over real HTTP, its store, and its audit records.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod api_support;
 
-use std::{
-    io::Write,
-    os::unix::fs::PermissionsExt,
-    process::{Command, Output, Stdio},
-    sync::atomic::Ordering,
-    time::Duration,
-};
+use std::{os::unix::fs::PermissionsExt, sync::atomic::Ordering, time::Duration};
 
 use api_support::{Gateway, Home, POLICY, grant, is_kept_somewhere};
+use axum::{body::Body, http::Request};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tidegate::{control::ControlError, model::grant::GrantName, store::StoreError};
+use tower::ServiceExt;
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
@@ -460,6 +456,30 @@ async fn machines_see_health_readiness_and_metrics_without_a_key_on_loopback() {
 }
 
 #[tokio::test]
+async fn off_loopback_metrics_want_a_key_and_readiness_keeps_its_reasons() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let (_, read) = gateway.key("prometheus", &["read"]).await;
+    let (_, grants) = gateway.key("bot", &["grants"]).await;
+    let router = tidegate::api::router(gateway.parts.clone(), false);
+    let ask = |path: &str, key: Option<&str>| {
+        let mut request = Request::get(path);
+        if let Some(key) = key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        router.clone().oneshot(request.body(Body::empty()).unwrap())
+    };
+    for (key, status) in [(None, 401), (Some("tgk_wrong"), 401), (Some(&*grants), 403), (Some(&*read), 200)] {
+        assert_eq!(ask("/metrics", key).await.unwrap().status(), status, "{key:?}");
+    }
+    let ready = ask("/readyz", None).await.unwrap();
+    assert_eq!(ready.status(), 200);
+    let body = axum::body::to_bytes(ready.into_body(), 4096).await.unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), json!({ "ready": true }));
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_request_of_the_wrong_shape_is_told_what_is_wrong() {
     let home = Home::new();
     let gateway = home.start().await;
@@ -505,84 +525,4 @@ async fn the_first_start_writes_an_administrators_key_that_only_its_owner_reads(
     assert_ne!(gateway.key, first);
     gateway.get("/keys").await;
     gateway.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_command_line_does_all_of_it_through_the_api() {
-    let home = Home::new();
-    let gateway = home.start().await;
-    let run = |arguments: &[&str], input: &str| tidegate(&home, &gateway.base, arguments, input);
-    let told = |output: &Output| String::from_utf8(output.stdout.clone()).unwrap();
-
-    let added = run(&["user", "add", "eve", "--group", "developers", "--password-stdin"], "correct horse\n");
-    assert!(added.status.success(), "{added:?}");
-    assert!(gateway.control.snapshot().load().principal("eve").unwrap().credentials.password.is_some());
-    let made = run(
-        &[
-            "grant",
-            "create",
-            "--to",
-            "eve",
-            "--target",
-            "hr",
-            "--database",
-            "hr_prod",
-            "--table",
-            "public.employee",
-            "--permission",
-            "select",
-            "--for",
-            "2m",
-            "--reason",
-            "INC-42",
-        ],
-        "",
-    );
-    assert!(told(&made).contains("eve may select on public.employee in hr/hr_prod until "), "{made:?}");
-    let listed = run(&["grant", "list", "--json"], "");
-    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
-    let id = listed["grants"][0]["id"].as_str().unwrap();
-    assert!(told(&run(&["grant", "list"], "")).contains(id));
-    assert!(run(&["grant", "revoke", id, "--reason", "done"], "").status.success());
-    assert!(told(&run(&["grant", "list"], "")).contains("There are no grants."));
-    let token = run(&["token", "create", "--for", "eve", "--ttl", "8h"], "");
-    assert!(told(&token).starts_with("tgt_") && told(&token).lines().count() == 1, "{token:?}");
-    for list in
-        [["user", "list"], ["token", "list"], ["key", "list"], ["session", "list"], ["policy", "status"]]
-    {
-        let listed = run(&list, "");
-        assert!(listed.status.success() && !listed.stdout.is_empty(), "{list:?}: {listed:?}");
-    }
-    let denied = run(&["explain-access", "--as", "eve", "--target", "hr", "SELECT * FROM employee"], "");
-    assert_eq!(denied.status.code(), Some(1));
-    assert!(told(&denied).contains("ERROR 42501"), "{denied:?}");
-    let log = home.path("audit.jsonl");
-    let verified = run(&["audit", "verify", log.to_str().unwrap()], "");
-    assert!(told(&verified).contains("The log is whole."), "{verified:?}");
-
-    let refused = run(&["grant", "revoke", NO_ID, "--reason", "x"], "");
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("there is no grant"), "{refused:?}");
-    assert_eq!(run(&["grant", "create", "--to", "eve"], "").status.code(), Some(2));
-    let unreachable = tidegate(&home, "http://127.0.0.1:1", &["grant", "list"], "");
-    assert!(String::from_utf8_lossy(&unreachable.stderr).contains("TIDEGATE_API"), "{unreachable:?}");
-    let plain = tidegate(&home, "http://gate.example", &["grant", "list"], "");
-    assert!(String::from_utf8_lossy(&plain.stderr).contains("use https"), "{plain:?}");
-    gateway.stop().await;
-}
-
-fn tidegate(home: &Home, api: &str, arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
-        .args(arguments)
-        .env_remove("TIDEGATE_KEY")
-        .env_remove("TIDEGATE_CA")
-        .env("TIDEGATE_API", api)
-        .env("TIDEGATE_KEY_FILE", home.path("admin.key"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
 }

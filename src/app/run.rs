@@ -200,6 +200,10 @@ async fn measure(control: Control, gate: Arc<Gate>) {
     loop {
         seconds.tick().await;
         control.measure();
+        let (hits, misses) = gate.facts.hits_and_misses();
+        let facts = &gate.metrics.facts;
+        facts.hits.inc_by(hits.saturating_sub(facts.hits.get()));
+        facts.misses.inc_by(misses.saturating_sub(facts.misses.get()));
         gate.metrics.facts.entries.set(i64::try_from(gate.facts.len()).unwrap_or(i64::MAX));
     }
 }

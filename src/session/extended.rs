@@ -1,12 +1,12 @@
 //! The extended query protocol: Parse, Bind, Describe, Execute, Close, Flush, Sync, in pipelines of any length.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    held::{Portal, Prepared},
-    judge::{Refused, no_portal, several_statements},
+    held::{Does, Portal, Prepared},
+    judge::{Refused, Verdict, no_portal, several_statements},
     names::Names,
     receive::Flow,
     session::Session,
@@ -43,9 +43,10 @@ impl Session {
             return self.wait_for_replies();
         }
         self.renew_catalog().await;
-        let (does, permit) = match self.judge_parse(name, query) {
-            Ok(judged) => judged,
-            Err((does, refused)) => {
+        let (does, verdict) = self.judge_parse(name, query);
+        let permit = match verdict {
+            Ok(permit) => permit,
+            Err(refused) => {
                 self.refuse_statement(query, &does, refused).await;
                 return Flow::Done;
             }
@@ -69,28 +70,29 @@ impl Session {
         Flow::Done
     }
 
-    fn judge_parse(&mut self, name: &str, query: &str) -> Result<(Does, Permit), (Does, Refused)> {
+    fn judge_parse(&mut self, name: &str, query: &str) -> (Does, Verdict) {
         let nothing = || -> Does { Arc::from([]) };
         if !name.is_empty() && self.held.prepared(name).is_some() {
             let message = format!("prepared statement \"{name}\" already exists");
-            return Err((nothing(), Refusal::new(RefusalCode::DuplicateStatement, message).into()));
+            return (nothing(), Err(Refusal::new(RefusalCode::DuplicateStatement, message).into()));
         }
-        let room = self.held.room_for(query.len());
-        room.map_err(|refusal| (nothing(), refusal.into()))?;
-        let analysis = self.analyze(query).map_err(|refused| (nothing(), refused))?;
+        if let Err(refusal) = self.held.room_for(query.len()) {
+            return (nothing(), Err(refusal.into()));
+        }
+        let analysis = match self.analyze(query) {
+            Ok(analysis) => analysis,
+            Err(refused) => return (nothing(), Err(refused)),
+        };
         let does = match &*analysis {
             [] => analysis,
-            [facts] => {
-                let facts = Arc::clone(facts);
-                let found = self.with_what_it_runs(&facts);
-                found.map_err(|refusal| (Arc::from([facts]), refusal.into()))?
-            }
-            _ => return Err((analysis, several_statements().into())),
+            [facts] => match self.with_what_it_runs(&Arc::clone(facts)) {
+                Ok(does) => does,
+                Err(refusal) => return (analysis, Err(refusal.into())),
+            },
+            _ => return (analysis, Err(several_statements().into())),
         };
-        match self.decide(&does) {
-            Ok(permit) => Ok((does, permit)),
-            Err(refused) => Err((does, refused)),
-        }
+        let verdict = self.decide(&does);
+        (does, verdict)
     }
 
     /// One Bind: judged again, because the statement may have been prepared long ago, and binding plans it.
@@ -145,6 +147,7 @@ impl Session {
         if self.must_wait() {
             return self.wait_for_replies();
         }
+        let received = Instant::now();
         let Some(bound) = self.held.portal(portal).cloned() else { return self.refuse(no_portal(portal)) };
         let permit = match self.decide(&bound.does) {
             Ok(permit) => permit,
@@ -167,6 +170,7 @@ impl Session {
             let sent = lease.send_statement(frame.bytes(), &permit, &receipt);
             debug_assert!(sent.is_ok(), "{sent:?}");
         }
+        self.metrics.gate_seconds.observe(received.elapsed().as_secs_f64());
         self.note_sent();
         self.ledger.push(Owed::Execute(Task::Run(Run::one(running))));
         Flow::Done
@@ -380,9 +384,6 @@ impl Session {
         self.held.deallocate(name);
     }
 }
-
-/// A statement's facts with those of what it runs.
-type Does = Arc<[Arc<Facts>]>;
 
 /// The Parse as it goes out; see [`super::simple::written_for`].
 fn parse_message(

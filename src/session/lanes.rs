@@ -144,7 +144,7 @@ impl Lanes {
     pub(super) fn send_home(&mut self, before: Instant) -> Vec<Lane> {
         let mut sent = Vec::new();
         for lane in Lane::ALL {
-            if Some(lane) == self.sticky || !self.borrowed(lane).is_some_and(|it| it.used_at <= before) {
+            if Some(lane) == self.sticky || self.borrowed(lane).is_none_or(|it| it.used_at > before) {
                 continue;
             }
             if let Some(borrowed) = self.at(lane).and_then(Option::take) {
@@ -246,6 +246,7 @@ impl Session {
         borrowed.lease.run_setup(&setups, SETUP_TIMEOUT).await?;
         borrowed.settings = version;
         borrowed.read_only = false;
+        self.held.forget_unnamed(lane);
         Ok(())
     }
 
@@ -261,6 +262,7 @@ impl Session {
         }
         let made = borrowed.lease.run_setup(&[Setup::ReadOnly(read_only)], SETUP_TIMEOUT).await;
         borrowed.read_only = read_only;
+        self.held.forget_unnamed(lane);
         made.map_err(|error| {
             self.lanes.drop_lease(lane);
             refusal_of(&error)

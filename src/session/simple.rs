@@ -1,6 +1,6 @@
 //! The simple query protocol: one text, any number of statements, all or nothing.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use bytes::BytesMut;
 
@@ -38,6 +38,7 @@ impl Session {
         if !self.is_settled() {
             return self.wait_for_replies();
         }
+        let received = Instant::now();
         self.renew_catalog().await;
         let judged = match self.judge_batch(text) {
             Ok(judged) => judged,
@@ -62,11 +63,11 @@ impl Session {
         }
         let allowed =
             judged.into_iter().filter_map(|it| Some((it.text, it.does, it.verdict.ok()?))).collect();
-        self.run_query(text, allowed).await;
+        self.run_query(text, allowed, received).await;
         Flow::Done
     }
 
-    async fn run_query(&mut self, text: &str, allowed: Vec<Allowed>) {
+    async fn run_query(&mut self, text: &str, allowed: Vec<Allowed>, received: Instant) {
         let lane = match self.lane_of_batch(&allowed) {
             Ok(lane) => lane,
             Err(refusal) => return self.refuse_batch(allowed, refusal).await,
@@ -98,6 +99,7 @@ impl Session {
         let strongest = allowed.iter().map(|(_, _, permit)| permit).max_by_key(|permit| permit.lane());
         if let (Some(permit), Some(receipt)) = (strongest, receipts.first()) {
             self.send_batch(&message, permit, receipt);
+            self.metrics.gate_seconds.observe(received.elapsed().as_secs_f64());
         }
         self.block.sent = false;
         self.ledger.push(Owed::Query(Task::Run(Run { statements, over: 0 })));

@@ -63,6 +63,11 @@ impl FactsCache {
         answer
     }
 
+    /// Answers that were there, and answers that had to be worked out, since it was made.
+    pub fn hits_and_misses(&self) -> (u64, u64) {
+        (self.answers.hits(), self.answers.misses())
+    }
+
     /// How many answers it holds.
     pub fn len(&self) -> usize {
         self.answers.len()

@@ -1,4 +1,6 @@
 //! A gateway's control plane and API on a free port, over a store, an audit log and a policy of its own.
+// Two test files share it, and neither uses all of it.
+#![allow(dead_code)]
 
 use std::{
     collections::BTreeMap,
@@ -128,6 +130,7 @@ impl Home {
             audit,
             metrics,
         };
+        let kept = parts.clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
@@ -140,6 +143,7 @@ impl Home {
             key,
             sessions,
             up,
+            parts: kept,
             stop,
             running,
             client: Client::builder().no_proxy().build().unwrap(),
@@ -153,6 +157,7 @@ pub(crate) struct Gateway {
     pub(crate) key: String,
     pub(crate) sessions: Arc<FakeSessions>,
     pub(crate) up: Arc<AtomicBool>,
+    pub(crate) parts: ApiParts,
     stop: oneshot::Sender<()>,
     running: JoinHandle<()>,
     client: Client,

@@ -8,6 +8,7 @@ mod alter;
 mod batch;
 mod bounds;
 mod builtin;
+mod builtin_columns;
 mod constant;
 mod copy;
 mod define;
