@@ -301,6 +301,7 @@ fn what_was_judged_read_only_cannot_write_whatever_the_session_set() {
     );
     let dana = lab.add("dana");
     lab.grant("dana", "select", &[], 600);
+    let mut wrote = Vec::new();
     for before in [
         "",
         "SET default_transaction_read_only = off;",
@@ -321,8 +322,11 @@ fn what_was_judged_read_only_cannot_write_whatever_the_session_set() {
         "SET default_transaction_read_only = off; \\; SET application_name = 'x';",
     ] {
         let out = dana.psql(&format!("{before} SELECT public.writes_out_of_sight(); COMMIT;"));
-        assert!(!out.contains("it wrote"), "{before}: {out}");
+        if out.contains("it wrote") {
+            wrote.push(before);
+        }
     }
+    assert!(wrote.is_empty(), "these lift the lock of the read lane: {wrote:#?}");
     assert_eq!(lab.superuser("SELECT count(*) FROM touched"), "0");
     // Who may write does, through the same function.
     let full = lab.add_full();
