@@ -276,9 +276,11 @@ fn exact_exchanges_are_the_same_with_and_without_the_gateway() {
         let got = gate.exchange(&bytes, syncs);
         if wanted != got {
             differing.push(format!("{name}:\n  directly {wanted:#?}\n  through the gateway {got:#?}"));
-            // Whatever went wrong, the next exchange begins on a fresh session.
-            gate = Raw::login(&full);
-            gate.exchange(&query("CREATE TEMPORARY TABLE IF NOT EXISTS c (n int)"), 1);
+            // Whatever went wrong, the next exchange begins on fresh sessions.
+            (direct, gate) = (Raw::login(&lab.directly()), Raw::login(&full));
+            for session in [&mut direct, &mut gate] {
+                session.exchange(&query("CREATE TEMPORARY TABLE c (n int)"), 1);
+            }
         }
     }
     assert!(

@@ -1,5 +1,7 @@
 //! Where log lines go.
 
+use std::{fs::File, io, os::fd::AsFd, sync::Mutex};
+
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::{Log, LogFormat, LogLevel};
@@ -14,7 +16,9 @@ pub(super) fn start(log: &Log) {
         LogLevel::Trace => "trace",
     };
     let filter = EnvFilter::try_from_env("TIDEGATE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // The parser of PostgreSQL points standard error elsewhere while it parses: the lines keep a handle of their own.
+    let Ok(stderr) = io::stderr().as_fd().try_clone_to_owned() else { return };
+    let lines = fmt().with_env_filter(filter).with_writer(Mutex::new(File::from(stderr)));
     // A second start in one process keeps the first one's.
     let _ = match log.format {
         LogFormat::Text => lines.try_init(),

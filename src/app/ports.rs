@@ -4,9 +4,14 @@ use std::sync::Arc;
 
 use crate::{
     control::{
-        self, BoxFuture, ExplainError, Explain, Explanation, Question, SessionView, Sessions, TargetHealth, Targets,
+        self, BoxFuture, Explain, ExplainError, Explanation, Question, SessionView, Sessions, TargetHealth,
+        Targets,
     },
-    model::{ids::{DatabaseName, SessionId, TargetName}, name_context::{NameContext, SearchPath}, target::Place},
+    model::{
+        ids::{DatabaseName, SessionId, TargetName},
+        name_context::{NameContext, SearchPath},
+        target::Place,
+    },
     session::{Gate, Who},
     sql::search_path_entries,
 };
@@ -81,8 +86,7 @@ impl Judge {
             database: database.unwrap_or_else(|| question.target.as_str().into()),
         };
         let context = self.context(&place).await;
-        let analysis =
-            crate::sql::analyze(&question.sql, target.dialect, &context, &self.gate.limits.sql);
+        let analysis = crate::sql::analyze(&question.sql, target.dialect, &context, &self.gate.limits.sql);
         Ok(control::Explanation::new(
             &snapshot,
             principal,

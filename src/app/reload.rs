@@ -1,8 +1,14 @@
 //! What is read again while the gateway runs, and who is told of it.
 
-use std::{sync::Arc, time::{Duration, Instant}};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use tokio::{signal::unix::{SignalKind, signal}, time::interval};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::interval,
+};
 
 use crate::{
     net::{NetError, ServerTls, Shutdown},

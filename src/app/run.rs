@@ -42,12 +42,10 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         listeners.push((bind(listener.address).await?, server_tls(listener)?));
     }
     let api_tls = config.api.tls.as_ref().map(api_server_tls).transpose()?;
-    let pools_settings =
-        config.targets.iter().map(targets::upstream).collect::<Result<Vec<_>, _>>()?;
+    let pools_settings = config.targets.iter().map(targets::upstream).collect::<Result<Vec<_>, _>>()?;
 
     let clock = Clock::System;
-    let metrics =
-        Metrics::new(env!("CARGO_PKG_VERSION")).map_err(|source| AppError::Metrics { source })?;
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION")).map_err(|source| AppError::Metrics { source })?;
     make_data_directory(&config)?;
     let store = Store::open(&config.store).await?;
     let audit = open_audit(&config, &clock, &metrics)?;
@@ -81,7 +79,8 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     tasks.spawn(reload::tell_sessions(Arc::clone(&gate)));
     tasks.spawn(watch_policy(control.clone(), shutdown.clone()));
     tasks.spawn(measure(control.clone(), Arc::clone(&gate)));
-    let certificates: Vec<_> = listeners.iter().filter_map(|(_, tls)| tls.clone()).chain(api_tls.clone()).collect();
+    let certificates: Vec<_> =
+        listeners.iter().filter_map(|(_, tls)| tls.clone()).chain(api_tls.clone()).collect();
     tasks.spawn(renew_certificates(certificates, shutdown.clone()));
     serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks);
     tracing::info!(api = %config.api.address, "ready");
@@ -145,7 +144,10 @@ async fn serve_api(
     let parts = ApiParts {
         control,
         sessions: Arc::new(ports::OpenSessions(Arc::clone(gate))),
-        explain: Arc::new(ports::Judge { gate: Arc::clone(gate), first_databases: first_databases.collect() }),
+        explain: Arc::new(ports::Judge {
+            gate: Arc::clone(gate),
+            first_databases: first_databases.collect(),
+        }),
         targets: Arc::new(ports::KnownTargets(Arc::clone(gate))),
         audit: gate.audit.clone(),
         metrics: Arc::clone(&gate.metrics),
@@ -198,6 +200,10 @@ async fn measure(control: Control, gate: Arc<Gate>) {
     loop {
         seconds.tick().await;
         control.measure();
+        let (hits, misses) = gate.facts.hits_and_misses();
+        let facts = &gate.metrics.facts;
+        facts.hits.inc_by(hits.saturating_sub(facts.hits.get()));
+        facts.misses.inc_by(misses.saturating_sub(facts.misses.get()));
         gate.metrics.facts.entries.set(i64::try_from(gate.facts.len()).unwrap_or(i64::MAX));
     }
 }
@@ -217,23 +223,22 @@ fn server_tls(listener: &config::Listener) -> Result<Option<Arc<ServerTls>>, App
 }
 
 fn api_server_tls(files: &config::CertificateFiles) -> Result<Arc<ServerTls>, AppError> {
-    let files = ServerTlsFiles {
-        certificate: files.certificate.clone(),
-        key: files.key.clone(),
-        client_ca: None,
-    };
+    let files =
+        ServerTlsFiles { certificate: files.certificate.clone(), key: files.key.clone(), client_ca: None };
     Ok(Arc::new(ServerTls::open(files, &[b"http/1.1"])?))
 }
 
 fn make_data_directory(config: &Config) -> Result<(), AppError> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir);
-    made.map_err(|source| AppError::DataDirectory { directory: config.data_dir.display().to_string(), source })
+    made.map_err(|source| AppError::DataDirectory {
+        directory: config.data_dir.display().to_string(),
+        source,
+    })
 }
 
 fn open_audit(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<AuditLog, AppError> {
-    let settings =
-        AuditSettings { path: config.audit.path.clone(), durability: config.audit.durability };
+    let settings = AuditSettings { path: config.audit.path.clone(), durability: config.audit.durability };
     Ok(AuditLog::open(&settings, clock.clone(), &metrics.audit)?)
 }
 

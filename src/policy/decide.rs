@@ -291,11 +291,19 @@ ceilings:
     }
 
     #[test]
-    fn the_database_itself_is_changed_only_by_a_database_wide_grant() {
+    fn the_database_itself_is_defined_only_by_a_database_wide_grant() {
+        let define = facts(&[(AccessMode::Define, Object::Database)], &[], false);
+        let with = |objects: &[&str]| snapshot(&nothing(), vec![grant(1, &[Permission::Ddl], objects)]);
+        denied(judge(&with(&["public.*"]), &define, at(0)));
+        let _ = allowed(judge(&with(&["*"]), &define, at(0)));
+    }
+
+    #[test]
+    fn whoever_changes_rows_somewhere_may_notify() {
         let notify = facts(&[(AccessMode::Write, Object::Database)], &[], true);
-        let with = |objects: &[&str]| snapshot(&nothing(), vec![grant(1, &[Permission::Dml], objects)]);
-        denied(judge(&with(&["public.*"]), &notify, at(0)));
-        let _ = allowed(judge(&with(&["*"]), &notify, at(0)));
+        let with = |permission| snapshot(&nothing(), vec![grant(1, &[permission], &["public.employee"])]);
+        let _ = allowed(judge(&with(Permission::Dml), &notify, at(0)));
+        denied(judge(&with(Permission::Select), &notify, at(0)));
     }
 
     #[test]

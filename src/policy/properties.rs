@@ -129,7 +129,7 @@ fn brute_force(policy: &Policy, grants: &[Grant], facts: &Facts, second: i64) ->
                 grant.permissions.allows(permission)
                     && grant.database.matches(database)
                     && grant.objects.iter().any(|pattern| match object {
-                        Object::Database => pattern.to_string() == "*",
+                        Object::Database => permission == Permission::Dml || pattern.to_string() == "*",
                         object => pattern.matches(object),
                     })
             })

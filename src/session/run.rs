@@ -67,7 +67,14 @@ impl Session {
             Ok(never) => match never {},
             Err(end) => end,
         };
-        tracing::debug!(session = %self.who.session, principal = %self.who.principal.name, ?end, "session over");
+        match &end {
+            End::Upstream(problem) => {
+                tracing::warn!(session = %self.who.session, target = %self.who.place.target, problem, "upstream lost");
+            }
+            End::ClientClosed | End::Fatal(_) | End::Terminated => {
+                tracing::debug!(session = %self.who.session, reason = end.reason(), "session over");
+            }
+        }
         self.settle_lost();
         self.cancel_if_running().await;
         let written = self.record_ends().await;
@@ -141,7 +148,9 @@ impl Session {
     /// The timer for whatever ends first: a grant on which something that runs rests, or the patience with an
     /// idle connection.
     fn set_timer(&self, timer: &mut Option<Pin<Box<Sleep>>>) {
-        let grant_end = self.next_end().map(|end| end.duration_since(self.now()).max(SignedDuration::ZERO).unsigned_abs());
+        let grant_end = self
+            .next_end()
+            .map(|end| end.duration_since(self.now()).max(SignedDuration::ZERO).unsigned_abs());
         let idle = if self.is_settled() && !self.in_transaction() {
             self.lanes.oldest_idle().map(|since| {
                 let patience = self.gate.limits.lease_idle + Duration::from_millis(1);
@@ -156,8 +165,9 @@ impl Session {
         };
         let at = Instant::now() + wait.min(LONGEST_SLEEP);
         match timer {
-            Some(timer) if timer.deadline().saturating_duration_since(at) < SLACK
-                && at.saturating_duration_since(timer.deadline()) < SLACK => {}
+            Some(timer)
+                if timer.deadline().saturating_duration_since(at) < SLACK
+                    && at.saturating_duration_since(timer.deadline()) < SLACK => {}
             Some(timer) => timer.as_mut().reset(at),
             None => *timer = Some(Box::pin(sleep_until(at))),
         }
@@ -206,7 +216,9 @@ impl Session {
             End::Fatal(refusal) => Some(refusal.clone()),
             End::Terminated => Some(
                 Refusal::new(RefusalCode::AdminShutdown, "the gateway ended this session")
-                    .with_detail("An administrator ended it, the principal was disabled, or the gateway is stopping.")
+                    .with_detail(
+                        "An administrator ended it, the principal was disabled, or the gateway is stopping.",
+                    )
                     .with_hint("Connect again."),
             ),
             // The upstream has said itself why it closes.

@@ -1,14 +1,18 @@
 //! One session: everything that is its own.
 
-use std::{collections::BTreeSet, sync::Arc, time::{Duration, Instant}};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::BytesMut;
 use jiff::Timestamp;
 use tokio::{io::AsyncWriteExt, task::JoinHandle};
 
 use super::{
-    gate::Gate, held::Held, lanes::Lanes, names::Names, registry::Handle, settings::Settings, task::Ended, task::Task,
-    who::Who,
+    gate::Gate, held::Held, lanes::Lanes, names::Names, registry::Handle, settings::Settings, task::Ended,
+    task::Task, who::Who,
 };
 use crate::{
     metrics::TargetMetrics,

@@ -111,10 +111,10 @@ impl Lease {
     /// Appends a statement of the gateway's own; its replies are the caller's to read.
     ///
     /// # Errors
-    /// `Misuse` if a value cannot be quoted; nothing is appended then.
+    /// `Misuse` if a value cannot be quoted, or if it would let the read lane write; nothing is appended then.
     pub fn send_setup(&mut self, setup: Setup<'_>) -> Result<(), UpstreamError> {
         self.check_whole()?;
-        setup.encode(&mut self.connection.output)
+        setup.on_lane(self.slot.lane())?.encode(&mut self.connection.output)
     }
 
     /// Runs statements of the gateway's own, one after the other, and waits for their answers. Only while nothing

@@ -128,6 +128,11 @@ impl Found {
         found
     }
 
+    /// Calls ask for it too, unless policy vouches for the routine.
+    fn needs_admin(&self) -> bool {
+        self.administers || !self.calls.is_empty()
+    }
+
     fn fits(&self, items: &[Item]) -> bool {
         let calls_fit = |name: &String| self.calls.iter().any(|call| call.contains(name.as_str()));
         let mut listed = BTreeSet::new();
@@ -138,13 +143,12 @@ impl Found {
                     listed.insert(text.clone());
                     self.accesses.contains(text)
                 }
-                Item::Admin => return self.administers,
+                Item::Admin | Item::Guarded => return self.needs_admin(),
                 Item::Call(name) => {
                     listed_calls.push(name);
                     calls_fit(name)
                 }
-                Item::Gated => return self.administers || self.defines || !self.calls.is_empty(),
-                Item::Guarded => return self.administers || !self.calls.is_empty(),
+                Item::Gated => return self.defines || self.needs_admin(),
                 Item::More | Item::Use => true,
                 Item::Refused => return false,
             };

@@ -93,6 +93,7 @@ pub(crate) fn of_clients() -> NameContext {
                 "events_2024",
                 "events_2025",
                 "Weird Table",
+                "order_status",
             ],
         ),
         ("aux", &["notes"]),

@@ -197,7 +197,7 @@ impl Gate {
             mock_secret: Secret::new([7; 32]),
             snapshot: Published::new(snapshot()),
             throttle: Arc::new(Throttle::new(&ThrottleLimits::default())),
-            audit: AuditLog::open(&settings, Arc::new(start_of_time), &metrics.audit).unwrap(),
+            audit: AuditLog::open(&settings, clock.clone(), &metrics.audit).unwrap(),
             metrics: metrics.logins.clone(),
             clock,
         };

@@ -25,7 +25,7 @@ impl Walk<'_> {
     pub(super) fn is_cte(&self, relation: &RangeVar) -> bool {
         relation.schemaname.is_empty()
             && relation.catalogname.is_empty()
-            && self.ctes.iter().any(|name| *name == relation.relname)
+            && self.ctes.contains(&relation.relname)
     }
 
     /// Touches an existing relation.

@@ -6,7 +6,7 @@ use pg_query::protobuf::RawStmt;
 
 use crate::{
     model::{
-        facts::{AccessMode, Facts, SessionEffect, TransactionEffect, Unanalyzable},
+        facts::{AccessMode, Facts, Runs, SessionEffect, TransactionEffect, Unanalyzable},
         ids::Ident,
         name_context::{NameContext, SearchPath},
         object::Object,
@@ -14,7 +14,7 @@ use crate::{
     sql::limits::Limits,
 };
 
-use super::{bounds, lexer::Lexer, parse, setting::search_path_entries, walk::Walk};
+use super::{bounds, builtin_columns, lexer::Lexer, parse, setting::search_path_entries, walk::Walk};
 
 /// What names mean at one place of a batch.
 #[derive(Clone, Debug)]
@@ -63,7 +63,8 @@ fn statements(text: &str, context: &NameContext, limits: &Limits) -> Result<Vec<
         let source = text.get(span.clone()).unwrap_or_default();
         let mut walk = Walk::new(&names, limits);
         let head = walk.statement(statement.stmt.as_deref(), source)?;
-        let found = walk.found;
+        let mut found = walk.found;
+        builtin_columns::open_definitions(&mut found.accesses, found.writes, source);
         let fact = found.into_facts(head, span, parse::fingerprint(source));
         if statements.len() > 1 {
             names.follow(&fact);
@@ -119,7 +120,7 @@ impl Names {
                 self.context.temporary = Arc::new(BTreeSet::new());
             }
         }
-        if facts.runs.is_some() {
+        if matches!(facts.runs, Some(Runs::Prepared { explain: false, .. })) {
             // What runs by name may set settings: only the session knows its text.
             self.context.search_path = SearchPath::Unknown;
         }

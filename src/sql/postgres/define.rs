@@ -66,12 +66,14 @@ impl Walk<'_> {
         let into = create.into.as_deref().ok_or_else(|| unknown("CREATE TABLE AS without a name"))?;
         let query = create.query.as_deref().ok_or_else(|| unknown("CREATE TABLE AS without a query"))?;
         match query.node.as_ref() {
-            Some(NodeEnum::SelectStmt(_) | NodeEnum::ExecuteStmt(_)) => {
+            // WITH NO DATA runs nothing: what the query would leave in the session is not certain.
+            Some(NodeEnum::SelectStmt(query)) => self.select(query)?,
+            Some(NodeEnum::ExecuteStmt(_)) => {
                 self.statement(Some(query), source)?;
             }
             _ => return Err(unknown("CREATE TABLE AS this statement")),
         }
-        self.into_clause(into)?;
+        self.makes(into)?;
         let materialized = create.objtype == ObjectType::ObjectMatview as i32;
         Ok((StatementKind::Define, if materialized { "CREATE MATERIALIZED VIEW" } else { "CREATE TABLE AS" }))
     }

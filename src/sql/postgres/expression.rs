@@ -38,7 +38,7 @@ impl Walk<'_> {
             | NodeEnum::RangeTableFunc(_)
             | NodeEnum::RangeTableFuncCol(_)
             | NodeEnum::RangeTableSample(_)
-            | NodeEnum::JsonTable(_) => self.from_item(node),
+            | NodeEnum::JsonTable(_) => self.item_of_from(node),
             NodeEnum::ColumnDef(_)
             | NodeEnum::Constraint(_)
             | NodeEnum::IndexElem(_)
@@ -116,7 +116,7 @@ impl Walk<'_> {
         }
     }
 
-    fn from_item(&mut self, node: &NodeEnum) -> Step {
+    fn item_of_from(&mut self, node: &NodeEnum) -> Step {
         match node {
             NodeEnum::RangeVar(relation) => {
                 self.reads(relation);

@@ -8,6 +8,7 @@ mod alter;
 mod batch;
 mod bounds;
 mod builtin;
+mod builtin_columns;
 mod constant;
 mod copy;
 mod define;
@@ -25,6 +26,8 @@ mod setting;
 mod statement;
 mod structured;
 mod syntax_error;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod types;
 mod walk;

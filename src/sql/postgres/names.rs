@@ -145,7 +145,8 @@ impl Walk<'_> {
             Some(schemas) => entries.iter().filter(|entry| schemas.contains(*entry)).collect(),
             None => Vec::new(),
         };
-        let certain = !held.is_empty() && !(self.names.defined && self.names.new_relations.contains(name));
+        let changed = self.names.defined && self.names.new_relations.contains(name);
+        let certain = !held.is_empty() && !changed;
         let catalog_says_no = only_known && self.names.context.catalog.is_some();
         let schemas = if certain || catalog_says_no { held } else { entries.iter().collect() };
         if schemas.is_empty() && !only_known {

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use pg_query::protobuf::RawStmt;
+use pg_query::{FingerprintOptions, protobuf::RawStmt};
 
 use crate::model::facts::Unanalyzable;
 
@@ -32,7 +32,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<RawStmt>, Unanalyzable> {
 
 /// The same number for texts that differ in literals and white space only; 0 if the parser cannot tell.
 pub(super) fn fingerprint(text: &str) -> u64 {
-    locked(|| pg_query::fingerprint(text, 0, 0).map_or(0, |print| print.value))
+    locked(|| pg_query::fingerprint(text, 0, WHOLE_NAMES).map_or(0, |print| print.value))
 }
 
 /// The tree, or the parser's words against it.
@@ -52,5 +52,8 @@ fn locked<T>(work: impl FnOnce() -> T) -> T {
     let _one_at_a_time = PARSER.lock().unwrap_or_else(PoisonError::into_inner);
     work()
 }
+
+/// Statements on different relations are different, whatever alias they go by.
+const WHOLE_NAMES: FingerprintOptions = FingerprintOptions::RANGEVAR_PG17_COMPAT;
 
 const TOO_DEEP: [&str; 3] = ["stack depth limit exceeded", "memory exhausted", "nested too deeply"];

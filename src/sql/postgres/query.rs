@@ -44,7 +44,7 @@ impl Walk<'_> {
             }
         }
         if let Some(into) = &query.into_clause {
-            self.into_clause(into)?;
+            self.makes(into)?;
         }
         self.ctes.truncate(outer);
         Ok(())
@@ -94,7 +94,7 @@ impl Walk<'_> {
     }
 
     /// SELECT INTO, CREATE TABLE AS and CREATE MATERIALIZED VIEW: the relation that they make.
-    pub(super) fn into_clause(&mut self, into: &IntoClause) -> Step {
+    pub(super) fn makes(&mut self, into: &IntoClause) -> Step {
         let relation = into.rel.as_ref().ok_or_else(|| unknown("INTO without a name"))?;
         self.define_new(relation);
         if into.on_commit == pg_query::protobuf::OnCommitAction::OncommitDrop as i32 {

@@ -13,7 +13,7 @@ use crate::model::{
 use super::{
     lexer::{Kind, Lexer},
     names::Name,
-    walk::{Found, Head, Walk, unknown},
+    walk::{Found, Head, Walk, changes_names, unknown},
 };
 
 impl Walk<'_> {
@@ -69,9 +69,13 @@ impl Walk<'_> {
         let before = self.found.effects.len();
         self.maybe(declare.query.as_deref())?;
         if self.found.effects.len() > before {
-            let only_pins = self.found.effects.iter().all(|effect| *effect == SessionEffect::Pin);
-            self.found.effects.truncate(before);
-            self.effect(if only_pins { SessionEffect::Pin } else { SessionEffect::ContextUnknown });
+            let left = self.found.effects.split_off(before);
+            if left.iter().any(changes_names) {
+                // Each FETCH could change what names mean behind the session's back.
+                self.guarded("set_config");
+            } else {
+                self.effect(SessionEffect::Pin);
+            }
         }
         Ok(())
     }

@@ -155,8 +155,6 @@ impl Walk<'_> {
                 self.administer(&format!("setting {name}"));
                 self.leaves(&name, value, local);
             }
-            // Settings of the application's own.
-            None if name.contains('.') => self.leaves(&name, value, local),
             None => {
                 self.administer(&format!("setting {name}"));
                 self.leaves(&name, value, local);
