@@ -24,6 +24,7 @@ mod parse;
 mod query;
 mod session;
 mod setting;
+mod shape;
 mod statement;
 mod structured;
 mod syntax_error;
@@ -35,3 +36,4 @@ mod walk;
 
 pub(super) use batch::analyze;
 pub use setting::search_path_entries;
+pub(super) use shape::shape;
