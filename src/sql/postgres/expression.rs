@@ -3,15 +3,12 @@
 use pg_query::{
     NodeEnum,
     protobuf::{
-        AExpr, AExprKind, CaseExpr, ColumnDef, ColumnRef, Constraint, Node, RangeTableFunc,
-        RangeTableFuncCol, ResTarget, SubLink, SubLinkType, WindowDef,
+        AExpr, AExprKind, CaseExpr, ColumnDef, Constraint, Node, RangeTableFunc, RangeTableFuncCol,
+        ResTarget, SubLink, SubLinkType, WindowDef,
     },
 };
 
-use crate::model::facts::SessionEffect;
-
 use super::{
-    builtin::{self, FunctionClass},
     names::{Name, string},
     walk::{Step, Walk, unknown},
 };
@@ -128,7 +125,7 @@ impl Walk<'_> {
             NodeEnum::JoinExpr(join) => self.join(join),
             NodeEnum::RangeSubselect(inner) => self.maybe(inner.subquery.as_deref()),
             NodeEnum::RangeFunction(function) => {
-                self.values_in_from = true;
+                self.scalar_rows(function);
                 self.nodes(&function.functions)?;
                 self.nodes(&function.coldeflist)
             }
@@ -169,64 +166,6 @@ impl Walk<'_> {
         }
         self.maybe(column.colexpr.as_deref())?;
         self.maybe(column.coldefexpr.as_deref())
-    }
-
-    /// A column, or a function of a row that is written like one (`t.f` for `f(t)`).
-    ///
-    /// A function in FROM that returns no row has an alias that stands for its value: then `t.f` calls any function.
-    fn column(&mut self, column: &ColumnRef) -> Step {
-        self.columns_seen += 1;
-        if let [_, .., last] = column.fields.as_slice()
-            && let Some(name) = string(last)
-        {
-            self.column_like_call(name, self.values_in_from);
-        }
-        Ok(())
-    }
-
-    /// Fields and subscripts. A field may be a function of a value of any type: `('x'::text).f` is `f('x')`.
-    fn indirection(&mut self, steps: &[Node]) -> Step {
-        for step in steps {
-            match string(step) {
-                Some(name) => self.column_like_call(name, true),
-                None => self.node(step)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Of the database's own functions without a catalog none is known, and the name is taken for a column.
-    fn column_like_call(&mut self, name: &str, of_any_value: bool) {
-        match builtin::function(name) {
-            None
-            | Some(
-                FunctionClass::Pure
-                | FunctionClass::Size { .. }
-                | FunctionClass::Sequence { write: false, .. }
-                | FunctionClass::Setting { write: false },
-            ) => {}
-            Some(FunctionClass::Pin) => self.effect(SessionEffect::Pin),
-            // closed: what it is called with is not looked at in this spelling.
-            Some(
-                FunctionClass::Guarded
-                | FunctionClass::Notify
-                | FunctionClass::ReadsDatabase
-                | FunctionClass::ReadsRelation { .. }
-                | FunctionClass::ReadsSchema { .. }
-                | FunctionClass::RunsText { .. }
-                | FunctionClass::Sequence { write: true, .. }
-                | FunctionClass::Setting { write: true },
-            ) => {
-                self.found.writes |= builtin::writes(name);
-                self.guarded(name);
-            }
-        }
-        let own = self.names.context.catalog.as_ref().is_some_and(|catalog| {
-            catalog.row_routines.contains(name) || of_any_value && catalog.routines.contains_key(name)
-        });
-        if own {
-            self.call(name);
-        }
     }
 
     fn operation(&mut self, expression: &AExpr) -> Step {

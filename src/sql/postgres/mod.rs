@@ -5,6 +5,7 @@
 mod access;
 mod administer;
 mod alter;
+mod attribute;
 mod batch;
 mod bounds;
 mod builtin;

@@ -14,7 +14,7 @@ use crate::{
     sql::limits::Limits,
 };
 
-use super::batch::Names;
+use super::{attribute::ScalarRows, batch::Names};
 
 /// What every step of the walk answers.
 pub(super) type Step = Result<(), Unanalyzable>;
@@ -37,12 +37,12 @@ pub(super) struct Walk<'n> {
     pub(super) own_schema: Option<Ident>,
     /// Columns named so far; tells whether an expression shows anything of a row.
     pub(super) columns_seen: usize,
-    /// A function stands in FROM: its alias may be a plain value.
-    pub(super) values_in_from: bool,
     /// Places of the calls that run exactly once if the statement runs.
     pub(super) runs_once: Vec<i32>,
     /// The setting that the column `name` stands for in a query on pg_settings.
     pub(super) only_setting: Option<String>,
+    /// Functions in FROM so far, wherever in the statement: their names may stand for plain values.
+    pub(super) scalar_rows: Vec<ScalarRows>,
     pub(super) found: Found,
 }
 
@@ -70,9 +70,9 @@ impl<'n> Walk<'n> {
             ctes: Vec::new(),
             own_schema: None,
             columns_seen: 0,
-            values_in_from: false,
             runs_once: Vec::new(),
             only_setting: None,
+            scalar_rows: Vec::new(),
             found: Found::default(),
         }
     }
