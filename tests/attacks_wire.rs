@@ -276,6 +276,11 @@ fn a_sync_before_copy_data_is_ignored_as_the_server_does() {
         assert_eq!(tags(&ask(&mut raw, "SELECT 1")), "TDCZ", "{name}");
     }
     assert_eq!(notes(&lab), "3");
+    // The COPY of a Query leaves nothing open behind it: the next statement may go to another lane.
+    let mut raw = Raw::login(&lab.add_full());
+    raw.send(&[query("COPY note FROM STDIN"), message('d', b"1\n"), message('c', b"")].concat());
+    assert_eq!(tags(&raw.until_ready()), "GCZ");
+    assert_eq!(tags(&ask(&mut raw, "CREATE ROLE somebody")), "CZ");
     audit_is_whole(&lab);
 }
 

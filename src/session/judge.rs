@@ -251,7 +251,10 @@ impl Session {
 
     fn hold_cursor(&mut self, name: &str, does: &Arc<[Arc<Facts>]>, text: &Arc<str>, hold: bool) {
         let lane = self.lanes.active().unwrap_or(Lane::Read);
-        self.held.open(name, Portal { does: Arc::clone(does), text: Arc::clone(text), lane, hold });
+        let block = self.ledger.block_in_reply();
+        let _number = self
+            .held
+            .open(name, Portal { does: Arc::clone(does), text: Arc::clone(text), lane, block, hold });
     }
 
     fn let_all_go(&mut self) {

@@ -71,8 +71,12 @@ pub(super) struct Transaction {
     done: Option<Facts>,
     /// Some statement since the last ReadyForQuery failed.
     pub(super) failed: bool,
+    /// The last block of messages in which something was written.
+    done_in: u64,
     /// When what was written in it has to be decided again.
     pub(super) until: Option<Timestamp>,
+    /// What was written in it may no longer last.
+    pub(super) lost: bool,
 }
 
 /// The extended messages since the last Sync.
@@ -90,7 +94,14 @@ pub(super) struct Block {
 
 impl Transaction {
     pub(super) const fn idle() -> Self {
-        Self { status: TransactionStatus::Idle, done: None, failed: false, until: None }
+        Self {
+            status: TransactionStatus::Idle,
+            done: None,
+            failed: false,
+            done_in: 0,
+            until: None,
+            lost: false,
+        }
     }
 
     /// What a COMMIT would make last.
@@ -98,11 +109,12 @@ impl Transaction {
         self.done.as_ref()
     }
 
-    /// Notes what a statement that was let through may have written.
-    pub(super) fn note(&mut self, does: &[Arc<Facts>], until: Option<Timestamp>) {
+    /// Notes what a statement that was let through in `block` may have written.
+    pub(super) fn note(&mut self, does: &[Arc<Facts>], until: Option<Timestamp>, block: u64) {
         if does.iter().all(|facts| facts.read_only) {
             return;
         }
+        self.done_in = block;
         self.until = match (self.until, until) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -121,10 +133,19 @@ impl Transaction {
         }
     }
 
-    /// It is over.
+    /// It is over, and with it the blocks before `block`. Where a later one has written, all of it is kept: that is
+    /// more than its COMMIT makes last, never less.
+    pub(super) fn forget_before(&mut self, block: u64) {
+        if self.done_in < block {
+            self.forget();
+        }
+    }
+
+    /// Nothing of it will last.
     pub(super) fn forget(&mut self) {
         self.done = None;
         self.until = None;
+        self.lost = false;
     }
 }
 

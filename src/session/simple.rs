@@ -87,10 +87,10 @@ impl Session {
             receipts.push(receipt);
             statements.push(running);
         }
-        for (_, does, permit) in &allowed {
-            self.transaction.note(does, permit.until());
-        }
         self.remake_prepared(lane, &allowed);
+        for (_, does, permit) in &allowed {
+            self.transaction.note(does, permit.until(), self.ledger.block());
+        }
         let mut message = BytesMut::with_capacity(sent.len() + 6);
         backend::message(&mut message, b'Q', |out| {
             out.extend_from_slice(sent.as_bytes());
