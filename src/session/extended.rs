@@ -184,7 +184,7 @@ impl Session {
             Err(refusal) => return self.refuse(refusal),
         };
         let Some((receipt, running)) = started.pop() else { return Flow::Done };
-        self.transaction.note(&bound.does, permit.until(), self.ledger.block());
+        self.transaction.note(&bound.does, &permit, self.ledger.block());
         if let Some(lease) = self.lanes.active_lease_mut() {
             let sent = lease.send_statement(frame.bytes(), &permit, &receipt);
             debug_assert!(sent.is_ok(), "{sent:?}");
@@ -285,7 +285,14 @@ impl Session {
     }
 
     /// One Sync.
-    pub(super) fn sync(&mut self) -> Flow {
+    pub(super) async fn sync(&mut self) -> Flow {
+        if self.block.sent && !self.in_transaction() && !self.ledger.is_skipping() {
+            // It is the COMMIT of everything since the last one.
+            if let Err(lost) = self.decide_what_was_done() {
+                let (done, refused) = *lost;
+                self.refuse_statement(done.command, &[Arc::clone(&done)], refused).await;
+            }
+        }
         if self.is_upstream_involved() {
             self.send_protocol(ProtocolMessage::Sync);
             self.ledger.push(Owed::Sync);

@@ -62,7 +62,7 @@ impl Session {
             Frontend::Execute { portal, .. } => self.execute(frame, portal).await,
             Frontend::Describe(named) => self.describe(frame, named).await,
             Frontend::Close(named) => self.close(frame, named),
-            Frontend::Sync => self.sync(),
+            Frontend::Sync => self.sync().await,
             Frontend::Flush => {
                 self.flush_upstream();
                 Flow::Done

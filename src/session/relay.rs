@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 
 use super::{
     gate::REPLY_LIMIT_BYTES,
@@ -123,7 +123,7 @@ impl Session {
                 self.client.outbound.extend_from_slice(shown.as_deref().unwrap_or(message));
                 self.show_local();
             }
-            Step::Unsolicited => self.client.outbound.extend_from_slice(message),
+            Step::Unsolicited => self.client.last_words = Some(Bytes::copy_from_slice(message)),
         }
         Ok(())
     }
@@ -324,6 +324,7 @@ impl Session {
     ) -> Result<Option<bytes::Bytes>, WireError> {
         self.transaction.failed = true;
         self.block.copying_in = false;
+        self.client.said_fatal |= matches!(backend::error_field(body, b'V')?, Some("FATAL" | "PANIC"));
         let code = backend::error_code(body)?.unwrap_or_default().to_owned();
         let failed = match self.ledger.front_mut() {
             Some(Owed::Query(Task::Run(run))) => {
@@ -345,6 +346,7 @@ impl Session {
     ) -> Result<Option<bytes::Bytes>, WireError> {
         self.transaction.failed = true;
         self.block.copying_in = false;
+        self.client.said_fatal |= matches!(backend::error_field(body, b'V')?, Some("FATAL" | "PANIC"));
         let code = backend::error_code(body)?.unwrap_or_default().to_owned();
         let mut running = Vec::new();
         let mut first = true;
