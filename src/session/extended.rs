@@ -11,7 +11,7 @@ use super::{
     receive::Flow,
     session::Session,
     simple::opens_or_ties,
-    task::{Run, Task},
+    task::{Closing, Run, Task},
 };
 use crate::{
     model::{
@@ -44,6 +44,9 @@ impl Session {
         }
         self.renew_catalog().await;
         let (does, verdict) = self.judge_parse(name, query);
+        if runs_by_name(&does) && !self.is_settled() {
+            return self.wait_for_replies();
+        }
         let permit = match verdict {
             Ok(permit) => permit,
             Err(refused) => {
@@ -104,7 +107,7 @@ impl Session {
         if self.ledger.is_skipping() {
             return Flow::Done;
         }
-        if self.must_wait() {
+        if self.must_wait() || self.is_in_doubt(Named::Statement(statement)) {
             return self.wait_for_replies();
         }
         self.renew_catalog().await;
@@ -122,6 +125,9 @@ impl Session {
             Ok(does) => does,
             Err(refusal) => return self.refuse(refusal),
         };
+        if runs_by_name(&does) && !self.is_settled() {
+            return self.wait_for_replies();
+        }
         let text =
             self.held.prepared(statement).map(|slot| Arc::clone(&slot.prepared.text)).unwrap_or_default();
         let permit = match self.decide(&does) {
@@ -137,9 +143,10 @@ impl Session {
             Err(refusal) => return self.refuse(refusal),
         };
         self.remake(lane, statement, &permit);
-        self.held.open(portal, Portal { does, text, lane, hold: false });
+        let block = self.ledger.block();
+        let number = self.held.open(portal, Portal { does, text, lane, block, hold: false });
         self.send_protocol(ProtocolMessage::Framed(frame.bytes()));
-        self.ledger.push(Owed::Bind(Task::Bind(portal.into())));
+        self.ledger.push(Owed::Bind(Task::Bind(portal.into(), number)));
         Flow::Done
     }
 
@@ -148,11 +155,23 @@ impl Session {
         if self.ledger.is_skipping() {
             return Flow::Done;
         }
-        if self.must_wait() {
+        if self.must_wait() || self.is_in_doubt(Named::Portal(portal)) {
             return self.wait_for_replies();
         }
         let received = Instant::now();
-        let Some(bound) = self.held.portal(portal).cloned() else { return self.refuse(no_portal(portal)) };
+        let Some(mut bound) = self.held.portal(portal).cloned() else {
+            return self.refuse(no_portal(portal));
+        };
+        if let Some(facts) = bound.does.first().filter(|facts| facts.runs.is_some()).cloned() {
+            // The server looks the name up when the portal runs, and so do we.
+            if !self.is_settled() {
+                return self.wait_for_replies();
+            }
+            bound.does = match self.with_what_it_runs(&facts) {
+                Ok(does) => does,
+                Err(refusal) => return self.refuse(refusal),
+            };
+        }
         let permit = match self.decide(&bound.does) {
             Ok(permit) => permit,
             Err(refused) => {
@@ -169,7 +188,7 @@ impl Session {
             Err(refusal) => return self.refuse(refusal),
         };
         let Some((receipt, running)) = started.pop() else { return Flow::Done };
-        self.transaction.note(&bound.does, permit.until());
+        self.transaction.note(&bound.does, &permit, self.ledger.block());
         if let Some(lease) = self.lanes.active_lease_mut() {
             let sent = lease.send_statement(frame.bytes(), &permit, &receipt);
             debug_assert!(sent.is_ok(), "{sent:?}");
@@ -185,7 +204,7 @@ impl Session {
         if self.ledger.is_skipping() {
             return Flow::Done;
         }
-        if self.must_wait() {
+        if self.must_wait() || self.is_in_doubt(named) {
             return self.wait_for_replies();
         }
         let (does, statement) = match named {
@@ -223,24 +242,60 @@ impl Session {
         if self.must_wait() {
             return self.wait_for_replies();
         }
-        let told = self.lanes.active().filter(|_| self.is_upstream_involved());
-        match named {
-            Named::Portal(name) => self.held.close(name),
-            Named::Statement(name) => self.let_go_but(name, told),
-        }
-        if told.is_some() {
-            self.send_protocol(ProtocolMessage::Framed(frame.bytes()));
-            self.ledger.push(Owed::Close);
-        } else {
+        if !self.is_upstream_involved() {
+            match named {
+                Named::Portal(name) => self.held.close(name),
+                Named::Statement(name) => self.let_go_but(name, None),
+            }
             self.ledger.push(Owed::Local(Bytes::from_static(CLOSE_COMPLETE)));
+            return Flow::Done;
         }
+        let closing = match named {
+            Named::Portal(name) => self.held.portal_number(name).map(|it| Closing::Portal(name.into(), it)),
+            Named::Statement(name) => self
+                .held
+                .prepared(name)
+                .map(|slot| Closing::Statement(name.into(), Arc::clone(&slot.prepared))),
+        };
+        self.send_protocol(ProtocolMessage::Framed(frame.bytes()));
+        self.ledger.push(Owed::Close(Task::Close(closing.unwrap_or(Closing::Nothing))));
         Flow::Done
     }
 
-    /// One Sync. While the upstream takes COPY data it ignores them, and so do we.
-    pub(super) fn sync(&mut self) -> Flow {
-        if self.block.copying_in {
-            return Flow::Done;
+    /// Whether it will be known only with replies to come what a name stands for: what made or closed it last is in
+    /// a block before this one, and is skipped there if something in front of it fails.
+    fn is_in_doubt(&self, named: Named<'_>) -> bool {
+        let (mut touched, mut doubtful) = (false, false);
+        for owed in self.ledger.iter() {
+            let touches = match (owed, named) {
+                (
+                    Owed::Parse { of: Task::Prepare { name, .. }, .. }
+                    | Owed::Close(Task::Close(Closing::Statement(name, _))),
+                    Named::Statement(wanted),
+                )
+                | (
+                    Owed::Bind(Task::Bind(name, _)) | Owed::Close(Task::Close(Closing::Portal(name, _))),
+                    Named::Portal(wanted),
+                ) => **name == *wanted,
+                _ => false,
+            };
+            if touches {
+                (touched, doubtful) = (true, false);
+            } else if matches!(owed, Owed::Sync) {
+                doubtful |= touched;
+            }
+        }
+        doubtful
+    }
+
+    /// One Sync.
+    pub(super) async fn sync(&mut self) -> Flow {
+        if self.block.sent && !self.in_transaction() && !self.ledger.is_skipping() {
+            // It is the COMMIT of everything since the last one.
+            if let Err(lost) = self.decide_what_was_done() {
+                let (done, refused) = *lost;
+                self.refuse_statement(done.command, &[Arc::clone(&done)], refused).await;
+            }
         }
         if self.is_upstream_involved() {
             self.send_protocol(ProtocolMessage::Sync);
@@ -297,9 +352,9 @@ impl Session {
                 let moves = |facts: &Arc<Facts>| Names::is_moved_by(facts) || super::task::pins(facts);
                 run.open().iter().any(|running| running.does.iter().any(moves))
             }
-            Owed::Execute(Task::Bind(_) | Task::Prepare { .. })
+            Owed::Execute(Task::Bind(..) | Task::Close(_) | Task::Prepare { .. })
             | Owed::Bind(_)
-            | Owed::Close
+            | Owed::Close(_)
             | Owed::Describe
             | Owed::Local(_)
             | Owed::Parse { .. }
@@ -387,6 +442,11 @@ impl Session {
         }
         self.held.deallocate(name);
     }
+}
+
+/// Whether a statement runs another by its name, which the server looks up when it comes to it.
+fn runs_by_name(does: &[Arc<Facts>]) -> bool {
+    does.iter().any(|facts| facts.runs.is_some())
 }
 
 fn parse_message(name: &str, query: &str, types: &[u8]) -> Bytes {

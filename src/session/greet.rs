@@ -71,6 +71,7 @@ pub async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
                 parked: None,
                 catalog: opened.catalog,
                 draining: false,
+                stopping_since: None,
                 metrics,
                 gate,
                 who,

@@ -72,6 +72,8 @@ pub(super) struct Portal {
     pub(super) text: Arc<str>,
     /// Where it lives.
     pub(super) lane: Lane,
+    /// The block of messages in which it was made; it ends with it, or with the transaction of that block.
+    pub(super) block: u64,
     /// Survives the transaction (WITH HOLD).
     pub(super) hold: bool,
 }
@@ -80,7 +82,9 @@ pub(super) struct Portal {
 #[derive(Clone, Debug)]
 pub(super) struct Held {
     prepared: HashMap<Box<str>, Slot>,
-    portals: HashMap<Box<str>, Portal>,
+    portals: HashMap<Box<str>, (u64, Portal)>,
+    /// Portals opened so far.
+    opened: u64,
     bytes: usize,
     limits: HeldLimits,
 }
@@ -100,7 +104,7 @@ pub struct HeldLimits {
 impl Held {
     /// Holds nothing yet.
     pub(super) fn new(limits: HeldLimits) -> Self {
-        Self { prepared: HashMap::new(), portals: HashMap::new(), bytes: 0, limits }
+        Self { prepared: HashMap::new(), portals: HashMap::new(), opened: 0, bytes: 0, limits }
     }
 
     /// Whether one more of `text_bytes` may be prepared.
@@ -193,14 +197,28 @@ impl Held {
         }
     }
 
-    /// Opens a portal, in place of one of that name.
-    pub(super) fn open(&mut self, name: &str, portal: Portal) {
-        self.portals.insert(name.into(), portal);
+    /// Opens a portal, in place of one of that name; gives its number, which no other ever has.
+    pub(super) fn open(&mut self, name: &str, portal: Portal) -> u64 {
+        self.opened += 1;
+        self.portals.insert(name.into(), (self.opened, portal));
+        self.opened
     }
 
     /// A portal.
     pub(super) fn portal(&self, name: &str) -> Option<&Portal> {
-        self.portals.get(name)
+        self.portals.get(name).map(|(_, portal)| portal)
+    }
+
+    /// The number of a portal.
+    pub(super) fn portal_number(&self, name: &str) -> Option<u64> {
+        self.portals.get(name).map(|(number, _)| *number)
+    }
+
+    /// Closes the portal of this number, if it still has the name.
+    pub(super) fn close_number(&mut self, name: &str, number: u64) {
+        if self.portal_number(name) == Some(number) {
+            self.close(name);
+        }
     }
 
     /// Closes a portal.
@@ -213,15 +231,15 @@ impl Held {
         self.portals.clear();
     }
 
-    /// A transaction ended: portals that do not outlive it are gone.
-    pub(super) fn end_transaction(&mut self) {
+    /// A transaction ended with the blocks before `block`: portals that do not outlive it are gone.
+    pub(super) fn end_transaction(&mut self, block: u64) {
         if !self.portals.is_empty() {
-            self.portals.retain(|_, portal| portal.hold);
+            self.portals.retain(|_, (_, portal)| portal.hold || portal.block >= block);
         }
     }
 
     /// Whether some cursor outlives its transaction.
     pub(super) fn has_holding(&self) -> bool {
-        self.portals.values().any(|portal| portal.hold)
+        self.portals.values().any(|(_, portal)| portal.hold)
     }
 }

@@ -18,6 +18,7 @@ use crate::{
         target::Lane,
     },
     policy::{self, Decision, Permit},
+    wire::postgres::backend::TransactionStatus,
 };
 
 /// A statement of a text, judged.
@@ -65,7 +66,7 @@ impl Session {
     /// The same for a text in which statements change what the names of later ones mean: each is analysed by
     /// itself, in the context that the ones before it leave.
     fn judge_moving_batch(&mut self, text: &str, batch: &[Arc<Facts>]) -> Result<Vec<Judged>, Refused> {
-        let (names, held) = (self.names.clone(), self.held.clone());
+        let (names, held, stale) = (self.names.clone(), self.held.clone(), self.lanes.stale());
         let mut judged = Vec::with_capacity(batch.len());
         let mut outcome = Ok(());
         for facts in batch {
@@ -87,6 +88,7 @@ impl Session {
         }
         self.names = names;
         self.held = held;
+        self.lanes.set_stale(stale);
         outcome.map(|()| judged)
     }
 
@@ -196,8 +198,34 @@ impl Session {
         }
     }
 
+    /// Whether what was decided would be decided so now.
+    pub(super) fn still_holds(&self, permit: &Permit) -> bool {
+        permit.version() == self.gate.snapshot.load().version()
+            && permit.until().is_none_or(|until| self.now() < until)
+    }
+
+    /// Decides again what was written in the open transaction, if that is not as it was decided last.
+    ///
+    /// # Errors
+    /// What was written, and why it may not last.
+    pub(super) fn decide_what_was_done(&mut self) -> Result<(), Box<(Arc<Facts>, Refused)>> {
+        let now = self.now();
+        let version = self.gate.snapshot.load().version();
+        let Some(done) = self.transaction.done_unless_decided(version, now) else { return Ok(()) };
+        let done = Arc::new(done.clone());
+        match self.decide(&[Arc::clone(&done)]) {
+            Ok(permit) => {
+                self.transaction.decided(&permit);
+                Ok(())
+            }
+            Err(refused) => Err(Box::new((done, refused))),
+        }
+    }
+
     fn commits(&self, facts: &Facts) -> bool {
+        // That of a failed transaction makes nothing last.
         self.transaction.done().is_some()
+            && self.transaction.status != TransactionStatus::Failed
             && matches!(facts.transaction, crate::model::facts::TransactionEffect::Commit { .. })
     }
 
@@ -251,7 +279,10 @@ impl Session {
 
     fn hold_cursor(&mut self, name: &str, does: &Arc<[Arc<Facts>]>, text: &Arc<str>, hold: bool) {
         let lane = self.lanes.active().unwrap_or(Lane::Read);
-        self.held.open(name, Portal { does: Arc::clone(does), text: Arc::clone(text), lane, hold });
+        let block = self.ledger.block_in_reply();
+        let _number = self
+            .held
+            .open(name, Portal { does: Arc::clone(does), text: Arc::clone(text), lane, block, hold });
     }
 
     fn let_all_go(&mut self) {

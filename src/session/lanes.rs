@@ -1,11 +1,14 @@
 //! The upstream connections that a session has borrowed, and which of them it is on.
 
-use std::time::{Duration, Instant};
+use std::{
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
 
 use super::{gate::SETUP_TIMEOUT, names::parse_path, session::Session};
 use crate::{
     model::{
-        facts::{Facts, SessionEffect},
+        facts::{Facts, SessionEffect, TransactionEffect},
         ids::Ident,
         name_context::SearchPath,
         refusal::{Refusal, RefusalCode},
@@ -27,8 +30,10 @@ struct Borrowed {
     lease: Lease,
     /// Which version of the session's settings it has.
     settings: u64,
-    /// Whether it is held read-only although its lane is not.
-    read_only: bool,
+    /// Whether it is held read-only although its lane is not; `None` is not known.
+    read_only: Option<bool>,
+    /// The client has said itself what transactions on it may do: that is left alone.
+    own_modes: bool,
     /// Prepared statements that it has and the session no longer holds.
     stale: Vec<Ident>,
     used_at: Instant,
@@ -94,12 +99,21 @@ impl Lanes {
         }
     }
 
-    /// A reset took back what the connection in use was held to.
+    /// A reset took back what the connection in use was held to, if it lasts.
     pub(super) fn note_reset(&mut self) {
         if let Some(lane) = self.active
             && let Some(borrowed) = self.borrowed(lane)
         {
-            borrowed.read_only = false;
+            borrowed.read_only = None;
+        }
+    }
+
+    /// The client says itself what transactions on the connection in use may do, or no longer does.
+    pub(super) fn note_own_modes(&mut self, own: bool) {
+        if let Some(lane) = self.active
+            && let Some(borrowed) = self.borrowed(lane)
+        {
+            borrowed.own_modes = own;
         }
     }
 
@@ -110,13 +124,39 @@ impl Lanes {
         }
     }
 
+    /// The prepared statements that are to be deallocated, lane by lane.
+    pub(super) fn stale(&self) -> [Vec<Ident>; 3] {
+        self.leases.each_ref().map(|lease| lease.as_ref().map(|it| it.stale.clone()).unwrap_or_default())
+    }
+
+    /// Puts back what [`Self::stale`] gave.
+    pub(super) fn set_stale(&mut self, stale: [Vec<Ident>; 3]) {
+        for (lease, stale) in self.leases.iter_mut().zip(stale) {
+            if let Some(borrowed) = lease {
+                borrowed.stale = stale;
+            }
+        }
+    }
+
+    /// Whether the upstream has closed the connection of `lane`, or is about to.
+    fn is_gone(&mut self, lane: Lane) -> bool {
+        let Some(borrowed) = self.borrowed(lane) else { return false };
+        let mut cx = Context::from_waker(Waker::noop());
+        match borrowed.lease.poll_read(&mut cx) {
+            Poll::Pending => false,
+            Poll::Ready(Ok(0) | Err(_)) => true,
+            // An error that nobody asked for is the last that a server says.
+            Poll::Ready(Ok(_)) => borrowed.lease.buffer_mut().first() == Some(&b'E'),
+        }
+    }
+
     /// Whether the connection of `lane` is in use, with these settings, and need not be told anything before a
     /// statement.
     pub(super) fn is_ready(&self, lane: Lane, read_only: bool, settings: u64) -> bool {
         let borrowed = self.leases.get(lane as usize).and_then(Option::as_ref);
         self.active == Some(lane)
             && borrowed.is_some_and(|it| {
-                (lane == Lane::Read || it.read_only == read_only)
+                (lane == Lane::Read || it.own_modes || it.read_only == Some(read_only))
                     && it.settings == settings
                     && it.stale.is_empty()
             })
@@ -204,13 +244,24 @@ impl Session {
     /// # Errors
     /// When there is none to be had, or it does not take the settings.
     async fn go_onto(&mut self, lane: Lane) -> Result<(), Refusal> {
+        let elsewhere = self.lanes.active() != Some(lane) && self.lanes.sticky() != Some(lane);
+        if elsewhere && self.lanes.is_gone(lane) {
+            // Nobody looked at it while another was in use; nothing is lost with it.
+            self.lanes.drop_lease(lane);
+        }
         if self.lanes.borrowed(lane).is_none() {
             let place = &self.who.place;
             let lease = self.gate.pools.lease(&place.target, &place.database, lane).await;
             let lease = lease.map_err(|error| refusal_of(&error))?;
             self.held.forget_lane(lane);
-            let borrowed =
-                Borrowed { lease, settings: 0, read_only: false, stale: Vec::new(), used_at: Instant::now() };
+            let borrowed = Borrowed {
+                lease,
+                settings: 0,
+                read_only: Some(false),
+                own_modes: false,
+                stale: Vec::new(),
+                used_at: Instant::now(),
+            };
             if let Some(place) = self.lanes.at(lane) {
                 *place = Some(borrowed);
             }
@@ -244,8 +295,10 @@ impl Session {
             return Ok(());
         }
         borrowed.lease.run_setup(&setups, SETUP_TIMEOUT).await?;
-        borrowed.settings = version;
-        borrowed.read_only = false;
+        if borrowed.settings != version {
+            borrowed.settings = version;
+            borrowed.read_only = None;
+        }
         self.held.forget_unnamed(lane);
         Ok(())
     }
@@ -257,11 +310,11 @@ impl Session {
     /// When the connection does not take it.
     async fn hold_read_only(&mut self, lane: Lane, read_only: bool) -> Result<(), Refusal> {
         let Some(borrowed) = self.lanes.borrowed(lane) else { return Ok(()) };
-        if lane == Lane::Read || borrowed.read_only == read_only {
+        if lane == Lane::Read || borrowed.own_modes || borrowed.read_only == Some(read_only) {
             return Ok(());
         }
         let made = borrowed.lease.run_setup(&[Setup::ReadOnly(read_only)], SETUP_TIMEOUT).await;
-        borrowed.read_only = read_only;
+        borrowed.read_only = Some(read_only);
         self.held.forget_unnamed(lane);
         made.map_err(|error| {
             self.lanes.drop_lease(lane);
@@ -274,8 +327,16 @@ impl Session {
         if super::task::pins(facts) || sets_untold_path(facts) {
             self.lanes.stick();
         }
+        if matches!(facts.transaction, TransactionEffect::SetModes { session: true, .. }) {
+            self.lanes.note_own_modes(true);
+        }
         if facts.effects.iter().any(|effect| matches!(effect, SessionEffect::DiscardAll)) {
             self.lanes.unstick();
+            self.lanes.note_own_modes(false);
+        }
+        let resets =
+            |effect: &SessionEffect| matches!(effect, SessionEffect::DiscardAll | SessionEffect::ResetAll);
+        if facts.effects.iter().any(resets) {
             self.lanes.note_reset();
         }
     }

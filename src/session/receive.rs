@@ -52,6 +52,9 @@ impl Session {
     }
 
     async fn handle(&mut self, frame: &Frame) -> Result<Flow, End> {
+        if let Some(flow) = self.while_copying(frame.tag())? {
+            return Ok(flow);
+        }
         let flow = match Frontend::read(frame)? {
             Frontend::Query(text) => self.query(text).await,
             Frontend::Parse { name, query, types } => self.parse(frame, name, query, types).await,
@@ -59,7 +62,7 @@ impl Session {
             Frontend::Execute { portal, .. } => self.execute(frame, portal).await,
             Frontend::Describe(named) => self.describe(frame, named).await,
             Frontend::Close(named) => self.close(frame, named),
-            Frontend::Sync => self.sync(),
+            Frontend::Sync => self.sync().await,
             Frontend::Flush => {
                 self.flush_upstream();
                 Flow::Done
@@ -78,11 +81,35 @@ impl Session {
         Ok(flow)
     }
 
+    /// What becomes of a message that is not COPY's own while a COPY FROM STDIN runs or may be about to.
+    ///
+    /// # Errors
+    /// `ProtocolViolation` where the server would fail the COPY with it and end the session.
+    fn while_copying(&mut self, tag: u8) -> Result<Option<Flow>, End> {
+        if matches!(tag, b'd' | b'c' | b'f' | b'H' | b'X') {
+            return Ok(None);
+        }
+        match (self.block.copying_in, tag) {
+            // The server ignores it, and answers nothing.
+            (true, b'S') => Ok(Some(Flow::Done)),
+            (true, _) => Err(End::Fatal(Refusal::new(
+                RefusalCode::ProtocolViolation,
+                format!("unexpected message type 0x{tag:02X} during COPY from stdin"),
+            ))),
+            // Whether it comes to the COPY, and so whether a Sync is answered, only the next reply tells.
+            (false, _) if self.is_copy_awaited() => Ok(Some(self.wait_for_replies())),
+            (false, _) => Ok(None),
+        }
+    }
+
     /// COPY data goes to a COPY that runs or is about to, and is ignored otherwise, as the server does.
     fn copy(&mut self, frame: &Frame, ends: bool) -> Flow {
         if self.block.copying_in {
             self.block.copying_in = !ends;
+            let in_block = self.block.sent;
             self.send_protocol(ProtocolMessage::Framed(frame.bytes()));
+            // That of a Query belongs to no block of extended messages: no Sync ends it.
+            self.block.sent = in_block;
             return Flow::Done;
         }
         // The upstream may be about to ask for it; only its next reply tells.

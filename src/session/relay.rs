@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 
 use super::{
     gate::REPLY_LIMIT_BYTES,
+    held::Slot,
     run::End,
     session::Session,
-    task::{Run, Running, Task},
+    task::{Closing, Run, Running, Task},
 };
 use crate::{
     model::{
@@ -122,7 +123,7 @@ impl Session {
                 self.client.outbound.extend_from_slice(shown.as_deref().unwrap_or(message));
                 self.show_local();
             }
-            Step::Unsolicited => self.client.outbound.extend_from_slice(message),
+            Step::Unsolicited => self.client.last_words = Some(Bytes::copy_from_slice(message)),
         }
         Ok(())
     }
@@ -174,9 +175,6 @@ impl Session {
         match tag {
             b'G' => {
                 self.block.copying_in = true;
-                if matches!(self.ledger.front_mut(), Some(Owed::Execute(_))) {
-                    self.ledger.forget_syncs();
-                }
             }
             b'C' | b'I' => {
                 let over = match self.ledger.front_mut() {
@@ -210,10 +208,11 @@ impl Session {
                     self.note_end(running, Outcome::NotRun, None, None);
                 }
             }
-            Owed::Execute(Task::Bind(_) | Task::Prepare { .. })
-            | Owed::Query(Task::Bind(_) | Task::Prepare { .. })
+            Owed::Close(Task::Close(closing)) => self.on_closed(closing),
+            Owed::Execute(_)
+            | Owed::Query(_)
             | Owed::Bind(_)
-            | Owed::Close
+            | Owed::Close(_)
             | Owed::Describe
             | Owed::Local(_)
             | Owed::Parse { .. }
@@ -221,6 +220,19 @@ impl Session {
             | Owed::Refused(_)
             | Owed::RefusedQuery(_)
             | Owed::Sync => {}
+        }
+    }
+
+    fn on_closed(&mut self, closing: Closing) {
+        match closing {
+            Closing::Portal(name, number) => self.held.close_number(&name, number),
+            Closing::Statement(name, prepared) => {
+                let is_it = |slot: &mut Slot| Arc::ptr_eq(&slot.prepared, &prepared);
+                if self.held.prepared(&name).is_some_and(is_it) {
+                    self.let_go(&name);
+                }
+            }
+            Closing::Nothing => {}
         }
     }
 
@@ -293,8 +305,9 @@ impl Session {
             self.names.end(committed);
         }
         self.end_settings(committed);
-        self.held.end_transaction();
-        self.transaction.forget();
+        let block = self.ledger.block_in_reply();
+        self.held.end_transaction(block);
+        self.transaction.forget_before(block);
     }
 
     fn end_settings(&mut self, committed: bool) {
@@ -311,6 +324,7 @@ impl Session {
     ) -> Result<Option<bytes::Bytes>, WireError> {
         self.transaction.failed = true;
         self.block.copying_in = false;
+        self.client.said_fatal |= matches!(backend::error_field(body, b'V')?, Some("FATAL" | "PANIC"));
         let code = backend::error_code(body)?.unwrap_or_default().to_owned();
         let failed = match self.ledger.front_mut() {
             Some(Owed::Query(Task::Run(run))) => {
@@ -332,6 +346,7 @@ impl Session {
     ) -> Result<Option<bytes::Bytes>, WireError> {
         self.transaction.failed = true;
         self.block.copying_in = false;
+        self.client.said_fatal |= matches!(backend::error_field(body, b'V')?, Some("FATAL" | "PANIC"));
         let code = backend::error_code(body)?.unwrap_or_default().to_owned();
         let mut running = Vec::new();
         let mut first = true;
@@ -345,13 +360,13 @@ impl Session {
                         taken.for_each(|it| self.note_end(&it, Outcome::NotRun, None, None));
                     }
                 }
-                Owed::Bind(Task::Bind(name)) => self.held.close(&name),
+                Owed::Bind(Task::Bind(name, number)) => self.held.close_number(&name, number),
                 Owed::Parse { of: Task::Prepare { name, prepared, lane, own }, .. } => {
                     self.held.failed(&name, &prepared, lane, own);
                 }
                 Owed::Execute(_)
                 | Owed::Bind(_)
-                | Owed::Close
+                | Owed::Close(_)
                 | Owed::Describe
                 | Owed::Local(_)
                 | Owed::Parse { .. }

@@ -1,8 +1,17 @@
 //! What already runs is decided again when grants change or end, and stopped when it may no longer run.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::{held::Does, judge::Refused, run::End, session::Session, task::Task};
+use super::{
+    held::Does,
+    judge::Refused,
+    run::{End, STOP_PATIENCE},
+    session::Session,
+    task::Task,
+};
 use crate::{
     model::refusal::{Refusal, RefusalCode},
     upstream::Setup,
@@ -33,6 +42,28 @@ impl Session {
         Ok(())
     }
 
+    /// Ends the session if something that was told to stop has not done so for too long.
+    ///
+    /// # Errors
+    /// `Fatal` then.
+    pub(super) fn end_if_it_does_not_stop(&mut self) -> Result<(), End> {
+        let Some(since) = self.stopping_since else { return Ok(()) };
+        let stopped = self.ledger.iter().find_map(|owed| match owed {
+            Owed::Query(Task::Run(run)) | Owed::Execute(Task::Run(run)) => {
+                run.open().iter().find_map(|running| running.revoked.clone())
+            }
+            _ => None,
+        });
+        match stopped {
+            None => {
+                self.stopping_since = None;
+                Ok(())
+            }
+            Some(refusal) if since.elapsed() >= STOP_PATIENCE => Err(End::Fatal(refusal)),
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Marks the statements that may no longer run. If there are any new ones, gives how long ago they lost it: by
     /// the clock, or else by what was published.
     fn stop_what_lost_its_grant(&mut self) -> Option<Duration> {
@@ -48,8 +79,13 @@ impl Session {
             }
         }
         let mut stopped = None;
+        // What is written outside of a transaction block lasts without a COMMIT that is asked for.
+        let lost = match self.decide_what_was_done() {
+            Err(lost) if !self.in_transaction() => Some(lost.1),
+            Ok(()) | Err(_) => None,
+        };
         for (debt, index, does) in running {
-            let verdict = self.decide(&does);
+            let verdict = self.decide(&does).and_then(|permit| lost.clone().map_or(Ok(permit), Err));
             let owed = self.ledger.iter_mut().nth(debt);
             let Some(Owed::Query(Task::Run(run)) | Owed::Execute(Task::Run(run))) = owed else { continue };
             let Some(one) = run.open_mut().get_mut(index) else { continue };
@@ -61,6 +97,7 @@ impl Session {
                         one.until.filter(|end| *end <= now).map(|end| now.duration_since(end).unsigned_abs());
                     let since = over.or_else(|| published.map(|at| at.elapsed()));
                     stopped = stopped.max(Some(since.unwrap_or_default()));
+                    self.stopping_since.get_or_insert_with(Instant::now);
                 }
             }
         }
@@ -69,19 +106,24 @@ impl Session {
 
     /// A transaction whose writes would no longer be let through is failed where it stands, so that it holds no
     /// locks and can only be rolled back.
-    fn fail_transaction_that_lost_its_grant(&mut self) {
-        let Some(done) = self.transaction.done().cloned() else { return };
-        if self.transaction.status != TransactionStatus::Open || !self.is_settled() || self.block.sent {
-            return;
-        }
-        match self.decide(&[Arc::new(done)]) {
-            Ok(permit) => self.transaction.until = permit.until(),
-            Err(refused) => {
+    pub(super) fn fail_transaction_that_lost_its_grant(&mut self) {
+        let stands = self.transaction.status == TransactionStatus::Open;
+        match self.decide_what_was_done() {
+            Ok(()) => {}
+            Err(_) if !stands || !self.is_settled() || self.block.sent => {
+                // Not now; its COMMIT is decided in any case.
+                self.transaction.lost = true;
+                self.transaction.until = None;
+            }
+            Err(lost) => {
+                let (_, refused) = *lost;
                 let notice = Refusal {
                     message: format!("the transaction was rolled back: {}", refused.refusal.message),
                     ..refused.refusal
                 };
-                self.transaction.forget();
+                // Kept: ROLLBACK TO a savepoint would bring back what was written before it.
+                self.transaction.lost = true;
+                self.transaction.until = None;
                 if let Some(lease) = self.lanes.active_lease_mut() {
                     let sent = lease.send_setup(Setup::PoisonQuery);
                     debug_assert!(sent.is_ok(), "{sent:?}");

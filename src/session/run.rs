@@ -9,7 +9,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::{
     pump::Wake,
     session::Session,
-    task::{Run, Task},
+    task::{Ended, Run, Task},
     who::Doing,
 };
 use crate::{
@@ -78,9 +78,11 @@ impl Session {
         self.settle_lost();
         self.cancel_if_running().await;
         let written = self.record_ends().await;
+        let mut message = BytesMut::new();
         if let Some(refusal) = self.farewell(&end, written.is_err()) {
-            let mut message = BytesMut::new();
             backend::error_response(&mut message, Severity::Fatal, &refusal);
+        }
+        if !matches!(end, End::ClientClosed) {
             self.client.say_last(&message).await;
         }
         let busy = self.in_transaction() || !self.is_settled() || self.block.sent;
@@ -98,9 +100,18 @@ impl Session {
     async fn serve(&mut self) -> Result<std::convert::Infallible, End> {
         let mut timer: Option<Pin<Box<Sleep>>> = None;
         loop {
+            let told = self.client.outbound.len();
+            self.relay()?;
+            if self.transaction.lost {
+                self.fail_transaction_that_lost_its_grant();
+            }
             self.receive().await?;
             self.show_local();
-            self.record_ends().await?;
+            if let Err(end) = self.record_ends().await {
+                // How it went is not told: its record is not there.
+                self.client.outbound.truncate(told);
+                return Err(end);
+            }
             let is_idle = self.note_doing();
             if self.draining && is_idle {
                 return Err(End::Terminated);
@@ -124,11 +135,11 @@ impl Session {
                 Wake::Timer => {
                     timer = None;
                     self.recheck()?;
+                    self.end_if_it_does_not_stop()?;
                     self.send_idle_home(self.gate.limits.lease_idle);
                 }
                 Wake::UpstreamClosed(error) => self.on_upstream_closed(&error.to_string())?,
             }
-            self.relay()?;
         }
     }
 
@@ -159,7 +170,8 @@ impl Session {
         } else {
             None
         };
-        let Some(wait) = [grant_end, idle].into_iter().flatten().min() else { return };
+        let stopping = self.stopping_since.map(|since| STOP_PATIENCE.saturating_sub(since.elapsed()));
+        let Some(wait) = [grant_end, idle, stopping].into_iter().flatten().min() else { return };
         let at = Instant::now() + wait.min(LONGEST_SLEEP);
         match timer {
             // One that runs out early costs a look; setting it again for every statement would cost more.
@@ -192,7 +204,12 @@ impl Session {
                 self.lanes.drop_lease(lane);
                 self.held.forget_lane(lane);
             }
+            self.client.last_words = None;
             return Ok(());
+        }
+        if let Some(message) = self.client.last_words.take() {
+            self.client.outbound.extend_from_slice(&message);
+            self.client.said_fatal = true;
         }
         Err(End::Upstream(reason.to_owned()))
     }
@@ -202,7 +219,13 @@ impl Session {
         let upstream_pid = self.upstream_pid();
         for owed in self.ledger.iter() {
             let (Owed::Query(Task::Run(run)) | Owed::Execute(Task::Run(run))) = owed else { continue };
-            self.ended.extend(run.open().iter().map(|running| running.ended(Outcome::Lost, upstream_pid)));
+            self.ended.extend(run.open().iter().map(|running| match &running.revoked {
+                None => running.ended(Outcome::Lost, upstream_pid),
+                Some(refusal) => Ended {
+                    sqlstate: Some(refusal.code.sqlstate().into()),
+                    ..running.ended(Outcome::Revoked, upstream_pid)
+                },
+            }));
         }
     }
 
@@ -231,5 +254,7 @@ impl Session {
     }
 }
 
+/// How long something that was told to stop may take for it: an upstream whose client does not read cannot stop.
+pub(super) const STOP_PATIENCE: Duration = Duration::from_secs(3);
 /// No timer sleeps longer, so that a step of the clock is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use tokio::{io::AsyncWriteExt, task::JoinHandle};
 
@@ -21,6 +21,7 @@ use crate::{
         target::Lane,
     },
     net::Stream,
+    policy::Permit,
     upstream::CatalogSource,
     wire::postgres::{backend::TransactionStatus, frame::Frame, ledger::Ledger},
 };
@@ -48,6 +49,8 @@ pub(super) struct Session {
     pub(super) metrics: TargetMetrics,
     /// It ends as soon as it does nothing.
     pub(super) draining: bool,
+    /// Since when something that was told to stop is still running.
+    pub(super) stopping_since: Option<Instant>,
 }
 
 /// The client's connection and what waits on it.
@@ -58,6 +61,8 @@ pub(super) struct ClientSide {
     pub(super) unflushed: bool,
     /// The client has been told that the session ends.
     pub(super) said_fatal: bool,
+    /// What the upstream said before it closed, for the client if the session ends with it.
+    pub(super) last_words: Option<Bytes>,
     /// A cancel that is under way.
     pub(super) cancelling: Option<JoinHandle<()>>,
 }
@@ -71,8 +76,14 @@ pub(super) struct Transaction {
     done: Option<Facts>,
     /// Some statement since the last ReadyForQuery failed.
     pub(super) failed: bool,
+    /// The last block of messages in which something was written.
+    done_in: u64,
     /// When what was written in it has to be decided again.
     pub(super) until: Option<Timestamp>,
+    /// The version of the snapshot on which that was decided last.
+    version: u64,
+    /// What was written in it may no longer last.
+    pub(super) lost: bool,
 }
 
 /// The extended messages since the last Sync.
@@ -90,7 +101,15 @@ pub(super) struct Block {
 
 impl Transaction {
     pub(super) const fn idle() -> Self {
-        Self { status: TransactionStatus::Idle, done: None, failed: false, until: None }
+        Self {
+            status: TransactionStatus::Idle,
+            done: None,
+            failed: false,
+            done_in: 0,
+            until: None,
+            version: 0,
+            lost: false,
+        }
     }
 
     /// What a COMMIT would make last.
@@ -98,15 +117,16 @@ impl Transaction {
         self.done.as_ref()
     }
 
-    /// Notes what a statement that was let through may have written.
-    pub(super) fn note(&mut self, does: &[Arc<Facts>], until: Option<Timestamp>) {
+    /// Notes what a statement that was let through in `block` may have written.
+    pub(super) fn note(&mut self, does: &[Arc<Facts>], permit: &Permit, block: u64) {
         if does.iter().all(|facts| facts.read_only) {
             return;
         }
-        self.until = match (self.until, until) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+        self.done_in = block;
+        // The oldest decision counts for all of it.
+        let version = if self.done.is_some() { self.version } else { permit.version() };
+        self.version = version.min(permit.version());
+        self.until = [self.until, permit.until()].into_iter().flatten().min();
         for facts in does.iter().filter(|facts| !facts.read_only) {
             let done = self.done.get_or_insert_with(nothing_done);
             let news = |access: &&Access| done.accesses.binary_search(access).is_err();
@@ -121,10 +141,32 @@ impl Transaction {
         }
     }
 
-    /// It is over.
+    /// What a COMMIT would make last, if that is not known to be allowed at `now` by the snapshot of `version`.
+    pub(super) fn done_unless_decided(&self, version: u64, now: Timestamp) -> Option<&Facts> {
+        let holds = !self.lost && self.version == version && self.until.is_none_or(|until| now < until);
+        self.done.as_ref().filter(|_| !holds)
+    }
+
+    /// What was written in it was decided again.
+    pub(super) fn decided(&mut self, permit: &Permit) {
+        self.until = permit.until();
+        self.version = permit.version();
+        self.lost = false;
+    }
+
+    /// It is over, and with it the blocks before `block`. Where a later one has written, all of it is kept: that is
+    /// more than its COMMIT makes last, never less.
+    pub(super) fn forget_before(&mut self, block: u64) {
+        if self.done_in < block {
+            self.forget();
+        }
+    }
+
+    /// Nothing of it will last.
     pub(super) fn forget(&mut self) {
         self.done = None;
         self.until = None;
+        self.lost = false;
     }
 }
 
@@ -185,6 +227,7 @@ impl ClientSide {
             outbound: BytesMut::new(),
             unflushed: false,
             said_fatal: false,
+            last_words: None,
             cancelling: None,
         }
     }

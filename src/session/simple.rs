@@ -39,19 +39,29 @@ impl Session {
             return self.wait_for_replies();
         }
         let received = Instant::now();
+        // Again if grants changed while a connection was waited for.
+        while !self.judge_and_run(text, received).await {}
+        Flow::Done
+    }
+
+    /// Judges a Query and sends it or answers it; false if what was judged no longer holds.
+    async fn judge_and_run(&mut self, text: &str, received: Instant) -> bool {
         self.renew_catalog().await;
         let judged = match self.judge_batch(text) {
             Ok(judged) => judged,
             Err(refused) => {
                 let recorded = self.record_refusal(text, &[], &refused).await;
                 self.refuse_query(recorded.err().unwrap_or(refused.refusal));
-                return Flow::Done;
+                return true;
             }
         };
         if judged.is_empty() {
-            backend::empty_query_response(&mut self.client.outbound);
-            backend::ready_for_query(&mut self.client.outbound, self.transaction.status);
-            return Flow::Done;
+            let mut empty = BytesMut::new();
+            backend::empty_query_response(&mut empty);
+            self.ledger.push(Owed::Local(empty.freeze()));
+            // As any Query it ends a block of extended messages.
+            self.sync().await;
+            return true;
         }
         if judged.iter().any(|judged| judged.verdict.is_err()) {
             let recorded = self.record_refusals(&judged).await;
@@ -59,22 +69,23 @@ impl Session {
             self.refuse_query(
                 recorded.err().or(first.map(|refused| refused.refusal)).unwrap_or_else(nothing_known),
             );
-            return Flow::Done;
+            return true;
         }
-        let allowed =
+        let allowed: Vec<Allowed> =
             judged.into_iter().filter_map(|it| Some((it.text, it.does, it.verdict.ok()?))).collect();
-        self.run_query(text, allowed, received).await;
-        Flow::Done
+        let lane = match self.lane_of_batch(&allowed) {
+            Ok(lane) => self.take_lane(lane, held_read_only(&allowed)).await.map(|()| lane),
+            Err(refusal) => Err(refusal),
+        };
+        match lane {
+            Err(refusal) => self.refuse_batch(allowed, refusal).await,
+            Ok(_) if !allowed.iter().all(|(_, _, permit)| self.still_holds(permit)) => return false,
+            Ok(lane) => self.run_query(text, lane, allowed, received).await,
+        }
+        true
     }
 
-    async fn run_query(&mut self, text: &str, allowed: Vec<Allowed>, received: Instant) {
-        let lane = match self.lane_of_batch(&allowed) {
-            Ok(lane) => lane,
-            Err(refusal) => return self.refuse_batch(allowed, refusal).await,
-        };
-        if let Err(refusal) = self.take_lane(lane, held_read_only(&allowed)).await {
-            return self.refuse_batch(allowed, refusal).await;
-        }
+    async fn run_query(&mut self, text: &str, lane: Lane, allowed: Vec<Allowed>, received: Instant) {
         let sent = match self.written_for(lane, text, allowed.iter().filter_map(|(_, does, _)| does.first()))
         {
             Ok(sent) => sent,
@@ -91,10 +102,10 @@ impl Session {
             receipts.push(receipt);
             statements.push(running);
         }
-        for (_, does, permit) in &allowed {
-            self.transaction.note(does, permit.until());
-        }
         self.remake_prepared(lane, &allowed);
+        for (_, does, permit) in &allowed {
+            self.transaction.note(does, permit, self.ledger.block());
+        }
         let mut message = BytesMut::with_capacity(sent.len() + 6);
         backend::message(&mut message, b'Q', |out| {
             out.extend_from_slice(sent.as_bytes());

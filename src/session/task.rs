@@ -29,8 +29,22 @@ pub(super) enum Task {
         /// By the client; else it is made again by the gateway.
         own: bool,
     },
-    /// A portal that is being made.
-    Bind(Box<str>),
+    /// A portal that is being made, and its number.
+    Bind(Box<str>, u64),
+    /// Something that is being closed.
+    Close(Closing),
+}
+
+/// What a Close that was sent is about: it is held until the upstream has closed it, because a Close behind an
+/// error is skipped.
+#[derive(Debug)]
+pub(super) enum Closing {
+    /// The portal of this name and number.
+    Portal(Box<str>, u64),
+    /// The prepared statement of this name.
+    Statement(Box<str>, Arc<Prepared>),
+    /// What does not exist.
+    Nothing,
 }
 
 /// The statements of one Query, or the one of an Execute.

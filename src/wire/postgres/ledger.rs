@@ -16,7 +16,7 @@ pub enum Owed<T> {
     /// BindComplete.
     Bind(T),
     /// CloseComplete.
-    Close,
+    Close(T),
     /// NoData or RowDescription, behind ParameterDescription if it is about a statement.
     Describe,
     /// Rows and CommandComplete, PortalSuspended or EmptyQueryResponse.
@@ -77,11 +77,21 @@ pub enum Step<T> {
 pub struct Ledger<T> {
     owed: VecDeque<Owed<T>>,
     skipping: bool,
+    /// ReadyForQuery asked for, and arrived.
+    asked: u64,
+    ready: u64,
+}
+
+impl<T> Owed<T> {
+    /// Whether ReadyForQuery is its last reply.
+    const fn ends_block(&self) -> bool {
+        matches!(self, Self::Query(_) | Self::Quiet | Self::RefusedQuery(_) | Self::Sync)
+    }
 }
 
 impl<T> Default for Ledger<T> {
     fn default() -> Self {
-        Self { owed: VecDeque::new(), skipping: false }
+        Self { owed: VecDeque::new(), skipping: false, asked: 0, ready: 0 }
     }
 }
 
@@ -108,7 +118,18 @@ impl<T> Ledger<T> {
             Owed::Refused(_) => self.skipping = true,
             _ => {}
         }
+        self.asked += u64::from(owed.ends_block());
         self.owed.push_back(owed);
+    }
+
+    /// The number of the block that what is sent now belongs to; a block ends with its ReadyForQuery.
+    pub const fn block(&self) -> u64 {
+        self.asked
+    }
+
+    /// The number of the block whose replies are coming; all before it are over.
+    pub const fn block_in_reply(&self) -> u64 {
+        self.ready
     }
 
     /// Enters an error of the gateway's own within extended messages, with nothing sent to the upstream.
@@ -149,11 +170,6 @@ impl<T> Ledger<T> {
         }
     }
 
-    /// The upstream asks for COPY data: it ignores every Sync that was sent before the data's end.
-    pub fn forget_syncs(&mut self) {
-        self.owed.retain(|owed| !matches!(owed, Owed::Sync));
-    }
-
     /// Whether the upstream owes something.
     pub fn is_upstream_owing(&self) -> bool {
         self.owed.iter().any(|owed| !matches!(owed, Owed::Local(_)))
@@ -172,6 +188,7 @@ impl<T> Ledger<T> {
         if matches!(tag, b'A' | b'N' | b'S') {
             return Ok(Step::Aside);
         }
+        self.ready += u64::from(tag == b'Z');
         let Some(front) = self.owed.front() else {
             return if tag == b'E' { Ok(Step::Unsolicited) } else { Err(WireError::Unexpected { tag }) };
         };
@@ -181,7 +198,7 @@ impl<T> Ledger<T> {
             (Owed::Parse { silent: true, .. }, b'1') => Ok(Step::Swallow { paid: self.owed.pop_front() }),
             (Owed::Parse { .. }, b'1')
             | (Owed::Bind(_), b'2')
-            | (Owed::Close, b'3')
+            | (Owed::Close(_), b'3')
             | (Owed::Describe, b'T' | b'n')
             | (Owed::Execute(_), b'C' | b'I' | b's')
             | (Owed::Query(_) | Owed::RefusedQuery(_) | Owed::Sync, b'Z') => {
@@ -195,7 +212,7 @@ impl<T> Ledger<T> {
             (
                 Owed::Parse { .. }
                 | Owed::Bind(_)
-                | Owed::Close
+                | Owed::Close(_)
                 | Owed::Describe
                 | Owed::Execute(_)
                 | Owed::Refused(_),
@@ -210,9 +227,7 @@ impl<T> Ledger<T> {
             Some(Owed::Refused(error)) => Some(error.clone()),
             _ => None,
         };
-        let end = self.owed.iter().position(|owed| {
-            matches!(owed, Owed::Sync | Owed::Query(_) | Owed::RefusedQuery(_) | Owed::Quiet)
-        });
+        let end = self.owed.iter().position(Owed::ends_block);
         // The client has not sent its Sync yet: what it sends until then is ignored, as the upstream does.
         self.skipping |= end.is_none();
         let dropped = self.owed.drain(..end.unwrap_or(self.owed.len())).collect();
@@ -270,6 +285,18 @@ mod tests {
         assert_eq!(shown.unwrap(), "no");
         assert_eq!(dropped.len(), 1);
         assert_eq!(ledger.receive(b'Z').unwrap(), Step::Done(Owed::Sync));
+    }
+
+    #[test]
+    fn blocks_are_counted_by_their_ends() {
+        let mut ledger = Ledger::<u32>::default();
+        ledger.push(Owed::Bind(1));
+        assert_eq!((ledger.block(), ledger.block_in_reply()), (0, 0));
+        ledger.push(Owed::Sync);
+        ledger.push(Owed::Bind(2));
+        assert_eq!((ledger.block(), ledger.block_in_reply()), (1, 0));
+        paid(&mut ledger, b"EZ");
+        assert_eq!((ledger.block(), ledger.block_in_reply()), (1, 1));
     }
 
     #[test]
