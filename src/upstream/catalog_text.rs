@@ -29,6 +29,10 @@ pub(crate) fn read(rows: &[Row]) -> Option<Catalog> {
 /// code when a routine that is not built in reads, prints or casts it, or checks a domain over it, and so does
 /// every array, domain, range and row made of such types.
 ///
+/// Some extensions (`harmless`) bring overloads of built-in functions and operators, as harmless as those: pg_trgm a
+/// `%`, citext a `=` and a `max`, pgcrypto a `gen_random_uuid`. They are left out, or nobody could use the built-in
+/// ones in a database with such an extension. What they bring under names of its own stays.
+///
 /// Source: PostgreSQL manual, "System Catalogs"; src/include/access/transam.h.
 pub(crate) const CATALOG_TEXT: &str = "\
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
@@ -39,11 +43,21 @@ space AS (
     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
       AND n.nspname NOT LIKE 'pg\\_temp\\_%' AND n.nspname NOT LIKE 'pg\\_toast\\_temp\\_%'
 ),
+harmless AS (
+    SELECT d.classid, d.objid FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+    WHERE d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e'
+      AND e.extname IN ('btree_gin', 'btree_gist', 'citext', 'cube', 'earthdistance', 'fuzzystrmatch', 'hstore',
+          'intarray', 'isn', 'ltree', 'pg_trgm', 'pgcrypto', 'seg', 'unaccent', 'uuid-ossp', 'vector')
+),
 routine AS (
     SELECT p.oid, p.proname AS name, n.nspname AS schema, p.pronargs, p.pronargdefaults, p.provariadic,
            p.proargtypes[0] AS first
     FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-    WHERE p.oid >= 16384 OR n.nspname NOT IN ('pg_catalog', 'information_schema')
+    WHERE (p.oid >= 16384 OR n.nspname NOT IN ('pg_catalog', 'information_schema'))
+      AND NOT (EXISTS (SELECT 1 FROM harmless h
+                       WHERE h.classid = 'pg_catalog.pg_proc'::regclass AND h.objid = p.oid)
+          AND EXISTS (SELECT 1 FROM pg_catalog.pg_proc b WHERE b.proname = p.proname AND b.oid < 16384
+                      AND b.pronamespace = 'pg_catalog'::regnamespace))
 ),
 takes_row AS (
     SELECT t.oid FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype
@@ -106,7 +120,11 @@ WHERE r.pronargs >= 1 AND r.pronargs - r.pronargdefaults <= 1
 UNION ALL
 SELECT 'operator', o.oprname, NULL FROM pg_catalog.pg_operator o
     JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
-WHERE o.oid >= 16384 OR n.nspname NOT IN ('pg_catalog', 'information_schema')
+WHERE (o.oid >= 16384 OR n.nspname NOT IN ('pg_catalog', 'information_schema'))
+  AND NOT (EXISTS (SELECT 1 FROM harmless h
+                   WHERE h.classid = 'pg_catalog.pg_operator'::regclass AND h.objid = o.oid)
+      AND EXISTS (SELECT 1 FROM pg_catalog.pg_operator b WHERE b.oprname = o.oprname AND b.oid < 16384
+                  AND b.oprnamespace = 'pg_catalog'::regnamespace))
 UNION ALL
 SELECT 'code_type', t.typname, NULL FROM pg_catalog.pg_type t WHERE t.oid IN (SELECT oid FROM code);
 COMMIT";

@@ -75,6 +75,38 @@ async fn the_catalog_tells_what_the_database_holds() {
 }
 
 #[tokio::test]
+async fn overloads_of_harmless_extensions_leave_the_built_in_names_usable() {
+    let Some(own) = OwnServer::start() else { return };
+    let pools = own.at.pools();
+    let mut lease = own.at.lease(&pools, Lane::Admin).await;
+    for text in [
+        "CREATE EXTENSION citext",
+        "CREATE EXTENSION pg_trgm",
+        "CREATE EXTENSION pgcrypto",
+        "CREATE FUNCTION public.min(text) RETURNS text LANGUAGE sql AS 'SELECT 1'",
+        "CREATE OPERATOR public.>= (LEFTARG = text, RIGHTARG = int, FUNCTION = repeat)",
+    ] {
+        let done = run(&mut lease, text).await;
+        assert!(done.errors.is_empty(), "{text}: {done:?}");
+    }
+    let catalog = pools.catalog(&"hr".into(), &"postgres".into()).await.unwrap();
+    for name in ["max", "replace", "gen_random_uuid"] {
+        assert!(!catalog.routines.contains_key(name), "{name}");
+    }
+    for name in ["=", "%", "~~"] {
+        assert!(!catalog.operators.contains(name), "{name}");
+    }
+    // Their own names stay, and so do overloads by anybody else.
+    for name in ["similarity", "digest", "citext", "min"] {
+        assert!(catalog.routines.contains_key(name), "{name}");
+    }
+    for name in ["<%", ">="] {
+        assert!(catalog.operators.contains(name), "{name}");
+    }
+    assert!(catalog.code_types.contains("citext"));
+}
+
+#[tokio::test]
 async fn the_catalog_stays_the_same_value_while_nothing_changes() {
     let Some(own) = OwnServer::start() else { return };
     let pools = own.at.pools();

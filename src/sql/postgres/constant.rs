@@ -11,13 +11,27 @@ use super::names::parts;
 ///
 /// Sees through casts between types that keep a text as it is.
 pub(super) fn text(node: &Node) -> Option<&str> {
+    seen_through(node, &["text", "varchar", "cstring", "unknown"])
+}
+
+/// The text of a constant that is taken for the name of a relation or schema; sees through the types for those too.
+///
+/// Not for anything else: such a type answers with the name in its own way, and for a number with whatever it stands
+/// for.
+pub(super) fn name(node: &Node) -> Option<&str> {
+    seen_through(node, &["text", "varchar", "cstring", "unknown", "regclass", "regnamespace"])
+}
+
+fn seen_through<'n>(node: &'n Node, types: &[&str]) -> Option<&'n str> {
     match node.node.as_ref()? {
         NodeEnum::AConst(constant) if !constant.isnull => match constant.val.as_ref()? {
             Val::Sval(string) => Some(&string.sval),
             Val::Ival(_) | Val::Fval(_) | Val::Boolval(_) | Val::Bsval(_) => None,
         },
-        NodeEnum::TypeCast(cast) if cast.type_name.as_ref().is_some_and(keeps_text) => {
-            text(cast.arg.as_deref()?)
+        NodeEnum::TypeCast(cast)
+            if cast.type_name.as_ref().is_some_and(|written| is_one_of(written, types)) =>
+        {
+            seen_through(cast.arg.as_deref()?, types)
         }
         _ => None,
     }
@@ -34,8 +48,17 @@ pub(super) fn boolean(node: &Node) -> Option<bool> {
         },
         NodeEnum::TypeCast(cast) => {
             let names = parts(&cast.type_name.as_ref()?.names)?;
-            let boolean_type = matches!(names.last().copied(), Some("bool" | "boolean"));
-            if boolean_type { boolean(cast.arg.as_deref()?) } else { None }
+            let boolean_type = matches!(*names, ["bool" | "boolean"] | ["pg_catalog", "bool"]);
+            // Numbers are looked at only where the grammar itself writes truth as one: texts that differ in a number
+            // share their facts.
+            match cast.arg.as_deref()?.node.as_ref()? {
+                NodeEnum::AConst(word) if boolean_type => match word.val.as_ref()? {
+                    Val::Boolval(value) => Some(value.boolval),
+                    Val::Sval(word) => boolean_word(&word.sval),
+                    Val::Ival(_) | Val::Fval(_) | Val::Bsval(_) => None,
+                },
+                _ => None,
+            }
         }
         NodeEnum::String(word) => boolean_word(&word.sval),
         NodeEnum::Integer(number) => Some(number.ival != 0),
@@ -54,14 +77,14 @@ pub(super) fn boolean_word(word: &str) -> Option<bool> {
     }
 }
 
-fn keeps_text(written: &TypeName) -> bool {
+fn is_one_of(written: &TypeName, types: &[&str]) -> bool {
     let Some(names) = parts(&written.names) else { return false };
     let name = match *names {
         ["pg_catalog", name] | [name] => name,
         _ => return false,
     };
     let plain = written.typmods.is_empty() && written.array_bounds.is_empty() && !written.setof;
-    plain && matches!(name, "text" | "varchar" | "regclass" | "regnamespace" | "cstring" | "unknown" | "xml")
+    plain && types.contains(&name)
 }
 
 /// The parts of a qualified name in a text, as the server reads them: folded unless quoted.

@@ -114,7 +114,7 @@ impl Walk<'_> {
     }
 
     fn named_relation(&mut self, function: &str, call: &FuncCall, argument: usize, mode: AccessMode) {
-        let name = argument_of(call, argument).and_then(constant::text).and_then(constant::qualified_name);
+        let name = argument_of(call, argument).and_then(constant::name).and_then(constant::qualified_name);
         let parts: Option<Vec<&str>> = name.as_ref().map(|parts| parts.iter().map(String::as_str).collect());
         match parts.as_deref().and_then(Name::of_parts) {
             Some(name) => self.touch_by_function(name, mode),
@@ -150,12 +150,12 @@ impl Walk<'_> {
             }
             _ => false,
         };
-        let name = constant::qualified_name(constant::text(argument_of(call, 0)?)?)?;
+        let name = constant::qualified_name(constant::name(argument_of(call, 0)?)?)?;
         (built_in && name.len() <= 3).then_some(name)
     }
 
     fn named_schema(&mut self, function: &str, call: &FuncCall, argument: usize) {
-        let name = argument_of(call, argument).and_then(constant::text).and_then(constant::qualified_name);
+        let name = argument_of(call, argument).and_then(constant::name).and_then(constant::qualified_name);
         match name.as_deref() {
             Some([schema]) if !is_system_schema(schema) => {
                 self.access_by_function(Object::Schema { name: schema.as_str().into() }, self.reading);

@@ -6,7 +6,7 @@ use pg_query::protobuf::{
 };
 
 use crate::model::{
-    facts::{AccessMode, Runs, SessionEffect, StatementKind, Unanalyzable},
+    facts::{AccessMode, Runs, SessionEffect, StatementKind, TransactionEffect, Unanalyzable},
     object::Object,
 };
 
@@ -21,26 +21,31 @@ impl Walk<'_> {
     pub(super) fn prepare(&mut self, prepare: &PrepareStmt, source: &str) -> Result<Head, Unanalyzable> {
         self.nodes(&prepare.argtypes)?;
         let text = text_behind_as(source).ok_or_else(|| unknown("PREPARE without AS"))?;
-        self.inner(|walk| walk.maybe(prepare.query.as_deref()))?;
+        if self.inner(|walk| walk.maybe(prepare.query.as_deref()))? {
+            // An EXECUTE of it would change what names mean, or lift the read lane's lock, out of sight.
+            self.guarded("set_config");
+            self.found.effects.clear();
+        }
         self.effect(SessionEffect::Prepare { name: prepare.name.as_str().into(), text: text.to_owned() });
         Ok((StatementKind::Prepare, "PREPARE"))
     }
 
-    /// Walks a statement within the statement, without what it would leave behind if it ran.
-    pub(super) fn inner(
+    /// Walks a statement within the statement, without what it would leave behind if it ran; whether that would be a
+    /// setting on which the meaning of later statements depends.
+    fn inner(
         &mut self,
         walk: impl FnOnce(&mut Self) -> Result<(), Unanalyzable>,
-    ) -> Result<(), Unanalyzable> {
+    ) -> Result<bool, Unanalyzable> {
         let outer = std::mem::take(&mut self.found);
         let result = walk(self);
         let inner = std::mem::replace(&mut self.found, outer);
         result?;
-        let Found { accesses, by_function, calls, writes, transaction: _, effects: _, runs: _ } = inner;
+        let Found { accesses, by_function, calls, writes, transaction, effects, runs: _ } = inner;
         self.found.accesses.extend(accesses);
         self.found.by_function.extend(by_function);
         self.found.calls.extend(calls);
         self.found.writes |= writes;
-        Ok(())
+        Ok(transaction != TransactionEffect::None || effects.iter().any(changes_names))
     }
 
     pub(super) fn execute(&mut self, execute: &ExecuteStmt) -> Result<Head, Unanalyzable> {

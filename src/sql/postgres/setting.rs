@@ -130,7 +130,8 @@ impl Walk<'_> {
             }
             Some(SettingClass::Role) => {
                 // Back to the account itself is harmless.
-                if value != Value::Default {
+                let own = value == Value::Default || name == "role" && value.text() == Some("none");
+                if !own {
                     self.administer(&name);
                     self.effect(SessionEffect::ContextUnknown);
                 }
