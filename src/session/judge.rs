@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    held::{Portal, Prepared},
+    held::{Does, Portal, Prepared},
     names::Names,
     session::Session,
 };
@@ -76,8 +76,10 @@ impl Session {
                     let Some(facts) = alone.first() else { continue };
                     let one = self.judge_one(&own, facts);
                     self.names.begin();
-                    self.apply_to_held(facts, &one.does, &own);
-                    self.names.apply(facts);
+                    for facts in what_happens(&one.does) {
+                        self.apply_to_held(facts, &one.does, &own);
+                        self.names.apply(facts);
+                    }
                     judged.push(one);
                 }
                 Err(refused) => {
@@ -129,13 +131,17 @@ impl Session {
     /// A statement's facts, and those of the prepared statement or cursor that it runs.
     ///
     /// # Errors
-    /// When the session holds nothing of that name.
-    pub(super) fn with_what_it_runs(&mut self, facts: &Arc<Facts>) -> Result<Arc<[Arc<Facts>]>, Refusal> {
+    /// When the session holds nothing of that name, or the names lead on and on.
+    pub(super) fn with_what_it_runs(&mut self, facts: &Arc<Facts>) -> Result<Does, Refusal> {
+        self.with_what_it_runs_within(facts, RUNS_DEPTH)
+    }
+
+    fn with_what_it_runs_within(&mut self, facts: &Arc<Facts>, depth: usize) -> Result<Does, Refusal> {
         let mut does = vec![Arc::clone(facts)];
         match &facts.runs {
             None => {}
             Some(Runs::Prepared { name, explain }) => {
-                let inner = self.prepared_does(name)?;
+                let inner = self.prepared_does_within(name, depth)?;
                 let shown = |inner: &Arc<Facts>| {
                     if *explain { Arc::new(policy::plan_only(inner)) } else { Arc::clone(inner) }
                 };
@@ -152,8 +158,13 @@ impl Session {
     /// What a prepared statement does in the session's present context.
     ///
     /// # Errors
-    /// When there is none of that name, or it is no longer understood.
-    pub(super) fn prepared_does(&mut self, name: &str) -> Result<Arc<[Arc<Facts>]>, Refusal> {
+    /// When there is none of that name, it is no longer understood, or its names lead on and on.
+    pub(super) fn prepared_does(&mut self, name: &str) -> Result<Does, Refusal> {
+        self.prepared_does_within(name, RUNS_DEPTH)
+    }
+
+    fn prepared_does_within(&mut self, name: &str, depth: usize) -> Result<Does, Refusal> {
+        let depth = depth.checked_sub(1).ok_or_else(too_deep)?;
         let context: Arc<NameContext> = Arc::clone(self.names.context());
         let slot = self.held.prepared(name).ok_or_else(|| no_statement(name))?;
         if let Some(does) = slot.recall(&context) {
@@ -161,11 +172,11 @@ impl Session {
         }
         let text = Arc::clone(&slot.prepared.text);
         let analysis = self.analyze(&text).map_err(|refused| refused.refusal)?;
-        let does: Arc<[Arc<Facts>]> = match &*analysis {
+        let does: Does = match &*analysis {
             [] => Arc::from([]),
             [facts] if facts.runs.is_none() => Arc::clone(&analysis),
             // EXECUTE and FETCH run by name whatever the name means at that moment: not kept.
-            [facts] => return self.with_what_it_runs(facts),
+            [facts] => return self.with_what_it_runs_within(facts, depth),
             _ => return Err(several_statements()),
         };
         if let Some(slot) = self.held.prepared(name) {
@@ -315,6 +326,24 @@ fn refusal_of(reason: &Unanalyzable) -> Refusal {
             .with_hint("Split the statement, or load the data with COPY."),
     }
 }
+
+/// The facts whose effects come about when a statement succeeds: its own, and those of what it executes by name. A
+/// cursor's came about when it was opened.
+pub(super) fn what_happens(does: &[Arc<Facts>]) -> &[Arc<Facts>] {
+    match does {
+        [facts, ..] if matches!(facts.runs, Some(Runs::Prepared { explain: false, .. })) => does,
+        [facts, ..] => std::slice::from_ref(facts),
+        [] => &[],
+    }
+}
+
+fn too_deep() -> Refusal {
+    let message = format!("prepared statements execute one another more than {RUNS_DEPTH} deep");
+    Refusal::new(RefusalCode::ProgramLimitExceeded, message)
+}
+
+/// How often EXECUTE may lead to another EXECUTE.
+const RUNS_DEPTH: usize = 8;
 
 /// 26000.
 pub(super) fn no_statement(name: &str) -> Refusal {

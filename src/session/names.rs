@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use crate::model::{
     catalog::Catalog,
-    facts::{Facts, SessionEffect, TransactionEffect},
+    facts::{Facts, Runs, SessionEffect, TransactionEffect},
     ids::Ident,
     name_context::{NameContext, SearchPath},
 };
@@ -72,7 +72,10 @@ impl Names {
             | TransactionEffect::Release(_)
             | TransactionEffect::RollbackTo(_) => true,
         };
+        // What is executed by name may do any of it.
+        let by_name = matches!(facts.runs, Some(Runs::Prepared { explain: false, .. }));
         by_transaction
+            || by_name
             || facts.effects.iter().any(|effect| match effect {
                 SessionEffect::Set { name, .. } => &**name == "search_path",
                 SessionEffect::ResetAll

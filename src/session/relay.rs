@@ -7,6 +7,7 @@ use bytes::{Buf, Bytes};
 use super::{
     gate::REPLY_LIMIT_BYTES,
     held::Slot,
+    judge::what_happens,
     run::End,
     session::Session,
     task::{Closing, Run, Running, Task},
@@ -240,19 +241,21 @@ impl Session {
     fn on_completed(&mut self, running: &Running, tag: u8, body: &[u8]) {
         let rows = if tag == b'C' { backend::command_rows(body) } else { None };
         self.note_end(running, Outcome::Completed, rows, None);
-        let Some(facts) = running.facts().cloned() else { return };
-        if facts.kind == StatementKind::CopyFrom {
-            self.block.copying_in = false;
+        for facts in what_happens(&running.does) {
+            if facts.kind == StatementKind::CopyFrom {
+                self.block.copying_in = false;
+            }
+            if matches!(facts.transaction, TransactionEffect::None) && facts.effects.is_empty() {
+                continue;
+            }
+            // COMMIT of a failed transaction succeeds as a ROLLBACK.
+            let commits = matches!(facts.transaction, TransactionEffect::Commit { .. });
+            if commits && body.starts_with(b"ROLLBACK") {
+                self.end_names(false);
+            } else {
+                self.apply_effects(facts, running);
+            }
         }
-        if matches!(facts.transaction, TransactionEffect::None) && facts.effects.is_empty() {
-            return;
-        }
-        // COMMIT of a failed transaction succeeds as a ROLLBACK.
-        if matches!(facts.transaction, TransactionEffect::Commit { .. }) && body.starts_with(b"ROLLBACK") {
-            self.end_names(false);
-            return;
-        }
-        self.apply_effects(&facts, running);
     }
 
     fn apply_effects(&mut self, facts: &Arc<Facts>, running: &Running) {

@@ -47,9 +47,11 @@ def pipeline(connection):
 def pipeline_with_an_error(connection):
     connection.autocommit = True
     with connection.pipeline() as pipe:
-        cursors = [connection.execute("SELECT 1"), connection.execute("SELECT 1 / %s", (0,)),
-                   connection.execute("SELECT 3")]
+        # Sent in one go: an error that came back earlier would be raised by the statement behind it.
+        cursors = [connection.cursor() for _ in range(3)]
         try:
+            for cursor, (sql, values) in zip(cursors, (("SELECT 1", None), ("SELECT 1 / %s", (0,)), ("SELECT 3", None))):
+                cursor.execute(sql, values)
             pipe.sync()
         except psycopg.Error as error:
             show("sync", type(error).__name__, error.sqlstate)
