@@ -187,6 +187,11 @@ fn a_session_that_says_read_only_stays_so() {
         let written = ask(&mut raw, "INSERT INTO note VALUES (1)");
         assert_eq!(tags(&written), "EZ", "{words}");
         assert_eq!(code(&written), "25006", "{words}");
+        // Other modes say nothing of it, and what it said it may take back.
+        ask(&mut raw, "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE");
+        assert_eq!(code(&ask(&mut raw, "INSERT INTO note VALUES (1)")), "25006", "{words}");
+        ask(&mut raw, "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE");
+        assert_eq!(tags(&ask(&mut raw, "INSERT INTO note VALUES (1)")), "CZ", "{words}");
     }
     audit_is_whole(&lab);
 }
@@ -516,5 +521,133 @@ fn rows_stop_with_the_grant_however_slowly_they_are_read() {
     let bytes: usize = answer.iter().map(|message| message.body.len()).sum();
     // What had left the gateway before lies in the sockets; what had not, does not come.
     assert!(bytes < 20_000_000, "{bytes} bytes");
+    audit_is_whole(&lab);
+}
+
+#[test]
+fn notifications_are_not_lost_between_reads_and_writes() {
+    let lab = lab!(usual());
+    let login = dana(&lab);
+    let mut raw = Raw::login(&login);
+    ask(&mut raw, "LISTEN news");
+    let mut speaker = Raw::login(&lab.directly());
+    const TOLD: usize = 400;
+    let telling = std::thread::spawn(move || {
+        for number in 0..TOLD {
+            ask(&mut speaker, &format!("NOTIFY news, '{number}'"));
+        }
+    });
+    let mut heard = 0;
+    let mut count =
+        |messages: &[Message]| heard += messages.iter().filter(|message| message.tag == 'A').count();
+    while !telling.is_finished() {
+        count(&ask(&mut raw, "SELECT count(*) FROM note"));
+        count(&ask(&mut raw, "INSERT INTO note VALUES (1)"));
+    }
+    telling.join().unwrap();
+    count(&ask(&mut raw, "SELECT 1"));
+    count(&ask(&mut raw, "SELECT 1"));
+    assert_eq!(heard, TOLD);
+    audit_is_whole(&lab);
+}
+
+#[test]
+fn every_start_has_one_end_however_the_session_ends() {
+    let lab = lab!(usual());
+    let full = lab.add_full();
+    let dana = dana(&lab);
+    lab.superuser("INSERT INTO note SELECT 1 FROM generate_series(1, 1000)");
+    let slow = "SELECT pg_sleep(0.05) FROM note";
+    let starts: Vec<(&str, Vec<u8>)> = vec![
+        ("nothing", Vec::new()),
+        ("a query", query(slow)),
+        ("a batch", query(&format!("INSERT INTO note VALUES (1); {slow}; SELECT 1"))),
+        ("a transaction", query("BEGIN; INSERT INTO note VALUES (1)")),
+        ("an open block", [run("INSERT INTO note VALUES (1)"), flush()].concat()),
+        (
+            "a pipeline",
+            [run("SELECT 1"), sync(), run(slow), run("SELECT 2"), sync(), run("SELECT 3")].concat(),
+        ),
+        ("a copy in", [query("COPY note FROM STDIN"), message('d', b"1\n")].concat()),
+        ("a copy in by blocks", [run("COPY note FROM STDIN"), message('d', b"1\n")].concat()),
+        ("a copy out", query(&format!("COPY ({slow}) TO STDOUT"))),
+        ("waiting for a lock", query("UPDATE note SET n = 2")),
+    ];
+    let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename LIKE 'tidegate%'";
+    for (name, bytes) in starts {
+        for end in ["close", "goodbye", "terminate", "kill", "cut"] {
+            let mut locking = Raw::login(&full);
+            if name == "waiting for a lock" {
+                ask(&mut locking, "BEGIN; LOCK TABLE note IN EXCLUSIVE MODE");
+            }
+            let login = if name == "a copy out" { &full } else { &dana };
+            let mut raw = Raw::login(login);
+            raw.send(&bytes);
+            sleep(Duration::from_millis(120));
+            match end {
+                "close" => drop(raw),
+                "goodbye" => raw.send(&message('X', b"")),
+                "terminate" => {
+                    let sessions = lab.admin(&["session", "list"]);
+                    for line in sessions.lines().filter(|line| line.contains(&login.user)) {
+                        lab.cli(&["session", "terminate", line.split_whitespace().next().unwrap()]);
+                    }
+                    let last = raw.rest_of_connection();
+                    assert_eq!(last.last().unwrap().tag, 'E', "{name}, {end}");
+                }
+                "kill" => {
+                    lab.superuser(kill);
+                }
+                _ => {
+                    raw.send(&[b'Q', 0, 0]);
+                    raw.shutdown();
+                }
+            }
+            drop(locking);
+        }
+    }
+    eventually("nothing runs on", Duration::from_secs(10), || {
+        lab.superuser(
+            "SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND usename LIKE 'tidegate%'",
+        )
+        .ends_with('0')
+    });
+    audit_is_whole(&lab);
+    let lost_or_done = ["completed", "failed", "lost", "not_run", "revoked", "cancelled"];
+    for record in lab.audit().iter().filter(|record| record["event"] == "statement_end") {
+        assert!(lost_or_done.contains(&record["outcome"].as_str().unwrap()), "{record}");
+    }
+    assert_eq!(notes(&lab), "1000", "something unfinished was made to last");
+}
+
+#[test]
+fn a_client_that_never_reads_costs_little() {
+    let lab = lab!(usual());
+    let login = dana(&lab);
+    let process = lab.gateway_pid();
+    let resident = || {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap().to_owned();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    ask(&mut Raw::login(&login), "SELECT 1");
+    let before = resident();
+    let mut raw = Raw::login(&login);
+    let mut sender = raw.clone_stream();
+    const BLOCKS: usize = 1500;
+    let sending = std::thread::spawn(move || {
+        sender.send(&parse("", "SELECT repeat('x', 10000), $1::text"));
+        let one = [bind("", "", &[&"y".repeat(5000)]), execute("", 0)].concat();
+        for _ in 0..BLOCKS {
+            sender.send(&one);
+        }
+        sender.send(&sync());
+    });
+    sleep(Duration::from_millis(1500));
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 30_000, "{grown} KiB for one client that does not read");
+    let answer = raw.until_ready();
+    sending.join().unwrap();
+    assert_eq!(answer.iter().filter(|message| message.tag == 'D').count(), BLOCKS);
     audit_is_whole(&lab);
 }

@@ -32,8 +32,8 @@ struct Borrowed {
     settings: u64,
     /// Whether it is held read-only although its lane is not; `None` is not known.
     read_only: Option<bool>,
-    /// The client has said itself what transactions on it may do: that is left alone.
-    own_modes: bool,
+    /// The client has asked for READ ONLY itself: nothing of the gateway's takes that back.
+    own_read_only: bool,
     /// Prepared statements that it has and the session no longer holds.
     stale: Vec<Ident>,
     used_at: Instant,
@@ -99,21 +99,13 @@ impl Lanes {
         }
     }
 
-    /// A reset took back what the connection in use was held to, if it lasts.
-    pub(super) fn note_reset(&mut self) {
+    /// The client asks for READ ONLY itself on the connection in use, or no longer does.
+    fn note_own_read_only(&mut self, own: bool) {
         if let Some(lane) = self.active
             && let Some(borrowed) = self.borrowed(lane)
         {
+            borrowed.own_read_only = own;
             borrowed.read_only = None;
-        }
-    }
-
-    /// The client says itself what transactions on the connection in use may do, or no longer does.
-    pub(super) fn note_own_modes(&mut self, own: bool) {
-        if let Some(lane) = self.active
-            && let Some(borrowed) = self.borrowed(lane)
-        {
-            borrowed.own_modes = own;
         }
     }
 
@@ -156,7 +148,7 @@ impl Lanes {
         let borrowed = self.leases.get(lane as usize).and_then(Option::as_ref);
         self.active == Some(lane)
             && borrowed.is_some_and(|it| {
-                (lane == Lane::Read || it.own_modes || it.read_only == Some(read_only))
+                (lane == Lane::Read || it.read_only == Some(read_only || it.own_read_only))
                     && it.settings == settings
                     && it.stale.is_empty()
             })
@@ -258,7 +250,7 @@ impl Session {
                 lease,
                 settings: 0,
                 read_only: Some(false),
-                own_modes: false,
+                own_read_only: false,
                 stale: Vec::new(),
                 used_at: Instant::now(),
             };
@@ -295,6 +287,7 @@ impl Session {
             return Ok(());
         }
         borrowed.lease.run_setup(&setups, SETUP_TIMEOUT).await?;
+        self.client.outbound.extend_from_slice(&borrowed.lease.take_notifications());
         if borrowed.settings != version {
             borrowed.settings = version;
             borrowed.read_only = None;
@@ -310,11 +303,13 @@ impl Session {
     /// When the connection does not take it.
     async fn hold_read_only(&mut self, lane: Lane, read_only: bool) -> Result<(), Refusal> {
         let Some(borrowed) = self.lanes.borrowed(lane) else { return Ok(()) };
-        if lane == Lane::Read || borrowed.own_modes || borrowed.read_only == Some(read_only) {
+        let read_only = read_only || borrowed.own_read_only;
+        if lane == Lane::Read || borrowed.read_only == Some(read_only) {
             return Ok(());
         }
         let made = borrowed.lease.run_setup(&[Setup::ReadOnly(read_only)], SETUP_TIMEOUT).await;
         borrowed.read_only = Some(read_only);
+        self.client.outbound.extend_from_slice(&borrowed.lease.take_notifications());
         self.held.forget_unnamed(lane);
         made.map_err(|error| {
             self.lanes.drop_lease(lane);
@@ -323,21 +318,23 @@ impl Session {
     }
 
     /// Notes that statements of `does` ran on the lane in use: what they leave there may tie the session to it.
-    pub(super) fn note_ties(&mut self, facts: &Facts) {
+    pub(super) fn note_ties(&mut self, facts: &Facts, text: &str) {
         if super::task::pins(facts) || sets_untold_path(facts) {
             self.lanes.stick();
         }
-        if matches!(facts.transaction, TransactionEffect::SetModes { session: true, .. }) {
-            self.lanes.note_own_modes(true);
+        if let TransactionEffect::SetModes { session: true, read_write } = facts.transaction {
+            // The other modes (isolation, deferrable) have no such word.
+            if read_write || text.to_ascii_lowercase().contains("only") {
+                self.lanes.note_own_read_only(!read_write);
+            }
         }
         if facts.effects.iter().any(|effect| matches!(effect, SessionEffect::DiscardAll)) {
             self.lanes.unstick();
-            self.lanes.note_own_modes(false);
         }
         let resets =
             |effect: &SessionEffect| matches!(effect, SessionEffect::DiscardAll | SessionEffect::ResetAll);
         if facts.effects.iter().any(resets) {
-            self.lanes.note_reset();
+            self.lanes.note_own_read_only(false);
         }
     }
 

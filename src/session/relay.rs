@@ -286,7 +286,7 @@ impl Session {
         if !(resets && self.settings.has_initial()) {
             self.lanes.note_settings(before, self.settings.version());
         }
-        self.note_ties(facts);
+        self.note_ties(facts, &running.text);
         if facts.effects.iter().any(|effect| matches!(effect, SessionEffect::Define)) {
             self.gate.pools.catalog_changed(&self.who.place.target, &self.who.place.database);
         }

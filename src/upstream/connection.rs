@@ -42,6 +42,8 @@ pub(crate) struct Connection {
     stream: Stream,
     pub(crate) input: BytesMut,
     pub(crate) output: BytesMut,
+    /// NotificationResponses that came between the answers to statements of our own, whole.
+    pub(crate) notifications: BytesMut,
     /// Written to the stream, and perhaps not on to the socket.
     unflushed: bool,
     /// The last read took all the room there was: more is waiting.
@@ -61,6 +63,7 @@ impl Connection {
             stream,
             input: BytesMut::with_capacity(CHUNK_BYTES),
             output: BytesMut::with_capacity(CHUNK_BYTES),
+            notifications: BytesMut::new(),
             unflushed: false,
             filled: false,
             target,
@@ -205,8 +208,9 @@ impl Connection {
                 let (name, value) = read_parameter_status(body).map_err(|source| self.broken(source))?;
                 set_parameter(&mut self.session.parameters, name, value);
             }
-            // Descriptions, notices, notifications and empty queries: nothing to keep.
-            b'T' | b'N' | b'A' | b'I' => {}
+            b'A' => self.notifications.extend_from_slice(frame.bytes()),
+            // Descriptions, notices and empty queries: nothing to keep.
+            b'T' | b'N' | b'I' => {}
             b'Z' => {
                 answers.statuses.push(TransactionStatus::read(body).map_err(|source| self.broken(source))?)
             }

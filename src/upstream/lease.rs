@@ -136,6 +136,11 @@ impl Lease {
         }
     }
 
+    /// Takes the NotificationResponses that came while [`Lease::run_setup`] waited.
+    pub fn take_notifications(&mut self) -> BytesMut {
+        self.connection.notifications.split()
+    }
+
     /// Bytes that are appended and not yet taken by the socket. Whoever appends without end flushes in between.
     pub fn outbound_bytes(&self) -> usize {
         self.connection.output.len()

@@ -31,6 +31,8 @@ pub(crate) async fn reset(
     let answers = timeout(RESET_TIMEOUT, connection.collect(queries)).await.unwrap_or_else(|_| {
         Err(UpstreamError::Timeout { target: connection.target.clone(), what: "resetting a connection" })
     })?;
+    // They were for the one who listened.
+    connection.notifications.clear();
     let expected: &[&str] =
         if in_transaction { &["ROLLBACK", "DISCARD ALL", "SELECT 1"] } else { &["DISCARD ALL", "SELECT 1"] };
     if answers.tags != expected || answers.statuses.iter().any(|status| *status != TransactionStatus::Idle) {
