@@ -12,6 +12,7 @@ use tokio_postgres::SimpleQueryMessage;
 const SECRET: &str = "TOPSECRET";
 
 const SETUP: &str = "
+    CREATE EXTENSION citext; CREATE EXTENSION pg_trgm; CREATE EXTENSION pgcrypto; CREATE EXTENSION tablefunc;
     ALTER ROLE tidegate_read SUPERUSER; ALTER ROLE tidegate_write SUPERUSER; ALTER ROLE tidegate_admin SUPERUSER;
     CREATE SCHEMA aux;
     CREATE TABLE aux.employee (secret text); INSERT INTO aux.employee VALUES ('TOPSECRET aux');
@@ -201,6 +202,8 @@ const FIELDS: &[&[&str]] = &[
     &["SELECT t.pg_read_file FROM unnest(ARRAY['/etc/hostname'::text]) AS t"],
     &["SELECT (('select to_tsvector(secret) from vault'::text).ts_stat).*"],
     &["SELECT ('x'::text).peek"],
+    &["SELECT (('select secret,secret,secret from vault'::text).crosstab2).*"],
+    &["SELECT * FROM crosstab('select 1, secret, secret from vault') AS c (a text, b text)"],
     &["SELECT (SELECT 'x'::text).peek"],
     &["SELECT (ARRAY['x'])[1].peek"],
     &["SELECT (NULL::employee).peek"],

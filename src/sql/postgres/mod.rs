@@ -14,6 +14,8 @@ mod constant;
 mod copy;
 mod define;
 mod drop;
+#[cfg(test)]
+mod evasion_tests;
 mod explain;
 mod expression;
 mod function;
