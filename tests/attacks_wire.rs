@@ -651,3 +651,50 @@ fn a_client_that_never_reads_costs_little() {
     assert_eq!(answer.iter().filter(|message| message.tag == 'D').count(), BLOCKS);
     audit_is_whole(&lab);
 }
+
+#[test]
+fn what_is_executed_by_name_moves_names_as_if_it_were_sent_itself() {
+    let lab = lab!(usual());
+    let dana = dana(&lab);
+    for moves in ["SET search_path = hidden", "SELECT set_config('search_path', 'hidden', false)"] {
+        // In three messages, and in one text.
+        for asks in [&["EXECUTE moves", "SELECT n FROM note"][..], &["EXECUTE moves; SELECT n FROM note"]] {
+            let mut raw = Raw::login(&dana);
+            raw.send(&[parse("moves", moves), sync()].concat());
+            assert_eq!(tags(&raw.until_ready()), "1Z", "{moves}");
+            let mut last = Vec::new();
+            for text in asks {
+                raw.send(&query(text));
+                last = raw.until_ready();
+            }
+            let refused = error(&last);
+            assert_eq!(refused.field('C').unwrap(), "42501", "{moves}: {asks:?}");
+            assert!(refused.field('M').unwrap().contains("hidden.note"), "{refused:?}");
+        }
+    }
+    audit_is_whole(&lab);
+}
+
+#[test]
+fn statements_that_execute_one_another_end_somewhere() {
+    let lab = lab!(usual());
+    let mut raw = Raw::login(&dana(&lab));
+    raw.send(&[parse("s0", "SELECT 1"), sync()].concat());
+    assert_eq!(tags(&raw.until_ready()), "1Z");
+    let mut refused = None;
+    for number in 1..100 {
+        let text = format!("EXECUTE s{}", number - 1);
+        raw.send(&[parse(&format!("s{number}"), &text), sync()].concat());
+        let answer = raw.until_ready();
+        if tags(&answer).contains('E') {
+            refused = Some((number, error(&answer).field('C').unwrap().to_owned()));
+            break;
+        }
+    }
+    let (number, code) = refused.unwrap();
+    assert!(number > 3, "{number}");
+    assert_eq!(code, "54000");
+    raw.send(&query("SELECT 1"));
+    assert_eq!(tags(&raw.until_ready()), "TDCZ");
+    audit_is_whole(&lab);
+}
