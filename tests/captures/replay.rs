@@ -10,7 +10,7 @@ use super::{Capture, readers::Heard};
 /// When the debts are entered; the real moment lies between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
-    /// All before the first reply.
+    /// At once, but for COPY data and for a Query behind no Sync: what becomes of those only the next reply tells.
     Early,
     /// Up to the next Query, Sync or Flush, when a reply comes and nothing is owed.
     Late,
@@ -26,7 +26,6 @@ pub(crate) struct Replay {
     /// Messages that have entered a debt, and those whose debt was paid or dropped.
     pub(crate) entered: Vec<usize>,
     pub(crate) settled: Vec<usize>,
-    pub(crate) dropped: usize,
     ready: bool,
 }
 
@@ -40,14 +39,9 @@ impl Replay {
             at: 0,
             entered: Vec::new(),
             settled: Vec::new(),
-            dropped: 0,
             ready: false,
         };
-        if pace == Pace::Early {
-            while replay.at < replay.said.len() {
-                replay.enter();
-            }
-        }
+        replay.enter_early();
         replay
     }
 
@@ -67,22 +61,29 @@ impl Replay {
         match self.ledger.receive(heard.tag)? {
             Step::Done(owed) => self.settle(&owed),
             Step::Failed { shown: None, dropped } => {
-                self.dropped += dropped.len();
                 dropped.iter().for_each(|owed| self.settle(owed));
             }
-            Step::Forward if heard.tag == b'G' => {
-                // As the session does.
-                if self.pace == Pace::Late && matches!(self.ledger.front_mut(), Some(Owed::Execute(_))) {
-                    self.ledger.forget_syncs();
-                    self.enter_block();
-                }
-            }
+            Step::Forward if heard.tag == b'G' => self.copy_in(),
             Step::Aside | Step::Forward | Step::QueryFailed { shown: None } | Step::Unsolicited => {}
             step @ (Step::Failed { shown: Some(_), .. }
             | Step::QueryFailed { shown: Some(_) }
             | Step::Swallow { .. }) => panic!("{step:?} without anything of the gateway's own"),
         }
+        self.enter_early();
         Ok(())
+    }
+
+    /// The server asks for data: it takes what there is, and ignores every Sync up to its end.
+    fn copy_in(&mut self) {
+        let extended = matches!(self.ledger.front_mut(), Some(Owed::Execute(_)));
+        if extended {
+            self.ledger.forget_syncs();
+        }
+        let end = self.said.iter().skip(self.at).position(|tag| matches!(tag, b'c' | b'f'));
+        self.at = end.map_or(self.said.len(), |end| self.at + end + 1);
+        if extended && self.pace == Pace::Late {
+            self.enter_block();
+        }
     }
 
     /// Whether everything is answered; what is left of the client asks for no answer.
@@ -106,12 +107,32 @@ impl Replay {
         }
     }
 
-    fn enter_block(&mut self) {
-        while let Some(tag) = self.said.get(self.at).copied() {
+    fn enter_early(&mut self) {
+        while self.pace == Pace::Early && self.may_enter() {
             self.enter();
-            if matches!(tag, b'H' | b'Q' | b'S') {
+        }
+    }
+
+    fn enter_block(&mut self) {
+        while self.may_enter() {
+            self.enter();
+            if matches!(self.said[self.at - 1], b'H' | b'Q' | b'S') {
                 break;
             }
+        }
+    }
+
+    /// Whether there is more, and what becomes of it does not hang on the next reply.
+    fn may_enter(&self) -> bool {
+        match self.said.get(self.at) {
+            None => false,
+            // Somebody may be about to ask for the data.
+            Some(b'c' | b'd' | b'f') => self.ledger.is_empty(),
+            // If a message before it fails, and no Sync is between, the server ignores it. The session waits too.
+            Some(b'Q') => {
+                self.ledger.iter().last().is_none_or(|it| matches!(it, Owed::Query(_) | Owed::Sync))
+            }
+            Some(_) => true,
         }
     }
 
@@ -128,10 +149,6 @@ impl Replay {
             b'E' => Owed::Execute(at),
             b'P' => Owed::Parse { silent: false, of: at },
             b'Q' => Owed::Query(at),
-            // COPY data behind a Sync: the server has asked for it, and ignored the Sync.
-            b'S' if self.pace == Pace::Early && matches!(self.said.get(at + 1), Some(b'd' | b'c' | b'f')) => {
-                return;
-            }
             b'S' => Owed::Sync,
             b'H' | b'X' | b'c' | b'd' | b'f' | b'p' => return,
             other => panic!("a client that sends {:?}", char::from(other)),

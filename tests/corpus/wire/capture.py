@@ -3,7 +3,7 @@
 
     .cache/python/bin/python tests/corpus/wire/capture.py [CLIENT …]
 
-Each client below runs once, in plain text over the loopback, against a private PostgreSQL. Between them stands a
+Each client below runs once (`odd` is none: it says by hand what is allowed and what no library does), in plain text over the loopback, against a private PostgreSQL. Between them stands a
 forwarder that keeps every byte of the client's main connection: CLIENT.frontend.bin is what the client said,
 CLIENT.backend.bin what it heard. The forwarder answers SSLRequest and GSSENCRequest with `N` itself, so that both are in
 the captures. Passwords are new on every run and never leave SCRAM; keys and proofs in a capture belong to a server that
@@ -350,6 +350,93 @@ END;
 """
 
 
+def said(tag, body=b""):
+    """One message of a client."""
+    return tag.encode() + struct.pack("!I", len(body) + 4) + body
+
+
+def parse(text, name=""):
+    return said("P", f"{name}\0{text}\0".encode() + b"\0\0")
+
+
+def bind(portal="", name="", *values):
+    sent = b"".join(struct.pack("!I", len(value)) + value for value in values)
+    return said("B", f"{portal}\0{name}\0".encode() + struct.pack("!HH", 0, len(values)) + sent + b"\0\0")
+
+
+def about(tag, kind, name=""):
+    return said(tag, f"{kind}{name}\0".encode())
+
+
+def execute(portal="", rows=0):
+    return said("E", portal.encode() + b"\0" + struct.pack("!I", rows))
+
+
+def query(text):
+    return said("Q", text.encode() + b"\0")
+
+
+def odd():
+    """What is allowed and what no library does: each is sent at once, and is over after so many ReadyForQuery."""
+    sync, flush, one = said("S"), said("H"), parse("SELECT 1") + bind() + execute()
+    series = parse("SELECT n FROM generate_series(1, 5) n", "s") + bind("p", "s")
+    copy = parse("COPY c FROM STDIN") + bind() + execute()
+    return [
+        (sync + sync + flush + sync, 3),
+        (one + about("D", "P") + flush + one + sync, 1),
+        (query("CREATE TEMPORARY TABLE c (n int PRIMARY KEY)"), 1),
+        # Errors of every kind of message, with more of the kind behind them.
+        (parse("SELEC") + one + sync + one + sync, 2),
+        (bind("", "nowhere") + execute() + sync, 1),
+        (execute("nowhere") + about("C", "P") + sync, 1),
+        (about("D", "S", "nowhere") + flush + one + sync, 1),
+        (about("D", "P", "nowhere") + one + sync, 1),
+        (about("C", "S", "nowhere") + about("C", "P", "nowhere") + sync, 1),
+        (parse("SELECT 1", "twice") + parse("SELECT 2", "twice") + one + sync + about("C", "S", "twice") + sync, 2),
+        (parse("SELECT $1::int") + bind("", "", b"no number") + execute() + sync, 1),
+        (parse("SELECT 1 / (3 - n) FROM generate_series(1, 5) n") + bind() + execute() + one + sync, 1),
+        # A Query within a block: ignored once the block has failed.
+        (parse("SELEC") + query("SELECT 1") + sync, 1),
+        (one + query("SELECT 2") + one + sync, 2),
+        # Texts without a statement, and without rows.
+        (parse("") + bind() + about("D", "P") + execute() + sync, 1),
+        (parse("-- nothing") + about("D", "S") + bind() + execute() + sync + query("") + query(" ;; "), 3),
+        (parse("SET DateStyle = 'German'") + bind() + about("D", "P") + execute() + sync, 1),
+        # Portals in pieces, used up, and again behind their end.
+        (series + execute("p", 2) + execute("p", 2) + about("D", "P", "p") + execute("p", 2) + execute("p", 2) + sync, 1),
+        (bind("", "s") + execute("", 5) + execute("", 0) + sync + about("C", "S", "s") + sync, 2),
+        # A transaction that fails, and what may be said in one.
+        (query("BEGIN") + query("SELECT 1 / 0") + query("SELECT 1") + one + sync + query("ROLLBACK"), 5),
+        (parse("BEGIN") + bind() + execute() + one + sync + parse("COMMIT") + bind() + execute() + sync, 2),
+        # COPY: the data behind it at once, Syncs that the server ignores, given up, refused before it begins.
+        (copy + sync + said("d", b"1\n2\n") + said("c") + sync, 1),
+        (copy + sync + sync + said("d", b"3\n") + said("d", b"4\n") + said("c") + sync, 1),
+        (copy + said("d", b"5\n") + said("c") + sync, 1),
+        (copy + flush + said("d", b"6\n") + said("c") + one + sync, 1),
+        (copy + sync + said("d", b"1\n") + said("c") + sync, 1),
+        (copy + sync + said("f", b"a change of mind\0") + sync, 1),
+        (query("COPY c FROM STDIN") + said("d", b"7\n") + said("c") + query("COPY c FROM STDIN") + said("f", b"no\0"), 2),
+        (query("COPY nowhere FROM STDIN") + said("d", b"8\n") + said("c") + query("SELECT 1"), 2),
+        (query("SELECT 1; COPY c FROM STDIN; SELECT 2") + said("d", b"9\n") + said("c"), 1),
+        (parse("COPY c TO STDOUT") + bind() + about("D", "P") + execute() + one + sync, 1),
+        (query("COPY c TO STDOUT; COPY c TO STDOUT; COPY nowhere TO STDOUT"), 1),
+        # Data that nobody asked for is ignored.
+        (said("d", b"10\n") + said("c") + one + sync + said("f", b"\0") + query("SELECT 1"), 2),
+        (said("X"), 0),
+    ]
+
+
+def speak_oddly(port, secret):
+    """A client that is none: says all of `odd` and waits for the end of each."""
+    connection = laboratory.log_in(port, USER, secret)
+    for words, ready in odd():
+        connection.sendall(words)
+        while ready:
+            kind = laboratory._message(connection)[0]
+            ready -= kind == b"Z"
+    connection.close()
+
+
 def programs(lab):
     """How each client is started."""
     python = os.path.join(ROOT, ".cache", "python", "bin", "python")
@@ -358,6 +445,7 @@ def programs(lab):
     java_file = lab.write("Capture.java", PGJDBC)
     return {
         "asyncpg": [python, "-c", ASYNCPG],
+        "odd": speak_oddly,
         "node_postgres": ["node", "-e", NODE],
         "pgbench": [pgbench, "-n", "-M", "prepared", "-c", "1", "-t", "12", "--random-seed=1", "-f", bench_file],
         "pgjdbc": ["java", "-Xshare:auto", "-cp", "/usr/share/java/postgresql.jar", java_file],
@@ -365,6 +453,16 @@ def programs(lab):
         "psycopg2": [python, "-c", PSYCOPG2],
         "psycopg3": [python, "-c", PSYCOPG3],
     }
+
+
+def keep(name, forwarder, secret):
+    """Writes both sides of a client's main connection."""
+    for side, data in forwarder.main_connection().items():
+        if len(data) > LARGEST_BYTES or secret.encode() in data:
+            sys.exit(f"{name}: the {side} capture is too large ({len(data)} bytes) or holds the password")
+        with open(os.path.join(HERE, f"{name}.{side}.bin"), "wb") as file:
+            file.write(data)
+        print(f"{name}.{side}.bin: {len(data)} bytes")
 
 
 def main():
@@ -376,16 +474,15 @@ def main():
             if sys.argv[1:] and name not in sys.argv[1:]:
                 continue
             forwarder = Forwarder(lab.pg_port)
+            if callable(command):
+                command(forwarder.port, secret)
+                keep(name, forwarder, secret)
+                continue
             environment = {**os.environ, **lab.libpq(forwarder.port, USER, secret), "PGSSLMODE": "prefer",
                            "PGAPPNAME": "capture", "NODE_PATH": os.path.join(ROOT, ".cache", "node", "node_modules")}
             del environment["PGSSLROOTCERT"]
             subprocess.run(command, env=environment, cwd=lab.dir, check=True, stdout=subprocess.DEVNULL, timeout=120)
-            for side, data in forwarder.main_connection().items():
-                if len(data) > LARGEST_BYTES or secret.encode() in data:
-                    sys.exit(f"{name}: the {side} capture is too large ({len(data)} bytes) or holds the password")
-                with open(os.path.join(HERE, f"{name}.{side}.bin"), "wb") as file:
-                    file.write(data)
-                print(f"{name}.{side}.bin: {len(data)} bytes")
+            keep(name, forwarder, secret)
 
 
 if __name__ == "__main__":
