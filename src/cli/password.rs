@@ -23,13 +23,11 @@ pub(super) fn ask(of: &str, from_stdin: bool) -> anyhow::Result<Secret<String>> 
 }
 
 fn first_line(input: impl Read) -> anyhow::Result<Secret<String>> {
-    let mut text = Secret::new(String::new());
-    let mut taken = String::new();
-    input
-        .take(MAX_BYTES)
-        .read_to_string(&mut taken)
-        .context("could not read the password from standard input")?;
-    std::mem::swap(&mut text, &mut Secret::new(taken));
+    let mut text = String::new();
+    let read = input.take(MAX_BYTES).read_to_string(&mut text);
+    // Hidden before anything is made of what went wrong.
+    let text = Secret::new(text);
+    read.context("could not read the password from standard input")?;
     let line = text.expose().split('\n').next().unwrap_or_default();
     let line = line.strip_suffix('\r').unwrap_or(line);
     if line.is_empty() {

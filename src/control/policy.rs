@@ -75,27 +75,36 @@ impl Control {
         let mut stop = std::pin::pin!(stop);
         let mut ticks = interval(WATCH_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut seen = self.policy_stamp().await;
-        let mut tried = self.policy_status().digest;
+        // Nothing is seen yet: files that changed since the policy was loaded are noticed at the first look.
+        let mut seen = None;
+        let mut refused = None;
         loop {
             tokio::select! {
                 () = &mut stop => return,
                 _ = ticks.tick() => {}
             }
-            let stamp = self.policy_stamp().await;
+            let stamp = Some(self.policy_stamp().await);
             if stamp == seen {
                 continue;
             }
             seen = stamp;
             let directory = self.parts().policies.clone();
-            let digest = blocking(move || Ok(digest(&read_policy(&directory)?))).await;
-            // A file that was touched or put back is no new policy; one that cannot be read is told of by the reload.
-            if digest.as_ref().is_ok_and(|digest| *digest == tried) {
+            let digest = blocking(move || Ok(digest(&read_policy(&directory)?))).await.ok();
+            // A file that was touched or put back is no new policy, and one that was refused is refused once. What
+            // cannot be read is told of by the reload.
+            let known = digest.is_some()
+                && (digest == refused || digest.as_ref() == Some(&self.policy_view().load().digest));
+            if known {
                 continue;
             }
-            tried = digest.unwrap_or_default();
-            if let Err(problem) = self.reload_policy(WATCH).await {
-                error!(%problem, "policy was not reloaded, the old one stays in force");
+            match self.reload_policy(WATCH).await {
+                Ok(_) => refused = None,
+                Err(ControlError::PolicyBroken { .. }) => refused = digest,
+                Err(ControlError::PolicyUnreadable { .. }) => {}
+                Err(problem) => {
+                    error!(%problem, "policy was not reloaded, the old one stays in force; it is tried again");
+                    seen = None;
+                }
             }
         }
     }

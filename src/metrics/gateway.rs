@@ -2,7 +2,7 @@
 
 use prometheus::{Histogram, IntCounter, IntGauge};
 
-use super::build::{Build, FAST_SECONDS, SLOW_SECONDS};
+use super::build::{Build, SLOW_SECONDS};
 
 /// Logins by how they went.
 #[derive(Clone, Debug)]
@@ -33,8 +33,6 @@ pub struct PolicyMetrics {
     /// Seconds from the moment a grant was over (or its revocation was published) to telling the upstream to stop
     /// a running statement.
     pub revocation_delay_seconds: Histogram,
-    /// Seconds of judging one statement whose facts are known.
-    pub decide_seconds: Histogram,
 }
 
 /// The cache of facts.
@@ -77,11 +75,6 @@ impl PolicyMetrics {
                 "tidegate_revocation_delay_seconds",
                 "Seconds from the end of a grant to telling the upstream to stop a running statement.",
                 SLOW_SECONDS,
-            )?,
-            decide_seconds: build.histogram(
-                "tidegate_decide_seconds",
-                "Seconds of judging one statement whose facts are known.",
-                FAST_SECONDS,
             )?,
         })
     }

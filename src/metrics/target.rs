@@ -18,6 +18,8 @@ pub struct TargetMetrics {
     pub sessions: IntGauge,
     /// Sessions opened.
     pub sessions_total: IntCounter,
+    /// 1 while the upstream lets us in on every lane, 0 otherwise.
+    pub up: IntGauge,
     /// Connections and logins to the upstream that failed, and leases lost.
     pub upstream_errors: UpstreamErrors,
 }
@@ -99,6 +101,7 @@ pub(super) struct TargetFamilies {
     statement_seconds: HistogramVec,
     sessions: IntGaugeVec,
     sessions_total: IntCounterVec,
+    up: IntGaugeVec,
     upstream_errors: IntCounterVec,
     connections: IntGaugeVec,
     waiting: IntGaugeVec,
@@ -127,6 +130,7 @@ impl TargetFamilies {
             )?,
             sessions: build.gauges("tidegate_sessions", "Sessions open now.", &["target"])?,
             sessions_total: build.counters("tidegate_sessions_total", "Sessions opened.", &["target"])?,
+            up: build.gauges("tidegate_target_up", "1 while the upstream lets us in.", &["target"])?,
             upstream_errors: build.counters(
                 "tidegate_upstream_errors_total",
                 "Failures of the upstream by kind.",
@@ -161,6 +165,7 @@ impl TargetFamilies {
             statement_seconds: self.statement_seconds.with_label_values(&[target]),
             sessions: self.sessions.with_label_values(&[target]),
             sessions_total: self.sessions_total.with_label_values(&[target]),
+            up: self.up.with_label_values(&[target]),
             upstream_errors: UpstreamErrors {
                 dial: error("dial"),
                 login: error("login"),

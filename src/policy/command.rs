@@ -3,7 +3,11 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use crate::model::{
-    object::Object, permission::PermissionSet, principal::Principal, refusal::Missing, target::Place,
+    object::Object,
+    permission::{Permission, PermissionSet},
+    principal::Principal,
+    refusal::Missing,
+    target::Place,
 };
 
 use super::{ceiling, holdings::shortest};
@@ -15,7 +19,7 @@ pub(super) fn for_missing(missing: &[Missing], principal: &Principal, place: &Pl
     let mut wanted: BTreeMap<(String, Scope), PermissionSet> = BTreeMap::new();
     for Missing { permission, object } in missing {
         let (database, scope) = scope(object, place)?;
-        let permission = permission.unwrap_or(crate::model::permission::Permission::Explain);
+        let permission = permission.unwrap_or(Permission::Explain);
         wanted.entry((database, scope)).or_default().insert(permission);
     }
     // One command for all tables that need the same; permissions are keyed by their words.

@@ -291,11 +291,19 @@ ceilings:
     }
 
     #[test]
-    fn the_database_itself_is_changed_only_by_a_database_wide_grant() {
+    fn the_database_itself_is_defined_only_by_a_database_wide_grant() {
+        let define = facts(&[(AccessMode::Define, Object::Database)], &[], false);
+        let with = |objects: &[&str]| snapshot(&nothing(), vec![grant(1, &[Permission::Ddl], objects)]);
+        denied(judge(&with(&["public.*"]), &define, at(0)));
+        let _ = allowed(judge(&with(&["*"]), &define, at(0)));
+    }
+
+    #[test]
+    fn whoever_changes_rows_somewhere_may_notify() {
         let notify = facts(&[(AccessMode::Write, Object::Database)], &[], true);
-        let with = |objects: &[&str]| snapshot(&nothing(), vec![grant(1, &[Permission::Dml], objects)]);
-        denied(judge(&with(&["public.*"]), &notify, at(0)));
-        let _ = allowed(judge(&with(&["*"]), &notify, at(0)));
+        let with = |permission| snapshot(&nothing(), vec![grant(1, &[permission], &["public.employee"])]);
+        let _ = allowed(judge(&with(Permission::Dml), &notify, at(0)));
+        denied(judge(&with(Permission::Select), &notify, at(0)));
     }
 
     #[test]
@@ -348,7 +356,10 @@ ceilings:
         assert_eq!(lane("", &[Permission::Ddl], 10), Lane::Read);
         assert_eq!(lane("", &[Permission::Export], 9), Lane::Read);
         assert_eq!(lane("", ADMIN, 9), Lane::Admin);
-        assert_eq!(lane("ceilings: [ { environment: prod, forbid: [admin] } ]", ADMIN, 9), Lane::Read);
+        let ceiling = "ceilings: [ { environment: prod, forbid: [admin] } ]";
+        assert_eq!(lane(ceiling, ADMIN, 9), Lane::Read);
+        assert_eq!(lane(ceiling, &[Permission::Admin, Permission::Select], 9), Lane::Read);
+        assert_eq!(lane(ceiling, &[Permission::Admin, Permission::Dml], 9), Lane::Write);
     }
 
     #[test]

@@ -50,6 +50,8 @@ impl<'f> Need<'f> {
     pub(super) fn is_reached_by(&self, pattern: &ObjectPattern) -> bool {
         match self {
             Self::Presence => true,
+            // A notification belongs to no relation: whoever may change rows somewhere may send one.
+            Self::On(Permission::Dml, Object::Database) => true,
             Self::On(_, Object::Database) | Self::Run(_) => matches!(pattern, ObjectPattern::All),
             Self::On(_, object) => pattern.matches(object),
         }

@@ -53,7 +53,7 @@ fn any_grant() -> impl Strategy<Value = Grant> {
         1..1000_u128,
         prop::collection::vec(prop::sample::select(&Permission::ALL[..]), 1..4),
         prop::collection::vec(prop::sample::select(&["*", "public.*", "public.employee", "*.log"][..]), 1..3),
-        prop::sample::select(&["hr", "*", "h*", "shop"][..]),
+        prop::sample::select(&["hr", "*", "h*", "s*", "shop"][..]),
         prop::sample::select(&["hr_prod", "*", "hr_*", "other"][..]),
         prop::sample::select(&["dana", "sam", "@developers", "@strangers"][..]),
         (-20..20_i64, prop::option::of(-20..20_i64), prop::option::weighted(0.2, -20..20_i64)),
@@ -129,7 +129,7 @@ fn brute_force(policy: &Policy, grants: &[Grant], facts: &Facts, second: i64) ->
                 grant.permissions.allows(permission)
                     && grant.database.matches(database)
                     && grant.objects.iter().any(|pattern| match object {
-                        Object::Database => pattern.to_string() == "*",
+                        Object::Database => permission == Permission::Dml || pattern.to_string() == "*",
                         object => pattern.matches(object),
                     })
             })

@@ -1,6 +1,7 @@
 //! What the client reads when a statement is refused.
 
 use crate::model::{
+    object::Object,
     principal::Principal,
     refusal::{Missing, Refusal, RefusalCode},
     target::Place,
@@ -96,6 +97,19 @@ fn hint(lack: &Lack, principal: &Principal, place: &Place) -> String {
     let mut sentences = Vec::new();
     if let Some(spelling) = lack.spellings.first() {
         sentences.push(format!("Policy lists the routine as {}: call it by that name.", short(spelling)));
+    }
+    let unresolved = lack.missing.iter().find_map(|missing| match &missing.object {
+        Object::Unresolved { name } => Some(short(name)),
+        Object::Database
+        | Object::Relation { .. }
+        | Object::Schema { .. }
+        | Object::Routine { .. }
+        | Object::OtherDatabase { .. }
+        | Object::Server { .. } => None,
+    });
+    if let Some(name) = unresolved {
+        sentences
+            .push(format!("Write the schema in front of {name}, so that it is clear which one is meant."));
     }
     sentences.push(match command::for_missing(&lack.missing, principal, place) {
         Some(commands) => format!("Ask an administrator to run: {commands}"),
@@ -250,6 +264,20 @@ mod tests {
                 .unwrap()
                 .starts_with("Policy lists the routine as public.f: call it by that name. Ask")
         );
+    }
+
+    #[test]
+    fn a_name_without_a_known_schema_is_best_written_with_it() {
+        let unresolved = Object::Unresolved { name: "salary".into() };
+        let refusal = refusal(vec![], &facts(&[(AccessMode::Read, unresolved)], &[], true), 0);
+        assert!(refusal.message.contains("select on salary (schema unknown) (target hr"));
+        let hint = refusal.hint.unwrap();
+        assert!(
+            hint.starts_with(
+                "Write the schema in front of salary, so that it is clear which one is meant. Ask"
+            )
+        );
+        assert!(hint.contains(" --all-tables --permission select "));
     }
 
     #[test]

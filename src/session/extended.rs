@@ -1,12 +1,12 @@
 //! The extended query protocol: Parse, Bind, Describe, Execute, Close, Flush, Sync, in pipelines of any length.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    held::{Portal, Prepared},
-    judge::{Refused, no_cursor, several_statements},
+    held::{Does, Portal, Prepared},
+    judge::{Refused, Verdict, no_portal, several_statements},
     names::Names,
     receive::Flow,
     session::Session,
@@ -38,10 +38,15 @@ impl Session {
         if self.must_wait() {
             return self.wait_for_replies();
         }
+        // Whether a name that is being made will be there is known when its replies have come.
+        if !name.is_empty() && self.held.prepared(name).is_some() && !self.is_settled() {
+            return self.wait_for_replies();
+        }
         self.renew_catalog().await;
-        let (does, permit) = match self.judge_parse(name, query) {
-            Ok(judged) => judged,
-            Err((does, refused)) => {
+        let (does, verdict) = self.judge_parse(name, query);
+        let permit = match verdict {
+            Ok(permit) => permit,
+            Err(refused) => {
                 self.refuse_statement(query, &does, refused).await;
                 return Flow::Done;
             }
@@ -65,28 +70,29 @@ impl Session {
         Flow::Done
     }
 
-    fn judge_parse(&mut self, name: &str, query: &str) -> Result<(Does, Permit), (Does, Refused)> {
+    fn judge_parse(&mut self, name: &str, query: &str) -> (Does, Verdict) {
         let nothing = || -> Does { Arc::from([]) };
         if !name.is_empty() && self.held.prepared(name).is_some() {
             let message = format!("prepared statement \"{name}\" already exists");
-            return Err((nothing(), Refusal::new(RefusalCode::DuplicateStatement, message).into()));
+            return (nothing(), Err(Refusal::new(RefusalCode::DuplicateStatement, message).into()));
         }
-        let room = self.held.room_for(query.len());
-        room.map_err(|refusal| (nothing(), refusal.into()))?;
-        let analysis = self.analyze(query).map_err(|refused| (nothing(), refused))?;
+        if let Err(refusal) = self.held.room_for(query.len()) {
+            return (nothing(), Err(refusal.into()));
+        }
+        let analysis = match self.analyze(query) {
+            Ok(analysis) => analysis,
+            Err(refused) => return (nothing(), Err(refused)),
+        };
         let does = match &*analysis {
             [] => analysis,
-            [facts] => {
-                let facts = Arc::clone(facts);
-                let found = self.with_what_it_runs(&facts);
-                found.map_err(|refusal| (Arc::from([facts]), refusal.into()))?
-            }
-            _ => return Err((analysis, several_statements().into())),
+            [facts] => match self.with_what_it_runs(&Arc::clone(facts)) {
+                Ok(does) => does,
+                Err(refusal) => return (analysis, Err(refusal.into())),
+            },
+            _ => return (analysis, Err(several_statements().into())),
         };
-        match self.decide(&does) {
-            Ok(permit) => Ok((does, permit)),
-            Err(refused) => Err((does, refused)),
-        }
+        let verdict = self.decide(&does);
+        (does, verdict)
     }
 
     /// One Bind: judged again, because the statement may have been prepared long ago, and binding plans it.
@@ -99,6 +105,9 @@ impl Session {
         }
         self.renew_catalog().await;
         if !portal.is_empty() && self.held.portal(portal).is_some() {
+            if !self.is_settled() {
+                return self.wait_for_replies();
+            }
             let message = format!("cursor \"{portal}\" already exists");
             return self.refuse(Refusal::new(RefusalCode::DuplicateCursor, message));
         }
@@ -109,7 +118,8 @@ impl Session {
             Ok(does) => does,
             Err(refusal) => return self.refuse(refusal),
         };
-        let text = self.held.prepared(statement).map(|slot| Arc::clone(&slot.prepared.text)).unwrap_or_default();
+        let text =
+            self.held.prepared(statement).map(|slot| Arc::clone(&slot.prepared.text)).unwrap_or_default();
         let permit = match self.decide(&does) {
             Ok(permit) => permit,
             Err(refused) => {
@@ -137,7 +147,8 @@ impl Session {
         if self.must_wait() {
             return self.wait_for_replies();
         }
-        let Some(bound) = self.held.portal(portal).cloned() else { return self.refuse(no_cursor(portal)) };
+        let received = Instant::now();
+        let Some(bound) = self.held.portal(portal).cloned() else { return self.refuse(no_portal(portal)) };
         let permit = match self.decide(&bound.does) {
             Ok(permit) => permit,
             Err(refused) => {
@@ -147,7 +158,7 @@ impl Session {
         };
         // A portal lives where it was bound: on another connection the server does not know it.
         if self.lanes.active() != Some(bound.lane) || permit.lane() > bound.lane {
-            return self.refuse(no_cursor(portal));
+            return self.refuse(no_portal(portal));
         }
         let mut started = match self.record_start(&[(&bound.text, &bound.does, &permit)]).await {
             Ok(started) => started,
@@ -159,6 +170,7 @@ impl Session {
             let sent = lease.send_statement(frame.bytes(), &permit, &receipt);
             debug_assert!(sent.is_ok(), "{sent:?}");
         }
+        self.metrics.gate_seconds.observe(received.elapsed().as_secs_f64());
         self.note_sent();
         self.ledger.push(Owed::Execute(Task::Run(Run::one(running))));
         Flow::Done
@@ -175,7 +187,7 @@ impl Session {
         let (does, statement) = match named {
             Named::Portal(name) => match self.held.portal(name) {
                 Some(portal) => (Arc::clone(&portal.does), None),
-                None => return self.refuse(no_cursor(name)),
+                None => return self.refuse(no_portal(name)),
             },
             Named::Statement(name) => match self.prepared_does(name) {
                 Ok(does) => (does, Some(name)),
@@ -373,11 +385,15 @@ impl Session {
     }
 }
 
-/// A statement's facts with those of what it runs.
-type Does = Arc<[Arc<Facts>]>;
-
 /// The Parse as it goes out; see [`super::simple::written_for`].
-fn parse_message(lane: Lane, frame: &Frame, name: &str, query: &str, types: &[u8], does: &[Arc<Facts>]) -> Bytes {
+fn parse_message(
+    lane: Lane,
+    frame: &Frame,
+    name: &str,
+    query: &str,
+    types: &[u8],
+    does: &[Arc<Facts>],
+) -> Bytes {
     let asks = does.first().filter(|facts| lane == Lane::Read && asks_read_write(facts));
     let Some(facts) = asks else { return Bytes::copy_from_slice(frame.bytes()) };
     let mut written = query.to_owned();

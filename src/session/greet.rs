@@ -1,6 +1,9 @@
 //! After the login: judges what the client asked for at startup, and greets it as its database would.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, AtomicU64},
+};
 
 use bytes::BytesMut;
 
@@ -35,12 +38,22 @@ pub async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
     let LoggedIn { stream, principal, place, settings, application, .. } = arrived;
     let client = stream.peer();
     let since = gate.clock.now();
-    let who = Arc::new(Who { session: id, principal, place, client, application, since, statements: AtomicU64::new(0) });
+    let who = Arc::new(Who {
+        session: id,
+        principal,
+        place,
+        client,
+        application,
+        since,
+        statements: AtomicU64::new(0),
+        doing: AtomicU8::new(0),
+    });
     let handle = gate.registry.enter(Arc::clone(&who));
     let metrics = gate.metrics.target(&who.place.target);
     metrics.sessions.inc();
     metrics.sessions_total.inc();
-    let left = Left { gate: Arc::clone(&gate), handle: Arc::clone(&handle), sessions: metrics.sessions.clone() };
+    let left =
+        Left { gate: Arc::clone(&gate), handle: Arc::clone(&handle), sessions: metrics.sessions.clone() };
     let mut side = ClientSide::new(stream);
     match open(&gate, &who, &settings).await {
         Ok(opened) => {
@@ -57,6 +70,7 @@ pub async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
                 ended: Vec::new(),
                 parked: None,
                 catalog: opened.catalog,
+                draining: false,
                 metrics,
                 gate,
                 who,
@@ -145,7 +159,9 @@ fn judge_startup(
         let text = match parse_path(value) {
             crate::model::name_context::SearchPath::Known(path) if name == "search_path" => {
                 let names: Vec<String> = path.iter().map(|name| literal(name)).collect();
-                if names.is_empty() { return Err(wrong("an empty path")) }
+                if names.is_empty() {
+                    return Err(wrong("an empty path"));
+                }
                 format!("SET {name} TO {}", names.join(", "))
             }
             _ => format!("SET {name} TO {}", literal(value)),
@@ -199,7 +215,8 @@ async fn parameters(
     if asks {
         let lease = gate.pools.lease(&who.place.target, &who.place.database, Lane::Read).await;
         let mut lease = lease?;
-        let setups: Vec<_> = settings.iter().map(|(name, value)| super::lanes::setting(name, Some(value))).collect();
+        let setups: Vec<_> =
+            settings.iter().map(|(name, value)| super::lanes::setting(name, Some(value))).collect();
         lease.run_setup(&setups, super::gate::SETUP_TIMEOUT).await?;
         parameters = lease.parameters().to_vec();
         lease.go_home(HomeState::Idle);

@@ -35,7 +35,7 @@ pub(super) struct Slot {
     /// Which lanes' connections have it.
     on: [bool; 3],
     /// What it was last found to do, and in which context.
-    memo: Option<(Arc<NameContext>, Arc<[Arc<Facts>]>)>,
+    memo: Option<(Arc<NameContext>, Does)>,
 }
 
 impl Slot {
@@ -52,13 +52,13 @@ impl Slot {
     }
 
     /// What it does in `context`, if that was asked before.
-    pub(super) fn recall(&self, context: &Arc<NameContext>) -> Option<Arc<[Arc<Facts>]>> {
+    pub(super) fn recall(&self, context: &Arc<NameContext>) -> Option<Does> {
         let (known, does) = self.memo.as_ref()?;
         Arc::ptr_eq(known, context).then(|| Arc::clone(does))
     }
 
     /// Keeps what it does in `context`.
-    pub(super) fn remember(&mut self, context: &Arc<NameContext>, does: &Arc<[Arc<Facts>]>) {
+    pub(super) fn remember(&mut self, context: &Arc<NameContext>, does: &Does) {
         self.memo = Some((Arc::clone(context), Arc::clone(does)));
     }
 }
@@ -67,7 +67,7 @@ impl Slot {
 #[derive(Clone, Debug)]
 pub(super) struct Portal {
     /// What it runs, as found when it was made: the plan is of that moment.
-    pub(super) does: Arc<[Arc<Facts>]>,
+    pub(super) does: Does,
     /// Its text, for the audit log.
     pub(super) text: Arc<str>,
     /// Where it lives.
@@ -84,6 +84,9 @@ pub(super) struct Held {
     bytes: usize,
     limits: HeldLimits,
 }
+
+/// What a statement does, and what it runs by name.
+pub(super) type Does = Arc<[Arc<Facts>]>;
 
 /// Bounds of [`Held`].
 #[derive(Clone, Copy, Debug)]
@@ -150,7 +153,8 @@ impl Held {
     /// Its Parse failed on the connection of `lane`. If it was the client's own and no connection has it, it is
     /// let go, unless another statement has taken its name since.
     pub(super) fn failed(&mut self, name: &str, prepared: &Arc<Prepared>, lane: Lane, own: bool) {
-        let Some(slot) = self.prepared.get_mut(name).filter(|slot| Arc::ptr_eq(&slot.prepared, prepared)) else {
+        let Some(slot) = self.prepared.get_mut(name).filter(|slot| Arc::ptr_eq(&slot.prepared, prepared))
+        else {
             return;
         };
         if let Some(on) = slot.on.get_mut(lane as usize) {
@@ -171,6 +175,13 @@ impl Held {
     pub(super) fn deallocate_all(&mut self) {
         self.prepared.clear();
         self.bytes = 0;
+    }
+
+    /// Notes that the connection of `lane` has lost its unnamed statement: a Query of the gateway's own ended it.
+    pub(super) fn forget_unnamed(&mut self, lane: Lane) {
+        if let Some(on) = self.prepared.get_mut("").and_then(|slot| slot.on.get_mut(lane as usize)) {
+            *on = false;
+        }
     }
 
     /// Notes that the connection of `lane` has none of them.

@@ -190,10 +190,9 @@ impl Session {
         };
         match decision {
             Decision::Allow(permit) => Ok(permit),
-            Decision::Deny(denial) => Err(Refused {
-                refusal: denial.refusal(principal, place),
-                missing: denial.missing().to_vec(),
-            }),
+            Decision::Deny(denial) => {
+                Err(Refused { refusal: denial.refusal(principal, place), missing: denial.missing().to_vec() })
+            }
         }
     }
 
@@ -272,10 +271,9 @@ fn own_text(text: &str, facts: &Facts) -> Arc<str> {
 
 fn refusal_of(reason: &Unanalyzable) -> Refusal {
     match reason {
-        Unanalyzable::Syntax { message, position } => Refusal {
-            position: *position,
-            ..Refusal::new(RefusalCode::SyntaxError, message.clone())
-        },
+        Unanalyzable::Syntax { message, position } => {
+            Refusal { position: *position, ..Refusal::new(RefusalCode::SyntaxError, message.clone()) }
+        }
         Unanalyzable::Unknown { .. } => Refusal::new(RefusalCode::NotSupported, reason.to_string())
             .with_detail("What the gateway does not understand it does not let through.")
             .with_hint("Write the statement in another way, or ask the gateway's administrator."),
@@ -300,6 +298,11 @@ pub(super) fn no_statement(name: &str) -> Refusal {
 /// 34000.
 pub(super) fn no_cursor(name: &str) -> Refusal {
     Refusal::new(RefusalCode::InvalidCursorName, format!("cursor \"{name}\" does not exist"))
+}
+
+/// 34000, of the protocol.
+pub(super) fn no_portal(name: &str) -> Refusal {
+    Refusal::new(RefusalCode::InvalidCursorName, format!("portal \"{name}\" does not exist"))
 }
 
 /// 42601, in the server's words.

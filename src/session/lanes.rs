@@ -110,18 +110,15 @@ impl Lanes {
         }
     }
 
-    /// The lanes on which there is a connection.
-    pub(super) fn open(&self) -> impl Iterator<Item = Lane> {
-        Lane::ALL.into_iter().filter(|lane| self.leases.get(*lane as usize).is_some_and(Option::is_some))
-    }
-
     /// Whether the connection of `lane` is in use, with these settings, and need not be told anything before a
     /// statement.
     pub(super) fn is_ready(&self, lane: Lane, read_only: bool, settings: u64) -> bool {
         let borrowed = self.leases.get(lane as usize).and_then(Option::as_ref);
         self.active == Some(lane)
             && borrowed.is_some_and(|it| {
-                (lane == Lane::Read || it.read_only == read_only) && it.settings == settings && it.stale.is_empty()
+                (lane == Lane::Read || it.read_only == read_only)
+                    && it.settings == settings
+                    && it.stale.is_empty()
             })
     }
 
@@ -147,7 +144,7 @@ impl Lanes {
     pub(super) fn send_home(&mut self, before: Instant) -> Vec<Lane> {
         let mut sent = Vec::new();
         for lane in Lane::ALL {
-            if Some(lane) == self.sticky || !self.borrowed(lane).is_some_and(|it| it.used_at <= before) {
+            if Some(lane) == self.sticky || self.borrowed(lane).is_none_or(|it| it.used_at > before) {
                 continue;
             }
             if let Some(borrowed) = self.at(lane).and_then(Option::take) {
@@ -249,6 +246,7 @@ impl Session {
         borrowed.lease.run_setup(&setups, SETUP_TIMEOUT).await?;
         borrowed.settings = version;
         borrowed.read_only = false;
+        self.held.forget_unnamed(lane);
         Ok(())
     }
 
@@ -264,6 +262,7 @@ impl Session {
         }
         let made = borrowed.lease.run_setup(&[Setup::ReadOnly(read_only)], SETUP_TIMEOUT).await;
         borrowed.read_only = read_only;
+        self.held.forget_unnamed(lane);
         made.map_err(|error| {
             self.lanes.drop_lease(lane);
             refusal_of(&error)
@@ -304,7 +303,8 @@ fn sets_untold_path(facts: &Facts) -> bool {
 }
 
 fn too_weak(needed: Lane, lane: Lane) -> Refusal {
-    let message = format!("this transaction is on the {lane} lane, and the statement needs the {needed} lane");
+    let message =
+        format!("this transaction is on the {lane} lane, and the statement needs the {needed} lane");
     Refusal::new(RefusalCode::ReadOnlyTransaction, message)
         .with_detail("A transaction keeps the lane that the grants at its beginning allowed.")
         .with_hint("End the transaction (ROLLBACK) and begin it again.")

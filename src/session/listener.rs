@@ -22,7 +22,13 @@ pub struct Admission {
 }
 
 /// Accepts on `listener` until the gateway shuts down.
-pub async fn listen(listener: TcpListener, door: Arc<Door>, gate: Arc<Gate>, admission: Admission, shutdown: Shutdown) {
+pub async fn listen(
+    listener: TcpListener,
+    door: Arc<Door>,
+    gate: Arc<Gate>,
+    admission: Admission,
+    shutdown: Shutdown,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,

@@ -63,7 +63,9 @@ impl Names {
     /// Whether a statement can change what names mean, so that nothing behind it can be judged before it is done.
     pub(super) fn is_moved_by(facts: &Facts) -> bool {
         let by_transaction = match facts.transaction {
-            TransactionEffect::None | TransactionEffect::Begin { .. } | TransactionEffect::SetModes { .. } => false,
+            TransactionEffect::None
+            | TransactionEffect::Begin { .. }
+            | TransactionEffect::SetModes { .. } => false,
             TransactionEffect::Commit { .. }
             | TransactionEffect::Rollback { .. }
             | TransactionEffect::Savepoint(_)

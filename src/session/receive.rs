@@ -67,7 +67,7 @@ impl Session {
             Frontend::CopyData => self.copy(frame, false),
             Frontend::CopyDone | Frontend::CopyFail => self.copy(frame, true),
             Frontend::Terminate => return Err(End::ClientClosed),
-            Frontend::FunctionCall => return self.function_call(),
+            Frontend::FunctionCall => self.function_call(),
             Frontend::Password(_) => {
                 return Err(End::Fatal(Refusal::new(
                     RefusalCode::ProtocolViolation,
@@ -89,11 +89,17 @@ impl Session {
         if self.is_copy_awaited() { self.wait_for_replies() } else { Flow::Done }
     }
 
-    fn function_call(&mut self) -> Result<Flow, End> {
-        Err(End::Fatal(
-            Refusal::new(RefusalCode::NotSupported, "function calls by object identifier are not let through")
-                .with_hint("Call the function in a SELECT."),
-        ))
+    fn function_call(&mut self) -> Flow {
+        if self.ledger.is_skipping() {
+            return Flow::Done;
+        }
+        if !self.is_settled() {
+            return self.wait_for_replies();
+        }
+        let message = "function calls by object identifier are not let through";
+        let refusal = Refusal::new(RefusalCode::NotSupported, message);
+        self.refuse_query(refusal.with_hint("Call the function in a SELECT."));
+        Flow::Done
     }
 
     /// Whether the message in hand and what is behind it, up to Sync, run at most one statement.

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use super::{
+    held::Does,
     judge::{Judged, Refused},
     run::End,
     session::Session,
@@ -13,9 +14,8 @@ use crate::{
     model::{
         facts::Facts,
         ids::StatementId,
-        record::{
-            DecisionRecord, Fingerprint, Outcome, Record, StatementEnd, StatementStart, TouchedObject,
-        },
+        permission::Permission,
+        record::{DecisionRecord, Fingerprint, Outcome, Record, StatementEnd, StatementStart, TouchedObject},
         refusal::{Missing, Refusal, RefusalCode},
     },
     policy::Permit,
@@ -29,7 +29,7 @@ impl Session {
     /// When the log cannot be written: nothing may run.
     pub(super) async fn record_start(
         &mut self,
-        statements: &[(&Arc<str>, &Arc<[Arc<Facts>]>, &Permit)],
+        statements: &[(&Arc<str>, &Does, &Permit)],
     ) -> Result<Vec<(Receipt, Running)>, Refusal> {
         let actor = self.who.actor();
         let started = Instant::now();
@@ -50,6 +50,9 @@ impl Session {
             })
             .collect();
         let receipts = self.gate.audit.append(&records).await.map_err(|_| unwritable())?;
+        for (_, does, _) in statements {
+            self.metrics.allowed(strongest(does));
+        }
         let running = statements.iter().zip(ids).map(|((text, does, permit), id)| Running {
             id,
             does: Arc::clone(does),
@@ -113,6 +116,9 @@ impl Session {
             })
             .collect();
         let _receipts = self.gate.audit.append(&records).await.map_err(|_| unwritable())?;
+        for (_, _, refused) in refused {
+            self.metrics.refused(refused.missing.iter().filter_map(|missing| missing.permission).max());
+        }
         Ok(())
     }
 
@@ -153,12 +159,18 @@ impl Session {
             })
             .collect();
         let appended = self.gate.audit.append(&records).await;
-        self.ended.clear();
+        for ended in self.ended.drain(..) {
+            self.metrics.statement_seconds.observe(ended.started.elapsed().as_secs_f64());
+        }
         match appended {
             Ok(_receipts) => Ok(()),
             Err(_) => Err(End::Fatal(unwritable())),
         }
     }
+}
+
+fn strongest(does: &[Arc<Facts>]) -> Option<Permission> {
+    does.iter().flat_map(|facts| &facts.accesses).filter_map(|access| access.mode.permission()).max()
 }
 
 fn touched(does: &[Arc<Facts>]) -> Vec<TouchedObject> {

@@ -52,6 +52,7 @@ impl Signals {
     const CANCEL: u8 = 1;
     const RECHECK: u8 = 2;
     const TERMINATE: u8 = 4;
+    const DRAIN: u8 = 8;
 
     /// Its client asks to cancel what runs.
     pub(super) const fn cancel(self) -> bool {
@@ -61,6 +62,11 @@ impl Signals {
     /// The snapshot changed.
     pub(super) const fn recheck(self) -> bool {
         self.0 & Self::RECHECK != 0
+    }
+
+    /// It must end as soon as nothing runs and no transaction is open.
+    pub(super) const fn drain(self) -> bool {
+        self.0 & Self::DRAIN != 0
     }
 
     /// It must end.
@@ -172,6 +178,11 @@ impl Registry {
     /// Ends all sessions.
     pub fn terminate_all(&self) {
         self.by_process.iter().for_each(|handle| handle.tell(Signals::TERMINATE));
+    }
+
+    /// Ends each session as soon as nothing runs in it and no transaction is open.
+    pub fn drain_all(&self) {
+        self.by_process.iter().for_each(|handle| handle.tell(Signals::DRAIN));
     }
 
     /// Tells all sessions that the snapshot changed at `at`.

@@ -88,11 +88,10 @@ impl Session {
             Step::Aside => {
                 if tag == b'S' {
                     let (name, value) = backend::read_parameter_status(body)?;
-                    if let Some(lease) = self.lanes.active_lease_mut() {
-                        lease.record_parameter(name, value);
-                    }
+                    self.show_parameter(name, value);
+                } else {
+                    self.client.outbound.extend_from_slice(message);
                 }
-                self.client.outbound.extend_from_slice(message);
             }
             Step::Forward => {
                 self.on_forward(tag, body);
@@ -126,6 +125,33 @@ impl Session {
             Step::Unsolicited => self.client.outbound.extend_from_slice(message),
         }
         Ok(())
+    }
+
+    /// Reports a parameter as the client's own session would.
+    fn show_parameter(&mut self, name: &str, value: &str) {
+        if let Some(lease) = self.lanes.active_lease_mut() {
+            lease.record_parameter(name, value);
+        }
+        let shown = match name {
+            // The gateway's own doing, unless the statement is about it.
+            "default_transaction_read_only" if !self.sets_modes_now() => return,
+            "application_name" if value == OWN_APPLICATION => {
+                self.settings.initial("application_name").unwrap_or_default()
+            }
+            _ => value,
+        };
+        backend::parameter_status(&mut self.client.outbound, name, shown);
+    }
+
+    fn sets_modes_now(&mut self) -> bool {
+        let Some(Owed::Query(Task::Run(run)) | Owed::Execute(Task::Run(run))) = self.ledger.front_mut()
+        else {
+            return false;
+        };
+        let current = run.current().and_then(|running| running.facts());
+        current.is_some_and(|facts| {
+            matches!(facts.transaction, TransactionEffect::SetModes { session: true, .. })
+        })
     }
 
     /// Shows what the gateway itself has to say, as far as its turn has come.
@@ -235,7 +261,16 @@ impl Session {
             | TransactionEffect::RollbackTo(_)
             | TransactionEffect::SetModes { .. } => {}
         }
-        self.lanes.note_settings(before, self.settings.version());
+        // After a RESET the connection has its own defaults, not what this client started with.
+        let resets = facts.effects.iter().any(|effect| {
+            matches!(
+                effect,
+                SessionEffect::ResetAll | SessionEffect::DiscardAll | SessionEffect::Set { value: None, .. }
+            )
+        });
+        if !(resets && self.settings.has_initial()) {
+            self.lanes.note_settings(before, self.settings.version());
+        }
         self.note_ties(facts);
         if facts.effects.iter().any(|effect| matches!(effect, SessionEffect::Define)) {
             self.gate.pools.catalog_changed(&self.who.place.target, &self.who.place.database);
@@ -269,7 +304,11 @@ impl Session {
     }
 
     /// ErrorResponse within a Query, or at a Sync. Gives what is shown in its place.
-    fn on_query_failed(&mut self, body: &[u8], shown: Option<bytes::Bytes>) -> Result<Option<bytes::Bytes>, WireError> {
+    fn on_query_failed(
+        &mut self,
+        body: &[u8],
+        shown: Option<bytes::Bytes>,
+    ) -> Result<Option<bytes::Bytes>, WireError> {
         self.transaction.failed = true;
         self.block.copying_in = false;
         let code = backend::error_code(body)?.unwrap_or_default().to_owned();
@@ -351,7 +390,9 @@ impl Session {
     pub(super) fn is_copy_awaited(&self) -> bool {
         self.ledger.iter().any(|owed| match owed {
             Owed::Query(Task::Run(run)) | Owed::Execute(Task::Run(run)) => {
-                let copies = |running: &Running| running.does.iter().any(|facts| facts.kind == StatementKind::CopyFrom);
+                let copies = |running: &Running| {
+                    running.does.iter().any(|facts| facts.kind == StatementKind::CopyFrom)
+                };
                 run.open().iter().any(copies)
             }
             _ => false,
@@ -359,5 +400,7 @@ impl Session {
     }
 }
 
+/// What upstream connections are called before a session names them.
+const OWN_APPLICATION: &str = "tidegate";
 /// SQLSTATE of a statement that was cancelled.
 const QUERY_CANCELED: &str = "57014";

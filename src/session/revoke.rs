@@ -1,15 +1,10 @@
 //! What already runs is decided again when grants change or end, and stopped when it may no longer run.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use super::{
-    judge::Refused,
-    run::End,
-    session::Session,
-    task::Task,
-};
+use super::{held::Does, judge::Refused, run::End, session::Session, task::Task};
 use crate::{
-    model::{facts::Facts, refusal::{Refusal, RefusalCode}},
+    model::refusal::{Refusal, RefusalCode},
     upstream::Setup,
     wire::postgres::{
         backend::{self, TransactionStatus},
@@ -30,19 +25,20 @@ impl Session {
             Some(principal) if principal.disabled => return Err(End::Terminated),
             Some(_) => {}
         }
-        if self.stop_what_lost_its_grant() {
-            if let Some(at) = self.handle.published_at() {
-                self.gate.metrics.policy.revocation_delay_seconds.observe(at.elapsed().as_secs_f64());
-            }
+        if let Some(delay) = self.stop_what_lost_its_grant() {
+            self.gate.metrics.policy.revocation_delay_seconds.observe(delay.as_secs_f64());
             self.cancel_running();
         }
         self.fail_transaction_that_lost_its_grant();
         Ok(())
     }
 
-    /// Marks the statements that may no longer run; true if there are any new ones.
-    fn stop_what_lost_its_grant(&mut self) -> bool {
-        let mut running: Vec<(usize, usize, Arc<[Arc<Facts>]>)> = Vec::new();
+    /// Marks the statements that may no longer run. If there are any new ones, gives how long ago they lost it: by
+    /// the clock, or else by what was published.
+    fn stop_what_lost_its_grant(&mut self) -> Option<Duration> {
+        let now = self.now();
+        let published = self.handle.published_at();
+        let mut running: Vec<(usize, usize, Does)> = Vec::new();
         for (debt, owed) in self.ledger.iter().enumerate() {
             let (Owed::Query(Task::Run(run)) | Owed::Execute(Task::Run(run))) = owed else { continue };
             for (index, one) in run.open().iter().enumerate() {
@@ -51,7 +47,7 @@ impl Session {
                 }
             }
         }
-        let mut stopped = false;
+        let mut stopped = None;
         for (debt, index, does) in running {
             let verdict = self.decide(&does);
             let owed = self.ledger.iter_mut().nth(debt);
@@ -61,7 +57,10 @@ impl Session {
                 Ok(permit) => one.until = permit.until(),
                 Err(refused) => {
                     one.revoked = Some(stopped_refusal(refused));
-                    stopped = true;
+                    let over =
+                        one.until.filter(|end| *end <= now).map(|end| now.duration_since(end).unsigned_abs());
+                    let since = over.or_else(|| published.map(|at| at.elapsed()));
+                    stopped = stopped.max(Some(since.unwrap_or_default()));
                 }
             }
         }

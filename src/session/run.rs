@@ -10,6 +10,7 @@ use super::{
     pump::Wake,
     session::Session,
     task::{Run, Task},
+    who::Doing,
 };
 use crate::{
     model::{
@@ -66,7 +67,14 @@ impl Session {
             Ok(never) => match never {},
             Err(end) => end,
         };
-        tracing::debug!(session = %self.who.session, principal = %self.who.principal.name, ?end, "session over");
+        match &end {
+            End::Upstream(problem) => {
+                tracing::warn!(session = %self.who.session, target = %self.who.place.target, problem, "upstream lost");
+            }
+            End::ClientClosed | End::Fatal(_) | End::Terminated => {
+                tracing::debug!(session = %self.who.session, reason = end.reason(), "session over");
+            }
+        }
         self.settle_lost();
         self.cancel_if_running().await;
         let written = self.record_ends().await;
@@ -93,6 +101,10 @@ impl Session {
             self.receive().await?;
             self.show_local();
             self.record_ends().await?;
+            let is_idle = self.note_doing();
+            if self.draining && is_idle {
+                return Err(End::Terminated);
+            }
             self.set_timer(&mut timer);
             match self.wait(&mut timer).await {
                 Wake::Bytes => {}
@@ -101,6 +113,7 @@ impl Session {
                     if signals.terminate() {
                         return Err(End::Terminated);
                     }
+                    self.draining |= signals.drain();
                     if signals.cancel() {
                         self.cancel_running();
                     }
@@ -119,10 +132,25 @@ impl Session {
         }
     }
 
+    /// Notes what the session does, for others to see; true if it does nothing.
+    fn note_doing(&self) -> bool {
+        let doing = if !self.is_settled() || self.block.sent {
+            Doing::Active
+        } else if self.in_transaction() {
+            Doing::InTransaction
+        } else {
+            Doing::Idle
+        };
+        self.who.note(doing);
+        doing == Doing::Idle
+    }
+
     /// The timer for whatever ends first: a grant on which something that runs rests, or the patience with an
     /// idle connection.
     fn set_timer(&self, timer: &mut Option<Pin<Box<Sleep>>>) {
-        let grant_end = self.next_end().map(|end| end.duration_since(self.now()).max(SignedDuration::ZERO).unsigned_abs());
+        let grant_end = self
+            .next_end()
+            .map(|end| end.duration_since(self.now()).max(SignedDuration::ZERO).unsigned_abs());
         let idle = if self.is_settled() && !self.in_transaction() {
             self.lanes.oldest_idle().map(|since| {
                 let patience = self.gate.limits.lease_idle + Duration::from_millis(1);
@@ -137,8 +165,9 @@ impl Session {
         };
         let at = Instant::now() + wait.min(LONGEST_SLEEP);
         match timer {
-            Some(timer) if timer.deadline().saturating_duration_since(at) < SLACK
-                && at.saturating_duration_since(timer.deadline()) < SLACK => {}
+            Some(timer)
+                if timer.deadline().saturating_duration_since(at) < SLACK
+                    && at.saturating_duration_since(timer.deadline()) < SLACK => {}
             Some(timer) => timer.as_mut().reset(at),
             None => *timer = Some(Box::pin(sleep_until(at))),
         }
@@ -187,7 +216,9 @@ impl Session {
             End::Fatal(refusal) => Some(refusal.clone()),
             End::Terminated => Some(
                 Refusal::new(RefusalCode::AdminShutdown, "the gateway ended this session")
-                    .with_detail("An administrator ended it, the principal was disabled, or the gateway is stopping.")
+                    .with_detail(
+                        "An administrator ended it, the principal was disabled, or the gateway is stopping.",
+                    )
                     .with_hint("Connect again."),
             ),
             // The upstream has said itself why it closes.

@@ -1,14 +1,18 @@
 //! One session: everything that is its own.
 
-use std::{collections::BTreeSet, sync::Arc, time::{Duration, Instant}};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::BytesMut;
 use jiff::Timestamp;
 use tokio::{io::AsyncWriteExt, task::JoinHandle};
 
 use super::{
-    gate::Gate, held::Held, lanes::Lanes, names::Names, registry::Handle, settings::Settings, task::Ended, task::Task,
-    who::Who,
+    gate::Gate, held::Held, lanes::Lanes, names::Names, registry::Handle, settings::Settings, task::Ended,
+    task::Task, who::Who,
 };
 use crate::{
     metrics::TargetMetrics,
@@ -42,6 +46,8 @@ pub(super) struct Session {
     pub(super) catalog: CatalogSource,
     /// What is counted of its target.
     pub(super) metrics: TargetMetrics,
+    /// It ends as soon as it does nothing.
+    pub(super) draining: bool,
 }
 
 /// The client's connection and what waits on it.

@@ -14,6 +14,8 @@ type Values = BTreeMap<Ident, Option<String>>;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
     values: Values,
+    /// What the client asked for in its startup message: what RESET goes back to.
+    initial: Values,
     /// The values to go back to if the transaction is rolled back.
     saved: Option<Values>,
     /// Rises with every change that lasts.
@@ -23,8 +25,9 @@ pub(super) struct Settings {
 impl Settings {
     /// What the client asked for in its startup message.
     pub(super) fn of_startup(values: impl IntoIterator<Item = (Ident, String)>) -> Self {
-        let values = values.into_iter().map(|(name, value)| (name, Some(value))).collect();
-        Self { values, version: 1, ..Self::default() }
+        let initial: Values = values.into_iter().map(|(name, value)| (name, Some(value))).collect();
+        let version = u64::from(!initial.is_empty());
+        Self { values: initial.clone(), initial, version, ..Self::default() }
     }
 
     /// Rises with every change that lasts.
@@ -37,18 +40,30 @@ impl Settings {
         self.values.iter().map(|(name, value)| (name, value.as_deref()))
     }
 
+    /// Whether RESET on a connection leaves something to be set again.
+    pub(super) fn has_initial(&self) -> bool {
+        !self.initial.is_empty()
+    }
+
+    /// The value that the client asked for in its startup message.
+    pub(super) fn initial(&self, name: &str) -> Option<&str> {
+        self.initial.get(name)?.as_deref()
+    }
+
     /// A statement succeeded.
     pub(super) fn apply(&mut self, facts: &Facts, in_transaction: bool) {
         for effect in &facts.effects {
             match effect {
                 SessionEffect::Set { local: true, .. } => {}
                 SessionEffect::Set { name, value, local: false } => {
+                    let value = value.clone().or_else(|| self.initial.get(name).cloned().flatten());
                     self.change(in_transaction, |values| {
-                        values.insert(name.clone(), value.clone());
+                        values.insert(name.clone(), value);
                     });
                 }
                 SessionEffect::ResetAll | SessionEffect::DiscardAll => {
-                    self.change(in_transaction, BTreeMap::clear);
+                    let initial = self.initial.clone();
+                    self.change(in_transaction, |values| *values = initial);
                 }
                 SessionEffect::ContextUnknown
                 | SessionEffect::Pin

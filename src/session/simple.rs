@@ -1,6 +1,6 @@
 //! The simple query protocol: one text, any number of statements, all or nothing.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use bytes::BytesMut;
 
@@ -38,6 +38,7 @@ impl Session {
         if !self.is_settled() {
             return self.wait_for_replies();
         }
+        let received = Instant::now();
         self.renew_catalog().await;
         let judged = match self.judge_batch(text) {
             Ok(judged) => judged,
@@ -55,15 +56,18 @@ impl Session {
         if judged.iter().any(|judged| judged.verdict.is_err()) {
             let recorded = self.record_refusals(&judged).await;
             let first = judged.into_iter().find_map(|judged| judged.verdict.err());
-            self.refuse_query(recorded.err().or(first.map(|refused| refused.refusal)).unwrap_or_else(nothing_known));
+            self.refuse_query(
+                recorded.err().or(first.map(|refused| refused.refusal)).unwrap_or_else(nothing_known),
+            );
             return Flow::Done;
         }
-        let allowed = judged.into_iter().filter_map(|it| Some((it.text, it.does, it.verdict.ok()?))).collect();
-        self.run_query(text, allowed).await;
+        let allowed =
+            judged.into_iter().filter_map(|it| Some((it.text, it.does, it.verdict.ok()?))).collect();
+        self.run_query(text, allowed, received).await;
         Flow::Done
     }
 
-    async fn run_query(&mut self, text: &str, allowed: Vec<Allowed>) {
+    async fn run_query(&mut self, text: &str, allowed: Vec<Allowed>, received: Instant) {
         let lane = match self.lane_of_batch(&allowed) {
             Ok(lane) => lane,
             Err(refusal) => return self.refuse_batch(allowed, refusal).await,
@@ -95,6 +99,7 @@ impl Session {
         let strongest = allowed.iter().map(|(_, _, permit)| permit).max_by_key(|permit| permit.lane());
         if let (Some(permit), Some(receipt)) = (strongest, receipts.first()) {
             self.send_batch(&message, permit, receipt);
+            self.metrics.gate_seconds.observe(received.elapsed().as_secs_f64());
         }
         self.block.sent = false;
         self.ledger.push(Owed::Query(Task::Run(Run { statements, over: 0 })));
@@ -173,7 +178,10 @@ impl Session {
 /// taken at once, because neither can be moved later.
 pub(super) fn opens_or_ties(facts: &Facts) -> bool {
     matches!(facts.transaction, TransactionEffect::Begin { .. } | TransactionEffect::SetModes { .. })
-        || matches!(facts.transaction, TransactionEffect::Commit { chain: true } | TransactionEffect::Rollback { chain: true })
+        || matches!(
+            facts.transaction,
+            TransactionEffect::Commit { chain: true } | TransactionEffect::Rollback { chain: true }
+        )
         || super::task::pins(facts)
 }
 

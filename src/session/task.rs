@@ -138,14 +138,15 @@ pub(super) struct Ended {
 /// Whether something of `facts` stays with the one connection that it ran on, and cannot be made again elsewhere.
 pub(super) fn pins(facts: &Facts) -> bool {
     let characteristics = matches!(facts.transaction, TransactionEffect::SetModes { session: true, .. });
-    characteristics || facts.effects.iter().any(|effect| {
-        matches!(
-            effect,
-            SessionEffect::Pin
-                | SessionEffect::CreateTemporary(_)
-                | SessionEffect::Prepare { .. }
-                | SessionEffect::ContextUnknown
-                | SessionEffect::DeclareCursor { hold: true, .. }
-        )
-    })
+    characteristics
+        || facts.effects.iter().any(|effect| {
+            matches!(
+                effect,
+                SessionEffect::Pin
+                    | SessionEffect::CreateTemporary(_)
+                    | SessionEffect::Prepare { .. }
+                    | SessionEffect::ContextUnknown
+                    | SessionEffect::DeclareCursor { hold: true, .. }
+            )
+        })
 }

@@ -102,7 +102,9 @@ impl<K: Eq + Hash> Failures<K> {
         K: std::borrow::Borrow<Q>,
     {
         let ahead_ms = self.forgotten_at.get(key).map_or(0, |at| at - now.as_millisecond());
-        ahead_ms > i64::from(self.allowance.failures.saturating_sub(1)) * self.step_ms()
+        let most_ms = i64::from(self.allowance.failures.max(1)) * self.step_ms();
+        // More than the most there can be: the clock was set back, and what was counted says nothing any more.
+        (most_ms - self.step_ms() + 1..=most_ms).contains(&ahead_ms)
     }
 
     fn count(&mut self, key: K, now: Timestamp) {
@@ -188,6 +190,21 @@ mod tests {
         for _ in 0..1000 {
             throttle.failed("dana", HERE, at(0));
         }
+        assert!(!throttle.holds_up("dana", HERE, at(1000)));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_holds_nobody_up() {
+        let throttle = throttle(2, 100);
+        for _ in 0..2 {
+            throttle.failed("dana", HERE, at(3_600_000));
+        }
+        assert!(throttle.holds_up("dana", HERE, at(3_600_000)));
+        assert!(!throttle.holds_up("dana", HERE, at(0)));
+        for _ in 0..2 {
+            throttle.failed("dana", HERE, at(0));
+        }
+        assert!(throttle.holds_up("dana", HERE, at(0)));
         assert!(!throttle.holds_up("dana", HERE, at(1000)));
     }
 

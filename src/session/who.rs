@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
 };
 
@@ -35,6 +35,19 @@ pub struct Who {
     pub since: Timestamp,
     /// Statements judged so far.
     pub(super) statements: AtomicU64,
+    /// What it does, as of its last step.
+    pub(super) doing: AtomicU8,
+}
+
+/// What a session does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    /// Nothing.
+    Idle = 0,
+    /// A statement runs.
+    Active = 1,
+    /// A transaction is open, and no statement runs.
+    InTransaction = 2,
 }
 
 impl Who {
@@ -59,6 +72,20 @@ impl Who {
         head.copy_from_slice(tail);
         tail.copy_from_slice(&count.to_be_bytes());
         StatementId::new(Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// Notes what it does now.
+    pub(super) fn note(&self, doing: Doing) {
+        self.doing.store(doing as u8, Ordering::Relaxed);
+    }
+
+    /// What it does, in words: "idle", "active" or "in transaction".
+    pub fn state(&self) -> &'static str {
+        match self.doing.load(Ordering::Relaxed) {
+            0 => "idle",
+            1 => "active",
+            _ => "in transaction",
+        }
     }
 
     /// Statements judged so far.

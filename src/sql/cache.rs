@@ -15,6 +15,7 @@ use crate::model::{
 
 use super::{analyze::analyze, limits::Limits};
 
+/// The facts of each statement, or why there are none.
 type Answer = Result<Arc<[Arc<Facts>]>, Arc<Unanalyzable>>;
 
 /// Remembers answers of [`analyze`], good and bad, within a bound of bytes.
@@ -60,6 +61,21 @@ impl FactsCache {
             self.answers.insert(key, answer.clone());
         }
         answer
+    }
+
+    /// Answers that were there, and answers that had to be worked out, since it was made.
+    pub fn hits_and_misses(&self) -> (u64, u64) {
+        (self.answers.hits(), self.answers.misses())
+    }
+
+    /// How many answers it holds.
+    pub fn len(&self) -> usize {
+        self.answers.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.answers.is_empty()
     }
 }
 
@@ -156,19 +172,27 @@ mod tests {
         })
     }
 
+    /// Whether both are one and the same answer in memory.
+    fn same(one: &Answer, other: &Answer) -> bool {
+        match (one, other) {
+            (Ok(one), Ok(other)) => Arc::ptr_eq(one, other),
+            (Err(one), Err(other)) => Arc::ptr_eq(one, other),
+            (Ok(_), Err(_)) | (Err(_), Ok(_)) => false,
+        }
+    }
+
     #[test]
     fn the_same_text_in_the_same_context_is_worked_out_once() {
         let cache = FactsCache::new(1 << 20);
-        let ask =
-            |text: &str, context| cache.analyze(text, Dialect::Postgres, &context, &Limits::default());
+        let ask = |text: &str, context| cache.analyze(text, Dialect::Postgres, &context, &Limits::default());
         let first = ask("select * from t", context("a"));
-        assert!(Arc::ptr_eq(&first, &ask("select * from t", context("a"))));
+        assert!(same(&first, &ask("select * from t", context("a"))));
         let other = ask("select * from t", context("b"));
-        assert!(!Arc::ptr_eq(&first, &other));
-        let facts = other.as_ref().as_ref().unwrap();
+        assert!(!same(&first, &other));
+        let facts = other.unwrap();
         assert_eq!(facts[0].accesses[0].object, Object::Relation { schema: "b".into(), name: "t".into() });
         let error = ask("selec", context("a"));
-        assert!(error.is_err() && Arc::ptr_eq(&error, &ask("selec", context("a"))));
+        assert!(error.is_err() && same(&error, &ask("selec", context("a"))));
     }
 
     #[test]
@@ -176,7 +200,7 @@ mod tests {
         let cache = FactsCache::new(64 * 1024);
         let long = format!("select 1 -- {}", "x".repeat(4096));
         let ask = || cache.analyze(&long, Dialect::Postgres, &context("a"), &Limits::default());
-        assert!(!Arc::ptr_eq(&ask(), &ask()));
+        assert!(!same(&ask(), &ask()));
         assert_eq!(cache.answers.len(), 0);
     }
 }

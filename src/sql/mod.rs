@@ -11,3 +11,4 @@ pub(crate) mod postgres;
 pub use analyze::analyze;
 pub use cache::FactsCache;
 pub use limits::Limits;
+pub use postgres::search_path_entries;

@@ -42,7 +42,10 @@ pub(crate) struct Connection {
     stream: Stream,
     pub(crate) input: BytesMut,
     pub(crate) output: BytesMut,
+    /// Written to the stream, and perhaps not on to the socket.
     unflushed: bool,
+    /// The last read took all the room there was: more is waiting.
+    filled: bool,
     pub(crate) target: TargetName,
     pub(crate) session: LoggedIn,
     /// `search_path` as it is after login.
@@ -59,6 +62,7 @@ impl Connection {
             input: BytesMut::with_capacity(CHUNK_BYTES),
             output: BytesMut::with_capacity(CHUNK_BYTES),
             unflushed: false,
+            filled: false,
             target,
             session: LoggedIn::default(),
             search_path: String::new(),
@@ -73,9 +77,12 @@ impl Connection {
             return Poll::Ready(Err(io::Error::other("the read buffer is full")));
         }
         if self.input.capacity() - self.input.len() < MIN_READ_BYTES {
-            self.input.reserve(CHUNK_BYTES);
+            self.input.reserve(if self.filled { LARGE_CHUNK_BYTES } else { CHUNK_BYTES });
         }
-        pin!(self.stream.read_buf(&mut self.input)).poll(cx)
+        let room = self.input.capacity() - self.input.len();
+        let count = ready!(pin!(self.stream.read_buf(&mut self.input)).poll(cx))?;
+        self.filled = count == room;
+        Poll::Ready(Ok(count))
     }
 
     /// Writes until nothing is outbound. Nothing is sent twice or lost if the caller stops waiting.
@@ -133,6 +140,15 @@ impl Connection {
     pub(crate) fn is_quiet(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         self.input.is_empty() && !self.is_outbound() && self.poll_read(&mut cx).is_pending()
+    }
+
+    /// Gives memory back that a large statement or result took.
+    pub(crate) fn trim(&mut self) {
+        for buffer in [&mut self.input, &mut self.output] {
+            if buffer.is_empty() && buffer.capacity() > CHUNK_BYTES {
+                *buffer = BytesMut::new();
+            }
+        }
     }
 
     /// Says goodbye, as far as that is possible without waiting, and closes.
@@ -257,6 +273,8 @@ fn command_tag(body: &[u8]) -> String {
 
 /// What a read asks for when the buffer has to grow.
 const CHUNK_BYTES: usize = 16 * 1024;
+/// The same while a large result arrives.
+const LARGE_CHUNK_BYTES: usize = 64 * 1024;
 /// Less room than this is not worth a read.
 const MIN_READ_BYTES: usize = 4 * 1024;
 /// What may lie unread; whoever reads takes messages off in pieces long before.

@@ -190,11 +190,14 @@ impl UpstreamError {
         matches!(self, Self::Login { .. } | Self::Credential { .. })
     }
 
-    /// Whether it is about one database of a target that is otherwise well.
-    pub(crate) fn is_of_one_database(&self) -> bool {
+    /// Whether the server answered, and what it said is no reason to keep others from trying.
+    ///
+    /// A session picks its database: that there is none, that nobody may use it, or that it is full must not
+    /// stop the sessions of other databases.
+    pub(crate) fn leaves_target_up(&self) -> bool {
         match self {
             Self::Login { source: LoginError::Server { source }, .. } => {
-                matches!(source.sqlstate.as_str(), "3D000" | "42501")
+                matches!(source.sqlstate.as_str(), "3D000" | "28000" | "42501" | "53300" | "55000")
             }
             _ => false,
         }

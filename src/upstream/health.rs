@@ -10,12 +10,19 @@ use tokio::time::Instant;
 use super::{error::UpstreamError, settings::TargetSettings};
 
 /// What is known of a target.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetHealth {
+    /// How the last attempt failed, with its causes, if it did.
+    pub problem: Option<String>,
+    /// Whether any attempt has worked.
+    reached: bool,
+}
+
+impl TargetHealth {
     /// Whether the last attempt to connect worked.
-    pub up: bool,
-    /// How the last attempt failed, if it did.
-    pub problem: Option<Arc<UpstreamError>>,
+    pub const fn is_up(&self) -> bool {
+        self.reached && self.problem.is_none()
+    }
 }
 
 /// The memory of attempts on one target and lane.
@@ -56,9 +63,14 @@ impl Health {
     pub(crate) fn now(&self) -> TargetHealth {
         let state = self.state();
         TargetHealth {
-            up: state.problem.is_none() && state.succeeded_at.is_some(),
-            problem: state.problem.clone(),
+            problem: state.problem.as_deref().map(|problem| causes(problem)),
+            reached: state.succeeded_at.is_some(),
         }
+    }
+
+    /// Whether the last attempt failed.
+    pub(crate) fn is_down(&self) -> bool {
+        self.state().problem.is_some()
     }
 
     /// Whether an attempt worked within the last `span`.
@@ -86,8 +98,8 @@ impl Attempt<'_> {
 
     /// It failed; gives the error to report.
     pub(crate) fn failed(self, error: UpstreamError) -> UpstreamError {
-        if error.is_of_one_database() {
-            // The server answered: it is up, whatever it thinks of that database.
+        if error.leaves_target_up() {
+            // The server answered: it is up, whatever it thinks of that database or account.
             self.health.succeeded();
             return error;
         }
@@ -103,6 +115,18 @@ impl Attempt<'_> {
 
 fn unavailable(target: &TargetSettings, problem: &Arc<UpstreamError>) -> UpstreamError {
     UpstreamError::Unavailable { target: target.name.clone(), source: Arc::clone(problem) }
+}
+
+/// The error and its causes, in one line.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
 }
 
 /// A server that restarts is found again quickly …

@@ -29,7 +29,8 @@ use crate::{
 /// Exclusive use of one upstream connection of one lane; dropped without [`Lease::go_home`], it is closed.
 ///
 /// The `send_…` methods only append to the outbound buffer; [`Lease::drive`] (or `flush` and `read`) moves the
-/// bytes. Dropping it does not stop what runs there: cancel first, through [`Lease::cancel_handle`].
+/// bytes. Given up after a statement was sent (dropped, or [`HomeState::Unknown`]), it is cancelled as well, as far
+/// as that reaches the upstream.
 #[derive(Debug)]
 pub struct Lease {
     connection: Connection,
@@ -65,7 +66,11 @@ impl Lease {
         _stored: &Receipt,
     ) -> Result<(), UpstreamError> {
         self.check_lane(permit)?;
-        self.append(message, Proof::PermitAndReceipt)
+        self.append(message, Proof::PermitAndReceipt)?;
+        if self.slot.running.is_none() {
+            self.slot.running = self.cancel_handle();
+        }
+        Ok(())
     }
 
     /// Appends a Parse: its text is parsed, and does not run yet.
@@ -106,10 +111,10 @@ impl Lease {
     /// Appends a statement of the gateway's own; its replies are the caller's to read.
     ///
     /// # Errors
-    /// `Misuse` if a value cannot be quoted; nothing is appended then.
+    /// `Misuse` if a value cannot be quoted, or if it would let the read lane write; nothing is appended then.
     pub fn send_setup(&mut self, setup: Setup<'_>) -> Result<(), UpstreamError> {
         self.check_whole()?;
-        setup.encode(&mut self.connection.output)
+        setup.on_lane(self.slot.lane())?.encode(&mut self.connection.output)
     }
 
     /// Runs statements of the gateway's own, one after the other, and waits for their answers. Only while nothing
@@ -239,7 +244,7 @@ impl Lease {
     ///
     /// Must be called inside the runtime.
     pub fn go_home(self, state: HomeState) {
-        let Self { mut connection, slot, copy_data_owed } = self;
+        let Self { mut connection, mut slot, copy_data_owed } = self;
         // Unknown state is never reused.
         let clean = copy_data_owed == 0 && connection.input.is_empty() && !connection.is_outbound();
         let in_transaction = match state {
@@ -250,6 +255,8 @@ impl Lease {
                 return;
             }
         };
+        // Nothing runs any more: every reply is there.
+        slot.running = None;
         tokio::spawn(async move {
             match reset::reset(&mut connection, slot.lane(), in_transaction).await {
                 Ok(()) => slot.put_back(connection),

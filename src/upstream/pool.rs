@@ -10,11 +10,13 @@ use std::{
 
 use prometheus::IntGauge;
 use tokio::{
+    runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout},
 };
 
 use super::{
+    cancel::CancelHandle,
     connect::connect,
     connection::Connection,
     error::UpstreamError,
@@ -208,6 +210,8 @@ impl LanePool {
 pub(crate) struct Slot {
     pool: Arc<LanePool>,
     pub(crate) database: DatabaseName,
+    /// What stops the statement that may be running if the connection is given up.
+    pub(crate) running: Option<CancelHandle>,
     _leased: Counted,
     /// Freed after the count below, so that whoever waits finds room.
     _lease: OwnedSemaphorePermit,
@@ -219,6 +223,7 @@ impl Slot {
         Self {
             pool: Arc::clone(pool),
             database: database.clone(),
+            running: None,
             _leased: Counted::new(&pool.metrics.leased),
             _lease: lease,
         }
@@ -237,7 +242,8 @@ impl Slot {
     }
 
     /// Makes a connection that was reset idle.
-    pub(crate) fn put_back(self, connection: Connection) {
+    pub(crate) fn put_back(self, mut connection: Connection) {
+        connection.trim();
         self.pool.health.succeeded();
         let database = self.database.clone();
         if connection.opened_at.elapsed() >= self.pool.target.pool.max_lifetime {
@@ -253,6 +259,10 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        // A server notices a closed connection only when it has something to send: what runs would run on.
+        if let (Some(running), Ok(runtime)) = (self.running.take(), Handle::try_current()) {
+            runtime.spawn(async move { running.cancel().await });
+        }
         self.pool.state().open -= 1;
     }
 }

@@ -6,12 +6,13 @@ use std::{
     time::Duration,
 };
 
+use prometheus::IntGauge;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
     catalog::{CatalogSource, ServerFacts},
     error::UpstreamError,
-    health::TargetHealth,
+    health::{TargetHealth, causes},
     lease::Lease,
     pool::LanePool,
     settings::TargetSettings,
@@ -33,6 +34,7 @@ pub struct Pools(Arc<HashMap<TargetName, TargetPools>>);
 struct TargetPools {
     settings: Arc<TargetSettings>,
     accounts: Arc<[Ident]>,
+    up: IntGauge,
     read: Arc<LanePool>,
     write: Arc<LanePool>,
     admin: Arc<LanePool>,
@@ -159,6 +161,7 @@ impl TargetPools {
         let lane = |lane| Arc::new(LanePool::new(Arc::clone(&settings), lane, metrics));
         Self {
             accounts: settings.accounts.names(),
+            up: metrics.target(&settings.name).up,
             read: lane(Lane::Read),
             write: lane(Lane::Write),
             admin: lane(Lane::Admin),
@@ -195,20 +198,21 @@ impl TargetPools {
         for lane in Lane::ALL {
             let pool = self.lane(lane);
             let quiet = lane == Lane::Read && !pool.health().succeeded_within(PROBE_AFTER);
-            let down = pool.health().now().problem.is_some();
+            let down = pool.health().is_down();
             if first || quiet || down {
                 self.probe(pool, lane).await;
             }
         }
+        self.up.set(self.health().is_up().into());
     }
 
     async fn probe(&self, pool: &LanePool, lane: Lane) {
         let listed = self.settings.databases.as_ref().and_then(|listed| listed.first());
         let database = listed.cloned().unwrap_or_else(|| PROBE_DATABASE.into());
-        let was_down = pool.health().now().problem.is_some();
+        let was_down = pool.health().is_down();
         match pool.open(&database).await {
             Ok(connection) => connection.close(),
-            Err(error) if !was_down && pool.health().now().problem.is_some() => {
+            Err(error) if !was_down && pool.health().is_down() => {
                 let causes = causes(&error);
                 tracing::warn!(target_name = %self.settings.name, %lane, causes, "target does not answer");
             }
@@ -219,18 +223,6 @@ impl TargetPools {
     fn catalogs(&self) -> MutexGuard<'_, HashMap<DatabaseName, CatalogSource>> {
         self.catalogs.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The error and its causes, in one line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 /// A target that somebody reached within this time is not asked.

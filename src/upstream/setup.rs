@@ -3,9 +3,14 @@
 use bytes::{BufMut, BytesMut};
 
 use super::error::UpstreamError;
-use crate::{model::ids::Ident, wire::postgres::backend::message};
+use crate::{
+    model::{ids::Ident, target::Lane},
+    wire::postgres::backend::message,
+};
 
 /// A statement of the gateway's own; nobody's text gets into it.
+///
+/// All but [`Setup::Poison`] go as Query, which ends the unnamed prepared statement and portal as any Query does.
 #[derive(Clone, Copy, Debug)]
 pub enum Setup<'a> {
     /// BEGIN; what is `None` is left to the session's defaults.
@@ -78,6 +83,32 @@ pub enum AccessMode {
 }
 
 impl Setup<'_> {
+    /// It, as it may go out on `lane`.
+    ///
+    /// # Errors
+    /// `Misuse` for what would let the read lane write.
+    pub(crate) fn on_lane(self, lane: Lane) -> Result<Self, UpstreamError> {
+        let lifts = |name: &str| READ_ONLY_SETTINGS.iter().any(|it| name.eq_ignore_ascii_case(it));
+        match self {
+            // INVARIANT: whatever a session has set, the read lane stays read-only.
+            Self::Set { name, .. } if lane == Lane::Read && lifts(name) => Ok(Self::ReadOnly(true)),
+            Self::Begin { access: Some(AccessMode::ReadWrite), .. } | Self::ReadOnly(false)
+                if lane == Lane::Read =>
+            {
+                Err(UpstreamError::Misuse { what: "the read lane stays read-only" })
+            }
+            Self::Begin { .. }
+            | Self::Deallocate(_)
+            | Self::DiscardAll
+            | Self::Poison
+            | Self::PoisonQuery
+            | Self::ReadOnly(_)
+            | Self::ResetAll
+            | Self::Rollback
+            | Self::Set { .. } => Ok(self),
+        }
+    }
+
     /// Appends it as one message.
     ///
     /// # Errors
@@ -181,6 +212,7 @@ fn quote(text: &mut String, value: &str) -> Result<(), UpstreamError> {
     Ok(())
 }
 
+const READ_ONLY_SETTINGS: [&str; 2] = ["default_transaction_read_only", "transaction_read_only"];
 const READ_ONLY_ON: &str = "SET default_transaction_read_only TO on";
 const READ_ONLY_OFF: &str = "SET default_transaction_read_only TO off";
 
@@ -213,6 +245,22 @@ mod tests {
             let mut out = BytesMut::new();
             assert!(matches!(setup.encode(&mut out), Err(UpstreamError::Misuse { .. })), "{name}");
             assert!(out.is_empty());
+        }
+    }
+
+    #[test]
+    fn nothing_of_ours_lets_the_read_lane_write() {
+        let name = Ident::from("Default_Transaction_Read_Only");
+        let off = Setup::Set { name: &name, value: SettingValue::Literal("off"), local: true };
+        assert_eq!(text(off.on_lane(Lane::Read).unwrap()), READ_ONLY_ON);
+        assert_eq!(text(off.on_lane(Lane::Write).unwrap()), format!("SET LOCAL \"{name}\" TO 'off'"));
+        let begin = |access| Setup::Begin { isolation: None, access: Some(access), deferrable: None };
+        for setup in [begin(AccessMode::ReadWrite), Setup::ReadOnly(false)] {
+            assert!(setup.on_lane(Lane::Read).is_err());
+            assert!(setup.on_lane(Lane::Write).is_ok());
+        }
+        for setup in [begin(AccessMode::ReadOnly), Setup::ReadOnly(true), Setup::ResetAll] {
+            assert!(setup.on_lane(Lane::Read).is_ok());
         }
     }
 

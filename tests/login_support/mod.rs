@@ -47,16 +47,16 @@ use tokio::{
 };
 use uuid::Uuid;
 
-pub const PASSWORD: &str = "pencil é";
-pub const TOKEN: &str = "tgt_live";
-pub const OLD_TOKEN: &str = "tgt_over";
+pub(crate) const PASSWORD: &str = "pencil é";
+pub(crate) const TOKEN: &str = "tgt_live";
+pub(crate) const OLD_TOKEN: &str = "tgt_over";
 
 /// A running gateway and everything it was made from.
-pub struct Gate {
-    pub address: SocketAddr,
-    pub folder: TempDir,
-    pub hand: Arc<ManualClock>,
-    pub metrics: Arc<Metrics>,
+pub(crate) struct Gate {
+    pub(crate) address: SocketAddr,
+    pub(crate) folder: TempDir,
+    pub(crate) hand: Arc<ManualClock>,
+    pub(crate) metrics: Arc<Metrics>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -66,11 +66,11 @@ impl Drop for Gate {
     }
 }
 
-pub fn id(number: u128) -> TokenId {
+pub(crate) fn id(number: u128) -> TokenId {
     TokenId::new(Uuid::from_u128(number))
 }
 
-pub fn start_of_time() -> Timestamp {
+pub(crate) fn start_of_time() -> Timestamp {
     "2026-01-01T00:00:00Z".parse().unwrap()
 }
 
@@ -175,7 +175,7 @@ fn certificates(folder: &Path) {
 
 impl Gate {
     /// A gate with TLS and SCRAM; `change` makes it another.
-    pub async fn start(change: impl FnOnce(&mut Door)) -> Self {
+    pub(crate) async fn start(change: impl FnOnce(&mut Door)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         certificates(folder.path());
         let (clock, hand) = Clock::manual(start_of_time());
@@ -197,7 +197,7 @@ impl Gate {
             mock_secret: Secret::new([7; 32]),
             snapshot: Published::new(snapshot()),
             throttle: Arc::new(Throttle::new(&ThrottleLimits::default())),
-            audit: AuditLog::open(&settings, Arc::new(start_of_time), &metrics.audit).unwrap(),
+            audit: AuditLog::open(&settings, clock.clone(), &metrics.audit).unwrap(),
             metrics: metrics.logins.clone(),
             clock,
         };
@@ -228,12 +228,12 @@ impl Gate {
         Self { address, folder, hand, metrics, task }
     }
 
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// All audit records of logins: event, principal, and method or reason.
-    pub fn audited(&self) -> Vec<(String, String, String)> {
+    pub(crate) fn audited(&self) -> Vec<(String, String, String)> {
         fs::read_to_string(self.file("audit.jsonl"))
             .unwrap()
             .lines()
@@ -252,7 +252,7 @@ impl Gate {
     }
 
     /// Runs psql with this connection string (added to host and port) and password; `None` if it is not installed.
-    pub async fn psql(&self, connection: &str, password: &str) -> Option<Output> {
+    pub(crate) async fn psql(&self, connection: &str, password: &str) -> Option<Output> {
         let mut command = Command::new("psql");
         command
             .arg(format!("host=localhost hostaddr=127.0.0.1 port={} {connection}", self.address.port()))
@@ -272,11 +272,11 @@ impl Gate {
         }
     }
 
-    pub fn verified(&self) -> String {
+    pub(crate) fn verified(&self) -> String {
         format!("sslmode=verify-full sslrootcert={}", self.file("ca.crt").display())
     }
 
-    pub fn client_tls(&self, protocols: &[&[u8]]) -> ClientTls {
+    pub(crate) fn client_tls(&self, protocols: &[&[u8]]) -> ClientTls {
         let mut tls = ClientTls::open(&Roots::File(self.file("ca.crt")), "localhost").unwrap();
         let mut config = (*tls.config).clone();
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
@@ -284,12 +284,12 @@ impl Gate {
         tls
     }
 
-    pub async fn connect(&self) -> Stream {
+    pub(crate) async fn connect(&self) -> Stream {
         Stream::connect(&self.address.to_string()).await.unwrap()
     }
 
     /// A client in TLS that asked for it the usual way.
-    pub async fn connect_tls(&self) -> Stream {
+    pub(crate) async fn connect_tls(&self) -> Stream {
         let mut stream = self.connect().await;
         stream.write_all(&request(80_877_103, &[])).await.unwrap();
         assert_eq!(read_byte(&mut stream).await, Some(b'S'));
@@ -324,12 +324,12 @@ async fn serve(mut stream: Stream, settings: &[(String, String)]) {
     }
 }
 
-pub fn request(code: u32, body: &[u8]) -> Vec<u8> {
+pub(crate) fn request(code: u32, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 8).unwrap();
     [&length.to_be_bytes(), &code.to_be_bytes(), body].concat()
 }
 
-pub fn startup(pairs: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn startup(pairs: &[(&str, &str)]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, value) in pairs {
         body.extend([name.as_bytes(), b"\0", value.as_bytes(), b"\0"].concat());
@@ -338,12 +338,12 @@ pub fn startup(pairs: &[(&str, &str)]) -> Vec<u8> {
     request(3 << 16, &body)
 }
 
-pub fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 4).unwrap();
     [&[tag], length.to_be_bytes().as_slice(), body].concat()
 }
 
-pub async fn read_byte(stream: &mut Stream) -> Option<u8> {
+pub(crate) async fn read_byte(stream: &mut Stream) -> Option<u8> {
     let mut byte = [0];
     match stream.read(&mut byte).await {
         Ok(1) => Some(byte[0]),
@@ -352,7 +352,7 @@ pub async fn read_byte(stream: &mut Stream) -> Option<u8> {
 }
 
 /// The next message, or `None` at the end of the stream.
-pub async fn read_message(stream: &mut Stream) -> Option<(u8, Vec<u8>)> {
+pub(crate) async fn read_message(stream: &mut Stream) -> Option<(u8, Vec<u8>)> {
     let mut header = [0; 5];
     stream.read_exact(&mut header).await.ok()?;
     let length = u32::from_be_bytes(header[1..].try_into().unwrap()) as usize;
@@ -362,7 +362,7 @@ pub async fn read_message(stream: &mut Stream) -> Option<(u8, Vec<u8>)> {
 }
 
 /// SQLSTATE and message of the error that is next.
-pub async fn read_error(stream: &mut Stream) -> (String, String) {
+pub(crate) async fn read_error(stream: &mut Stream) -> (String, String) {
     let (tag, body) = read_message(stream).await.expect("an error");
     assert_eq!(tag, b'E', "{}", String::from_utf8_lossy(&body));
     let field = |code| backend::error_field(&body, code).unwrap().unwrap().to_owned();

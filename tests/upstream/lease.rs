@@ -54,8 +54,11 @@ async fn the_extended_protocol_and_the_poison_keep_their_places() {
         (answer.rows, answer.errors, answer.status),
         (vec!["42".to_owned()], vec!["42601".to_owned()], b'E')
     );
-    // The unnamed statement is still what it was.
-    lease.send_setup(Setup::Rollback).unwrap();
+    // The unnamed statement is still what it was; a Query would end it, so the transaction ends in another way.
+    lease.send_prepare(&framed(b'P', b"end\0ROLLBACK\0\0\0"), &may).unwrap();
+    lease.send_protocol(ProtocolMessage::Framed(&framed(b'B', b"\0end\0\0\0\0\0\0\0"))).unwrap();
+    lease.send_statement(&framed(b'E', b"\0\0\0\0\0"), &may, &stored).unwrap();
+    lease.send_protocol(ProtocolMessage::Sync).unwrap();
     lease.send_protocol(ProtocolMessage::Framed(&framed(b'B', b"\0\0\0\0\0\0\0\0"))).unwrap();
     lease.send_statement(&framed(b'E', b"\0\0\0\0\0"), &may, &stored).unwrap();
     lease.send_protocol(ProtocolMessage::Sync).unwrap();

@@ -141,3 +141,97 @@ async fn a_password_file_is_read_at_every_login() {
     std::fs::write(&file, format!("{}\n", server.password)).unwrap();
     drop(server.lease(&pools(settings), Lane::Read).await);
 }
+
+/// A server that answers the request for TLS with `answer`, and goes on listening.
+async fn impostor(answer: &'static [u8]) -> u16 {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut request = [0; 8];
+            socket.read_exact(&mut request).await.unwrap();
+            socket.write_all(answer).await.unwrap();
+            tokio::spawn(async move { while matches!(socket.read(&mut [0; 1024]).await, Ok(1..)) {} });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn words_before_the_tls_handshake_are_not_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let file = folder.path().join("ca.crt");
+    std::fs::write(&file, params.self_signed(&key).unwrap().pem()).unwrap();
+    let tls = tidegate::net::ClientTls::open(&tidegate::net::Roots::File(file), "db.internal").unwrap();
+    for (answer, told) in [
+        // AuthenticationOk in plain text behind the S: a man in the middle would let us in himself.
+        (b"SR\0\0\0\x08\0\0\0\0Z\0\0\0\x05I".as_slice(), "could not secure the connection"),
+        (b"R\0\0\0\x08\0\0\0\0", "does not answer the request for TLS"),
+        (b"ESFATAL\0C57P03\0\0", "does not answer the request for TLS"),
+        (b"N", "does not offer TLS"),
+    ] {
+        let mut settings = Server {
+            host: "127.0.0.1".to_owned(),
+            port: impostor(answer).await,
+            user: "x".to_owned(),
+            password: "hunter2".to_owned(),
+            database: "x".to_owned(),
+        }
+        .settings();
+        settings.tls = TargetTls::VerifyFull(tls.clone());
+        let (_, text) = refusal(settings, "x").await;
+        assert!(text.contains(told), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_holds_too_much_is_warned_of_at_start() {
+    let Some(own) = OwnServer::start() else { return };
+    sql(&own, "CREATE ROLE strong LOGIN BYPASSRLS CREATEDB PASSWORD 'hunter2'").await;
+    sql(&own, "CREATE ROLE plain LOGIN PASSWORD 'hunter2'").await;
+    // For the whole process: a subscriber of one thread may miss events that other threads met first.
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    for (user, warning) in [("strong", Some("BYPASSRLS, CREATEDB")), ("plain", None)] {
+        let mut settings = own.at.settings();
+        settings.accounts.read.user = user.into();
+        let pools = pools(settings);
+        while !pools.health()[0].1.is_up() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(own.at.lease(&pools, Lane::Read).await);
+        // Other tests log, too.
+        let of_this = |line: &&str| line.contains(&format!("account={user} "));
+        let text = log.text().lines().filter(of_this).collect::<String>();
+        assert_eq!(text.contains("holds more than its lane needs"), warning.is_some(), "{text}");
+        assert!(text.contains(warning.unwrap_or_default()), "{text}");
+        assert!(!log.text().contains("hunter2"));
+    }
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

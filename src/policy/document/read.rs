@@ -80,8 +80,9 @@ fn kind(error: &Error) -> ProblemKind {
         Error::DuplicateMappingKey { key, .. } => {
             ProblemKind::Duplicate { what: "key", name: key.clone().unwrap_or_default(), first: None }
         }
-        Error::Budget { breach, .. } => ProblemKind::Shape {
-            message: format!("the file is too large, too deep or too repetitive: {breach:?}"),
+        Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } => ProblemKind::Shape {
+            message: "the file has too many values, levels or aliases: split it, or write aliases out"
+                .to_owned(),
         },
         other => ProblemKind::Shape { message: UserMessageFormatter.format_message(other).into_owned() },
     }

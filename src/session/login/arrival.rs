@@ -39,7 +39,7 @@ pub struct LoggedIn {
     pub settings: Vec<(String, String)>,
     /// What the client calls itself: printable ASCII, at most 63 bytes.
     pub application: String,
-    /// By what it proved itself, as audited ("password", "token:<id>", "certificate:<subject>").
+    /// By what it proved itself, as audited: `password`, `token:<id>` or `certificate:<subject>`.
     pub method: String,
     /// TLS version; `None` in plain text.
     pub tls: Option<&'static str>,

@@ -174,3 +174,36 @@ impl Classify for LoginError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io::ErrorKind, sync::Arc};
+
+    use super::*;
+
+    #[test]
+    fn a_client_is_told_the_same_of_every_failed_password() {
+        let told = |denial: Denial| LoginError::from(denial).refusal("dana").unwrap();
+        let wrong = told(Denial::Wrong);
+        assert_eq!((wrong.code.sqlstate(), wrong.detail.clone(), wrong.hint.clone()), ("28P01", None, None));
+        for denial in [Denial::Disabled, Denial::NoCredentials, Denial::Throttled, Denial::Unknown] {
+            assert_eq!(told(denial), wrong);
+        }
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_is_told_with_its_own_code_and_without_its_cause() {
+        let cause = Arc::new(io::Error::new(ErrorKind::StorageFull, "/secret/path"));
+        let told =
+            LoginError::Audit { source: AuditError::Unwritable { source: cause } }.refusal("dana").unwrap();
+        assert_eq!(told.code, RefusalCode::AuditUnavailable);
+        assert!(!format!("{told:?}").contains("secret"));
+    }
+
+    #[test]
+    fn nothing_is_said_into_a_connection_that_broke() {
+        let gone = LoginError::Gone { source: ErrorKind::BrokenPipe.into() };
+        assert_eq!(gone.refusal("dana"), None);
+        assert_eq!(LoginError::PlaintextBeforeTls.refusal("dana"), None);
+    }
+}

@@ -1,5 +1,36 @@
-//! Stand-in until the analysis is merged.
-use crate::model::{facts::{Facts, Unanalyzable}, name_context::NameContext};
-pub(super) fn analyze(_: &str, _: &NameContext, _: &super::limits::Limits) -> Result<Vec<Facts>, Unanalyzable> {
-    Err(Unanalyzable::Unknown { construct: String::new() })
-}
+//! PostgreSQL: bounds, the server's own grammar, and a walk over every node of its tree.
+//!
+//! The door is [`analyze`]. A node that the walk does not know makes the whole batch `Unanalyzable`.
+
+mod access;
+mod administer;
+mod alter;
+mod batch;
+mod bounds;
+mod builtin;
+mod builtin_columns;
+mod constant;
+mod copy;
+mod define;
+mod drop;
+mod explain;
+mod expression;
+mod function;
+mod lexer;
+mod modify;
+mod names;
+mod parse;
+mod query;
+mod session;
+mod setting;
+mod statement;
+mod structured;
+mod syntax_error;
+#[cfg(test)]
+mod tests;
+mod transaction;
+mod types;
+mod walk;
+
+pub(super) use batch::analyze;
+pub use setting::search_path_entries;

@@ -27,7 +27,8 @@ pub fn header(input: &[u8], limit_bytes: usize) -> Result<Option<Header>, WireEr
     let Some((&[tag, a, b, c, d], _)) = input.split_first_chunk::<HEADER_BYTES>() else {
         return Ok(None);
     };
-    let length = u32::from_be_bytes([a, b, c, d]) as usize;
+    // The length is a signed integer: one beyond 2 GiB is negative.
+    let length = usize::try_from(i32::from_be_bytes([a, b, c, d])).unwrap_or_default();
     if length < 4 {
         return Err(WireError::ImpossibleLength { tag });
     }

@@ -329,3 +329,182 @@ const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 const MAX_MESSAGES: usize = 1000;
 /// Source: PostgreSQL manual, "BackendKeyData".
 const MAX_KEY_BYTES: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(transport: Transport) -> (Login, BytesMut) {
+        let mut output = BytesMut::new();
+        let request = LoginRequest { user: "gate", database: "hr", options: "-c a=b" };
+        let login = Login::new(request, Secret::new("hunter2".to_owned()), transport, &mut output).unwrap();
+        (login, output)
+    }
+
+    const fn tls() -> Transport {
+        Transport::Tls { end_point: None }
+    }
+
+    fn framed(tag: u8, body: &[u8]) -> Vec<u8> {
+        let mut message = vec![tag];
+        message.extend(u32::try_from(body.len() + 4).unwrap().to_be_bytes());
+        message.extend(body);
+        message
+    }
+
+    fn sasl(names: &[&str]) -> Vec<u8> {
+        let mut body = 10_i32.to_be_bytes().to_vec();
+        names.iter().for_each(|name| body.extend([name.as_bytes(), b"\0"].concat()));
+        body.push(0);
+        framed(b'R', &body)
+    }
+
+    fn ask(method: i32) -> Vec<u8> {
+        framed(b'R', &method.to_be_bytes())
+    }
+
+    /// What a fresh login answers to `bytes`, and how it takes them.
+    fn answer(transport: Transport, bytes: &[u8]) -> (Result<Option<LoggedIn>, LoginError>, BytesMut) {
+        let (mut login, _) = start(transport);
+        let mut output = BytesMut::new();
+        let result = login.receive(&mut BytesMut::from(bytes), &mut output);
+        (result, output)
+    }
+
+    #[test]
+    fn the_startup_message_asks_for_utf8_under_our_name() {
+        let (_, output) = start(Transport::Plain);
+        let text = b"user\0gate\0database\0hr\0application_name\0tidegate\0client_encoding\0UTF8\0options\0-c a=b\0\0";
+        assert_eq!(output[4..8], 196_608_i32.to_be_bytes());
+        assert_eq!(&output[8..], text.as_slice());
+        assert_eq!(output[..4], u32::try_from(output.len()).unwrap().to_be_bytes());
+    }
+
+    #[test]
+    fn a_trusting_server_lets_us_in_wherever_its_bytes_are_split() {
+        let bytes = [
+            framed(b'N', b"SNOTICE\0\0"),
+            ask(0),
+            framed(b'S', b"server_version\x0015.4\0"),
+            framed(b'S', b"TimeZone\0UTC\0"),
+            framed(b'S', b"server_version\x0016.1\0"),
+            framed(b'K', &[&7_i32.to_be_bytes(), [9; 32].as_slice()].concat()),
+            framed(b'Z', b"I"),
+        ]
+        .concat();
+        for at in 0..=bytes.len() {
+            let (mut login, _) = start(Transport::Plain);
+            let (mut input, mut output) = (BytesMut::from(&bytes[..at]), BytesMut::new());
+            let first = login.receive(&mut input, &mut output).unwrap();
+            assert_eq!(first.is_some(), at == bytes.len());
+            input.extend_from_slice(&bytes[at..]);
+            let session = first.or_else(|| login.receive(&mut input, &mut output).unwrap()).unwrap();
+            let parameter = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+            assert_eq!(
+                session.parameters,
+                [parameter("server_version", "16.1"), parameter("TimeZone", "UTC")]
+            );
+            let key = session.key.unwrap();
+            assert_eq!((key.process_id, key.secret.expose().as_slice()), (7, [9; 32].as_slice()));
+            assert!(input.is_empty() && output.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_password_in_clear_text_goes_over_tls_only() {
+        let (result, output) = answer(Transport::Plain, &ask(3));
+        assert!(matches!(result, Err(LoginError::CleartextWithoutTls)));
+        assert!(output.is_empty());
+        let (result, output) = answer(tls(), &ask(3));
+        assert!(matches!(result, Ok(None)));
+        assert_eq!(&output[..], framed(b'p', b"hunter2\0"));
+    }
+
+    #[test]
+    fn methods_that_we_do_not_use_are_answered_with_nothing() {
+        for transport in [Transport::Plain, tls()] {
+            for bytes in
+                [framed(b'R', &[0, 0, 0, 5, 1, 2, 3, 4]), ask(7), ask(9), sasl(&["OAUTHBEARER"]), sasl(&[])]
+            {
+                let (result, output) = answer(transport.clone(), &bytes);
+                assert!(matches!(result, Err(LoginError::UnsupportedMethod { .. })), "{bytes:?}");
+                assert!(output.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn the_channel_is_bound_wherever_both_sides_can() {
+        let bound = || Transport::Tls { end_point: Some(vec![1; 32]) };
+        let (plain, plus) = (SCRAM_SHA_256, SCRAM_SHA_256_PLUS);
+        for (transport, offer, mechanism, header) in [
+            (bound(), vec![plus, plain], plus, "p=tls-server-end-point,,n=,r="),
+            (bound(), vec![plain], plain, "y,,n=,r="),
+            (tls(), vec![plus, plain], plain, "n,,n=,r="),
+            (Transport::Plain, vec![plain], plain, "n,,n=,r="),
+        ] {
+            let (result, output) = answer(transport, &sasl(&offer));
+            assert!(matches!(result, Ok(None)));
+            let text = String::from_utf8_lossy(&output[5..]).into_owned();
+            let (name, rest) = text.split_once('\0').unwrap();
+            assert_eq!(name, mechanism);
+            assert!(rest[4 - 1..].contains(header), "{rest}");
+        }
+        assert!(answer(Transport::Plain, &sasl(&[plus])).0.is_err());
+    }
+
+    #[test]
+    fn a_server_that_begins_scram_has_to_end_it() {
+        let bytes = [sasl(&[SCRAM_SHA_256]), ask(0)].concat();
+        assert!(matches!(answer(tls(), &bytes).0, Err(LoginError::ProofMissing)));
+        let bytes = [sasl(&[SCRAM_SHA_256]), framed(b'R', b"\0\0\0\x0cv=AAAA")].concat();
+        assert!(matches!(answer(tls(), &bytes).0, Err(LoginError::Wire { .. })));
+        let forged = [sasl(&[SCRAM_SHA_256]), framed(b'R', b"\0\0\0\x0br=forged,s=AAAA,i=4096")].concat();
+        assert!(matches!(answer(tls(), &forged).0, Err(LoginError::Scram { .. })));
+        let again = [sasl(&[SCRAM_SHA_256]), ask(3)].concat();
+        assert!(matches!(answer(tls(), &again).0, Err(LoginError::Wire { .. })));
+    }
+
+    #[test]
+    fn the_servers_words_are_kept() {
+        let bytes = framed(b'E', b"SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed\0\0");
+        let Err(LoginError::Server { source }) = answer(tls(), &bytes).0 else { panic!("let in") };
+        assert_eq!(source.to_string(), "28P01: password authentication failed");
+        let broken = answer(tls(), &framed(b'E', b"Cxx")).0;
+        assert!(matches!(broken, Err(LoginError::Server { .. })));
+    }
+
+    #[test]
+    fn what_is_out_of_turn_too_long_or_without_end_is_refused() {
+        let endless = framed(b'N', b"\0").repeat(MAX_MESSAGES + 1);
+        for bytes in [
+            framed(b'Z', b"I"),
+            framed(b'S', b"a\0b\0"),
+            framed(b'D', b""),
+            framed(b'R', b"\0"),
+            [ask(0), ask(0)].concat(),
+            [ask(0), framed(b'Z', b"T")].concat(),
+            [ask(0), framed(b'K', &[0; 7])].concat(),
+            [ask(0), framed(b'K', &[0; 4 + MAX_KEY_BYTES + 1])].concat(),
+            [ask(0), framed(b'S', b"a\0b")].concat(),
+            framed(b'v', &[0, 3, 0, 2, 0, 0, 0, 0]),
+            b"E\x7f\xff\xff\xff".to_vec(),
+            b"E\0\0\0\x03".to_vec(),
+            b"HTTP/1.1 400 Bad Request\r\n".to_vec(),
+            endless,
+        ] {
+            assert!(answer(tls(), &bytes).0.is_err(), "{:?}", &bytes[..bytes.len().min(40)]);
+        }
+        assert!(answer(tls(), &framed(b'v', &[0, 3, 0, 0, 0, 0, 0, 0])).0.is_ok());
+    }
+
+    #[test]
+    fn neither_login_nor_its_errors_show_the_password() {
+        let (login, _) = start(tls());
+        assert!(!format!("{login:?}").contains("hunter2"));
+        let request = LoginRequest { user: "a\0b", database: "hr", options: "" };
+        let error =
+            Login::new(request, Secret::new("hunter2".to_owned()), tls(), &mut BytesMut::new()).unwrap_err();
+        assert!(matches!(error, LoginError::ZeroByte { .. }));
+    }
+}

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use aws_lc_rs::{constant_time::verify_slices_are_equal, digest, hmac, pbkdf2};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::model::{principal::ScramKeys, secret::Secret};
 
@@ -67,14 +67,12 @@ pub(super) fn hash(data: &[u8]) -> [u8; 32] {
 }
 
 fn salted_password(password: &[u8], salt: &[u8], iterations: u32) -> Zeroizing<[u8; 32]> {
-    let mut prepared = std::str::from_utf8(password)
-        .ok()
-        .and_then(|text| stringprep::saslprep(text).ok())
-        .map_or_else(|| password.to_vec(), |text| text.as_bytes().to_vec());
+    let prepared = std::str::from_utf8(password).ok().and_then(|text| stringprep::saslprep(text).ok());
+    let prepared =
+        Zeroizing::new(prepared.map_or_else(|| password.to_vec(), |text| text.into_owned().into_bytes()));
     let mut out = Zeroizing::new([0; 32]);
     let rounds = NonZeroU32::new(iterations).unwrap_or(NonZeroU32::MIN);
     pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, salt, &prepared, out.as_mut());
-    prepared.zeroize();
     out
 }
 

@@ -1,0 +1,82 @@
+//! Why the gateway does not start.
+
+use std::{io, net::SocketAddr};
+
+use crate::{
+    audit::AuditError,
+    control::ControlError,
+    model::failure::{Classify, FailureClass},
+    net::NetError,
+    store::StoreError,
+};
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The audit log cannot be opened: without it nothing may run.
+    #[error("the audit log cannot be used")]
+    Audit {
+        /// Why.
+        #[from]
+        source: AuditError,
+    },
+    /// The policy, or what the store holds, cannot be put in force.
+    #[error("the gateway cannot start")]
+    Control {
+        /// Why.
+        #[from]
+        source: ControlError,
+    },
+    /// The data directory cannot be made.
+    #[error("the data directory {directory} cannot be made: check the rights of the directory above it")]
+    DataDirectory {
+        /// Which.
+        directory: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}{}", in_use(.source))]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// Two metrics have one name.
+    #[error("the metrics cannot be registered")]
+    Metrics {
+        /// Why.
+        source: prometheus::Error,
+    },
+    /// TLS files, or signals.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// The store cannot be opened.
+    #[error("the store cannot be used")]
+    Store {
+        /// Why.
+        #[from]
+        source: StoreError,
+    },
+}
+
+impl Classify for AppError {
+    fn class(&self) -> FailureClass {
+        match self {
+            Self::Audit { .. } | Self::Store { .. } => FailureClass::Storage,
+            Self::Control { source } => source.class(),
+            Self::DataDirectory { .. } | Self::Listen { .. } => FailureClass::Configuration,
+            Self::Metrics { .. } => FailureClass::Internal,
+            Self::Net(source) => source.class(),
+        }
+    }
+}
+
+fn in_use(error: &io::Error) -> &'static str {
+    if error.kind() == io::ErrorKind::AddrInUse {
+        ": something else listens there; stop it, or change \"address\" in the configuration"
+    } else {
+        ""
+    }
+}

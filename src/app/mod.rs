@@ -1,0 +1,13 @@
+//! Builds everything, in the order in which one thing needs another, and stops it in the opposite order.
+//!
+//! The door is [`run`]. It is the only place that knows all folders; nothing is decided here.
+
+mod error;
+mod logging;
+mod ports;
+mod reload;
+mod run;
+mod targets;
+
+pub use error::AppError;
+pub use run::run;

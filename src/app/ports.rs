@@ -1,0 +1,116 @@
+//! What the control plane may ask of the data plane.
+
+use std::sync::Arc;
+
+use crate::{
+    control::{
+        self, BoxFuture, Explain, ExplainError, Explanation, Question, SessionView, Sessions, TargetHealth,
+        Targets,
+    },
+    model::{
+        ids::{DatabaseName, SessionId, TargetName},
+        name_context::{NameContext, SearchPath},
+        target::Place,
+    },
+    session::{Gate, Who},
+    sql::search_path_entries,
+};
+
+/// The open sessions.
+pub(super) struct OpenSessions(pub(super) Arc<Gate>);
+
+impl Sessions for OpenSessions {
+    fn list(&self) -> Vec<SessionView> {
+        self.0.registry.list().iter().map(|who| view(who)).collect()
+    }
+
+    fn terminate(&self, session: SessionId) -> bool {
+        self.0.registry.terminate(session)
+    }
+}
+
+fn view(who: &Who) -> SessionView {
+    SessionView {
+        id: who.session,
+        principal: who.principal.name.clone(),
+        client: who.client,
+        application: who.application.clone(),
+        target: who.place.target.clone(),
+        database: who.place.database.clone(),
+        started_at: who.since,
+        state: who.state().to_owned(),
+        statements: who.statement_count(),
+    }
+}
+
+/// The health of the targets.
+pub(super) struct KnownTargets(pub(super) Arc<Gate>);
+
+impl Targets for KnownTargets {
+    fn health(&self) -> Vec<TargetHealth> {
+        let all = self.0.pools.health().into_iter();
+        all.map(|(target, health)| {
+            let problem = health.problem.map(|problem| problem.to_string());
+            TargetHealth { target, up: problem.is_none(), problem }
+        })
+        .collect()
+    }
+}
+
+/// Judges statements without running them.
+pub(super) struct Judge {
+    pub(super) gate: Arc<Gate>,
+    /// The database of a question that names none, by target.
+    pub(super) first_databases: Vec<(TargetName, Option<DatabaseName>)>,
+}
+
+impl Explain for Judge {
+    fn explain(&self, question: Question) -> BoxFuture<'_, Result<Explanation, ExplainError>> {
+        Box::pin(self.answer(question))
+    }
+}
+
+impl Judge {
+    async fn answer(&self, question: Question) -> Result<Explanation, ExplainError> {
+        let snapshot = self.gate.snapshot.load();
+        let principal = snapshot
+            .principal(&question.principal)
+            .ok_or_else(|| ExplainError::UnknownPrincipal(question.principal.to_string()))?;
+        let target = snapshot
+            .target(&question.target)
+            .ok_or_else(|| ExplainError::UnknownTarget(question.target.to_string()))?;
+        let first = self.first_databases.iter().find(|(name, _)| *name == target.name);
+        let database = question.database.clone().or_else(|| first.and_then(|(_, database)| database.clone()));
+        let place = Place {
+            target: target.name.clone(),
+            database: database.unwrap_or_else(|| question.target.as_str().into()),
+        };
+        let context = self.context(&place).await;
+        let analysis = crate::sql::analyze(&question.sql, target.dialect, &context, &self.gate.limits.sql);
+        Ok(control::Explanation::new(
+            &snapshot,
+            principal,
+            &place,
+            &question.sql,
+            &analysis,
+            self.gate.clock.now(),
+        ))
+    }
+
+    /// The context of a session that has just begun; without the database's answer, one in which nothing is known.
+    async fn context(&self, place: &Place) -> NameContext {
+        let pools = &self.gate.pools;
+        let facts = pools.server_parameters(&place.target, &place.database).await.ok();
+        NameContext {
+            database: place.database.clone(),
+            server_version: facts.as_ref().map_or(0, |facts| facts.version),
+            search_path: facts
+                .as_ref()
+                .and_then(|facts| search_path_entries(&facts.search_path))
+                .map_or(SearchPath::Unknown, |entries| SearchPath::Known(entries.into())),
+            accounts: pools.accounts(&place.target),
+            temporary: Arc::default(),
+            catalog: pools.catalog(&place.target, &place.database).await.ok(),
+        }
+    }
+}

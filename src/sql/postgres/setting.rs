@@ -1,0 +1,292 @@
+//! Settings: SET, RESET, SHOW and set_config.
+
+use pg_query::{
+    NodeEnum,
+    protobuf::{AExprKind, FuncCall, Node, SelectStmt, VariableSetKind, VariableSetStmt, a_const::Val},
+};
+
+use crate::model::{
+    facts::{SessionEffect, StatementKind, TransactionEffect, Unanalyzable},
+    ids::Ident,
+    object::Object,
+};
+
+use super::{
+    builtin::{self, SettingClass},
+    constant,
+    function::argument_of,
+    names::{self, Meaning, Name},
+    walk::{Head, Step, Walk, changes_names, unknown},
+};
+
+/// The value that a setting takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Value {
+    /// Its default (SET … TO DEFAULT, RESET).
+    Default,
+    /// This text.
+    Text(String),
+    /// Known only when the statement runs.
+    Unseen,
+}
+
+impl Value {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Default | Self::Unseen => None,
+        }
+    }
+}
+
+/// The schemas of a value of `search_path` in the form that [`SessionEffect::Set`] carries; `None` if the server
+/// would refuse it.
+pub fn search_path_entries(value: &str) -> Option<Vec<Ident>> {
+    let entries = constant::split_identifiers(value, ',')?;
+    let whole = entries.iter().all(|entry| entry.len() < 64);
+    whole.then(|| entries.into_iter().map(Ident::from).collect())
+}
+
+impl Walk<'_> {
+    pub(super) fn variable_set(&mut self, set: &VariableSetStmt) -> Result<Head, Unanalyzable> {
+        let local = set.is_local;
+        match VariableSetKind::try_from(set.kind) {
+            Ok(VariableSetKind::VarSetValue) => {
+                let value = written_value(&set.name, &set.args);
+                self.set(&set.name, value, local)?;
+            }
+            Ok(VariableSetKind::VarSetDefault) => self.set(&set.name, Value::Default, local)?,
+            Ok(VariableSetKind::VarReset) => {
+                self.set(&set.name, Value::Default, local)?;
+                return Ok((StatementKind::Set, "RESET"));
+            }
+            Ok(VariableSetKind::VarResetAll) => {
+                self.effect(SessionEffect::ResetAll);
+                return Ok((StatementKind::Set, "RESET"));
+            }
+            Ok(VariableSetKind::VarSetMulti) => self.set_several(set)?,
+            Ok(VariableSetKind::VarSetCurrent | VariableSetKind::Undefined) | Err(_) => {
+                return Err(unknown("SET FROM CURRENT"));
+            }
+        }
+        Ok((StatementKind::Set, "SET"))
+    }
+
+    fn set_several(&mut self, set: &VariableSetStmt) -> Step {
+        match set.name.as_str() {
+            "TRANSACTION" => {
+                self.found.transaction =
+                    TransactionEffect::SetModes { read_write: says_read_write(&set.args), session: false };
+                Ok(())
+            }
+            "SESSION CHARACTERISTICS" => {
+                self.found.transaction =
+                    TransactionEffect::SetModes { read_write: says_read_write(&set.args), session: true };
+                for mode in &set.args {
+                    let Some(NodeEnum::DefElem(mode)) = mode.node.as_ref() else {
+                        return Err(unknown("a transaction mode"));
+                    };
+                    if mode.defname != "transaction_read_only" {
+                        let value = mode.arg.as_deref().and_then(literal).ok_or_else(|| unknown("a mode"))?;
+                        let name = format!("default_{}", mode.defname).into();
+                        self.effect(SessionEffect::Set { name, value: Some(value), local: false });
+                    }
+                }
+                Ok(())
+            }
+            "TRANSACTION SNAPSHOT" => Ok(()),
+            other => Err(unknown(format!("SET {other}"))),
+        }
+    }
+
+    /// SET, RESET or their like by function.
+    fn set(&mut self, name: &str, value: Value, local: bool) -> Step {
+        let name = name.to_ascii_lowercase();
+        match builtin::setting(&name) {
+            Some(SettingClass::Harmless) => self.leaves(&name, value, local),
+            Some(SettingClass::Values(harmless)) => {
+                let fits = match &value {
+                    Value::Default => true,
+                    Value::Text(text) => harmless.contains(&text.to_ascii_lowercase().as_str()),
+                    Value::Unseen => false,
+                };
+                if !fits && reads_text(&name) {
+                    return Err(never(&name, "Leave it at its default."));
+                }
+                if !fits {
+                    self.administer(&format!("setting {name}"));
+                }
+                self.leaves(&name, value, local);
+            }
+            Some(SettingClass::SearchPath) => match value {
+                Value::Unseen => self.effect(SessionEffect::ContextUnknown),
+                Value::Default | Value::Text(_) => self.leaves(&name, value, local),
+            },
+            Some(SettingClass::ReadOnly) => {
+                // Anything but a plain ON may lift the lock; so may the default.
+                let on = value.text().and_then(constant::boolean_word) == Some(true);
+                let session = name.starts_with("default_") && !local;
+                self.found.transaction = TransactionEffect::SetModes { read_write: !on, session };
+            }
+            Some(SettingClass::Role) => {
+                // Back to the account itself is harmless.
+                if value != Value::Default {
+                    self.administer(&name);
+                    self.effect(SessionEffect::ContextUnknown);
+                }
+            }
+            Some(SettingClass::ClientEncoding) => {
+                let utf8 = match &value {
+                    Value::Default => true,
+                    Value::Text(text) => is_utf8(text),
+                    Value::Unseen => false,
+                };
+                if !utf8 {
+                    return Err(never("client_encoding other than UTF8", "Use UTF8."));
+                }
+                self.leaves(&name, value, local);
+            }
+            Some(SettingClass::Refused) => {
+                if value != Value::Default {
+                    return Err(never(&name, "Leave it at its default."));
+                }
+            }
+            Some(SettingClass::Admin) => {
+                self.administer(&format!("setting {name}"));
+                self.leaves(&name, value, local);
+            }
+            None => {
+                self.administer(&format!("setting {name}"));
+                self.leaves(&name, value, local);
+            }
+        }
+        Ok(())
+    }
+
+    fn leaves(&mut self, name: &str, value: Value, local: bool) {
+        let value = match value {
+            Value::Default => None,
+            Value::Text(text) => Some(text),
+            // It cannot be set again elsewhere without being known.
+            Value::Unseen => return self.effect(SessionEffect::Pin),
+        };
+        self.effect(SessionEffect::Set { name: name.into(), value, local });
+    }
+
+    /// `set_config(name, value, is_local)`: SET within a query.
+    pub(super) fn set_config(&mut self, call: &FuncCall) -> Step {
+        let name = match argument_of(call, 0) {
+            Some(column) if is_name_column(column) => self.only_setting.clone(),
+            other => other.and_then(constant::text).map(str::to_owned),
+        };
+        let Some(name) = name.as_deref() else {
+            self.guarded("set_config");
+            return Ok(());
+        };
+        let value = argument_of(call, 1).and_then(constant::text);
+        let local = argument_of(call, 2).and_then(constant::boolean);
+        // Only a call that runs once for sure leaves what it says.
+        let certain = self.runs_once.contains(&call.location);
+        match (value, local) {
+            (Some(value), Some(local)) if certain => self.set(name, Value::Text(value.to_owned()), local),
+            (Some(value), _) => self.may_set(name, value),
+            (None, _) => self.set(name, Value::Unseen, false),
+        }
+    }
+
+    /// A setting that may take the value or not: the value is judged, what it leaves is unknown.
+    fn may_set(&mut self, name: &str, value: &str) -> Step {
+        let before = self.found.effects.len();
+        self.set(name, Value::Text(value.to_owned()), false)?;
+        let left = self.found.effects.split_off(before);
+        if left.iter().any(changes_names) {
+            self.effect(SessionEffect::ContextUnknown);
+        } else if !left.is_empty() {
+            self.effect(SessionEffect::Pin);
+        }
+        if let TransactionEffect::SetModes { read_write, .. } = &mut self.found.transaction {
+            *read_write = true;
+        }
+        Ok(())
+    }
+}
+
+/// The setting in `FROM pg_settings WHERE name = 'setting'`: then the column `name` is that constant.
+///
+/// This is how pg_dump sets what older servers may not have.
+pub(super) fn only_setting(walk: &Walk<'_>, query: &SelectStmt) -> Option<String> {
+    let [from] = query.from_clause.as_slice() else { return None };
+    let Some(NodeEnum::RangeVar(relation)) = from.node.as_ref() else { return None };
+    let system = Object::Relation { schema: "pg_catalog".into(), name: "pg_settings".into() };
+    let certain = matches!(
+        walk.meaning(Name::of(relation)),
+        Meaning::System { object, also, .. } if object == system && also.is_empty()
+    );
+    let Some(NodeEnum::AExpr(equals)) = query.where_clause.as_deref()?.node.as_ref() else { return None };
+    let equality = equals.kind == AExprKind::AexprOp as i32
+        && names::parts(&equals.name).as_deref() == Some(&["="])
+        && equals.lexpr.as_deref().is_some_and(is_name_column);
+    let plain = relation.alias.is_none() && query.with_clause.is_none() && !walk.is_cte(relation);
+    if !(certain && equality && plain) {
+        return None;
+    }
+    constant::text(equals.rexpr.as_deref()?).map(str::to_owned)
+}
+
+fn is_name_column(node: &Node) -> bool {
+    match node.node.as_ref() {
+        Some(NodeEnum::ColumnRef(column)) => names::parts(&column.fields).as_deref() == Some(&["name"]),
+        _ => false,
+    }
+}
+
+/// Whether a list of transaction modes asks for READ WRITE.
+pub(super) fn says_read_write(modes: &[Node]) -> bool {
+    modes.iter().any(|mode| match mode.node.as_ref() {
+        Some(NodeEnum::DefElem(mode)) => {
+            mode.defname == "transaction_read_only"
+                && mode.arg.as_deref().and_then(constant::boolean) != Some(true)
+        }
+        _ => false,
+    })
+}
+
+/// The value behind TO, in the form that SET takes between quotes.
+fn written_value(name: &str, args: &[Node]) -> Value {
+    let literals: Option<Vec<String>> = args.iter().map(literal).collect();
+    let Some(mut literals) = literals else { return Value::Unseen };
+    if name.eq_ignore_ascii_case("search_path") {
+        for entry in &mut literals {
+            *entry = format!("\"{}\"", entry.replace('"', "\"\""));
+        }
+    }
+    Value::Text(literals.join(", "))
+}
+
+fn literal(node: &Node) -> Option<String> {
+    match node.node.as_ref()? {
+        NodeEnum::AConst(constant) if !constant.isnull => Some(match constant.val.as_ref()? {
+            Val::Sval(string) => string.sval.clone(),
+            Val::Ival(number) => number.ival.to_string(),
+            Val::Fval(number) => number.fval.clone(),
+            Val::Boolval(value) => value.boolval.to_string(),
+            Val::Bsval(_) => return None,
+        }),
+        _ => None,
+    }
+}
+
+/// Whether the setting changes how the text of statements is read.
+fn reads_text(name: &str) -> bool {
+    matches!(name, "standard_conforming_strings" | "backslash_quote")
+}
+
+fn is_utf8(encoding: &str) -> bool {
+    let letters = encoding.bytes().filter(u8::is_ascii_alphanumeric);
+    let plain: Vec<u8> = letters.map(|byte| byte.to_ascii_lowercase()).collect();
+    plain == b"utf8" || plain == b"unicode"
+}
+
+fn never(setting: &str, instead: &'static str) -> Unanalyzable {
+    Unanalyzable::Never { construct: format!("setting {setting}"), instead }
+}

@@ -1,0 +1,528 @@
+//! The administration API over real HTTP, its store, and its audit records.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod api_support;
+
+use std::{os::unix::fs::PermissionsExt, sync::atomic::Ordering, time::Duration};
+
+use api_support::{Gateway, Home, POLICY, grant, is_kept_somewhere};
+use axum::{body::Body, http::Request};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tidegate::{control::ControlError, model::grant::GrantName, store::StoreError};
+use tower::ServiceExt;
+
+const GET: Method = Method::GET;
+const POST: Method = Method::POST;
+const PUT: Method = Method::PUT;
+const PATCH: Method = Method::PATCH;
+const DELETE: Method = Method::DELETE;
+const NO_ID: &str = "019aa000-0000-7000-8000-000000000001";
+
+#[tokio::test]
+async fn a_grant_is_in_force_when_its_making_is_answered_and_gone_when_its_revocation_is() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let live = |gateway: &Gateway| {
+        let snapshot = gateway.control.snapshot().load();
+        let now = tidegate::net::Clock::System.now();
+        snapshot.grants_of("dana", now).filter(|grant| matches!(grant.id, GrantName::Granted(_))).count()
+    };
+    let before = gateway.control.snapshot().load().version();
+    let made = gateway.post("/grants", grant()).await;
+    assert_eq!(live(&gateway), 1);
+    assert_eq!(gateway.control.snapshot().load().version(), before + 1);
+    assert_eq!(made["grant"]["state"], "live");
+    assert_eq!(made["grant"]["seconds_left"], 120);
+    assert_eq!(made["grant"]["created_by"], "admin");
+    let id = made["grant"]["id"].as_str().unwrap();
+    let record = &home.records("grant_created")[0];
+    assert_eq!((&record["actor"], &record["grant"]["id"]), (&json!("admin"), &json!(id)));
+
+    let revoke = format!("/grants/{id}/revoke");
+    let revoked = gateway.post(&revoke, json!({ "reason": "done" })).await;
+    assert_eq!(live(&gateway), 0);
+    assert_eq!((&revoked["state"], &revoked["revocation"]["by"]), (&json!("revoked"), &json!("admin")));
+    assert_eq!(home.records("grant_revoked")[0]["reason"], "done");
+    let again = gateway.post(&revoke, json!({ "reason": "again" })).await;
+    assert_eq!(again["revocation"]["reason"], "done");
+    assert_eq!(home.records("grant_revoked").len(), 1);
+    assert_eq!(gateway.get("/grants").await["grants"], json!([]));
+    assert_eq!(gateway.get("/grants?all=true&principal=dana").await["grants"][0]["id"], id);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_grant_that_cannot_be_meant_is_refused_and_names_the_field() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    for (field, value, status, code) in [
+        ("holder", json!({ "principal": "dave" }), 422, "unknown_reference"),
+        ("holder", json!({ "group": "deveopers" }), 422, "unknown_reference"),
+        ("target", json!("finance"), 422, "unknown_reference"),
+        ("database", json!(""), 422, "invalid"),
+        ("objects", json!([]), 422, "invalid"),
+        ("objects", json!(["employee"]), 400, "malformed"),
+        ("permissions", json!([]), 422, "invalid"),
+        ("permissions", json!(["superuser"]), 400, "malformed"),
+        ("for", json!("0s"), 400, "malformed"),
+        ("for", json!("91d"), 400, "malformed"),
+        ("reason", json!("  "), 422, "invalid"),
+        ("starts_at", json!("2999-01-01T00:00:00Z"), 422, "invalid"),
+        ("until", json!("tomorrow"), 400, "malformed"),
+    ] {
+        let mut body = grant();
+        body[field] = value;
+        let (got, problem) = gateway.call(POST, "/grants", body).await;
+        assert_eq!((got.as_u16(), problem["code"].as_str()), (status, Some(code)), "{field}: {problem}");
+    }
+    assert_eq!(home.records("grant_created"), [] as [Value; 0]);
+    let mut group = grant();
+    group["holder"] = json!({ "group": "developers" });
+    group["permissions"] = json!(["ddl"]);
+    let made = gateway.post("/grants", group).await;
+    let warning = made["warnings"][0].as_str().unwrap();
+    assert!(warning.starts_with("ddl on hr has no effect"), "{warning}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_restart_keeps_grants_people_and_keys() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let id = gateway.post("/grants", grant()).await["grant"]["id"].clone();
+    gateway.post("/principals", json!({ "name": "eve" })).await;
+    let password = json!({ "password": "correct horse" });
+    assert_eq!(gateway.call(PUT, "/principals/eve/password", password).await.0, 204);
+    let (_, read) = gateway.key("prometheus", &["read"]).await;
+    let version = gateway.control.snapshot().load().version();
+    let eve = gateway.control.snapshot().load().principal("eve").unwrap().clone();
+    let mock = gateway.control.mock_secret().clone();
+    gateway.stop().await;
+
+    let gateway = home.start().await;
+    assert_eq!(gateway.get("/grants").await["grants"][0]["id"], id);
+    assert_eq!(gateway.with(&read, GET, "/sessions", Value::Null).await.0, 200);
+    let snapshot = gateway.control.snapshot().load();
+    assert!(snapshot.version() > version);
+    assert_eq!(snapshot.principal("eve").unwrap().credentials, eve.credentials);
+    assert_eq!(*gateway.control.mock_secret(), mock);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_second_gateway_on_the_same_store_is_refused_by_name() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let Err(refused) = home.open_control().await else { panic!("two gateways on one store") };
+    let ControlError::Store { source: StoreError::InUse { pid: Some(pid), .. } } = &refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(*pid, std::process::id());
+    gateway.stop().await;
+    home.start().await.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_live_key_nothing_is_told() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    for path in ["grants", "principals", "tokens", "keys", "sessions", "policy"] {
+        for key in [None, Some("tgk_wrong"), Some("")] {
+            let response = gateway.raw(GET, &format!("/api/v1/{path}"), key, None).await;
+            assert_eq!(response.status(), 401, "{path} {key:?}");
+            assert_eq!(response.headers()["content-type"], "application/problem+json");
+            assert!(response.headers().contains_key("www-authenticate"));
+        }
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn wrong_keys_are_throttled_and_the_right_one_is_not() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let mut last = 0;
+    for _ in 0..25 {
+        last = gateway.with("tgk_guess", GET, "/grants", Value::Null).await.0.as_u16();
+    }
+    assert_eq!(last, 429);
+    gateway.get("/grants").await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_does_what_its_scopes_say_and_no_more() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let (_, read) = gateway.key("reader", &["read"]).await;
+    let (_, grants) = gateway.key("bot", &["grants"]).await;
+    let id = gateway.post("/grants", grant()).await["grant"]["id"].as_str().unwrap().to_owned();
+    let revoke = format!("/grants/{id}/revoke");
+    let question = json!({ "principal": "dana", "target": "hr", "sql": "SELECT 1" });
+    let reason = json!({ "reason": "x" });
+    let session = gateway.sessions.open();
+    let terminate = format!("/sessions/{session}");
+    let user = json!({ "name": "eve" });
+    let token = json!({ "principal": "dana", "for": "1h" });
+    let key = json!({ "name": "more", "scopes": ["admin"] });
+    let no_token = format!("/tokens/{NO_ID}");
+    let no_key = format!("/keys/{NO_ID}");
+    for (method, path, body, reader_may, bot_may) in [
+        (GET, "/grants", Value::Null, true, true),
+        (POST, "/grants", grant(), false, true),
+        (POST, &revoke, reason, false, true),
+        (GET, "/principals", Value::Null, true, false),
+        (POST, "/principals", user, false, false),
+        (PATCH, "/principals/dana", json!({ "disabled": true }), false, false),
+        (PUT, "/principals/dana/password", json!({ "password": "longenough" }), false, false),
+        (DELETE, "/principals/dana", Value::Null, false, false),
+        (GET, "/tokens", Value::Null, true, false),
+        (POST, "/tokens", token, false, false),
+        (DELETE, &no_token, Value::Null, false, false),
+        (GET, "/keys", Value::Null, false, false),
+        (POST, "/keys", key, false, false),
+        (DELETE, &no_key, Value::Null, false, false),
+        (GET, "/sessions", Value::Null, true, false),
+        (DELETE, &terminate, Value::Null, false, false),
+        (GET, "/policy", Value::Null, true, false),
+        (POST, "/policy/reload", Value::Null, false, false),
+        (POST, "/explain-access", question, true, true),
+    ] {
+        for (name, key, may) in [("reader", &read, reader_may), ("bot", &grants, bot_may)] {
+            let (status, answer) = gateway.with(key, method.clone(), path, body.clone()).await;
+            assert_eq!(status != 403, may, "{name} {method} {path}: {status} {answer}");
+            assert!(may || answer["code"] == "forbidden", "{answer}");
+        }
+    }
+    assert_eq!(home.records("grant_created").last().unwrap()["actor"], "bot");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_revoked_or_ended_key_opens_nothing() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let (id, key) = gateway.key("robot", &["read"]).await;
+    let short = gateway.post("/keys", json!({ "name": "short", "scopes": ["read"], "for": "1h" })).await;
+    let short = short["secret"].as_str().unwrap();
+    assert_eq!(gateway.with(&key, GET, "/policy", Value::Null).await.0, 200);
+    assert_eq!(gateway.with(short, GET, "/policy", Value::Null).await.0, 200);
+    let (status, twice) = gateway.call(POST, "/keys", json!({ "name": "robot", "scopes": ["read"] })).await;
+    assert_eq!((status.as_u16(), &twice["code"]), (409, &json!("exists")));
+    assert_eq!(gateway.call(DELETE, &format!("/keys/{id}"), Value::Null).await.0, 204);
+    home.clock.advance(Duration::from_secs(3600));
+    assert_eq!(gateway.with(&key, GET, "/policy", Value::Null).await.0, 401);
+    assert_eq!(gateway.with(short, GET, "/policy", Value::Null).await.0, 401);
+    assert_eq!(gateway.call(DELETE, &format!("/keys/{id}"), Value::Null).await.0, 404);
+    assert_eq!(home.records("key_revoked")[0]["key"], id.as_str());
+    let keys = gateway.get("/keys").await;
+    let states: Vec<_> = keys["keys"].as_array().unwrap().iter().map(|key| key["state"].clone()).collect();
+    assert_eq!(states, ["live", "revoked", "ended"]);
+    for name in ["start", "watch", "bad name"] {
+        let (status, _) = gateway.call(POST, "/keys", json!({ "name": name, "scopes": ["read"] })).await;
+        assert_eq!(status, 422, "{name}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn people_are_added_changed_and_removed_and_each_change_is_recorded() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let added = gateway.post("/principals", json!({ "name": "eve", "groups": ["developers"] })).await;
+    assert_eq!((&added["groups"], &added["password"]), (&json!(["developers"]), &json!(false)));
+    for (body, status) in [
+        (json!({ "name": "eve" }), 409),
+        (json!({ "name": "a b" }), 422),
+        (json!({ "name": "mallory", "groups": ["nobody"] }), 422),
+        (json!({ "name": "mallory", "password": "hunter22" }), 400),
+    ] {
+        assert_eq!(gateway.call(POST, "/principals", body).await.0, status);
+    }
+    let mut hers = grant();
+    hers["holder"] = json!({ "principal": "eve" });
+    let id = gateway.post("/grants", hers).await["grant"]["id"].clone();
+    let (_, disabled) = gateway.call(PATCH, "/principals/eve", json!({ "disabled": true })).await;
+    assert_eq!(disabled["disabled"], true);
+    assert!(gateway.control.snapshot().load().principal("eve").unwrap().disabled);
+    let both = json!({ "disabled": false, "groups": [] });
+    let (_, enabled) = gateway.call(PATCH, "/principals/eve", both).await;
+    assert_eq!((&enabled["disabled"], &enabled["groups"]), (&json!(false), &json!([])));
+    assert_eq!(gateway.call(PATCH, "/principals/eve", json!({})).await.0, 422);
+    assert_eq!(gateway.call(PATCH, "/principals/nobody", json!({ "disabled": true })).await.0, 404);
+    let (_, removed) = gateway.call(DELETE, "/principals/eve", Value::Null).await;
+    assert_eq!(removed, json!({ "revoked_grants": [id], "in_policy": false }));
+    assert_eq!(gateway.call(DELETE, "/principals/eve", Value::Null).await.0, 404);
+    let changes: Vec<_> =
+        home.records("principal_changed").iter().map(|record| record["change"].clone()).collect();
+    assert_eq!(changes, ["added", "disabled", "groups set to none; enabled", "removed"]);
+    assert_eq!(home.records("grant_revoked")[0]["grant"], id);
+    gateway.post("/principals", json!({ "name": "eve" })).await;
+    assert_eq!(gateway.get("/grants?principal=eve").await["grants"], json!([]));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_password_is_kept_as_keys_alone_and_never_told() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let secret = "correct horse battery";
+    let set =
+        |password: Value| gateway.call(PUT, "/principals/dana/password", json!({ "password": password }));
+    assert_eq!(set(json!(secret)).await.0, 204);
+    let credentials = gateway.control.snapshot().load().principal("dana").unwrap().credentials.clone();
+    let keys = tidegate::wire::postgres::scram::scram_keys(secret.as_bytes(), &credentials.salt, 4096);
+    assert_eq!((credentials.salt.len(), credentials.iterations), (16, 4096));
+    assert_eq!(credentials.password.as_ref(), Some(&keys));
+    for (bad, status) in [(json!("short"), 422), (json!("x".repeat(513)), 422), (json!(12_345_678), 400)] {
+        let (got, problem) = set(bad).await;
+        assert_eq!(got, status);
+        assert!(!problem.to_string().contains("12345678"), "{problem}");
+    }
+    assert_eq!(gateway.call(PUT, "/principals/dave/password", json!({ "password": secret })).await.0, 404);
+    assert_eq!(home.records("principal_changed")[0]["change"], "password set");
+    assert!(!gateway.get("/principals").await.to_string().contains("salt"));
+    gateway.stop().await;
+    assert!(!is_kept_somewhere(home.dir.path(), secret));
+}
+
+#[tokio::test]
+async fn a_token_logs_in_until_it_is_revoked_or_over_and_survives_a_new_password() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let made = gateway.post("/tokens", json!({ "principal": "dana", "for": "8h", "name": "laptop" })).await;
+    let (id, secret) = (made["token"]["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
+    assert!(secret.starts_with("tgt_") && secret.len() == 47, "{secret}");
+    let credentials = || gateway.control.snapshot().load().principal("dana").unwrap().credentials.clone();
+    let first = credentials();
+    let keys = tidegate::wire::postgres::scram::scram_keys(secret.as_bytes(), &first.salt, first.iterations);
+    assert_eq!(first.tokens[0].keys, keys);
+    let password = json!({ "password": "correct horse" });
+    assert_eq!(gateway.call(PUT, "/principals/dana/password", password.clone()).await.0, 204);
+    assert_eq!(credentials().salt, first.salt);
+    assert!(!gateway.get("/tokens?principal=dana").await.to_string().contains("tgt_"));
+    assert_eq!(gateway.get("/tokens?principal=eve").await["tokens"], json!([]));
+    assert_eq!(gateway.call(DELETE, &format!("/tokens/{id}"), Value::Null).await.0, 204);
+    assert_eq!(credentials().tokens, []);
+    assert_eq!(gateway.call(DELETE, &format!("/tokens/{id}"), Value::Null).await.0, 404);
+    assert_eq!(gateway.call(PUT, "/principals/dana/password", password).await.0, 204);
+    assert_ne!(credentials().salt, first.salt);
+    for (body, status) in [
+        (json!({ "principal": "dave", "for": "8h" }), 422),
+        (json!({ "principal": "dana", "for": "31d" }), 422),
+        (json!({ "principal": "dana" }), 400),
+    ] {
+        assert_eq!(gateway.call(POST, "/tokens", body).await.0, status);
+    }
+    assert_eq!(home.records("token_created")[0]["token"], id);
+    assert_eq!(home.records("token_revoked")[0]["principal"], "dana");
+    let secret = secret.to_owned();
+    gateway.stop().await;
+    assert!(!is_kept_somewhere(home.dir.path(), &secret));
+}
+
+#[tokio::test]
+async fn what_gives_leave_needs_its_record_and_what_takes_it_away_does_not_wait_for_one() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let id = gateway.post("/grants", grant()).await["grant"]["id"].as_str().unwrap().to_owned();
+    let version = gateway.control.snapshot().load().version();
+    home.break_audit();
+    for (method, path, body) in [
+        (POST, "/grants", grant()),
+        (POST, "/principals", json!({ "name": "eve" })),
+        (PUT, "/principals/dana/password", json!({ "password": "correct horse" })),
+        (POST, "/tokens", json!({ "principal": "dana", "for": "1h" })),
+        (POST, "/keys", json!({ "name": "more", "scopes": ["admin"] })),
+        (POST, "/policy/reload", Value::Null),
+    ] {
+        let (status, problem) = gateway.call(method, path, body).await;
+        assert_eq!((status.as_u16(), &problem["code"]), (503, &json!("audit_unavailable")), "{path}");
+    }
+    assert_eq!(gateway.control.snapshot().load().version(), version);
+    let (status, problem) =
+        gateway.call(POST, &format!("/grants/{id}/revoke"), json!({ "reason": "now" })).await;
+    assert_eq!((status.as_u16(), &problem["code"]), (500, &json!("unaudited")));
+    assert_eq!(gateway.get(&format!("/grants/{id}")).await["state"], "revoked");
+    let ready = gateway.raw(GET, "/readyz", None, None).await;
+    assert_eq!(ready.status(), 503);
+    assert_eq!(ready.json::<Value>().await.unwrap()["audit"], false);
+    home.mend_audit();
+    gateway.post("/grants", grant()).await;
+    assert_eq!(gateway.get("/grants?all=true").await["grants"].as_array().unwrap().len(), 2);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_broken_policy_is_refused_and_the_old_one_stays_in_force() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let old = gateway.get("/policy").await;
+    home.write_policy("groups: { developers: {}\nprincipals: 7\n");
+    let (status, problem) = gateway.call(POST, "/policy/reload", Value::Null).await;
+    assert_eq!((status.as_u16(), &problem["code"]), (422, &json!("policy_broken")));
+    assert!(problem["detail"].as_str().unwrap().contains("base.yaml:"), "{problem}");
+    let now = gateway.get("/policy").await;
+    assert_eq!((&now["digest"], &now["snapshot"]), (&old["digest"], &old["snapshot"]));
+    assert_eq!(now["rejected"]["by"], "admin");
+    assert!(gateway.control.snapshot().load().principal("dana").is_some());
+    assert_eq!(home.records("policy_rejected").len(), 1);
+    home.write_policy(&POLICY.replace("dana", "dora"));
+    let new = gateway.post("/policy/reload", Value::Null).await;
+    assert_ne!(new["digest"], old["digest"]);
+    assert_eq!(gateway.get("/policy").await["rejected"], Value::Null);
+    assert!(gateway.control.snapshot().load().principal("dana").is_none());
+    assert!(gateway.control.snapshot().load().principal("dora").is_some());
+    assert_eq!(home.records("policy_loaded").len(), 2);
+    gateway.stop().await;
+    home.write_policy("groups: 7\n");
+    assert!(matches!(home.open_control().await, Err(ControlError::PolicyBroken { .. })));
+}
+
+#[tokio::test]
+async fn a_changed_policy_file_is_noticed() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let mut told = gateway.control.snapshot().subscribe();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let control = gateway.control.clone();
+    let watch = tokio::spawn(async move { control.watch_policy(async { drop(stopped.await) }).await });
+    // The watch compares with what it saw first; a file of another length differs whenever that was.
+    tokio::task::yield_now().await;
+    home.write_policy(&POLICY.replace("dana", "dorothea"));
+    tokio::time::timeout(Duration::from_secs(20), told.changed()).await.unwrap().unwrap();
+    assert!(gateway.control.snapshot().load().principal("dorothea").is_some());
+    stop.send(()).unwrap();
+    watch.await.unwrap();
+    assert_eq!(home.records("policy_loaded").last().unwrap()["actor"], "watch");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn sessions_are_listed_and_ended() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let id = gateway.sessions.open();
+    let other = gateway.sessions.open();
+    assert_eq!(gateway.get("/sessions").await["sessions"].as_array().unwrap().len(), 2);
+    let path = format!("/sessions/{id}");
+    assert_eq!(gateway.call(DELETE, &path, Value::Null).await.0, 204);
+    assert_eq!(gateway.call(DELETE, &path, Value::Null).await.0, 404);
+    assert_eq!(gateway.call(DELETE, "/sessions/7", Value::Null).await.0, 404);
+    assert_eq!(gateway.get("/sessions").await["sessions"][0]["id"], other.to_string());
+    let record = &home.records("session_terminated")[0];
+    assert_eq!((&record["actor"], &record["session"]), (&json!("admin"), &json!(id.to_string())));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn access_is_explained_as_the_snapshot_in_force_would_decide() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let ask = json!({ "principal": "dana", "target": "hr", "sql": "SELECT * FROM employee" });
+    let denied = gateway.post("/explain-access", ask.clone()).await;
+    assert_eq!(denied["allowed"], false);
+    assert_eq!(denied["statements"][0]["refusal"]["sqlstate"], "42501");
+    assert_eq!(denied["statements"][0]["needs"][0]["outcome"], "missing");
+    let id = gateway.post("/grants", grant()).await["grant"]["id"].clone();
+    let allowed = gateway.post("/explain-access", ask.clone()).await;
+    assert_eq!((&allowed["allowed"], &allowed["statements"][0]["grants"][0]), (&json!(true), &id));
+    for (field, value) in [("principal", "dave"), ("target", "finance")] {
+        let mut wrong = ask.clone();
+        wrong[field] = json!(value);
+        let (status, problem) = gateway.call(POST, "/explain-access", wrong).await;
+        assert_eq!((status.as_u16(), &problem["field"]), (422, &json!(field)));
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn machines_see_health_readiness_and_metrics_without_a_key_on_loopback() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    assert_eq!(gateway.raw(GET, "/healthz", None, None).await.status(), 200);
+    let ready = gateway.raw(GET, "/readyz", None, None).await;
+    assert_eq!(ready.status(), 200);
+    gateway.up.store(false, Ordering::Relaxed);
+    let ready = gateway.raw(GET, "/readyz", None, None).await;
+    assert_eq!(ready.status(), 503);
+    let ready: Value = ready.json().await.unwrap();
+    assert_eq!((&ready["store"], &ready["targets"][0]["up"]), (&json!(true), &json!(false)));
+    gateway.post("/grants", grant()).await;
+    let metrics = gateway.raw(GET, "/metrics", None, None).await.text().await.unwrap();
+    assert!(metrics.contains("tidegate_grants_live 1"), "{metrics}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn off_loopback_metrics_want_a_key_and_readiness_keeps_its_reasons() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let (_, read) = gateway.key("prometheus", &["read"]).await;
+    let (_, grants) = gateway.key("bot", &["grants"]).await;
+    let router = tidegate::api::router(gateway.parts.clone(), false);
+    let ask = |path: &str, key: Option<&str>| {
+        let mut request = Request::get(path);
+        if let Some(key) = key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        router.clone().oneshot(request.body(Body::empty()).unwrap())
+    };
+    for (key, status) in [(None, 401), (Some("tgk_wrong"), 401), (Some(&*grants), 403), (Some(&*read), 200)] {
+        assert_eq!(ask("/metrics", key).await.unwrap().status(), status, "{key:?}");
+    }
+    let ready = ask("/readyz", None).await.unwrap();
+    assert_eq!(ready.status(), 200);
+    let body = axum::body::to_bytes(ready.into_body(), 4096).await.unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), json!({ "ready": true }));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_of_the_wrong_shape_is_told_what_is_wrong() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let key = Some(gateway.key.as_str());
+    let large = format!("{{\"name\":\"{}\"}}", "x".repeat(70_000));
+    for (method, path, body, status, code) in [
+        (POST, "/api/v1/principals", Some(large.as_str()), 413, "too_large"),
+        (POST, "/api/v1/principals", Some("{"), 400, "malformed"),
+        (POST, "/api/v1/principals", Some("{\"name\":\"eve\",\"admin\":true}"), 400, "malformed"),
+        (POST, "/api/v1/principals", None, 415, "not_json"),
+        (GET, "/api/v1/grants?colour=teal", None, 400, "malformed"),
+        (GET, "/api/v1/grants?limit=0", None, 422, "invalid"),
+        (GET, "/api/v1/grants?principal=a&group=b", None, 422, "invalid"),
+        (GET, "/api/v1/grants/7", None, 404, "not_found"),
+        (PUT, "/api/v1/grants", Some("{}"), 405, "no_such_method"),
+        (GET, "/api/v1/nothing", None, 404, "no_such_address"),
+        (GET, "/nothing", None, 404, "no_such_address"),
+    ] {
+        let response = gateway.raw(method.clone(), path, key, body).await;
+        assert_eq!(response.status(), status, "{method} {path}");
+        assert_eq!(response.headers()["content-type"], "application/problem+json", "{method} {path}");
+        let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+        let problem: Value = response.json().await.unwrap();
+        assert_eq!((&problem["code"], &problem["request_id"]), (&json!(code), &json!(id)), "{method} {path}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn the_first_start_writes_an_administrators_key_that_only_its_owner_reads() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let path = home.path("admin.key");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let first = gateway.key.clone();
+    let id = gateway.get("/keys").await["keys"][0]["id"].as_str().unwrap().to_owned();
+    gateway.stop().await;
+    let gateway = home.start().await;
+    assert_eq!(gateway.key, first);
+    assert_eq!(gateway.call(DELETE, &format!("/keys/{id}"), Value::Null).await.0, 204);
+    gateway.stop().await;
+    let gateway = home.start().await;
+    assert_ne!(gateway.key, first);
+    gateway.get("/keys").await;
+    gateway.stop().await;
+}

@@ -1,0 +1,336 @@
+//! A gateway's control plane and API on a free port, over a store, an audit log and a policy of its own.
+// Two test files share it, and neither uses all of it.
+#![allow(dead_code)]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use jiff::Timestamp;
+use reqwest::{Client, Method, Response, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tidegate::{
+    api::{ApiParts, serve},
+    audit::{AuditLog, AuditSettings},
+    control::{
+        BoxFuture, Control, ControlError, ControlParts, Explain, ExplainError, Explanation, Question,
+        SessionView, Sessions, TargetHealth, Targets,
+    },
+    metrics::Metrics,
+    model::{
+        dialect::Dialect,
+        facts::{Access, AccessMode, Facts, StatementKind, TransactionEffect},
+        ids::SessionId,
+        object::Object,
+        record::Durability,
+        target::{Place, Target},
+    },
+    net::{Clock, ManualClock, Published},
+    policy::Snapshot,
+    store::Store,
+    wire::postgres::scram::scram_keys,
+};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use uuid::Uuid;
+
+pub(crate) const POLICY: &str = "
+groups: { developers: { description: writes code }, admins: {} }
+principals: { dana: { groups: [developers] } }
+standing:
+  - { to: { group: developers }, target: '*', database: '*', objects: ['*'], permissions: [explain], reason: plans }
+ceilings:
+  - { environment: prod, forbid: [ddl], except: { groups: [admins] } }
+";
+
+/// What outlives one run of a gateway.
+pub(crate) struct Home {
+    pub(crate) dir: TempDir,
+    pub(crate) clock: Arc<ManualClock>,
+    time: Clock,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("policies")).unwrap();
+        let (time, clock) = Clock::manual(Timestamp::now());
+        let home = Self { dir, clock, time };
+        home.write_policy(POLICY);
+        home
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn write_policy(&self, text: &str) {
+        fs::write(self.path("policies/base.yaml"), text).unwrap();
+    }
+
+    /// The audit log's records with this event.
+    pub(crate) fn records(&self, event: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.path("audit.jsonl")).unwrap();
+        let all = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        all.filter(|record| record["event"] == event).collect()
+    }
+
+    /// Makes the audit log unwritable from the next record on: it notices that it is no longer where it was.
+    pub(crate) fn break_audit(&self) {
+        fs::rename(self.path("audit.jsonl"), self.path("elsewhere.jsonl")).unwrap();
+        self.clock.advance(std::time::Duration::from_secs(1));
+    }
+
+    pub(crate) fn mend_audit(&self) {
+        fs::rename(self.path("elsewhere.jsonl"), self.path("audit.jsonl")).unwrap();
+        self.clock.advance(std::time::Duration::from_secs(1));
+    }
+
+    pub(crate) async fn open_control(&self) -> Result<(Control, AuditLog, Arc<Metrics>), ControlError> {
+        let metrics = Metrics::new("test").unwrap();
+        let store = Store::open(&self.path("store.db")).await?;
+        let settings = AuditSettings { path: self.path("audit.jsonl"), durability: Durability::Process };
+        let audit = AuditLog::open(&settings, self.time.clone(), &metrics.audit).unwrap();
+        let parts = ControlParts {
+            store,
+            audit: audit.clone(),
+            clock: self.time.clone(),
+            policies: self.path("policies"),
+            targets: vec![Target {
+                name: "hr".into(),
+                dialect: Dialect::Postgres,
+                environment: "prod".into(),
+                labels: BTreeMap::new(),
+            }],
+            make_keys: scram_keys,
+            metrics: metrics.policy.clone(),
+        };
+        Ok((Control::start(parts).await?, audit, metrics))
+    }
+
+    pub(crate) async fn start(&self) -> Gateway {
+        // Every test of the process installs the same one; all but the first are told that it is there.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let (control, audit, metrics) = self.open_control().await.unwrap();
+        control.ensure_admin_key(&self.path("admin.key")).await.unwrap();
+        let key = fs::read_to_string(self.path("admin.key")).unwrap().trim().to_owned();
+        let sessions = Arc::new(FakeSessions::default());
+        let up = Arc::new(AtomicBool::new(true));
+        let parts = ApiParts {
+            control: control.clone(),
+            sessions: Arc::clone(&sessions) as Arc<dyn Sessions>,
+            explain: Arc::new(FakeExplain { snapshot: control.snapshot().clone(), clock: self.time.clone() }),
+            targets: Arc::new(FakeTargets(Arc::clone(&up))),
+            audit,
+            metrics,
+        };
+        let kept = parts.clone();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = tokio::spawn(async move {
+            serve(listener, None, parts, async { drop(stopped.await) }).await.unwrap();
+        });
+        Gateway {
+            control,
+            base,
+            key,
+            sessions,
+            up,
+            parts: kept,
+            stop,
+            running,
+            client: Client::builder().no_proxy().build().unwrap(),
+        }
+    }
+}
+
+pub(crate) struct Gateway {
+    pub(crate) control: Control,
+    pub(crate) base: String,
+    pub(crate) key: String,
+    pub(crate) sessions: Arc<FakeSessions>,
+    pub(crate) up: Arc<AtomicBool>,
+    pub(crate) parts: ApiParts,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<()>,
+    client: Client,
+}
+
+impl Gateway {
+    pub(crate) async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.running.await.unwrap();
+        drop(self.control);
+    }
+
+    pub(crate) async fn raw(
+        &self,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: Option<&str>,
+    ) -> Response {
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        if let Some(key) = key {
+            request = request.bearer_auth(key);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_owned());
+        }
+        request.send().await.unwrap()
+    }
+
+    /// Status and body of a call with a key.
+    pub(crate) async fn with(
+        &self,
+        key: &str,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> (StatusCode, Value) {
+        let text = body.to_string();
+        let body = (!body.is_null()).then_some(text.as_str());
+        let response = self.raw(method, &format!("/api/v1{path}"), Some(key), body).await;
+        let status = response.status();
+        let bytes = response.bytes().await.unwrap();
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
+        self.with(&self.key, method, path, body).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.call(Method::GET, path, Value::Null).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
+        let (status, answer) = self.call(Method::POST, path, body).await;
+        assert!(status.is_success(), "{path}: {answer}");
+        answer
+    }
+
+    /// Makes a key of the scopes; gives its identifier and itself.
+    pub(crate) async fn key(&self, name: &str, scopes: &[&str]) -> (String, String) {
+        let made = self.post("/keys", json!({ "name": name, "scopes": scopes })).await;
+        (made["key"]["id"].as_str().unwrap().to_owned(), made["secret"].as_str().unwrap().to_owned())
+    }
+}
+
+/// A grant for dana that is refused nothing.
+pub(crate) fn grant() -> Value {
+    json!({
+        "holder": { "principal": "dana" }, "target": "hr", "database": "hr_prod",
+        "objects": ["public.employee"], "permissions": ["select"], "for": "2m", "reason": "INC-42",
+    })
+}
+
+#[derive(Default)]
+pub(crate) struct FakeSessions(pub(crate) Mutex<Vec<SessionView>>);
+
+impl FakeSessions {
+    pub(crate) fn open(&self) -> SessionId {
+        let id = SessionId::new(Uuid::now_v7());
+        self.0.lock().unwrap().push(SessionView {
+            id,
+            principal: "dana".into(),
+            client: "127.0.0.1:5000".parse().unwrap(),
+            application: "psql".to_owned(),
+            target: "hr".into(),
+            database: "hr_prod".into(),
+            started_at: Timestamp::UNIX_EPOCH,
+            state: "idle".to_owned(),
+            statements: 3,
+        });
+        id
+    }
+}
+
+impl Sessions for FakeSessions {
+    fn list(&self) -> Vec<SessionView> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn terminate(&self, session: SessionId) -> bool {
+        let mut sessions = self.0.lock().unwrap();
+        let before = sessions.len();
+        sessions.retain(|it| it.id != session);
+        sessions.len() < before
+    }
+}
+
+struct FakeTargets(Arc<AtomicBool>);
+
+impl Targets for FakeTargets {
+    fn health(&self) -> Vec<TargetHealth> {
+        let up = self.0.load(Ordering::Relaxed);
+        vec![TargetHealth {
+            target: "hr".into(),
+            up,
+            problem: (!up).then(|| "connection refused".to_owned()),
+        }]
+    }
+}
+
+/// Takes every text for a read of public.employee.
+struct FakeExplain {
+    snapshot: Published<Snapshot>,
+    clock: Clock,
+}
+
+impl Explain for FakeExplain {
+    fn explain(&self, question: Question) -> BoxFuture<'_, Result<Explanation, ExplainError>> {
+        Box::pin(async move {
+            let snapshot = self.snapshot.load();
+            let principal = snapshot
+                .principal(&question.principal)
+                .ok_or_else(|| ExplainError::UnknownPrincipal(question.principal.to_string()))?;
+            if snapshot.target(&question.target).is_none() {
+                return Err(ExplainError::UnknownTarget(question.target.to_string()));
+            }
+            let database = question.database.unwrap_or_else(|| "hr_prod".into());
+            let place = Place { target: question.target, database };
+            let analysis = Ok(vec![read_of_employee(question.sql.len())]);
+            Ok(Explanation::new(&snapshot, principal, &place, &question.sql, &analysis, self.clock.now()))
+        })
+    }
+}
+
+fn read_of_employee(length: usize) -> Facts {
+    Facts {
+        kind: StatementKind::Select,
+        command: "SELECT",
+        span: 0..length,
+        accesses: vec![Access {
+            object: Object::Relation { schema: "public".into(), name: "employee".into() },
+            mode: AccessMode::Read,
+        }],
+        calls: Vec::new(),
+        transaction: TransactionEffect::None,
+        effects: Vec::new(),
+        runs: None,
+        read_only: true,
+        fingerprint: 0,
+    }
+}
+
+/// Whether any file below `dir` holds `text`.
+pub(crate) fn is_kept_somewhere(dir: &Path, text: &str) -> bool {
+    fs::read_dir(dir).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return is_kept_somewhere(&path, text);
+        }
+        let bytes = fs::read(&path).unwrap();
+        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    })
+}

@@ -1,0 +1,131 @@
+//! The command line, run as people run it, against an API on a free port.
+//!
+//! A file of its own: between fork and exec a child holds the locks of every store of its process, and a test that
+//! starts a gateway anew would find them taken.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod api_support;
+
+use std::{
+    io::Write,
+    process::{Command, Output, Stdio},
+    sync::Arc,
+};
+
+use api_support::Home;
+use serde_json::Value;
+use tidegate::{
+    api::{ApiTls, serve},
+    net::{ServerTls, ServerTlsFiles},
+};
+
+const NO_ID: &str = "019aa000-0000-7000-8000-000000000001";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_line_does_all_of_it_through_the_api() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let run = |arguments: &[&str], input: &str| tidegate(&home, &gateway.base, arguments, input);
+    let told = |output: &Output| String::from_utf8(output.stdout.clone()).unwrap();
+
+    let added = run(&["user", "add", "eve", "--group", "developers", "--password-stdin"], "correct horse\n");
+    assert!(added.status.success(), "{added:?}");
+    assert!(gateway.control.snapshot().load().principal("eve").unwrap().credentials.password.is_some());
+    let made = run(
+        &[
+            "grant",
+            "create",
+            "--to",
+            "eve",
+            "--target",
+            "hr",
+            "--database",
+            "hr_prod",
+            "--table",
+            "public.employee",
+            "--permission",
+            "select",
+            "--for",
+            "2m",
+            "--reason",
+            "INC-42",
+        ],
+        "",
+    );
+    assert!(told(&made).contains("eve may select on public.employee in hr/hr_prod until "), "{made:?}");
+    let listed = run(&["grant", "list", "--json"], "");
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let id = listed["grants"][0]["id"].as_str().unwrap();
+    assert!(told(&run(&["grant", "list"], "")).contains(id));
+    assert!(run(&["grant", "revoke", id, "--reason", "done"], "").status.success());
+    assert!(told(&run(&["grant", "list"], "")).contains("There are no grants."));
+    let token = run(&["token", "create", "--for", "eve", "--ttl", "8h"], "");
+    assert!(told(&token).starts_with("tgt_") && told(&token).lines().count() == 1, "{token:?}");
+    for list in
+        [["user", "list"], ["token", "list"], ["key", "list"], ["session", "list"], ["policy", "status"]]
+    {
+        let listed = run(&list, "");
+        assert!(listed.status.success() && !listed.stdout.is_empty(), "{list:?}: {listed:?}");
+    }
+    let denied = run(&["explain-access", "--as", "eve", "--target", "hr", "SELECT * FROM employee"], "");
+    assert_eq!(denied.status.code(), Some(1));
+    assert!(told(&denied).contains("ERROR 42501"), "{denied:?}");
+    let log = home.path("audit.jsonl");
+    let verified = run(&["audit", "verify", log.to_str().unwrap()], "");
+    assert!(told(&verified).contains("The log is whole."), "{verified:?}");
+
+    let refused = run(&["grant", "revoke", NO_ID, "--reason", "x"], "");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("there is no grant"), "{refused:?}");
+    assert_eq!(run(&["grant", "create", "--to", "eve"], "").status.code(), Some(2));
+    let unreachable = tidegate(&home, "http://127.0.0.1:1", &["grant", "list"], "");
+    assert!(String::from_utf8_lossy(&unreachable.stderr).contains("TIDEGATE_API"), "{unreachable:?}");
+    let plain = tidegate(&home, "http://gate.example", &["grant", "list"], "");
+    assert!(String::from_utf8_lossy(&plain.stderr).contains("use https"), "{plain:?}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_tls_the_command_line_trusts_the_ca_it_is_given_and_no_other() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(home.path("ca.crt"), made.cert.pem()).unwrap();
+    std::fs::write(home.path("server.key"), made.signing_key.serialize_pem()).unwrap();
+    let files =
+        ServerTlsFiles { certificate: home.path("ca.crt"), key: home.path("server.key"), client_ca: None };
+    let tls = ServerTls::open(files, &[b"http/1.1"]).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("https://{}", listener.local_addr().unwrap());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let parts = gateway.parts.clone();
+    let running = tokio::spawn(async move {
+        let tls: ApiTls = Arc::new(move || Arc::clone(&tls.state().config));
+        serve(listener, Some(tls), parts, async { drop(stopped.await) }).await.unwrap();
+    });
+    let ca = home.path("ca.crt");
+    let trusted = tidegate(&home, &base, &["grant", "list", "--ca", ca.to_str().unwrap()], "");
+    assert!(trusted.status.success(), "{trusted:?}");
+    let stranger = tidegate(&home, &base, &["grant", "list"], "");
+    assert_eq!(stranger.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&stranger.stderr).contains("TIDEGATE_CA"), "{stranger:?}");
+    stop.send(()).unwrap();
+    running.await.unwrap();
+    gateway.stop().await;
+}
+
+fn tidegate(home: &Home, api: &str, arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .args(arguments)
+        .env_remove("TIDEGATE_KEY")
+        .env_remove("TIDEGATE_CA")
+        .env("TIDEGATE_API", api)
+        .env("TIDEGATE_KEY_FILE", home.path("admin.key"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}

@@ -1,0 +1,25 @@
+-- Cursors, by hand and psql's own.
+BEGIN;
+DECLARE c CURSOR FOR SELECT employee_no FROM employee ORDER BY employee_no;
+FETCH 3 FROM c;
+FETCH NEXT FROM c;
+MOVE 10 IN c;
+FETCH 2 FROM c;
+CLOSE c;
+FETCH 1 FROM c;
+ROLLBACK;
+BEGIN;
+DECLARE b SCROLL CURSOR FOR SELECT department_no FROM department ORDER BY 1;
+FETCH LAST FROM b;
+FETCH BACKWARD 2 FROM b;
+COMMIT;
+FETCH 1 FROM b;
+BEGIN;
+DECLARE held CURSOR WITH HOLD FOR SELECT name FROM department ORDER BY name;
+COMMIT;
+FETCH 2 FROM held;
+CLOSE held;
+CLOSE ALL;
+\set FETCH_COUNT 100
+SELECT employee_no, email FROM employee ORDER BY employee_no LIMIT 1050;
+\set FETCH_COUNT 0

@@ -1,0 +1,270 @@
+//! What PostgreSQL statements mean, and what follows for those who send them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod corpus;
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use corpus::{
+    case::{Case, cases},
+    shared, world,
+};
+use jiff::Timestamp;
+use tidegate::{
+    model::{
+        dialect::Dialect,
+        facts::{Facts, Unanalyzable},
+        grant::{Grant, GrantName, Holder},
+        ids::{DatabaseName, TargetName},
+        name_context::NameContext,
+        object::{Glob, Object, ObjectPattern},
+        permission::Permission,
+        principal::{Credentials, Principal},
+        target::{Place, Target},
+        window::Window,
+    },
+    policy::{Decision, Policy, RoutineRule, Snapshot, SnapshotParts, decide},
+    sql::{Limits, analyze},
+};
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/postgres");
+
+#[test]
+fn every_statement_of_the_corpus_means_what_it_says() {
+    let cases = cases(Path::new(FOLDER));
+    let statements: usize = cases.iter().map(|case| case.wants.len()).sum();
+    assert!(statements >= 600, "only {statements} statements");
+    let problems: Vec<_> = cases.iter().flat_map(problems).collect();
+    println!("{statements} statements, {} problems", problems.len());
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+fn problems(case: &Case) -> Vec<String> {
+    let told = |problem: String| format!("{}: {}\n    {problem}", case.place, case.sql);
+    match read(&case.sql, &world::changed(&case.context)) {
+        Err(error) => {
+            let fits = case.wants.iter().any(|want| want.problem_of_refusal(&error).is_none());
+            let problem = case.wants[0].problem_of_refusal(&error);
+            problem.filter(|_| !fits).map(told).into_iter().collect()
+        }
+        Ok(facts) if facts.len() != case.wants.len() => {
+            vec![told(format!("wanted {} statements, found {}", case.wants.len(), facts.len()))]
+        }
+        Ok(facts) => {
+            let pairs = case.wants.iter().zip(&facts);
+            pairs.filter_map(|(want, facts)| want.problem(facts)).map(told).collect()
+        }
+    }
+}
+
+#[test]
+fn who_holds_exactly_what_is_asked_is_allowed_and_with_one_thing_less_is_not() {
+    let mut judged = 0;
+    for case in cases(Path::new(FOLDER)) {
+        let Ok(statements) = read(&case.sql, &world::changed(&case.context)) else { continue };
+        for facts in &statements {
+            let needs = needs(facts);
+            let told = format!("{}: {}", case.place, case.sql);
+            assert!(allowed(&snapshot(&needs, Window::STANDING), facts), "{told}\n{needs:?}");
+            let over = Window { ends_at: Some(now()), ..Window::STANDING };
+            assert!(!allowed(&snapshot(&needs, over), facts), "{told}\nafter the end of {needs:?}");
+            for (at, missing) in needs.iter().enumerate() {
+                let mut fewer = needs.clone();
+                fewer.remove(at);
+                if !fewer.iter().any(|held| covers(held, missing)) {
+                    assert!(
+                        !allowed(&snapshot(&fewer, Window::STANDING), facts),
+                        "{told}\nwithout {missing:?}"
+                    );
+                    judged += 1;
+                }
+            }
+        }
+    }
+    println!("{judged} refusals for want of one thing");
+    assert!(judged >= 600);
+}
+
+/// A permission and the objects it is held on.
+type Need = (Permission, ObjectPattern);
+
+fn needs(facts: &Facts) -> Vec<Need> {
+    let mut needs: Vec<Need> = facts
+        .accesses
+        .iter()
+        .filter_map(|access| Some((access.mode.permission()?, narrowest(&access.object))))
+        .chain(facts.calls.iter().map(|_| (Permission::Admin, ObjectPattern::All)))
+        .collect();
+    if needs.is_empty() {
+        // Any grant will do, on whatever it is.
+        needs.push((Permission::Explain, "nowhere.nothing".parse().unwrap()));
+    }
+    needs.dedup();
+    needs
+}
+
+fn narrowest(object: &Object) -> ObjectPattern {
+    match object {
+        Object::Relation { schema, name } => {
+            ObjectPattern::Relation { schema: Glob::new(schema), name: Glob::new(name) }
+        }
+        Object::Schema { name } => ObjectPattern::Relation { schema: Glob::new(name), name: Glob::new("*") },
+        Object::Database
+        | Object::Unresolved { .. }
+        | Object::Routine { .. }
+        | Object::OtherDatabase { .. }
+        | Object::Server { .. } => ObjectPattern::All,
+    }
+}
+
+fn covers(held: &Need, missing: &Need) -> bool {
+    let reached = match (&held.1, &missing.1) {
+        (ObjectPattern::All, _) => true,
+        (
+            ObjectPattern::Relation { schema, name },
+            ObjectPattern::Relation { schema: other_schema, name: other },
+        ) => schema == other_schema && (name == other || name.is_any()),
+        (ObjectPattern::Relation { .. }, ObjectPattern::All) => false,
+    };
+    reached && held.0.implied().contains(missing.0)
+}
+
+#[test]
+fn the_statements_of_the_regression_suite_are_understood() {
+    let Some(lines) = shared::lines("pg_regress") else { return };
+    let context = world::unknown();
+    let (mut accepted, mut understood) = (0_u32, 0_u32);
+    let mut failures: BTreeMap<String, (u32, String)> = BTreeMap::new();
+    for line in lines.iter().filter(|line| line["accepted_18"] == true || line["accepted_15"] == true) {
+        let sql = line["sql"].as_str().unwrap();
+        accepted += 1;
+        match read(sql, &context) {
+            Ok(_) | Err(Unanalyzable::Never { .. }) => understood += 1,
+            Err(
+                error @ (Unanalyzable::Syntax { .. }
+                | Unanalyzable::Unknown { .. }
+                | Unanalyzable::TooLarge { .. }),
+            ) => {
+                failures.entry(error.to_string()).or_insert((0, sql.to_owned())).0 += 1;
+            }
+        }
+    }
+    for (error, (count, example)) in failures.iter().filter(|(error, _)| !error.contains("syntax error")) {
+        println!("{count} × {error}: {}", example.chars().take(100).collect::<String>().replace('\n', " "));
+    }
+    let coverage = f64::from(understood) / f64::from(accepted);
+    println!("pg_regress: {understood} of {accepted} understood ({:.2} %)", coverage * 100.0);
+    assert!(coverage >= 0.99);
+}
+
+#[test]
+fn nothing_that_an_orm_sends_is_beyond_understanding() {
+    let Some(lines) = shared::lines("orm_pg") else { return };
+    let context = world::unknown();
+    let sent = lines.iter().map(|line| line["sql"].as_str().unwrap());
+    let failures: Vec<_> = sent
+        .filter_map(|sql| Some((sql, read(sql, &context).err()?)))
+        .filter(|(_, error)| matches!(error, Unanalyzable::Unknown { .. } | Unanalyzable::TooLarge { .. }))
+        .map(|(sql, error)| format!("{error}: {sql}"))
+        .collect();
+    println!("orm_pg: {} statements, {} not understood", lines.len(), failures.len());
+    assert!(failures.is_empty(), "{}", failures[..failures.len().min(40)].join("\n"));
+}
+
+#[test]
+fn whoever_holds_all_but_admin_can_use_the_stock_clients() {
+    let Some(lines) = shared::lines("clients_pg") else { return };
+    let context = world::of_clients();
+    let exceptions = Exceptions::load();
+    let permissions = [Permission::Select, Permission::Export, Permission::Dml, Permission::Ddl];
+    let snapshot =
+        snapshot(&permissions.map(|permission| (permission, ObjectPattern::All)), Window::STANDING);
+    let mut refused = Vec::new();
+    let mut excepted = BTreeMap::<&str, u32>::new();
+    for line in lines.iter().filter(|line| line["via"] != "fastpath") {
+        let (client, sql) = (line["client"].as_str().unwrap(), line["sql"].as_str().unwrap());
+        // Names of channels were made anonymous.
+        let sql = &sql.replace("<client>", "client");
+        let problem = match read(sql, &context) {
+            Err(error) => Some(error.to_string()),
+            Ok(statements) => {
+                statements.iter().find(|facts| !allowed(&snapshot, facts)).map(|facts| format!("{facts:?}"))
+            }
+        };
+        match (problem, exceptions.reason(sql)) {
+            (Some(_), Some(reason)) => *excepted.entry(reason).or_default() += 1,
+            (Some(problem), None) => refused.push(format!("{client}: {sql}\n    {problem}")),
+            (None, _) => {}
+        }
+    }
+    println!("clients_pg: {} statements, refused as listed: {excepted:#?}", lines.len());
+    assert!(refused.is_empty(), "{} refused\n{}", refused.len(), refused.join("\n"));
+}
+
+/// What clients send and is refused on purpose: a part of the text, and why.
+struct Exceptions(Vec<(String, String)>);
+
+impl Exceptions {
+    fn load() -> Self {
+        let text = include_str!("corpus/client_exceptions.tsv");
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        Self(lines.map(|line| line.split_once('\t').unwrap()).map(|(a, b)| (a.into(), b.into())).collect())
+    }
+
+    fn reason(&self, sql: &str) -> Option<&str> {
+        self.0.iter().find(|(part, _)| sql.contains(part)).map(|(_, reason)| reason.as_str())
+    }
+}
+
+fn read(sql: &str, context: &NameContext) -> Result<Vec<Facts>, Unanalyzable> {
+    analyze(sql, Dialect::Postgres, context, &Limits::default())
+}
+
+fn allowed(snapshot: &Snapshot, facts: &Facts) -> bool {
+    let place = Place { target: TargetName::from("hr"), database: DatabaseName::from("hr_prod") };
+    let dana = snapshot.principal("dana").unwrap().clone();
+    match decide(snapshot, &dana, &place, facts, now()) {
+        Decision::Allow(_) => true,
+        Decision::Deny(_) => false,
+    }
+}
+
+/// A world in which dana holds one grant for each need, on every database.
+fn snapshot(needs: &[Need], window: Window) -> Snapshot {
+    let grant = |(at, (permission, objects)): (usize, &Need)| Grant {
+        id: GrantName::Standing(format!("corpus/{at}")),
+        holder: Holder::Principal("dana".into()),
+        target: Glob::new("*"),
+        database: Glob::new("*"),
+        objects: vec![objects.clone()],
+        permissions: [*permission].into_iter().collect(),
+        window,
+        reason: "corpus".to_owned(),
+        revoked_at: None,
+    };
+    // What the stock clients' database adds to the built-in set.
+    let routines =
+        RoutineRule { target: Glob::new("*"), allow: ["acc_add".into(), "acc_notice".into()].into() };
+    Snapshot::build(SnapshotParts {
+        version: 1,
+        policy: Arc::new(Policy { routines: vec![routines], ..Policy::default() }),
+        principals: vec![Principal {
+            name: "dana".into(),
+            groups: Vec::new(),
+            attributes: BTreeMap::new(),
+            disabled: false,
+            credentials: Arc::new(Credentials::default()),
+        }],
+        grants: needs.iter().enumerate().map(grant).collect(),
+        targets: vec![Target {
+            name: "hr".into(),
+            dialect: Dialect::Postgres,
+            environment: "prod".into(),
+            labels: BTreeMap::new(),
+        }],
+    })
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}

@@ -1,0 +1,181 @@
+//! Real clients, told the same thing twice: to PostgreSQL itself, and through the gateway as somebody who may do
+//! everything. What they see has to be the same.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::{fmt::Write as _, path::Path, process::Command, time::Duration};
+
+use support::{Lab, Login, root, run_within, text};
+
+/// A client: what it is called, and how it is started.
+struct Client {
+    program: &'static str,
+    arguments: &'static [&'static str],
+    /// Without this file the client is not installed.
+    needs: &'static str,
+}
+
+const PYTHON: &str = ".cache/python/bin/python";
+
+#[test]
+fn psql_runs_simple_queries_alike() {
+    psql("basics");
+}
+
+#[test]
+fn psql_describes_alike() {
+    psql("meta");
+}
+
+#[test]
+fn psql_copies_alike() {
+    psql("copy");
+}
+
+#[test]
+fn psql_runs_transactions_alike() {
+    psql("transactions");
+}
+
+#[test]
+fn psql_moves_cursors_alike() {
+    psql("cursors");
+}
+
+#[test]
+fn psql_keeps_session_state_alike() {
+    psql("session");
+}
+
+#[test]
+fn psql_shows_errors_alike() {
+    psql("errors");
+}
+
+#[test]
+fn psycopg_3_sees_no_difference() {
+    compare(&Client { program: PYTHON, arguments: &["tests/clients/psycopg3.py"], needs: PYTHON });
+}
+
+#[test]
+fn psycopg_2_sees_no_difference() {
+    compare(&Client { program: PYTHON, arguments: &["tests/clients/psycopg2_.py"], needs: PYTHON });
+}
+
+#[test]
+fn asyncpg_sees_no_difference() {
+    compare(&Client { program: PYTHON, arguments: &["tests/clients/asyncpg_.py"], needs: PYTHON });
+}
+
+#[test]
+fn node_postgres_sees_no_difference() {
+    compare(&Client {
+        program: "node",
+        arguments: &["--no-deprecation", "tests/clients/node_postgres.js"],
+        needs: ".cache/node/node_modules/pg",
+    });
+}
+
+#[test]
+fn pgjdbc_sees_no_difference() {
+    compare(&Client {
+        program: "java",
+        arguments: &["-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", PGJDBC, "tests/clients/Pgjdbc.java"],
+        needs: PGJDBC,
+    });
+}
+
+const PGJDBC: &str = "/usr/share/java/postgresql.jar";
+
+#[test]
+fn pgbench_runs_in_every_mode() {
+    let lab = lab!(Lab::usual());
+    let full = lab.add_full();
+    let pgbench = |arguments: &[&str]| {
+        let programs = "PATH=\"$(ls -d /usr/lib/postgresql/*/bin | tail -n 1):$PATH\"";
+        let script = format!("{programs} exec pgbench {}", arguments.join(" "));
+        let done = run_within(full.command("sh").args(["-c", &script]), Duration::from_secs(90));
+        let out = text(&done);
+        assert!(done.status.success(), "pgbench {}: {out}", arguments.join(" "));
+        out
+    };
+    pgbench(&["-i", "-q", "-s", "1"]);
+    for mode in ["simple", "extended", "prepared"] {
+        let out = pgbench(&["-M", mode, "-c", "4", "-j", "2", "-t", "50", "-n"]);
+        assert!(out.contains("number of failed transactions: 0"), "{out}");
+        let out = pgbench(&["-M", mode, "-S", "-c", "4", "-j", "2", "-t", "200", "-n"]);
+        assert!(out.contains("number of transactions actually processed: 800/800"), "{out}");
+    }
+}
+
+fn psql(script: &str) {
+    let file = format!("tests/clients/psql/{script}.sql");
+    let arguments = ["-c", "exec psql -X -a -P pager=off -f \"$0\" 2>&1", &file];
+    let lab = lab!(Lab::usual());
+    let full = lab.add_full();
+    let tell = |login: &Login| text(&run_within(login.command("sh").args(arguments), PATIENCE));
+    same(script, &tell(&lab.directly()), &tell(&full));
+}
+
+fn compare(client: &Client) {
+    if !Path::new(client.needs).exists() && !root().join(client.needs).exists() {
+        assert!(std::env::var_os("CI").is_none(), "{} is not here: run `make setup`", client.needs);
+        eprintln!("skipped: {} is not here; `make setup` installs it", client.needs);
+        return;
+    }
+    let lab = lab!(Lab::usual());
+    let full = lab.add_full();
+    let program = if root().join(client.program).exists() {
+        root().join(client.program).display().to_string()
+    } else {
+        client.program.to_owned()
+    };
+    let tell = |login: &Login| {
+        let mut command: Command = login.command(&program);
+        let done = run_within(command.args(client.arguments), PATIENCE);
+        eprintln!("{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    };
+    let direct = tell(&lab.directly());
+    assert!(!direct.contains("UNEXPECTED"), "the client fails without the gateway already:\n{direct}");
+    same(client.arguments[client.arguments.len() - 1], &direct, &tell(&full));
+}
+
+/// Longer than any client needs, shorter than somebody's patience.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Holds two transcripts against each other, line by line, without what must differ.
+fn same(what: &str, direct: &str, gate: &str) {
+    let (left, right) = (plain(direct), plain(gate));
+    assert!(left.len() > 3, "{what}: there is nothing to compare: {direct}");
+    if left == right {
+        return;
+    }
+    let mut report = String::new();
+    let common = left.iter().zip(&right).take_while(|(l, r)| l == r).count();
+    let tail =
+        left[common..].iter().rev().zip(right[common..].iter().rev()).take_while(|(l, r)| l == r).count();
+    for line in &left[common.saturating_sub(4)..common] {
+        writeln!(report, "   {line}").unwrap();
+    }
+    for line in left[common..left.len() - tail].iter().take(80) {
+        writeln!(report, " - {line}").unwrap();
+    }
+    for line in right[common..right.len() - tail].iter().take(80) {
+        writeln!(report, " + {line}").unwrap();
+    }
+    panic!("{what}: directly (-) and through the gateway (+) differ, from line {common}:\n{report}");
+}
+
+/// Lines without process identifiers and places in PostgreSQL's own source, which differ from run to run.
+fn plain(transcript: &str) -> Vec<String> {
+    transcript
+        .lines()
+        .filter(|line| !line.starts_with("LOCATION:"))
+        .map(|line| match line.split_once(" from server process with PID ") {
+            Some((head, _)) => head.to_owned(),
+            None => line.to_owned(),
+        })
+        .collect()
+}

@@ -1,0 +1,370 @@
+//! The laboratory of the scenario tests: a private PostgreSQL and the real gateway binary in front of it.
+//!
+//! The servers are started by `tests/support/lab.py`, which the demo and the benchmark use as well. It is held by a
+//! pipe: when a test ends, panics or is killed, the pipe closes and everything is taken down.
+#![allow(dead_code, unreachable_pub)]
+
+pub mod wire;
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    path::PathBuf,
+    process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+/// The gateway of this build.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_tidegate");
+/// The sample database.
+pub const DATABASE: &str = "hr_prod";
+
+/// Servers of one test, and their end.
+#[derive(Debug)]
+pub struct Lab {
+    line: Mutex<Line>,
+    child: Child,
+    where_: Value,
+}
+
+#[derive(Debug)]
+struct Line {
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+/// Where a client connects to, as whom.
+#[derive(Clone, Debug)]
+pub struct Login {
+    pub port: u16,
+    pub user: String,
+    pub password: String,
+    pub ca: PathBuf,
+}
+
+/// Starts a laboratory or ends the test as skipped: without PostgreSQL there is nothing to show.
+///
+/// Where `CI` is set a missing server is a failure.
+#[macro_export]
+macro_rules! lab {
+    ($start:expr) => {
+        match $start {
+            Some(lab) => lab,
+            None => return,
+        }
+    };
+}
+
+impl Lab {
+    /// PostgreSQL alone.
+    pub fn direct() -> Option<Self> {
+        Self::start(&[])
+    }
+
+    /// PostgreSQL and the gateway; `settings` are arguments of `Lab.configure` in lab.py.
+    pub fn gateway(settings: &Value) -> Option<Self> {
+        let mut settings = settings.clone();
+        settings["policies"] = json!(root().join("tests/support/policies"));
+        Self::start(&["--gateway", BINARY, "--settings", &settings.to_string()])
+    }
+
+    /// The usual one: plain text is let in beside TLS, for clients of the tests that speak no TLS.
+    pub fn usual() -> Option<Self> {
+        Self::gateway(&json!({ "plaintext": true }))
+    }
+
+    fn start(arguments: &[&str]) -> Option<Self> {
+        let have = Command::new("sh")
+            .args([
+                "-c",
+                "command -v python3 && { ls /usr/lib/postgresql/*/bin/initdb || command -v initdb; }",
+            ])
+            .output()
+            .is_ok_and(|done| done.status.success());
+        if !have {
+            assert!(std::env::var_os("CI").is_none(), "no PostgreSQL or python3 here: run `make setup`");
+            eprintln!("skipped: no PostgreSQL or python3 here; `make setup` installs them");
+            return None;
+        }
+        let mut child = Command::new("python3")
+            .arg(root().join("tests/support/lab.py"))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let input = child.stdin.take();
+        let mut first = String::new();
+        output.read_line(&mut first).unwrap();
+        let where_: Value =
+            serde_json::from_str(&first).unwrap_or_else(|_| panic!("the laboratory said: {first}"));
+        assert!(where_.get("error").is_none(), "{}", where_["error"].as_str().unwrap());
+        Some(Self { line: Mutex::new(Line { input, output }), child, where_ })
+    }
+
+    fn order(&self, order: &Value) -> Value {
+        let mut line = self.line.lock().unwrap();
+        writeln!(line.input.as_mut().unwrap(), "{order}").unwrap();
+        let mut answer = String::new();
+        line.output.read_line(&mut answer).unwrap();
+        drop(line);
+        let answer: Value =
+            serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{order} ended the laboratory"));
+        assert!(answer.get("error").is_none(), "{order}: {}", answer["error"].as_str().unwrap());
+        answer
+    }
+
+    /// A file of the laboratory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        PathBuf::from(self.where_["dir"].as_str().unwrap()).join(name)
+    }
+
+    /// The gateway's port for clients.
+    pub fn port(&self) -> u16 {
+        number(&self.where_["port"])
+    }
+
+    /// The port of PostgreSQL itself.
+    pub fn pg_port(&self) -> u16 {
+        number(&self.where_["pg_port"])
+    }
+
+    /// The port of the admin API.
+    pub fn api_port(&self) -> u16 {
+        number(&self.where_["api_port"])
+    }
+
+    /// The process that listens for clients.
+    pub fn gateway_pid(&self) -> u32 {
+        u32::try_from(self.order(&json!({ "do": "where" }))["gateway_pid"].as_u64().unwrap()).unwrap()
+    }
+
+    /// Around the gateway, as the account that holds every right the lanes have.
+    pub fn directly(&self) -> Login {
+        Login {
+            port: self.pg_port(),
+            user: "tidegate_admin".to_owned(),
+            password: self.where_["passwords"]["tidegate_admin"].as_str().unwrap().to_owned(),
+            ca: self.path("ca.crt"),
+        }
+    }
+
+    /// Gives a person of the policy a password and says how they log in.
+    pub fn add(&self, name: &str) -> Login {
+        let answer = self.order(&json!({ "do": "add_person", "name": name }));
+        Login {
+            port: self.port(),
+            user: name.to_owned(),
+            password: answer["password"].as_str().unwrap().to_owned(),
+            ca: self.path("ca.crt"),
+        }
+    }
+
+    /// Makes `name`.crt and `name`.key, signed by the laboratory's authority.
+    pub fn certificate(&self, name: &str, common_name: &str, alternatives: &str) {
+        self.order(&json!({ "do": "certificate", "name": name, "common_name": common_name,
+            "alternatives": alternatives }));
+    }
+
+    /// Somebody who may do everything.
+    pub fn add_full(&self) -> Login {
+        let login = self.add("full");
+        self.grant("full", "explain,select,export,dml,ddl,admin", &[], 3600);
+        login
+    }
+
+    /// Makes a grant, on all tables if `tables` is empty; gives its identifier.
+    pub fn grant(&self, to: &str, permission: &str, tables: &[&str], seconds: u32) -> String {
+        let answer = self.order(&json!({ "do": "grant", "to": to, "permission": permission,
+            "tables": if tables.is_empty() { Value::Null } else { json!(tables) }, "seconds": seconds }));
+        answer["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Ends a grant.
+    pub fn revoke(&self, grant: &str) {
+        self.admin(&["grant", "revoke", grant, "--reason", "scenario"]);
+    }
+
+    /// Runs a client command of the CLI as the administrator: output and exit code.
+    pub fn cli(&self, arguments: &[&str]) -> (String, i64) {
+        let answer = self.order(&json!({ "do": "cli", "arguments": arguments }));
+        (answer["out"].as_str().unwrap().to_owned(), answer["code"].as_i64().unwrap())
+    }
+
+    /// The same, for commands that must not fail.
+    pub fn admin(&self, arguments: &[&str]) -> String {
+        let (out, code) = self.cli(arguments);
+        assert_eq!(code, 0, "tidegate {}: {out}", arguments.join(" "));
+        out
+    }
+
+    /// Runs SQL as PostgreSQL's superuser, around the gateway.
+    pub fn superuser(&self, sql: &str) -> String {
+        self.order(&json!({ "do": "psql", "sql": sql }))["out"].as_str().unwrap().trim().to_owned()
+    }
+
+    /// Sends the gateway a signal ("SIGKILL", "SIGTERM") and waits for its end; gives its exit code.
+    pub fn stop_gateway(&self, signal: &str) -> i64 {
+        self.order(&json!({ "do": "stop_gateway", "signal": signal }))["code"].as_i64().unwrap()
+    }
+
+    /// Starts the gateway again where it was.
+    pub fn start_gateway(&self) {
+        self.order(&json!({ "do": "start_gateway" }));
+    }
+
+    /// Sends PostgreSQL a signal and waits for its end.
+    pub fn stop_postgres(&self, signal: &str) {
+        self.order(&json!({ "do": "stop_postgres", "signal": signal }));
+    }
+
+    /// Starts PostgreSQL again on the same port.
+    pub fn start_postgres(&self) {
+        self.order(&json!({ "do": "start_postgres" }));
+    }
+
+    /// All records of the audit log so far.
+    pub fn audit(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.path("data/audit.jsonl")).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The text of /metrics.
+    pub fn metrics(&self) -> String {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.api_port())).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if let Ok(mut line) = self.line.lock() {
+            line.input = None;
+        }
+        let _ = self.child.kill_after(Duration::from_secs(20));
+    }
+}
+
+trait KillAfter {
+    fn kill_after(&mut self, patience: Duration) -> std::io::Result<()>;
+}
+
+impl KillAfter for Child {
+    /// Waits for the end, and forces it after `patience`; the sweeper cleans up even then.
+    fn kill_after(&mut self, patience: Duration) -> std::io::Result<()> {
+        let begin = Instant::now();
+        while self.try_wait()?.is_none() {
+            if begin.elapsed() > patience {
+                self.kill()?;
+                self.wait()?;
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+}
+
+impl Login {
+    /// What libpq and everything like it reads from the environment.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("PGHOST", "localhost".to_owned()),
+            ("PGPORT", self.port.to_string()),
+            ("PGDATABASE", DATABASE.to_owned()),
+            ("PGUSER", self.user.clone()),
+            ("PGPASSWORD", self.password.clone()),
+            ("PGSSLMODE", "verify-full".to_owned()),
+            ("PGSSLROOTCERT", self.ca.display().to_string()),
+            ("PGCONNECT_TIMEOUT", "10".to_owned()),
+            ("NODE_PATH", root().join(".cache/node/node_modules").display().to_string()),
+            ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+        ]
+    }
+
+    /// A client program with this login in its environment.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.envs(self.environment()).stdin(Stdio::null()).current_dir(root());
+        command
+    }
+
+    /// Runs SQL with psql; gives what it printed, errors in their place.
+    pub fn psql(&self, sql: &str) -> String {
+        let script = format!("psql -X -q -A -t -v VERBOSITY=verbose -f - 2>&1 <<'SQL'\n{sql}\nSQL\n");
+        text(&self.command("sh").args(["-c", &script]).output().unwrap())
+    }
+
+    /// A connection in plain text; its task ends with it.
+    pub async fn connect(&self) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+        let (client, connection) = tokio_postgres::Config::new()
+            .host("127.0.0.1")
+            .port(self.port)
+            .user(&self.user)
+            .password(&self.password)
+            .dbname(DATABASE)
+            .connect(tokio_postgres::NoTls)
+            .await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+}
+
+/// SQLSTATE of what went wrong, or the error itself if the server did not say it.
+pub fn sqlstate(error: &tokio_postgres::Error) -> String {
+    error.code().map_or_else(|| format!("{error:?}"), |code| code.code().to_owned())
+}
+
+/// SQLSTATE of a result that is meant to be an error.
+pub fn refused<T>(result: Result<T, tokio_postgres::Error>) -> String {
+    match result {
+        Ok(_) => "done".to_owned(),
+        Err(error) => sqlstate(&error),
+    }
+}
+
+/// Standard output, then standard error.
+pub fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Runs a command to its end, or to the end of patience.
+pub fn run_within(command: &mut Command, patience: Duration) -> Output {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let read = |mut from: Box<dyn Read + Send>| {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let _ = from.read_to_end(&mut bytes);
+            bytes
+        })
+    };
+    let (out, err) = (read(Box::new(out)), read(Box::new(err)));
+    child.kill_after(patience).unwrap();
+    let status = child.wait().unwrap();
+    Output { status, stdout: out.join().unwrap(), stderr: err.join().unwrap() }
+}
+
+/// The project's folder.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Waits until `ready` is true, for at most `patience`.
+pub fn eventually(what: &str, patience: Duration, mut ready: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !ready() {
+        assert!(begin.elapsed() < patience, "not after {patience:?}: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn number(value: &Value) -> u16 {
+    u16::try_from(value.as_u64().unwrap()).unwrap()
+}
