@@ -301,6 +301,7 @@ fn what_was_judged_read_only_cannot_write_whatever_the_session_set() {
     );
     let dana = lab.add("dana");
     lab.grant("dana", "select", &[], 600);
+    let mut wrote = Vec::new();
     for before in [
         "",
         "SET default_transaction_read_only = off;",
@@ -321,8 +322,11 @@ fn what_was_judged_read_only_cannot_write_whatever_the_session_set() {
         "SET default_transaction_read_only = off; \\; SET application_name = 'x';",
     ] {
         let out = dana.psql(&format!("{before} SELECT public.writes_out_of_sight(); COMMIT;"));
-        assert!(!out.contains("it wrote"), "{before}: {out}");
+        if out.contains("it wrote") {
+            wrote.push(before);
+        }
     }
+    assert!(wrote.is_empty(), "these lift the lock of the read lane: {wrote:#?}");
     assert_eq!(lab.superuser("SELECT count(*) FROM touched"), "0");
     // Who may write does, through the same function.
     let full = lab.add_full();
@@ -346,8 +350,8 @@ fn the_log_has_every_statement_with_its_decision() {
     };
     let allowed = of("FROM employee");
     assert_eq!(allowed["principal"], "dana");
-    assert!(allowed["decision"].to_string().contains("allow"), "{allowed}");
-    assert!(allowed.to_string().contains(&grant), "{allowed}");
+    assert_eq!(allowed["decision"], "allow");
+    assert!(allowed["grants"].to_string().contains(&grant), "{allowed}");
     let end = records
         .iter()
         .find(|r| r["event"] == "statement_end" && r["statement"] == allowed["statement"])
@@ -355,10 +359,7 @@ fn the_log_has_every_statement_with_its_decision() {
     assert_eq!(end["rows"], 1);
     assert_eq!(end["outcome"], "completed");
     let denied = of("FROM salary");
-    assert!(
-        denied["decision"].to_string().contains("deny") && denied.to_string().contains("42501"),
-        "{denied}"
-    );
+    assert_eq!((&denied["decision"], &denied["sqlstate"]), (&"deny".into(), &"42501".into()));
     let (out, code) = lab.cli(&["audit", "verify", lab.path("data/audit.jsonl").to_str().unwrap()]);
     assert_eq!(code, 0, "{out}");
 }

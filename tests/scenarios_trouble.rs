@@ -46,7 +46,7 @@ fn an_unknown_database_is_said_so() {
     let out = text(
         &full.command("psql").env("PGDATABASE", "nowhere").args(["-X", "-c", "SELECT 1"]).output().unwrap(),
     );
-    assert!(out.contains("nowhere") && out.contains("does not exist"), "{out}");
+    assert!(out.contains("nowhere") && out.contains("HINT:"), "{out}");
     let mut raw = Raw::open(lab.port());
     raw.send(&wire::startup(&[("user", &full.user), ("database", "hr/hr_prod")]));
     assert_eq!(raw.message().tag, 'R', "a database may be named with its target");
@@ -359,7 +359,7 @@ fn more_sessions_than_allowed_are_told_so() {
     let full = lab.add_full();
     let sessions: Vec<Raw> = (0..3).map(|_| Raw::login(&full)).collect();
     let out = full.psql("SELECT 1");
-    assert!(out.contains("53300") || out.to_lowercase().contains("too many"), "{out}");
+    assert!(out.contains("3 sessions open already") && out.contains("HINT:"), "{out}");
     drop(sessions);
     eventually("there is room again", Duration::from_secs(5), || full.psql("SELECT 'in'").contains("in"));
 }
@@ -386,12 +386,12 @@ fn a_thousand_idle_clients_are_cheap() {
     ));
     let full = lab.add_full();
     let process = lab.gateway_pid();
-    drop((0..50).map(|_| Raw::login(&full)).collect::<Vec<_>>());
+    lab.idle(&full, 100);
     let before = resident_kib(process);
-    let clients: Vec<Raw> = (0..1000).map(|_| Raw::login(&full)).collect();
-    let each = (resident_kib(process).saturating_sub(before)) * 1024 / clients.len() as u64;
+    lab.idle(&full, 900);
+    let each = (resident_kib(process).saturating_sub(before)) * 1024 / 900;
     println!("memory of an idle client in plain text: {each} bytes");
-    assert!(each < 100 * 1024, "{each} bytes for each idle client");
+    assert!(each < 40 * 1024, "{each} bytes for each idle client");
     assert!(full.psql("SELECT 'room'").contains("room"));
 }
 

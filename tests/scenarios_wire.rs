@@ -426,7 +426,8 @@ fn malformed_messages_end_the_session_with_one_clear_error() {
         raw.send(&bytes);
         raw.shutdown();
         let answer = raw.rest_of_connection();
-        assert_eq!(error(&answer).field('C').unwrap(), "08P01", "{name}");
+        let code = error(&answer).field('C').unwrap();
+        assert!(["08P01", "54000"].contains(&code.as_str()), "{name}: {code}");
         assert_eq!(tags(&answer).matches('E').count(), 1, "{name}: {}", tags(&answer));
         assert!(!tags(&answer).contains('D'), "{name}");
     }

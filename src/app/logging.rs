@@ -1,6 +1,11 @@
 //! Where log lines go.
 
-use std::{fs::File, io, os::fd::AsFd, sync::Mutex};
+use std::{
+    fs::File,
+    io::{self, IsTerminal},
+    os::fd::AsFd,
+    sync::Mutex,
+};
 
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -18,7 +23,10 @@ pub(super) fn start(log: &Log) {
     let filter = EnvFilter::try_from_env("TIDEGATE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     // The parser of PostgreSQL points standard error elsewhere while it parses: the lines keep a handle of their own.
     let Ok(stderr) = io::stderr().as_fd().try_clone_to_owned() else { return };
-    let lines = fmt().with_env_filter(filter).with_writer(Mutex::new(File::from(stderr)));
+    let lines = fmt()
+        .with_ansi(io::stderr().is_terminal())
+        .with_env_filter(filter)
+        .with_writer(Mutex::new(File::from(stderr)));
     // A second start in one process keeps the first one's.
     let _ = match log.format {
         LogFormat::Text => lines.try_init(),

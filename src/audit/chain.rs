@@ -105,13 +105,7 @@ pub(super) struct Line {
     pub(super) event: String,
     pub(super) hash: String,
     pub(super) statement: Option<String>,
-    pub(super) decision: Option<Verdict>,
-}
-
-/// What was decided, of a statement's first record.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct Verdict {
-    pub(super) decision: String,
+    pub(super) decision: Option<String>,
 }
 
 impl Line {

@@ -222,7 +222,7 @@ impl Check {
     }
 
     fn count(&mut self, line: &Line) {
-        let allowed = line.decision.as_ref().is_some_and(|verdict| verdict.decision == "allow");
+        let allowed = line.decision.as_deref() == Some("allow");
         match (line.event.as_str(), &line.statement) {
             ("statement_start", Some(statement)) if allowed => {
                 self.running.insert(statement.clone(), line.seq);

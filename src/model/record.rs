@@ -161,7 +161,8 @@ pub struct StatementStart<'a> {
     pub kind: Option<StatementKind>,
     /// What it touches.
     pub objects: Vec<TouchedObject>,
-    /// What was decided.
+    /// What was decided: `decision` with its own fields beside it.
+    #[serde(flatten)]
     pub decision: DecisionRecord<'a>,
 }
 

@@ -1,6 +1,6 @@
 //! The extended query protocol: Parse, Bind, Describe, Execute, Close, Flush, Sync, in pipelines of any length.
 
-use std::{sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use bytes::{Bytes, BytesMut};
 
@@ -10,7 +10,7 @@ use super::{
     names::Names,
     receive::Flow,
     session::Session,
-    simple::{asks_read_write, opens_or_ties, say_read_only},
+    simple::opens_or_ties,
     task::{Run, Task},
 };
 use crate::{
@@ -56,7 +56,11 @@ impl Session {
             Ok(None) => return self.wait_for_replies(),
             Err(refusal) => return self.refuse(refusal),
         };
-        let message = parse_message(lane, frame, name, query, types, &does);
+        let message = match self.written_for(lane, query, does.first().into_iter()) {
+            Ok(Cow::Borrowed(_)) => Bytes::copy_from_slice(frame.bytes()),
+            Ok(Cow::Owned(written)) => parse_message(name, &written, types),
+            Err(refusal) => return self.refuse(refusal),
+        };
         let prepared = Arc::new(Prepared { text: query.into(), message: Some(message.clone()) });
         let context = Arc::clone(self.names.context());
         let slot = self.held.prepare(name, Arc::clone(&prepared));
@@ -385,22 +389,10 @@ impl Session {
     }
 }
 
-/// The Parse as it goes out; see [`super::simple::written_for`].
-fn parse_message(
-    lane: Lane,
-    frame: &Frame,
-    name: &str,
-    query: &str,
-    types: &[u8],
-    does: &[Arc<Facts>],
-) -> Bytes {
-    let asks = does.first().filter(|facts| lane == Lane::Read && asks_read_write(facts));
-    let Some(facts) = asks else { return Bytes::copy_from_slice(frame.bytes()) };
-    let mut written = query.to_owned();
-    say_read_only(&mut written, facts.span.clone());
+fn parse_message(name: &str, query: &str, types: &[u8]) -> Bytes {
     let mut message = BytesMut::new();
     backend::message(&mut message, b'P', |out| {
-        for text in [name, &written] {
+        for text in [name, query] {
             out.extend_from_slice(text.as_bytes());
             out.extend_from_slice(&[0]);
         }

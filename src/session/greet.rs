@@ -119,7 +119,15 @@ struct Opened {
 
 async fn open(gate: &Gate, who: &Who, asked: &[(String, String)]) -> Result<Opened, Refusal> {
     let place = &who.place;
-    let refused = |error: UpstreamError| super::lanes::refusal_of(&error);
+    let refused = |error: UpstreamError| match error.code() {
+        RefusalCode::InvalidCatalogName => {
+            let message =
+                format!("database \"{}\" does not exist on target \"{}\"", place.database, place.target);
+            Refusal::new(RefusalCode::InvalidCatalogName, message)
+                .with_hint("Connect to a database that the target has, and that you hold a grant on.")
+        }
+        _ => super::lanes::refusal_of(&error),
+    };
     let catalog = gate.pools.catalog_source(&place.target, &place.database).map_err(refused)?;
     let facts = catalog.facts().await.map_err(refused)?;
     let known = catalog.fresh().await.map_err(refused)?;

@@ -250,7 +250,7 @@ impl Session {
         self.names.apply(facts);
         self.apply_to_held(facts, &running.does, &running.text);
         let before = self.settings.version();
-        self.settings.apply(facts, self.names.in_transaction());
+        self.settings.apply(facts);
         match facts.transaction {
             TransactionEffect::Commit { .. } => self.end_settings(true),
             TransactionEffect::Rollback { .. } => self.end_settings(false),

@@ -159,15 +159,11 @@ impl Session {
         } else {
             None
         };
-        let Some(wait) = [grant_end, idle].into_iter().flatten().min() else {
-            *timer = None;
-            return;
-        };
+        let Some(wait) = [grant_end, idle].into_iter().flatten().min() else { return };
         let at = Instant::now() + wait.min(LONGEST_SLEEP);
         match timer {
-            Some(timer)
-                if timer.deadline().saturating_duration_since(at) < SLACK
-                    && at.saturating_duration_since(timer.deadline()) < SLACK => {}
+            // One that runs out early costs a look; setting it again for every statement would cost more.
+            Some(timer) if timer.deadline() <= at => {}
             Some(timer) => timer.as_mut().reset(at),
             None => *timer = Some(Box::pin(sleep_until(at))),
         }
@@ -237,5 +233,3 @@ impl Session {
 
 /// No timer sleeps longer, so that a step of the clock is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
-/// Timers that are as near to one another as this are not set again.
-const SLACK: Duration = Duration::from_millis(1);

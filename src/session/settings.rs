@@ -1,9 +1,9 @@
 //! The settings that a session has made, so that they can be made again on another upstream connection.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::model::{
-    facts::{Facts, SessionEffect},
+    facts::{Facts, SessionEffect, TransactionEffect},
     ids::Ident,
 };
 
@@ -13,21 +13,29 @@ type Values = BTreeMap<Ident, Option<String>>;
 /// What the session has set, outside and inside of the open transaction.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
-    values: Values,
+    values: Arc<Values>,
     /// What the client asked for in its startup message: what RESET goes back to.
-    initial: Values,
-    /// The values to go back to if the transaction is rolled back.
-    saved: Option<Values>,
+    initial: Arc<Values>,
+    /// The values to go back to if the transaction, or a savepoint in it, is rolled back.
+    saved: Vec<Saved>,
     /// Rises with every change that lasts.
     version: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Saved {
+    /// `None` is the transaction itself.
+    savepoint: Option<Ident>,
+    values: Arc<Values>,
 }
 
 impl Settings {
     /// What the client asked for in its startup message.
     pub(super) fn of_startup(values: impl IntoIterator<Item = (Ident, String)>) -> Self {
         let initial: Values = values.into_iter().map(|(name, value)| (name, Some(value))).collect();
+        let initial = Arc::new(initial);
         let version = u64::from(!initial.is_empty());
-        Self { values: initial.clone(), initial, version, ..Self::default() }
+        Self { values: Arc::clone(&initial), initial, version, ..Self::default() }
     }
 
     /// Rises with every change that lasts.
@@ -50,20 +58,41 @@ impl Settings {
         self.initial.get(name)?.as_deref()
     }
 
-    /// A statement succeeded.
-    pub(super) fn apply(&mut self, facts: &Facts, in_transaction: bool) {
+    /// A statement succeeded. What it sets lasts only when [`Self::end`] says so: a transaction is always open while
+    /// statements run, be it that of one Query or up to one Sync.
+    pub(super) fn apply(&mut self, facts: &Facts) {
+        match &facts.transaction {
+            TransactionEffect::Savepoint(name) => self.save(Some(name.clone())),
+            TransactionEffect::Release(name) => {
+                if let Some(at) = self.position(name) {
+                    self.saved.truncate(at);
+                }
+            }
+            TransactionEffect::RollbackTo(name) => {
+                if let Some(at) = self.position(name) {
+                    self.saved.truncate(at + 1);
+                    let values = self.saved.last().map(|saved| Arc::clone(&saved.values));
+                    self.restore(values);
+                }
+            }
+            TransactionEffect::None
+            | TransactionEffect::Begin { .. }
+            | TransactionEffect::Commit { .. }
+            | TransactionEffect::Rollback { .. }
+            | TransactionEffect::SetModes { .. } => {}
+        }
         for effect in &facts.effects {
             match effect {
                 SessionEffect::Set { local: true, .. } => {}
                 SessionEffect::Set { name, value, local: false } => {
                     let value = value.clone().or_else(|| self.initial.get(name).cloned().flatten());
-                    self.change(in_transaction, |values| {
+                    self.change(|values| {
                         values.insert(name.clone(), value);
                     });
                 }
                 SessionEffect::ResetAll | SessionEffect::DiscardAll => {
-                    let initial = self.initial.clone();
-                    self.change(in_transaction, |values| *values = initial);
+                    let initial = (*self.initial).clone();
+                    self.change(|values| *values = initial);
                 }
                 SessionEffect::ContextUnknown
                 | SessionEffect::Pin
@@ -81,27 +110,45 @@ impl Settings {
 
     /// A transaction is over.
     pub(super) fn end(&mut self, committed: bool) {
-        if let Some(saved) = self.saved.take()
-            && !committed
+        let first = std::mem::take(&mut self.saved).into_iter().next();
+        if !committed {
+            self.restore(first.map(|saved| saved.values));
+        }
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Values)) {
+        if self.saved.is_empty() {
+            self.save(None);
+        }
+        change(Arc::make_mut(&mut self.values));
+        self.version += 1;
+    }
+
+    fn save(&mut self, savepoint: Option<Ident>) {
+        if self.saved.is_empty() && savepoint.is_some() {
+            self.save(None);
+        }
+        self.saved.push(Saved { savepoint, values: Arc::clone(&self.values) });
+    }
+
+    fn restore(&mut self, values: Option<Arc<Values>>) {
+        if let Some(values) = values
+            && values != self.values
         {
-            self.values = saved;
+            self.values = values;
             self.version += 1;
         }
     }
 
-    fn change(&mut self, in_transaction: bool, change: impl FnOnce(&mut Values)) {
-        if in_transaction && self.saved.is_none() {
-            self.saved = Some(self.values.clone());
-        }
-        change(&mut self.values);
-        self.version += 1;
+    fn position(&self, name: &Ident) -> Option<usize> {
+        self.saved.iter().rposition(|saved| saved.savepoint.as_ref() == Some(name))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::facts::{StatementKind, TransactionEffect};
+    use crate::model::facts::StatementKind;
 
     fn set(name: &str, value: &str) -> Facts {
         Facts {
@@ -118,23 +165,49 @@ mod tests {
         }
     }
 
+    fn effect(transaction: TransactionEffect) -> Facts {
+        Facts { effects: Vec::new(), transaction, ..set("", "") }
+    }
+
+    fn zone(settings: &Settings) -> Option<&str> {
+        settings.iter().find(|(name, _)| &***name == "timezone")?.1
+    }
+
     #[test]
     fn what_was_set_in_a_transaction_goes_with_it() {
         let mut settings = Settings::default();
-        settings.apply(&set("timezone", "UTC"), false);
-        settings.apply(&set("timezone", "CET"), true);
-        settings.end(false);
-        assert_eq!(settings.iter().collect::<Vec<_>>(), [(&"timezone".into(), Some("UTC"))]);
-        settings.apply(&set("timezone", "CET"), true);
+        settings.apply(&set("timezone", "UTC"));
         settings.end(true);
-        assert_eq!(settings.iter().collect::<Vec<_>>(), [(&"timezone".into(), Some("CET"))]);
+        settings.apply(&set("timezone", "CET"));
+        settings.end(false);
+        assert_eq!(zone(&settings), Some("UTC"));
+        settings.apply(&set("timezone", "CET"));
+        settings.end(true);
+        assert_eq!(zone(&settings), Some("CET"));
+    }
+
+    #[test]
+    fn what_was_set_behind_a_savepoint_goes_with_it() {
+        let mut settings = Settings::default();
+        settings.apply(&set("timezone", "UTC"));
+        for name in ["a", "b"] {
+            settings.apply(&effect(TransactionEffect::Savepoint(name.into())));
+            settings.apply(&set("timezone", name));
+        }
+        settings.apply(&effect(TransactionEffect::RollbackTo("b".into())));
+        assert_eq!(zone(&settings), Some("a"));
+        settings.apply(&effect(TransactionEffect::Release("b".into())));
+        settings.apply(&effect(TransactionEffect::RollbackTo("a".into())));
+        assert_eq!(zone(&settings), Some("UTC"));
+        settings.end(true);
+        assert_eq!(zone(&settings), Some("UTC"));
     }
 
     #[test]
     fn every_lasting_change_has_a_version_of_its_own() {
         let mut settings = Settings::default();
         let before = settings.version();
-        settings.apply(&set("timezone", "UTC"), true);
+        settings.apply(&set("timezone", "UTC"));
         let set = settings.version();
         settings.end(false);
         assert!(before < set && set < settings.version());

@@ -1,6 +1,6 @@
 //! The simple query protocol: one text, any number of statements, all or nothing.
 
-use std::{sync::Arc, time::Instant};
+use std::{borrow::Cow, ops::Range, sync::Arc, time::Instant};
 
 use bytes::BytesMut;
 
@@ -75,7 +75,11 @@ impl Session {
         if let Err(refusal) = self.take_lane(lane, held_read_only(&allowed)).await {
             return self.refuse_batch(allowed, refusal).await;
         }
-        let sent = written_for(lane, text, &allowed);
+        let sent = match self.written_for(lane, text, allowed.iter().filter_map(|(_, does, _)| does.first()))
+        {
+            Ok(sent) => sent,
+            Err(refusal) => return self.refuse_batch(allowed, refusal).await,
+        };
         let starts: Vec<_> = allowed.iter().map(|(text, does, permit)| (text, does, permit)).collect();
         let started = match self.record_start(&starts).await {
             Ok(started) => started,
@@ -164,6 +168,32 @@ impl Session {
         }
     }
 
+    /// The text as it goes out. On the read lane, transactions that ask for READ WRITE in words are opened READ ONLY,
+    /// so that clients which always say so work with a grant to read.
+    ///
+    /// # Errors
+    /// `ReadOnlyTransaction` when it asks for READ WRITE in another way.
+    pub(super) fn written_for<'t>(
+        &self,
+        lane: Lane,
+        text: &'t str,
+        statements: impl Iterator<Item = &'t Arc<Facts>>,
+    ) -> Result<Cow<'t, str>, Refusal> {
+        let spans: Vec<Range<usize>> =
+            statements.filter(|facts| asks_read_write(facts)).map(|facts| facts.span.clone()).collect();
+        if lane != Lane::Read || spans.is_empty() {
+            return Ok(text.into());
+        }
+        let mut written = text.to_owned();
+        spans.into_iter().for_each(|span| say_read_only(&mut written, span));
+        // INVARIANT: what goes out on the read lane does not lift its lock; the new text is judged like any other.
+        let lifts = |facts: &Arc<Facts>| asks_read_write(facts);
+        match self.analyze(&written) {
+            Ok(analysis) if !analysis.iter().any(lifts) => Ok(written.into()),
+            Ok(_) | Err(_) => Err(stays_read_only()),
+        }
+    }
+
     /// Something before this message is not settled: it waits, and the upstream is asked to say what it has.
     pub(super) fn wait_for_replies(&mut self) -> Flow {
         if self.block.sent && !self.block.flushed && !self.block.copying_in {
@@ -185,33 +215,16 @@ pub(super) fn opens_or_ties(facts: &Facts) -> bool {
         || super::task::pins(facts)
 }
 
-/// The text as it goes out: on the read lane, transactions that ask for READ WRITE are opened READ ONLY, so
-/// that clients which say so in words work with a grant to read.
-pub(super) fn written_for<'a>(lane: Lane, text: &'a str, allowed: &[Allowed]) -> std::borrow::Cow<'a, str> {
-    let asks = |facts: &Facts| asks_read_write(facts);
-    if lane != Lane::Read || !allowed.iter().any(|(_, does, _)| does.iter().any(|facts| asks(facts))) {
-        return text.into();
-    }
-    let mut written = text.to_owned();
-    // From the back, so that the spans in front stay where they are; the words have one length.
-    for (_, does, _) in allowed.iter().rev() {
-        if let Some(facts) = does.first().filter(|facts| asks(facts)) {
-            say_read_only(&mut written, facts.span.clone());
-        }
-    }
-    written.into()
-}
-
 /// Whether the statement asks for READ WRITE.
-pub(super) const fn asks_read_write(facts: &Facts) -> bool {
+const fn asks_read_write(facts: &Facts) -> bool {
     matches!(
         facts.transaction,
         TransactionEffect::Begin { read_write: true } | TransactionEffect::SetModes { read_write: true, .. }
     )
 }
 
-/// Replaces the words WRITE by ONLY within `span` of `text`, which is a statement about transaction modes.
-pub(super) fn say_read_only(text: &mut String, span: std::ops::Range<usize>) {
+/// Replaces the words WRITE by ONLY within `span` of `text`; no offset moves.
+fn say_read_only(text: &mut String, span: Range<usize>) {
     let Some(statement) = text.get(span.clone()) else { return };
     let upper = statement.to_ascii_uppercase();
     let places: Vec<usize> = upper.match_indices("WRITE").map(|(at, _)| span.start + at).collect();
@@ -223,6 +236,12 @@ pub(super) fn say_read_only(text: &mut String, span: std::ops::Range<usize>) {
 /// Whether the database can be told to hold the connection read-only for the whole batch.
 fn held_read_only(allowed: &[Allowed]) -> bool {
     allowed.iter().flat_map(|(_, does, _)| does.iter()).all(|facts| facts.read_only && !opens_or_ties(facts))
+}
+
+fn stays_read_only() -> Refusal {
+    Refusal::new(RefusalCode::ReadOnlyTransaction, "the read lane stays read-only")
+        .with_detail("No live grant on this database allows to change anything.")
+        .with_hint("Ask for dml, ddl or admin; or leave the transaction mode as it is.")
 }
 
 fn nothing_known() -> Refusal {

@@ -13,7 +13,7 @@ use crate::model::{
     name_context::NameContext,
 };
 
-use super::{analyze::analyze, limits::Limits};
+use super::{analyze::analyze, limits::Limits, postgres};
 
 /// The facts of each statement, or why there are none.
 type Answer = Result<Arc<[Arc<Facts>]>, Arc<Unanalyzable>>;
@@ -53,6 +53,34 @@ impl FactsCache {
         if let Some(answer) = self.answers.get(&wanted) {
             return answer;
         }
+        if let Some(answer) = self.analyze_shape(text, dialect, context, limits) {
+            return answer;
+        }
+        self.work_out(text, dialect, context, limits)
+    }
+
+    /// The facts that all texts of this shape share, so that literals in the text cost no analysis.
+    fn analyze_shape(
+        &self,
+        text: &str,
+        dialect: Dialect,
+        context: &Arc<NameContext>,
+        limits: &Limits,
+    ) -> Option<Answer> {
+        if text.len() > limits.statement_bytes {
+            return None;
+        }
+        let shape = match dialect {
+            Dialect::Postgres => postgres::shape(text)?,
+        };
+        let wanted = Wanted { text: &shape, dialect, context };
+        let answer =
+            self.answers.get(&wanted).unwrap_or_else(|| self.work_out(&shape, dialect, context, limits));
+        // The reason of an error may quote the text: it has to be this one.
+        answer.is_ok().then_some(answer)
+    }
+
+    fn work_out(&self, text: &str, dialect: Dialect, context: &Arc<NameContext>, limits: &Limits) -> Answer {
         let answer = analyze(text, dialect, context, limits)
             .map(|facts| facts.into_iter().map(Arc::new).collect())
             .map_err(Arc::new);

@@ -12,17 +12,21 @@ Nothing stays behind however it ends: servers die with their parent (PR_SET_PDEA
 waits for the end of this one removes the directory, also after kill -9.
 """
 
+import base64
 import ctypes
 import glob
 import hashlib
+import hmac
 import json
 import os
 import pwd
 import re
+import resource
 import secrets
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -432,8 +436,70 @@ def _template(data):
     return template
 
 
+def log_in(port, user, password):
+    """A client that has logged in with SCRAM-SHA-256, in plain text, and says nothing more."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+    parameters = b"".join(text.encode() + b"\0" for text in
+                          ("user", user, "database", DATABASE, "client_encoding", "UTF8"))
+    body = struct.pack("!I", 196608) + parameters + b"\0"
+    connection.sendall(struct.pack("!I", len(body) + 4) + body)
+    nonce = base64.b64encode(os.urandom(18)).decode()
+    kind, body = _message(connection)
+    if kind != b"R" or b"SCRAM-SHA-256" not in body:
+        raise LabError(f"no SCRAM on port {port}: {kind} {body}")
+    first = f"n=,r={nonce}"
+    initial = ("n,," + first).encode()
+    _tell(connection, b"SCRAM-SHA-256\0" + struct.pack("!I", len(initial)) + initial)
+    challenge = _message(connection)[1][4:].decode()
+    fields = dict(part.split("=", 1) for part in challenge.split(","))
+    salted = _salted_password(password, fields["s"], int(fields["i"]))
+    without_proof = f"c=biws,r={fields['r']}"
+    signed = f"{first},{challenge},{without_proof}".encode()
+    client_key = hmac.digest(salted, b"Client Key", "sha256")
+    signature = hmac.digest(hashlib.sha256(client_key).digest(), signed, "sha256")
+    proof = base64.b64encode(bytes(a ^ b for a, b in zip(client_key, signature))).decode()
+    _tell(connection, f"{without_proof},p={proof}".encode())
+    while True:
+        kind, body = _message(connection)
+        if kind == b"E":
+            raise LabError(f"the login was refused: {body}")
+        if kind == b"Z":
+            return connection
+
+
+_SALTED = {}
+
+
+def _salted_password(password, salt, iterations):
+    """Worked out once for each salt: a proxy gives a person the same one every time."""
+    key = (password, salt, iterations)
+    if key not in _SALTED:
+        _SALTED[key] = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(salt), iterations)
+    return _SALTED[key]
+
+
+def _tell(connection, body):
+    connection.sendall(b"p" + struct.pack("!I", len(body) + 4) + body)
+
+
+def _message(connection):
+    head = _exactly(connection, 5)
+    return head[:1], _exactly(connection, struct.unpack("!I", head[1:])[0] - 4)
+
+
+def _exactly(connection, count):
+    data = b""
+    while len(data) < count:
+        piece = connection.recv(count - len(data))
+        if not piece:
+            raise LabError("the connection was closed during the login")
+        data += piece
+    return data
+
+
 def _serve(lab):
     """Answers commands until the input ends: {"do": "cli", "arguments": […]} and so on."""
+    idle = []
     for line in sys.stdin:
         order = json.loads(line)
         what = order.pop("do")
@@ -457,6 +523,12 @@ def _serve(lab):
             elif what == "cli":
                 out, code = lab.cli(*order["arguments"], stdin=order.get("stdin", ""))
                 answer = {"out": out, "code": code}
+            elif what == "hangup":
+                lab.gateway.send_signal(signal.SIGHUP)
+                answer = {}
+            elif what == "idle":
+                idle += [log_in(order["port"], order["user"], order["password"]) for _ in range(order["count"])]
+                answer = {}
             elif what == "certificate":
                 lab.certificate(order["name"], order["common_name"], order["alternatives"])
                 answer = {}
@@ -475,6 +547,7 @@ def _serve(lab):
 def main():
     """The lifeline."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     arguments = sys.argv[1:]
     with Lab() as lab:
         try:

@@ -169,6 +169,19 @@ impl Lab {
             "alternatives": alternatives }));
     }
 
+    /// Has the gateway read its certificates again.
+    pub fn hangup(&self) {
+        self.order(&json!({ "do": "hangup" }));
+    }
+
+    /// Opens sessions that say nothing, held until the laboratory ends.
+    pub fn idle(&self, login: &Login, count: usize) {
+        self.order(
+            &json!({ "do": "idle", "port": login.port, "user": login.user, "password": login.password,
+            "count": count }),
+        );
+    }
+
     /// Somebody who may do everything.
     pub fn add_full(&self) -> Login {
         let login = self.add("full");

@@ -86,6 +86,11 @@ impl Raw {
         Self { stream, key: Vec::new() }
     }
 
+    /// The same connection, to send from another thread.
+    pub fn clone_stream(&self) -> Self {
+        Self { stream: self.stream.try_clone().unwrap(), key: Vec::new() }
+    }
+
     /// Sends bytes as they are, in one write.
     pub fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();

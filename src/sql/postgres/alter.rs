@@ -4,7 +4,7 @@ use pg_query::{
     NodeEnum,
     protobuf::{
         AlterDomainStmt, AlterEnumStmt, AlterObjectSchemaStmt, AlterSeqStmt, AlterStatsStmt, AlterTableCmd,
-        AlterTableStmt, AlterTableType, CommentStmt, Node, ObjectType, RenameStmt,
+        AlterTableStmt, AlterTableType, CommentStmt, Node, ObjectType, RangeVar, RenameStmt,
     },
 };
 
@@ -24,7 +24,10 @@ impl Walk<'_> {
         self.define_relation(relation);
         for command in &alter.cmds {
             match command.node.as_ref() {
-                Some(NodeEnum::AlterTableCmd(command)) => self.alter_table_command(command)?,
+                Some(NodeEnum::AlterTableCmd(command)) => {
+                    self.alter_table_command(command)?;
+                    self.tied(relation, command);
+                }
                 _ => return Err(unknown("ALTER TABLE")),
             }
         }
@@ -99,6 +102,25 @@ impl Walk<'_> {
         }
     }
 
+    /// A table that is tied to another goes with it: if it is temporary, its name hides nothing any more.
+    fn tied(&mut self, relation: &RangeVar, command: &AlterTableCmd) {
+        use AlterTableType as T;
+        match T::try_from(command.subtype) {
+            Ok(T::AtAddInherit | T::AtAddOf) => {
+                self.effect(SessionEffect::DropRelation(relation.relname.as_str().into()));
+            }
+            Ok(T::AtAttachPartition) => {
+                if let Some(NodeEnum::PartitionCmd(partition)) =
+                    command.def.as_deref().and_then(|def| def.node.as_ref())
+                    && let Some(child) = &partition.name
+                {
+                    self.effect(SessionEffect::DropRelation(child.relname.as_str().into()));
+                }
+            }
+            _ => {}
+        }
+    }
+
     pub(super) fn rename(&mut self, rename: &RenameStmt) -> Result<Head, Unanalyzable> {
         use ObjectType as O;
         match O::try_from(rename.rename_type) {
@@ -152,6 +174,7 @@ impl Walk<'_> {
                 self.define(name);
                 self.effect(SessionEffect::DropRelation(name.name.into()));
                 self.effect(SessionEffect::CreateTemporary(new.into()));
+                self.may_vanish(new);
                 return;
             }
             Meaning::System { .. } | Meaning::OtherDatabase(_) => {}

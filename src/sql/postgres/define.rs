@@ -26,6 +26,13 @@ impl Walk<'_> {
         if create.oncommit == OnCommitAction::OncommitDrop as i32 {
             self.forget_temporary(&relation.relname);
         }
+        let depends = !create.inh_relations.is_empty()
+            || create.partbound.is_some()
+            || create.partspec.is_some()
+            || create.of_typename.is_some();
+        if depends {
+            self.may_vanish(&relation.relname);
+        }
         for element in &create.table_elts {
             match element.node.as_ref() {
                 // What is copied is a definition, but the server wants to see SELECT on its source.
@@ -81,6 +88,7 @@ impl Walk<'_> {
     pub(super) fn create_view(&mut self, create: &ViewStmt) -> Result<Head, Unanalyzable> {
         let view = create.view.as_ref().ok_or_else(|| unknown("CREATE VIEW without a name"))?;
         self.define_new(view);
+        self.may_vanish(&view.relname);
         self.maybe(create.query.as_deref())?;
         self.nodes(&create.options)?;
         // Over a temporary relation it is temporary too, whatever is written.
@@ -102,6 +110,7 @@ impl Walk<'_> {
     pub(super) fn create_sequence(&mut self, create: &CreateSeqStmt) -> Result<Head, Unanalyzable> {
         let sequence = create.sequence.as_ref().ok_or_else(|| unknown("CREATE SEQUENCE without a name"))?;
         self.define_new(sequence);
+        self.may_vanish(&sequence.relname);
         create.options.iter().try_for_each(|option| self.sequence_option(option))?;
         Ok((StatementKind::Define, "CREATE SEQUENCE"))
     }
@@ -211,7 +220,12 @@ impl Walk<'_> {
     pub(super) fn new_type(&mut self, names: &[Node]) -> Step {
         let names = parts(names).ok_or_else(|| unknown("a type's name"))?;
         let name = Name::of_parts(&names).ok_or_else(|| unknown("a type's name"))?;
-        self.define_new_name(name, name.schema == Some("pg_temp"));
+        let temporary = name.schema == Some("pg_temp");
+        self.define_new_name(name, temporary);
+        if temporary {
+            // Types hide types, never relations.
+            self.forget_temporary(name.name);
+        }
         Ok(())
     }
 

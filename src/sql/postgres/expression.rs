@@ -3,8 +3,8 @@
 use pg_query::{
     NodeEnum,
     protobuf::{
-        AExpr, AExprKind, CaseExpr, ColumnDef, ColumnRef, Constraint, Node, RangeTableFunc,
-        RangeTableFuncCol, ResTarget, SubLink, SubLinkType, WindowDef,
+        AExpr, AExprKind, CaseExpr, ColumnDef, Constraint, Node, RangeTableFunc, RangeTableFuncCol,
+        ResTarget, SubLink, SubLinkType, WindowDef,
     },
 };
 
@@ -125,6 +125,7 @@ impl Walk<'_> {
             NodeEnum::JoinExpr(join) => self.join(join),
             NodeEnum::RangeSubselect(inner) => self.maybe(inner.subquery.as_deref()),
             NodeEnum::RangeFunction(function) => {
+                self.scalar_rows(function);
                 self.nodes(&function.functions)?;
                 self.nodes(&function.coldeflist)
             }
@@ -165,35 +166,6 @@ impl Walk<'_> {
         }
         self.maybe(column.colexpr.as_deref())?;
         self.maybe(column.coldefexpr.as_deref())
-    }
-
-    /// A column, or a function of a row that is written like one (`t.f` for `f(t)`).
-    fn column(&mut self, column: &ColumnRef) -> Step {
-        self.columns_seen += 1;
-        if let [_, .., last] = column.fields.as_slice()
-            && let Some(name) = string(last)
-        {
-            self.column_like_call(name);
-        }
-        Ok(())
-    }
-
-    fn indirection(&mut self, steps: &[Node]) -> Step {
-        for step in steps {
-            match string(step) {
-                Some(name) => self.column_like_call(name),
-                None => self.node(step)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Without a catalog no such function is known, and the name is taken for a column.
-    fn column_like_call(&mut self, name: &str) {
-        let catalog = self.names.context.catalog.as_ref();
-        if catalog.is_some_and(|catalog| catalog.row_routines.contains(name)) {
-            self.call(name);
-        }
     }
 
     fn operation(&mut self, expression: &AExpr) -> Step {

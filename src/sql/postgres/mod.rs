@@ -5,6 +5,7 @@
 mod access;
 mod administer;
 mod alter;
+mod attribute;
 mod batch;
 mod bounds;
 mod builtin;
@@ -23,6 +24,7 @@ mod parse;
 mod query;
 mod session;
 mod setting;
+mod shape;
 mod statement;
 mod structured;
 mod syntax_error;
@@ -34,3 +36,4 @@ mod walk;
 
 pub(super) use batch::analyze;
 pub use setting::search_path_entries;
+pub(super) use shape::shape;

@@ -33,8 +33,9 @@ impl Walk<'_> {
         let outer = self.ctes.len();
         self.with(update.with_clause.as_ref())?;
         self.target(update.relation.as_ref())?;
-        self.nodes(&update.target_list)?;
+        // FROM first: its names count in what is set.
         self.nodes(&update.from_clause)?;
+        self.nodes(&update.target_list)?;
         self.maybe(update.where_clause.as_deref())?;
         self.returning(update.relation.as_ref(), update.returning_clause.as_ref())?;
         self.ctes.truncate(outer);

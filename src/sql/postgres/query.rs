@@ -19,16 +19,18 @@ impl Walk<'_> {
     /// A query; also one side of a set operation, VALUES and TABLE.
     pub(super) fn select(&mut self, query: &SelectStmt) -> Step {
         let outer = self.ctes.len();
+        // What the column `name` stands for holds for the list behind SELECT alone: not in the rest of the query, and
+        // not in the queries within it, where a column of that name may be another.
+        let outer_setting = self.only_setting.take();
         self.with(query.with_clause.as_ref())?;
         for side in [&query.larg, &query.rarg].into_iter().flatten() {
             self.select(side)?;
         }
         self.nodes(&query.from_clause)?;
         self.nodes(&query.distinct_clause)?;
-        let setting = only_setting(self, query);
-        let outer_setting = std::mem::replace(&mut self.only_setting, setting);
+        self.only_setting = only_setting(self, query);
         self.nodes(&query.target_list)?;
-        self.only_setting = outer_setting;
+        self.only_setting = None;
         self.maybe(query.where_clause.as_deref())?;
         self.nodes(&query.group_clause)?;
         self.maybe(query.having_clause.as_deref())?;
@@ -46,6 +48,7 @@ impl Walk<'_> {
         if let Some(into) = &query.into_clause {
             self.makes(into)?;
         }
+        self.only_setting = outer_setting;
         self.ctes.truncate(outer);
         Ok(())
     }
@@ -101,6 +104,20 @@ impl Walk<'_> {
             self.forget_temporary(&relation.relname);
         }
         self.nodes(&into.options)
+    }
+
+    /// A temporary relation that goes when something else does (a view, an owned sequence, a child, a partition), and
+    /// nobody tells: it must not be trusted to hide another relation, wherever that stands.
+    pub(super) fn may_vanish(&mut self, name: &str) {
+        let catalog = self.names.context.catalog.as_ref();
+        let alone = catalog.is_some_and(|catalog| !catalog.relations.contains_key(name))
+            && !self.names.new_relations.contains(name)
+            && ["pg_catalog", "information_schema"]
+                .iter()
+                .all(|schema| super::builtin::relation(schema, name).is_none());
+        if !alone {
+            self.forget_temporary(name);
+        }
     }
 
     /// A temporary relation that goes at the end of the transaction: its name must not be trusted to hide others.

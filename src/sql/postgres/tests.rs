@@ -382,7 +382,7 @@ fn settings_that_change_how_text_is_read_are_never_let_through() {
         ("set standard_conforming_strings = on", ""),
         ("set timezone = 'UTC'", ""),
         ("select set_config('TimeZone', $1, false)", ""),
-        ("set app.tenant = 'x'", ""),
+        ("set app.tenant = 'x'", "administer setting app.tenant, !"),
         ("set session_replication_role = replica", "administer setting session_replication_role, !"),
         (
             "select set_config(name, 'x', false) from title",

@@ -14,7 +14,7 @@ use crate::{
     sql::limits::Limits,
 };
 
-use super::batch::Names;
+use super::{attribute::ScalarRows, batch::Names};
 
 /// What every step of the walk answers.
 pub(super) type Step = Result<(), Unanalyzable>;
@@ -41,6 +41,8 @@ pub(super) struct Walk<'n> {
     pub(super) runs_once: Vec<i32>,
     /// The setting that the column `name` stands for in a query on pg_settings.
     pub(super) only_setting: Option<String>,
+    /// Functions in FROM so far, wherever in the statement: their names may stand for plain values.
+    pub(super) scalar_rows: Vec<ScalarRows>,
     pub(super) found: Found,
 }
 
@@ -70,6 +72,7 @@ impl<'n> Walk<'n> {
             columns_seen: 0,
             runs_once: Vec::new(),
             only_setting: None,
+            scalar_rows: Vec::new(),
             found: Found::default(),
         }
     }
