@@ -58,7 +58,8 @@ pub(super) fn test(directory: &Path, json: bool) -> anyhow::Result<ExitCode> {
         eprintln!("{failure}");
     }
     let total = report.passed + report.failures.len();
-    println!("{} of {total} examples in {} files are as expected.", report.passed, examples.len());
+    let (passed, files) = (report.passed, counted(examples.len(), "file"));
+    println!("{passed} of {total} examples in {files} are as expected.");
     if total == 0 && report.is_good() {
         println!("Examples stand in files that end in .test.yaml, beside the policy.");
     }
@@ -83,21 +84,21 @@ pub(super) async fn reload(connection: &Connection) -> anyhow::Result<ExitCode> 
 
 fn print_status(it: &PolicyView) {
     let PolicyView { digest, files, loaded_at, loaded_by, snapshot, .. } = it;
-    println!("Policy {digest} ({files} files) is in force.");
+    println!("Policy {digest} ({}) is in force.", counted(*files, "file"));
     println!("Loaded at {} (asked for by {loaded_by}); snapshot {snapshot}.", instant(*loaded_at));
 }
 
 fn print_sound(directory: &Path, files: &[PolicyFile], policy: &Policy) -> anyhow::Result<ExitCode> {
     println!(
-        "{}: {} files, {} groups, {} principals, {} roles, {} standing grants, {} ceilings, {} routine rules: sound.",
+        "{}: {}, {}, {}, {}, {}, {}, {}: sound.",
         directory.display(),
-        files.len(),
-        policy.groups.len(),
-        policy.principals.len(),
-        policy.roles.len(),
-        policy.standing.len(),
-        policy.ceilings.len(),
-        policy.routines.len()
+        counted(files.len(), "file"),
+        counted(policy.groups.len(), "group"),
+        counted(policy.principals.len(), "principal"),
+        counted(policy.roles.len(), "role"),
+        counted(policy.standing.len(), "standing grant"),
+        counted(policy.ceilings.len(), "ceiling"),
+        counted(policy.routines.len(), "routine rule"),
     );
     if files.is_empty() {
         println!("There is no policy file: nobody is known, and nothing is allowed but by grants.");
@@ -109,7 +110,8 @@ fn print_problems(problems: &[PolicyProblem]) -> anyhow::Result<ExitCode> {
     for problem in problems {
         eprintln!("{}", clean(&problem.to_string()));
     }
-    eprintln!("error: the policy is broken ({} problems): a gateway would not load it", problems.len());
+    let count = counted(problems.len(), "problem");
+    eprintln!("error: the policy is broken ({count}): a gateway would not load it");
     Ok(ExitCode::FAILURE)
 }
 
@@ -119,6 +121,10 @@ fn told(problems: &[PolicyProblem]) -> Vec<serde_json::Value> {
         |it| json!({ "path": it.path, "line": it.line, "column": it.column, "problem": it.kind.to_string() }),
     )
     .collect()
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn with_cause(error: crate::control::ControlError) -> anyhow::Error {

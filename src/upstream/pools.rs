@@ -200,19 +200,20 @@ impl TargetPools {
             let quiet = lane == Lane::Read && !pool.health().succeeded_within(PROBE_AFTER);
             let down = pool.health().is_down();
             if first || quiet || down {
-                self.probe(pool, lane).await;
+                self.probe(pool, lane, first).await;
             }
         }
         self.up.set(self.health().is_up().into());
     }
 
-    async fn probe(&self, pool: &LanePool, lane: Lane) {
+    async fn probe(&self, pool: &LanePool, lane: Lane, first: bool) {
         let listed = self.settings.databases.as_ref().and_then(|listed| listed.first());
         let database = listed.cloned().unwrap_or_else(|| PROBE_DATABASE.into());
         let was_down = pool.health().is_down();
         match pool.open(&database).await {
             Ok(connection) => connection.close(),
-            Err(error) if !was_down && pool.health().is_down() => {
+            // At the start also an answer that is no reason to keep others from trying, as of an unknown database.
+            Err(error) if (!was_down && pool.health().is_down()) || (first && listed.is_some()) => {
                 let causes = causes(&error);
                 tracing::warn!(target_name = %self.settings.name, %lane, causes, "target does not answer");
             }
