@@ -8,7 +8,9 @@ use tokio::runtime;
 
 use super::{
     args::{AuditCommand, Cli, Command, PolicyCommand},
-    audit, explain, grant, key, policy, serve, session, token, user,
+    audit, explain, grant, key,
+    output::complain,
+    policy, serve, session, token, user,
 };
 
 /// Runs the command that the process was started with.
@@ -18,7 +20,7 @@ pub fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", told(&error));
+            complain!("error: {}", told(&error));
             ExitCode::FAILURE
         }
     }

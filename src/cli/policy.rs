@@ -9,7 +9,7 @@ use super::{
     args::Connection,
     client::Api,
     explain::offline_facts,
-    output::{clean, instant, show},
+    output::{clean, complain, instant, say, show},
 };
 use crate::{
     api::bodies::PolicyView,
@@ -23,7 +23,7 @@ pub(super) fn check(directory: &Path, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         let problems = parsed.as_ref().err().map(|problems| told(problems)).unwrap_or_default();
         let answer = json!({ "sound": parsed.is_ok(), "files": files.len(), "problems": problems });
-        println!("{}", serde_json::to_string_pretty(&answer)?);
+        say!("{}", serde_json::to_string_pretty(&answer)?);
         return Ok(code(parsed.is_ok()));
     }
     match parsed {
@@ -48,20 +48,20 @@ pub(super) fn test(directory: &Path, json: bool) -> anyhow::Result<ExitCode> {
             "good": report.is_good(), "passed": report.passed,
             "failures": failures, "problems": told(&report.problems),
         });
-        println!("{}", serde_json::to_string_pretty(&answer)?);
+        say!("{}", serde_json::to_string_pretty(&answer)?);
         return Ok(code(report.is_good()));
     }
     for problem in &report.problems {
-        eprintln!("{problem}");
+        complain!("{problem}");
     }
     for failure in &report.failures {
-        eprintln!("{failure}");
+        complain!("{failure}");
     }
     let total = report.passed + report.failures.len();
     let (passed, files) = (report.passed, counted(examples.len(), "file"));
-    println!("{passed} of {total} examples in {files} are as expected.");
+    say!("{passed} of {total} examples in {files} are as expected.");
     if total == 0 && report.is_good() {
-        println!("Examples stand in files that end in .test.yaml, beside the policy.");
+        say!("Examples stand in files that end in .test.yaml, beside the policy.");
     }
     Ok(code(report.is_good()))
 }
@@ -72,7 +72,7 @@ pub(super) async fn status(connection: &Connection) -> anyhow::Result<ExitCode> 
         print_status(it);
         if let Some(rejected) = &it.rejected {
             let at = instant(rejected.at);
-            println!("Refused at {at} (asked for by {}):\n{}", rejected.by, clean(&rejected.problem));
+            say!("Refused at {at} (asked for by {}):\n{}", rejected.by, clean(&rejected.problem));
         }
     })
 }
@@ -84,12 +84,12 @@ pub(super) async fn reload(connection: &Connection) -> anyhow::Result<ExitCode> 
 
 fn print_status(it: &PolicyView) {
     let PolicyView { digest, files, loaded_at, loaded_by, snapshot, .. } = it;
-    println!("Policy {digest} ({}) is in force.", counted(*files, "file"));
-    println!("Loaded at {} (asked for by {loaded_by}); snapshot {snapshot}.", instant(*loaded_at));
+    say!("Policy {digest} ({}) is in force.", counted(*files, "file"));
+    say!("Loaded at {} (asked for by {loaded_by}); snapshot {snapshot}.", instant(*loaded_at));
 }
 
 fn print_sound(directory: &Path, files: &[PolicyFile], policy: &Policy) -> anyhow::Result<ExitCode> {
-    println!(
+    say!(
         "{}: {}, {}, {}, {}, {}, {}, {}: sound.",
         directory.display(),
         counted(files.len(), "file"),
@@ -101,17 +101,17 @@ fn print_sound(directory: &Path, files: &[PolicyFile], policy: &Policy) -> anyho
         counted(policy.routines.len(), "routine rule"),
     );
     if files.is_empty() {
-        println!("There is no policy file: nobody is known, and nothing is allowed but by grants.");
+        say!("There is no policy file: nobody is known, and nothing is allowed but by grants.");
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn print_problems(problems: &[PolicyProblem]) -> anyhow::Result<ExitCode> {
     for problem in problems {
-        eprintln!("{}", clean(&problem.to_string()));
+        complain!("{}", clean(&problem.to_string()));
     }
     let count = counted(problems.len(), "problem");
-    eprintln!("error: the policy is broken ({count}): a gateway would not load it");
+    complain!("error: the policy is broken ({count}): a gateway would not load it");
     Ok(ExitCode::FAILURE)
 }
 
