@@ -173,10 +173,12 @@ impl Source {
 
     fn failed(&self, source: UpstreamError) -> UpstreamError {
         let target = self.pool.target().name.clone();
-        // A target that is down is told of once, where it is probed; a database that does not exist is the client's.
-        let told = matches!(source, UpstreamError::Unavailable { .. })
-            || source.code() == RefusalCode::InvalidCatalogName;
-        if !told {
+        // Told of once, where it is found out, and clearer than that there is no catalog.
+        if matches!(source, UpstreamError::Unavailable { .. }) {
+            return source;
+        }
+        // A database that does not exist is the client's mistake.
+        if source.code() != RefusalCode::InvalidCatalogName {
             let causes = causes(&source);
             tracing::warn!(target_name = %target, database = %self.database, causes, "catalog could not be read");
         }

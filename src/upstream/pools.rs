@@ -209,13 +209,12 @@ impl TargetPools {
     async fn probe(&self, pool: &LanePool, lane: Lane, first: bool) {
         let listed = self.settings.databases.as_ref().and_then(|listed| listed.first());
         let database = listed.cloned().unwrap_or_else(|| PROBE_DATABASE.into());
-        let was_down = pool.health().is_down();
         match pool.open(&database).await {
             Ok(connection) => connection.close(),
-            // At the start also an answer that is no reason to keep others from trying, as of an unknown database.
-            Err(error) if (!was_down && pool.health().is_down()) || (first && listed.is_some()) => {
+            // No reason to keep sessions of other databases from trying, and a mistake in the configuration or there.
+            Err(error) if first && listed.is_some() && !pool.health().is_down() => {
                 let causes = causes(&error);
-                tracing::warn!(target_name = %self.settings.name, %lane, causes, "target does not answer");
+                tracing::warn!(target_name = %self.settings.name, %lane, %database, causes, "target refuses a listed database");
             }
             Err(_) => {}
         }
