@@ -101,7 +101,7 @@ impl From<ControlError> for Problem {
 
 /// The cause is for the log alone.
 fn log(error: &ControlError) {
-    let cause = error.source().map(ToString::to_string).unwrap_or_default();
+    let cause = error.source().map(tracing::field::display);
     match error.class() {
         FailureClass::Internal | FailureClass::Storage | FailureClass::Upstream => {
             error!(%error, cause, "an administrator's change failed");

@@ -36,7 +36,7 @@ pub enum AppError {
         source: io::Error,
     },
     /// An address cannot be listened on.
-    #[error("cannot listen on {address}{}", in_use(.source))]
+    #[error("cannot listen on {address}{}", what_to_do(.source))]
     Listen {
         /// Which.
         address: SocketAddr,
@@ -73,10 +73,17 @@ impl Classify for AppError {
     }
 }
 
-fn in_use(error: &io::Error) -> &'static str {
-    if error.kind() == io::ErrorKind::AddrInUse {
-        ": something else listens there; stop it, or change \"address\" in the configuration"
-    } else {
-        ""
+fn what_to_do(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            ": something else listens there; stop it, or change \"address\" in the configuration"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            ": this machine has no such address; change \"address\" in the configuration"
+        }
+        io::ErrorKind::PermissionDenied => {
+            ": the gateway's user may not; take a port from 1024 on, or give it CAP_NET_BIND_SERVICE"
+        }
+        _ => "",
     }
 }

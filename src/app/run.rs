@@ -81,7 +81,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     tasks.spawn(measure(control.clone(), Arc::clone(&gate)));
     let certificates: Vec<_> =
         listeners.iter().filter_map(|(_, tls)| tls.clone()).chain(api_tls.clone()).collect();
-    tasks.spawn(renew_certificates(certificates, shutdown.clone()));
+    tasks.spawn(read_again(certificates, control.clone(), shutdown.clone()));
     serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks);
     tracing::info!(api = %config.api.address, "ready");
     serve_api(api_listener, api_tls, &config, control, &gate, &shutdown).await;
@@ -188,9 +188,9 @@ async fn watch_policy(control: Control, shutdown: Shutdown) {
     control.watch_policy(async move { shutdown.begun().await }).await;
 }
 
-async fn renew_certificates(all: Vec<Arc<ServerTls>>, shutdown: Shutdown) {
-    if let Err(error) = reload::renew_certificates(all, shutdown).await {
-        tracing::error!(%error, "certificates are not renewed");
+async fn read_again(certificates: Vec<Arc<ServerTls>>, control: Control, shutdown: Shutdown) {
+    if let Err(error) = reload::read_again(certificates, control, shutdown).await {
+        tracing::error!(%error, "certificates are not renewed, and SIGHUP is not heard");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can be written on the command line.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
@@ -224,6 +224,7 @@ pub(super) enum TokenCommand {
     /// Revoke a token.
     Revoke {
         /// Which.
+        #[arg(value_parser = id::<TokenId>)]
         id: TokenId,
         #[command(flatten)]
         connection: Connection,
@@ -253,6 +254,7 @@ pub(super) enum KeyCommand {
     /// Revoke a service key.
     Revoke {
         /// Which.
+        #[arg(value_parser = id::<KeyId>)]
         id: KeyId,
         #[command(flatten)]
         connection: Connection,
@@ -286,6 +288,7 @@ pub(super) enum GrantCommand {
     /// Revoke a grant, at once.
     Revoke {
         /// Which.
+        #[arg(value_parser = id::<GrantId>)]
         id: GrantId,
         /// Why.
         #[arg(long)]
@@ -324,7 +327,7 @@ pub(super) struct GrantCreateArgs {
     #[arg(long = "for", value_name = "TIME")]
     pub(super) lifetime: Lifetime,
     /// From when on, for example 2026-11-21T18:00:00Z; now if left out.
-    #[arg(long, value_name = "INSTANT")]
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
     pub(super) starts_at: Option<Timestamp>,
     /// Why, for example the number of an incident.
     #[arg(long)]
@@ -343,6 +346,7 @@ pub(super) enum SessionCommand {
     /// End a session.
     Terminate {
         /// Which.
+        #[arg(value_parser = id::<SessionId>)]
         id: SessionId,
         #[command(flatten)]
         connection: Connection,
@@ -363,6 +367,16 @@ pub(super) enum AuditCommand {
 
 fn glob(text: &str) -> Result<Glob, &'static str> {
     if text.is_empty() { Err("it is empty: write a name, or * for all") } else { Ok(Glob::new(text)) }
+}
+
+fn id<I: FromStr>(text: &str) -> Result<I, &'static str> {
+    text.parse().map_err(
+        |_| "it is no identifier: copy one from the first column of the list command beside this one",
+    )
+}
+
+fn instant(text: &str) -> Result<Timestamp, &'static str> {
+    text.parse().map_err(|_| "it is no instant: write it with its offset, for example 2026-11-21T18:00:00Z")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{fs::File, io::BufReader, path::Path, process::ExitCode};
 use anyhow::Context;
 use serde_json::json;
 
-use super::output::{clean, instant};
+use super::output::{clean, complain, instant, say};
 use crate::audit::{self, Report};
 
 pub(super) fn verify(file: &Path, json: bool) -> anyhow::Result<ExitCode> {
@@ -21,34 +21,31 @@ pub(super) fn verify(file: &Path, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn print(file: &Path, report: &Report) {
-    println!("{}: {} records, {} bytes", file.display(), report.lines, report.bytes);
+    say!("{}: {} records, {} bytes", file.display(), report.lines, report.bytes);
     if let (Some(first), Some(last)) = (report.first_at, report.last_at) {
-        println!("from {} to {}", instant(first), instant(last));
+        say!("from {} to {}", instant(first), instant(last));
     }
     for (event, count) in &report.events {
-        println!("  {count:>8}  {}", clean(event));
+        say!("  {count:>8}  {}", clean(event));
     }
     if let Some((sequence, hash)) = &report.last {
-        println!("last record {sequence}, hash {hash}");
-        println!("Keep these two elsewhere: they show later whether the end was cut off.");
+        say!("last record {sequence}, hash {hash}");
+        say!("Keep these two elsewhere: they show later whether the end was cut off.");
     }
     if report.unended_count > 0 {
-        println!(
-            "{} statements have no end record (running, or lost with the gateway):",
-            report.unended_count
-        );
+        say!("{} statements have no end record (running, or lost with the gateway):", report.unended_count);
         for unended in &report.unended {
-            println!("  record {}: statement {}", unended.sequence, clean(&unended.statement));
+            say!("  record {}: statement {}", unended.sequence, clean(&unended.statement));
         }
     }
     if report.is_whole() {
-        println!("The log is whole.");
+        say!("The log is whole.");
         return;
     }
     for problem in &report.problems {
-        eprintln!("{}:{}: {}", file.display(), problem.line, clean(&problem.kind.to_string()));
+        complain!("{}:{}: {}", file.display(), problem.line, clean(&problem.kind.to_string()));
     }
-    eprintln!(
+    complain!(
         "error: the log is not whole: {} problems. Keep it as it is, as evidence.",
         report.problem_count
     );
@@ -76,6 +73,6 @@ fn print_json(report: &Report) -> anyhow::Result<()> {
         "problem_count": report.problem_count,
         "problems": problems,
     });
-    println!("{}", serde_json::to_string_pretty(&answer)?);
+    say!("{}", serde_json::to_string_pretty(&answer)?);
     Ok(())
 }

@@ -46,6 +46,9 @@ impl Api {
             let pem = fs::read(ca).with_context(|| format!("could not read {}", ca.display()))?;
             let roots = Certificate::from_pem_bundle(&pem)
                 .with_context(|| format!("{} holds no certificates in PEM form", ca.display()))?;
+            if roots.is_empty() {
+                bail!("{} holds no certificates in PEM form", ca.display());
+            }
             builder = builder.tls_certs_only(roots);
         } else if base.scheme() == "http" {
             // Loading the system's certificates would be work for nothing, and fails where there are none.
@@ -139,7 +142,7 @@ fn key(connection: &Connection) -> anyhow::Result<Secret<String>> {
     if let Ok(key) = env::var("TIDEGATE_KEY")
         && !key.trim().is_empty()
     {
-        return Ok(Secret::new(key.trim().to_owned()));
+        return one_line(&key, "TIDEGATE_KEY");
     }
     let file = connection.key_file.as_ref().context(
         "no service key: set TIDEGATE_KEY_FILE (or --key-file) to a file that holds one, or TIDEGATE_KEY to the key.\n\
@@ -147,7 +150,15 @@ fn key(connection: &Connection) -> anyhow::Result<Secret<String>> {
     )?;
     let text = fs::read_to_string(file).map(Secret::new);
     let text = text.with_context(|| format!("could not read the service key in {}", file.display()))?;
-    Ok(Secret::new(text.expose().trim().to_owned()))
+    one_line(text.expose(), &file.display().to_string())
+}
+
+fn one_line(key: &str, place: &str) -> anyhow::Result<Secret<String>> {
+    let key = key.trim();
+    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        bail!("{place} holds no service key: one looks like tgk_… and is one line");
+    }
+    Ok(Secret::new(key.to_owned()))
 }
 
 fn is_loopback(base: &Url) -> bool {

@@ -8,7 +8,9 @@ use tokio::runtime;
 
 use super::{
     args::{AuditCommand, Cli, Command, PolicyCommand},
-    audit, explain, grant, key, policy, serve, session, token, user,
+    audit, explain, grant, key,
+    output::complain,
+    policy, serve, session, token, user,
 };
 
 /// Runs the command that the process was started with.
@@ -18,10 +20,22 @@ pub fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            complain!("error: {}", told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error and its causes, in one line; a cause that the words before it end with is not said again.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -44,4 +58,20 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 fn client(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("could not start")?.block_on(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = anyhow!("file is not a database").context("code 26: file is not a database");
+        assert_eq!(
+            told(&error.context("could not open it")),
+            "could not open it: code 26: file is not a database"
+        );
+    }
 }

@@ -15,7 +15,7 @@ use reqwest::Method;
 use super::{
     args::ExplainArgs,
     client::Api,
-    output::{clean, instant, list},
+    output::{clean, instant, list, say},
 };
 use crate::{
     api::bodies::{Explanation, NeedView, Question, RefusalView, StatementExplanation},
@@ -44,7 +44,7 @@ pub(super) async fn run(args: ExplainArgs) -> anyhow::Result<ExitCode> {
         }
     };
     if args.connection.json {
-        println!("{}", serde_json::to_string_pretty(&explanation)?);
+        say!("{}", serde_json::to_string_pretty(&explanation)?);
     } else {
         print(&explanation);
     }
@@ -105,9 +105,9 @@ fn read_statement() -> anyhow::Result<String> {
 }
 
 fn print(it: &Explanation) {
-    println!("{} on {}/{}:", it.principal, it.target, it.database);
+    say!("{} on {}/{}:", it.principal, it.target, it.database);
     if let Some(refusal) = &it.refusal {
-        println!("refused");
+        say!("refused");
         print_refusal(refusal);
     }
     for statement in &it.statements {
@@ -115,34 +115,34 @@ fn print(it: &Explanation) {
     }
     if it.statements.len() > 1 {
         let verdict = if it.allowed { "runs" } else { "does not run: all of it or nothing" };
-        println!("\nThe whole text {verdict}.");
+        say!("\nThe whole text {verdict}.");
     }
 }
 
 fn print_statement(it: &StatementExplanation) {
-    println!("\n{}", clean(&it.sql));
+    say!("\n{}", clean(&it.sql));
     let kind = if it.read_only { "read only" } else { "changes something" };
-    println!("  {} ({kind})", it.command);
+    say!("  {} ({kind})", it.command);
     for object in &it.objects {
-        println!("  touches {} ({})", clean(&object.name), object.mode);
+        say!("  touches {} ({})", clean(&object.name), object.mode);
     }
     if !it.calls.is_empty() {
-        println!("  calls {}", clean(&list(&it.calls)));
+        say!("  calls {}", clean(&list(&it.calls)));
     }
     for need in &it.needs {
-        println!("  needs {}", clean(&needed(need)));
+        say!("  needs {}", clean(&needed(need)));
     }
     if let Some(note) = &it.note {
-        println!("  note: {}", clean(note));
+        say!("  note: {}", clean(note));
     }
     match (&it.refusal, it.lane) {
         (Some(refusal), _) => {
-            println!("  refused");
+            say!("  refused");
             print_refusal(refusal);
         }
         (None, lane) => {
             let lane = lane.map(|lane| format!(" on lane {lane}")).unwrap_or_default();
-            println!("  allowed{lane} until {}, by {}", end(it.until), list(&it.grants));
+            say!("  allowed{lane} until {}, by {}", end(it.until), list(&it.grants));
         }
     }
 }
@@ -164,12 +164,12 @@ fn end(until: Option<Timestamp>) -> String {
 }
 
 fn print_refusal(refusal: &RefusalView) {
-    println!("  ERROR {}: {}", refusal.sqlstate, clean(&refusal.message));
+    say!("  ERROR {}: {}", refusal.sqlstate, clean(&refusal.message));
     if let Some(detail) = &refusal.detail {
-        println!("  DETAIL: {}", clean(detail));
+        say!("  DETAIL: {}", clean(detail));
     }
     if let Some(hint) = &refusal.hint {
-        println!("  HINT: {}", clean(hint));
+        say!("  HINT: {}", clean(hint));
     }
 }
 

@@ -7,7 +7,7 @@ use reqwest::Method;
 use super::{
     args::{GrantCommand, GrantCreateArgs},
     client::Api,
-    output::{instant, list, show, span, table},
+    output::{complain, instant, list, say, show, span, table},
 };
 use crate::{
     api::bodies::{CreatedGrant, GrantList, GrantQuery, GrantView, LifeState, NewGrant, Revoke},
@@ -30,9 +30,9 @@ pub(super) async fn run(command: GrantCommand) -> anyhow::Result<ExitCode> {
             show(connection.json, &revoked, |it| match &it.revocation {
                 Some(how) => {
                     let by = &how.by;
-                    println!("Grant {id} is revoked (at {} by {by}): {}", instant(how.at), how.reason);
+                    say!("Grant {id} is revoked (at {} by {by}): {}", instant(how.at), how.reason);
                 }
-                None => println!("Grant {id} is {}.", it.state.as_str()),
+                None => say!("Grant {id} is {}.", it.state.as_str()),
             })
         }
     }
@@ -56,13 +56,13 @@ async fn create(args: GrantCreateArgs) -> anyhow::Result<ExitCode> {
     };
     let made: CreatedGrant = Api::new(&args.connection)?.send(Method::POST, &["grants"], &new).await?;
     show(args.connection.json, &made, |it| {
-        println!("Grant {}", it.grant.id);
-        println!("{}", sentence(&it.grant));
+        say!("Grant {}", it.grant.id);
+        say!("{}", sentence(&it.grant));
         if it.grant.state == LifeState::Live {
-            println!("Sessions that are open have it from their next statement on.");
+            say!("Sessions that are open have it from their next statement on.");
         }
         for warning in &it.warnings {
-            eprintln!("warning: {warning}");
+            complain!("warning: {warning}");
         }
     })
 }

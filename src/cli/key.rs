@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     args::KeyCommand,
     client::Api,
-    output::{instant, list, show, table},
+    output::{complain, instant, list, say, show, table},
 };
 use crate::api::bodies::{CreatedKey, KeyList, KeyView, NewKey};
 
@@ -19,13 +19,13 @@ pub(super) async fn run(command: KeyCommand) -> anyhow::Result<ExitCode> {
             let made: CreatedKey = Api::new(&connection)?.send(Method::POST, &["keys"], &new).await?;
             show(connection.json, &made, |it| {
                 // The key stands alone on standard output, so that a script can take it.
-                eprintln!(
+                complain!(
                     "Service key \"{}\" (id {}, scopes {}). Set TIDEGATE_KEY to it; it is not shown again.",
                     it.key.name,
                     it.key.id,
                     list(&it.key.scopes)
                 );
-                println!("{}", it.secret);
+                say!("{}", it.secret);
             })
         }
         KeyCommand::List { connection } => {
@@ -35,7 +35,7 @@ pub(super) async fn run(command: KeyCommand) -> anyhow::Result<ExitCode> {
         KeyCommand::Revoke { id, connection } => {
             let name = id.to_string();
             Api::new(&connection)?.call::<()>(Method::DELETE, &["keys", &name]).await?;
-            show(connection.json, &json!({ "revoked": id }), |_| println!("Service key {id} is revoked."))
+            show(connection.json, &json!({ "revoked": id }), |_| say!("Service key {id} is revoked."))
         }
     }
 }

@@ -1,10 +1,42 @@
 //! Printing for people and for programs.
 
-use std::process::ExitCode;
+use std::{
+    fmt,
+    io::{self, Write},
+    process::{self, ExitCode},
+};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+
+/// `println!` that does not panic when nobody reads on (`| head -1`).
+macro_rules! say {
+    ($($words:tt)*) => { $crate::cli::output::print_line(format_args!($($words)*)) };
+}
+
+/// `eprintln!` that does not panic when nobody reads on.
+macro_rules! complain {
+    ($($words:tt)*) => { $crate::cli::output::print_complaint(format_args!($($words)*)) };
+}
+
+pub(super) use {complain, say};
+
+/// A reader that has read enough is no failure. Any other is: a secret that is shown once may be what is lost.
+pub(super) fn print_line(words: fmt::Arguments<'_>) {
+    match writeln!(io::stdout().lock(), "{words}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain!("error: could not write to standard output: {error}");
+            process::exit(1);
+        }
+        Ok(()) | Err(_) => {}
+    }
+}
+
+/// Where else could it be told that this fails?
+pub(super) fn print_complaint(words: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{words}");
+}
 
 /// Prints `answer` as JSON if that was asked for, otherwise as `people` would have it.
 pub(super) fn show<A: Serialize>(
@@ -13,7 +45,7 @@ pub(super) fn show<A: Serialize>(
     people: impl FnOnce(&A),
 ) -> anyhow::Result<ExitCode> {
     if json {
-        println!("{}", serde_json::to_string_pretty(answer)?);
+        say!("{}", serde_json::to_string_pretty(answer)?);
     } else {
         people(answer);
     }
@@ -23,7 +55,7 @@ pub(super) fn show<A: Serialize>(
 /// Prints rows under a head, or `nothing` if there are none.
 pub(super) fn table(head: &[&str], rows: Vec<Vec<String>>, nothing: &str) {
     if rows.is_empty() {
-        println!("{nothing}");
+        say!("{nothing}");
         return;
     }
     let mut table = Table::new();
@@ -35,7 +67,7 @@ pub(super) fn table(head: &[&str], rows: Vec<Vec<String>>, nothing: &str) {
         table.add_row(row.iter().map(|cell| clean(cell)));
     }
     for line in table.lines() {
-        println!("{}", line.trim());
+        say!("{}", line.trim());
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     args::Connection,
     client::Api,
     explain::offline_facts,
-    output::{clean, instant, show},
+    output::{clean, complain, instant, say, show},
 };
 use crate::{
     api::bodies::PolicyView,
@@ -23,7 +23,7 @@ pub(super) fn check(directory: &Path, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         let problems = parsed.as_ref().err().map(|problems| told(problems)).unwrap_or_default();
         let answer = json!({ "sound": parsed.is_ok(), "files": files.len(), "problems": problems });
-        println!("{}", serde_json::to_string_pretty(&answer)?);
+        say!("{}", serde_json::to_string_pretty(&answer)?);
         return Ok(code(parsed.is_ok()));
     }
     match parsed {
@@ -48,19 +48,20 @@ pub(super) fn test(directory: &Path, json: bool) -> anyhow::Result<ExitCode> {
             "good": report.is_good(), "passed": report.passed,
             "failures": failures, "problems": told(&report.problems),
         });
-        println!("{}", serde_json::to_string_pretty(&answer)?);
+        say!("{}", serde_json::to_string_pretty(&answer)?);
         return Ok(code(report.is_good()));
     }
     for problem in &report.problems {
-        eprintln!("{problem}");
+        complain!("{problem}");
     }
     for failure in &report.failures {
-        eprintln!("{failure}");
+        complain!("{failure}");
     }
     let total = report.passed + report.failures.len();
-    println!("{} of {total} examples in {} files are as expected.", report.passed, examples.len());
+    let (passed, files) = (report.passed, counted(examples.len(), "file"));
+    say!("{passed} of {total} examples in {files} are as expected.");
     if total == 0 && report.is_good() {
-        println!("Examples stand in files that end in .test.yaml, beside the policy.");
+        say!("Examples stand in files that end in .test.yaml, beside the policy.");
     }
     Ok(code(report.is_good()))
 }
@@ -71,7 +72,7 @@ pub(super) async fn status(connection: &Connection) -> anyhow::Result<ExitCode> 
         print_status(it);
         if let Some(rejected) = &it.rejected {
             let at = instant(rejected.at);
-            println!("Refused at {at} (asked for by {}):\n{}", rejected.by, clean(&rejected.problem));
+            say!("Refused at {at} (asked for by {}):\n{}", rejected.by, clean(&rejected.problem));
         }
     })
 }
@@ -83,33 +84,34 @@ pub(super) async fn reload(connection: &Connection) -> anyhow::Result<ExitCode> 
 
 fn print_status(it: &PolicyView) {
     let PolicyView { digest, files, loaded_at, loaded_by, snapshot, .. } = it;
-    println!("Policy {digest} ({files} files) is in force.");
-    println!("Loaded at {} (asked for by {loaded_by}); snapshot {snapshot}.", instant(*loaded_at));
+    say!("Policy {digest} ({}) is in force.", counted(*files, "file"));
+    say!("Loaded at {} (asked for by {loaded_by}); snapshot {snapshot}.", instant(*loaded_at));
 }
 
 fn print_sound(directory: &Path, files: &[PolicyFile], policy: &Policy) -> anyhow::Result<ExitCode> {
-    println!(
-        "{}: {} files, {} groups, {} principals, {} roles, {} standing grants, {} ceilings, {} routine rules: sound.",
+    say!(
+        "{}: {}, {}, {}, {}, {}, {}, {}: sound.",
         directory.display(),
-        files.len(),
-        policy.groups.len(),
-        policy.principals.len(),
-        policy.roles.len(),
-        policy.standing.len(),
-        policy.ceilings.len(),
-        policy.routines.len()
+        counted(files.len(), "file"),
+        counted(policy.groups.len(), "group"),
+        counted(policy.principals.len(), "principal"),
+        counted(policy.roles.len(), "role"),
+        counted(policy.standing.len(), "standing grant"),
+        counted(policy.ceilings.len(), "ceiling"),
+        counted(policy.routines.len(), "routine rule"),
     );
     if files.is_empty() {
-        println!("There is no policy file: nobody is known, and nothing is allowed but by grants.");
+        say!("There is no policy file: nobody is known, and nothing is allowed but by grants.");
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn print_problems(problems: &[PolicyProblem]) -> anyhow::Result<ExitCode> {
     for problem in problems {
-        eprintln!("{}", clean(&problem.to_string()));
+        complain!("{}", clean(&problem.to_string()));
     }
-    eprintln!("error: the policy is broken ({} problems): a gateway would not load it", problems.len());
+    let count = counted(problems.len(), "problem");
+    complain!("error: the policy is broken ({count}): a gateway would not load it");
     Ok(ExitCode::FAILURE)
 }
 
@@ -119,6 +121,10 @@ fn told(problems: &[PolicyProblem]) -> Vec<serde_json::Value> {
         |it| json!({ "path": it.path, "line": it.line, "column": it.column, "problem": it.kind.to_string() }),
     )
     .collect()
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn with_cause(error: crate::control::ControlError) -> anyhow::Error {

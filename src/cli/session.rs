@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     args::SessionCommand,
     client::Api,
-    output::{instant, show, table},
+    output::{instant, say, show, table},
 };
 use crate::api::bodies::{SessionList, SessionView};
 
@@ -21,7 +21,7 @@ pub(super) async fn run(command: SessionCommand) -> anyhow::Result<ExitCode> {
         SessionCommand::Terminate { id, connection } => {
             let name = id.to_string();
             Api::new(&connection)?.call::<()>(Method::DELETE, &["sessions", &name]).await?;
-            show(connection.json, &json!({ "terminated": id }), |_| println!("Session {id} is ended."))
+            show(connection.json, &json!({ "terminated": id }), |_| say!("Session {id} is ended."))
         }
     }
 }

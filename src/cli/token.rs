@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     args::TokenCommand,
     client::Api,
-    output::{instant, show, table},
+    output::{complain, instant, say, show, table},
 };
 use crate::api::bodies::{CreatedToken, NewToken, TokenList, TokenQuery};
 
@@ -19,13 +19,13 @@ pub(super) async fn run(command: TokenCommand) -> anyhow::Result<ExitCode> {
             let made: CreatedToken = Api::new(&connection)?.send(Method::POST, &["tokens"], &new).await?;
             show(connection.json, &made, |it| {
                 // The token stands alone on standard output, so that a script can take it.
-                eprintln!(
+                complain!(
                     "A token for {} until {} (id {}). Give it as the password; it is not shown again.",
                     it.token.principal,
                     instant(it.token.ends_at),
                     it.token.id
                 );
-                println!("{}", it.secret);
+                say!("{}", it.secret);
             })
         }
         TokenCommand::List { principal, connection } => {
@@ -43,7 +43,7 @@ pub(super) async fn run(command: TokenCommand) -> anyhow::Result<ExitCode> {
         TokenCommand::Revoke { id, connection } => {
             let name = id.to_string();
             Api::new(&connection)?.call::<()>(Method::DELETE, &["tokens", &name]).await?;
-            show(connection.json, &json!({ "revoked": id }), |_| println!("Token {id} is revoked."))
+            show(connection.json, &json!({ "revoked": id }), |_| say!("Token {id} is revoked."))
         }
     }
 }

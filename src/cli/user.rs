@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{
     args::{Connection, UserCommand},
     client::Api,
-    output::{list, show, table},
+    output::{list, say, show, table},
     password,
 };
 use crate::{
@@ -28,14 +28,12 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<ExitCode> {
         UserCommand::Passwd { name, password_stdin, connection } => {
             let api = Api::new(&connection)?;
             set_password(&api, &name, &password::ask(&name, password_stdin)?).await?;
-            show(connection.json, &json!({ "password_set": name }), |_| {
-                println!("{name} has a new password.")
-            })
+            show(connection.json, &json!({ "password_set": name }), |_| say!("{name} has a new password."))
         }
         UserCommand::Groups { name, groups, connection } => {
             let patch = PrincipalPatch { groups: Some(groups), disabled: None };
             let changed = change(&connection, &name, patch).await?;
-            show(connection.json, &changed, |it| println!("{} is in {}.", it.name, list(&it.groups)))
+            show(connection.json, &changed, |it| say!("{} is in {}.", it.name, list(&it.groups)))
         }
         UserCommand::List { connection } => {
             let answer: PrincipalList = Api::new(&connection)?.get(&["principals"], &()).await?;
@@ -45,24 +43,24 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<ExitCode> {
             let patch = PrincipalPatch { groups: None, disabled: Some(true) };
             let changed = change(&connection, &name, patch).await?;
             show(connection.json, &changed, |it| {
-                println!("{} can no longer log in; open sessions of it end.", it.name);
+                say!("{} can no longer log in; open sessions of it end.", it.name);
             })
         }
         UserCommand::Enable { name, connection } => {
             let patch = PrincipalPatch { groups: None, disabled: Some(false) };
             let changed = change(&connection, &name, patch).await?;
             show(connection.json, &changed, |it| match it.disabled {
-                false => println!("{} can log in again.", it.name),
-                true => println!("{} is enabled here, but policy still disables it.", it.name),
+                false => say!("{} can log in again.", it.name),
+                true => say!("{} is enabled here, but policy still disables it.", it.name),
             })
         }
         UserCommand::Remove { name, connection } => {
             let removed: Removed =
                 Api::new(&connection)?.call(Method::DELETE, &["principals", &name]).await?;
             show(connection.json, &removed, |it| {
-                println!("{name} is removed; {} of its grants were revoked.", it.revoked_grants.len());
+                say!("{name} is removed; {} of its grants were revoked.", it.revoked_grants.len());
                 if it.in_policy {
-                    println!("Policy still names it: take it out there, too.");
+                    say!("Policy still names it: take it out there, too.");
                 }
             })
         }
@@ -83,9 +81,9 @@ async fn add(
         added.password = true;
     }
     show(connection.json, &added, |it| {
-        println!("{} is added (groups: {}).", it.name, list(&it.groups));
+        say!("{} is added (groups: {}).", it.name, list(&it.groups));
         if !it.password {
-            println!("It has no password: `tidegate token create --for {} --ttl 8h` lets it in.", it.name);
+            say!("It has no password: `tidegate token create --for {} --ttl 8h` lets it in.", it.name);
         }
     })
 }

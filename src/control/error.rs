@@ -59,7 +59,7 @@ pub enum ControlError {
         problems: String,
     },
     /// The policy files cannot be read; those that were in force before stay so.
-    #[error("could not read the policy at {}", path.display())]
+    #[error("could not read the policy at {}: it takes a directory whose files the gateway's user may read", path.display())]
     PolicyUnreadable {
         /// Which file or directory.
         path: PathBuf,

@@ -95,6 +95,10 @@ impl Control {
             let known = digest.is_some()
                 && (digest == refused || digest.as_ref() == Some(&self.policy_view().load().digest));
             if known {
+                if digest != refused {
+                    self.forget_rejection(digest.as_deref()).await;
+                    refused = None;
+                }
                 continue;
             }
             match self.reload_policy(WATCH).await {
@@ -124,6 +128,16 @@ impl Control {
         let mut view = PolicyView::clone(&self.policy_view().load());
         view.rejected = Some(PolicyRejection { at: self.now(), by: actor.to_owned(), problem });
         self.policy_view().publish(view);
+    }
+
+    /// The files are again those in force: what was refused is not there any more.
+    async fn forget_rejection(&self, digest: Option<&str>) {
+        let _turn = self.turn().await;
+        let view = self.policy_view().load();
+        if view.rejected.is_some() && digest == Some(&view.digest) {
+            info!(digest = view.digest, "policy files are those in force again");
+            self.policy_view().publish(PolicyView { rejected: None, ..PolicyView::clone(&view) });
+        }
     }
 
     fn warn_of_idle_ceilings(&self) {

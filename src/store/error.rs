@@ -28,7 +28,7 @@ pub enum StoreError {
         pid: Option<u32>,
     },
     /// The lock file beside the store cannot be made.
-    #[error("could not lock the store {}", path.display())]
+    #[error("could not make {}: check that its directory exists and that the gateway's user may write there", path.display())]
     Lock {
         /// The lock file.
         path: PathBuf,
@@ -55,7 +55,7 @@ pub enum StoreError {
         version: i64,
     },
     /// The file cannot be opened.
-    #[error("could not open the store {}", path.display())]
+    #[error("could not open the store {}: name a file of the gateway's own, or one that does not exist yet", path.display())]
     Open {
         /// The store's file.
         path: PathBuf,

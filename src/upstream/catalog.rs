@@ -18,10 +18,11 @@ use super::{
     catalog_text::{CATALOG_TEXT, read},
     connection::Connection,
     error::UpstreamError,
+    health::causes,
     pool::LanePool,
     setup::own_query,
 };
-use crate::model::{catalog::Catalog, ids::DatabaseName};
+use crate::model::{catalog::Catalog, ids::DatabaseName, refusal::RefusalCode};
 
 /// The catalog of one database; cheap to clone, all clones share one reading.
 ///
@@ -139,9 +140,8 @@ impl CatalogSource {
         if age >= refresh && !source.refreshing.swap(true, Ordering::SeqCst) {
             let source = Arc::clone(source);
             tokio::spawn(async move {
-                if let Err(error) = source.load(false).await {
-                    tracing::warn!(database = %source.database, %error, "catalog could not be renewed");
-                }
+                // A failure is told of where it happens.
+                let _ = source.load(false).await;
                 source.refreshing.store(false, Ordering::SeqCst);
             });
         }
@@ -163,16 +163,26 @@ impl Source {
         // INVARIANT: taken before the reading begins, so that a change during it asks for another.
         let wanted = self.wanted.load(Ordering::SeqCst);
         let at = Instant::now();
-        let (connection, found) = self.read(kept.take()).await.map_err(|source| UpstreamError::Catalog {
-            target: self.pool.target().name.clone(),
-            database: self.database.clone(),
-            source: Box::new(source),
-        })?;
+        let (connection, found) = self.read(kept.take()).await.map_err(|source| self.failed(source))?;
         let facts = facts(&connection);
         *kept = Some(connection);
         let loaded = Arc::new(self.renew(found, facts, wanted, at));
         self.loaded.store(Some(Arc::clone(&loaded)));
         Ok(loaded)
+    }
+
+    fn failed(&self, source: UpstreamError) -> UpstreamError {
+        let target = self.pool.target().name.clone();
+        // Told of once, where it is found out, and clearer than that there is no catalog.
+        if matches!(source, UpstreamError::Unavailable { .. }) {
+            return source;
+        }
+        // A database that does not exist is the client's mistake.
+        if source.code() != RefusalCode::InvalidCatalogName {
+            let causes = causes(&source);
+            tracing::warn!(target_name = %target, database = %self.database, causes, "catalog could not be read");
+        }
+        UpstreamError::Catalog { target, database: self.database.clone(), source: Box::new(source) }
     }
 
     fn renew(&self, mut found: Catalog, facts: ServerFacts, wanted: u64, at: Instant) -> Loaded {

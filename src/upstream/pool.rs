@@ -20,7 +20,7 @@ use super::{
     connect::connect,
     connection::Connection,
     error::UpstreamError,
-    health::Health,
+    health::{Health, causes},
     lease::Lease,
     settings::{PoolSettings, TargetSettings},
 };
@@ -102,16 +102,25 @@ impl LanePool {
     pub(crate) async fn open(&self, database: &DatabaseName) -> Result<Connection, UpstreamError> {
         let attempt = self.health.attempt(&self.target)?;
         let _connecting = Counted::new(&self.metrics.connecting);
+        let was_down = self.health.is_down();
         match connect(&self.target, database, self.lane).await {
             Ok(connection) => {
                 attempt.succeeded();
+                if was_down {
+                    tracing::info!(target_name = %self.target.name, lane = %self.lane, "target answers again");
+                }
                 self.warn_of_excess(&connection);
                 Ok(connection)
             }
             Err(error) => {
                 let count = if error.is_of_login() { &self.errors.login } else { &self.errors.dial };
                 count.inc();
-                Err(attempt.failed(error))
+                let error = attempt.failed(error);
+                if !was_down && self.health.is_down() {
+                    let (target_name, lane, causes) = (&self.target.name, self.lane, causes(&error));
+                    tracing::warn!(%target_name, %lane, causes, "target does not answer");
+                }
+                Err(error)
             }
         }
     }

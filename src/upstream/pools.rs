@@ -200,21 +200,21 @@ impl TargetPools {
             let quiet = lane == Lane::Read && !pool.health().succeeded_within(PROBE_AFTER);
             let down = pool.health().is_down();
             if first || quiet || down {
-                self.probe(pool, lane).await;
+                self.probe(pool, lane, first).await;
             }
         }
         self.up.set(self.health().is_up().into());
     }
 
-    async fn probe(&self, pool: &LanePool, lane: Lane) {
+    async fn probe(&self, pool: &LanePool, lane: Lane, first: bool) {
         let listed = self.settings.databases.as_ref().and_then(|listed| listed.first());
         let database = listed.cloned().unwrap_or_else(|| PROBE_DATABASE.into());
-        let was_down = pool.health().is_down();
         match pool.open(&database).await {
             Ok(connection) => connection.close(),
-            Err(error) if !was_down && pool.health().is_down() => {
+            // No reason to keep sessions of other databases from trying, and a mistake in the configuration or there.
+            Err(error) if first && listed.is_some() && !pool.health().is_down() => {
                 let causes = causes(&error);
-                tracing::warn!(target_name = %self.settings.name, %lane, causes, "target does not answer");
+                tracing::warn!(target_name = %self.settings.name, %lane, %database, causes, "target refuses a listed database");
             }
             Err(_) => {}
         }
