@@ -14,12 +14,14 @@ waits for the end of this one removes the directory, also after kill -9.
 
 import base64
 import ctypes
+import fcntl
 import glob
 import hashlib
 import hmac
 import json
 import os
 import pwd
+import random
 import re
 import resource
 import secrets
@@ -75,10 +77,27 @@ def postgres_bin():
 
 
 def free_port():
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of 127.0.0.1 that nobody listens on, and that no other laboratory takes while this process lives.
+
+    Below the range that the system gives to outgoing connections, which would take it between now and its use.
+    """
+    folder = os.path.join(tempfile.gettempdir(), f"tidegate-ports-{os.getuid()}")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    for port in random.sample(range(15000, 32000), 2000):
+        claim = os.open(os.path.join(folder, str(port)), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            os.close(claim)
+            continue
+        _claims.append(claim)
+        return port
+    raise LabError("no free port between 15000 and 32000 on 127.0.0.1")
+
+
+_claims = []
 
 
 def run(*command, **options):

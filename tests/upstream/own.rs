@@ -5,6 +5,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicU16, Ordering},
 };
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
@@ -23,6 +24,19 @@ pub(crate) struct OwnServer {
 const USER: &str = "tide";
 const PASSWORD: &str = "hunter2";
 
+/// A port that nobody listens on, below those of outgoing connections and of the laboratories, and of this process
+/// alone: making the server takes seconds, in which another test could take it.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let offset = u32::from(NEXT.fetch_add(1, Ordering::Relaxed)) + std::process::id() * 7;
+        let port = 10_000 + u16::try_from(offset % 5_000).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 impl OwnServer {
     /// `None`, with a word on it, where PostgreSQL is not installed; in CI that is a failure.
     pub(crate) fn start() -> Option<Self> {
@@ -32,7 +46,7 @@ impl OwnServer {
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let at = Server {
             host: "127.0.0.1".to_owned(),
             port,
