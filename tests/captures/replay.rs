@@ -77,7 +77,8 @@ impl Replay {
     fn copy_in(&mut self) {
         let extended = matches!(self.ledger.front_mut(), Some(Owed::Execute(_)));
         if extended {
-            self.ledger.forget_syncs();
+            let kept = self.ledger.take_all().into_iter().filter(|owed| !matches!(owed, Owed::Sync));
+            kept.for_each(|owed| self.ledger.push(owed));
         }
         let end = self.said.iter().skip(self.at).position(|tag| matches!(tag, b'c' | b'f'));
         self.at = end.map_or(self.said.len(), |end| self.at + end + 1);
@@ -94,11 +95,12 @@ impl Replay {
 
     fn settle(&mut self, owed: &Owed<usize>) {
         match owed {
-            Owed::Bind(at) | Owed::Execute(at) | Owed::Parse { of: at, .. } | Owed::Query(at) => {
-                self.settled.push(*at)
-            }
-            Owed::Close
-            | Owed::Describe
+            Owed::Bind(at)
+            | Owed::Close(at)
+            | Owed::Execute(at)
+            | Owed::Parse { of: at, .. }
+            | Owed::Query(at) => self.settled.push(*at),
+            Owed::Describe
             | Owed::Local(_)
             | Owed::Quiet
             | Owed::Refused(_)
@@ -144,7 +146,7 @@ impl Replay {
         }
         let owed = match tag {
             b'B' => Owed::Bind(at),
-            b'C' => Owed::Close,
+            b'C' => Owed::Close(at),
             b'D' => Owed::Describe,
             b'E' => Owed::Execute(at),
             b'P' => Owed::Parse { silent: false, of: at },
@@ -153,7 +155,7 @@ impl Replay {
             b'H' | b'X' | b'c' | b'd' | b'f' | b'p' => return,
             other => panic!("a client that sends {:?}", char::from(other)),
         };
-        if matches!(tag, b'B' | b'E' | b'P' | b'Q') {
+        if matches!(tag, b'B' | b'C' | b'E' | b'P' | b'Q') {
             self.entered.push(at);
         }
         self.ledger.push(owed);
