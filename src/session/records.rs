@@ -159,11 +159,14 @@ impl Session {
             })
             .collect();
         let appended = self.gate.audit.append(&records).await;
-        for ended in self.ended.drain(..) {
-            self.metrics.statement_seconds.observe(ended.started.elapsed().as_secs_f64());
-        }
         match appended {
-            Ok(_receipts) => Ok(()),
+            Ok(_receipts) => {
+                for ended in self.ended.drain(..) {
+                    self.metrics.statement_seconds.observe(ended.started.elapsed().as_secs_f64());
+                }
+                Ok(())
+            }
+            // They are kept: the end of the session tries once more.
             Err(_) => Err(End::Fatal(unwritable())),
         }
     }
