@@ -250,7 +250,7 @@ pub struct Login<'a> {
     /// Who, from where, to where.
     #[serde(flatten)]
     pub actor: &'a Actor<'a>,
-    /// By what ("password", "token:<id>", "certificate:<subject>").
+    /// By what (`password`, `token:<id>`, `certificate:<subject>`).
     pub method: &'a str,
     /// TLS version, or `None` in plain text.
     pub tls: Option<&'a str>,

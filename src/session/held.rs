@@ -88,7 +88,7 @@ pub(super) struct Held {
 /// What a statement does, and what it runs by name.
 pub(super) type Does = Arc<[Arc<Facts>]>;
 
-/// Bounds of [`Held`].
+/// Bounds of `Held`.
 #[derive(Clone, Copy, Debug)]
 pub struct HeldLimits {
     /// Prepared statements, and again portals, at one time.

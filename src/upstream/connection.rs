@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// What one step of [`Connection::poll_drive`] did.
+/// What one step of `Connection::poll_drive` did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// So many bytes arrived; 0 means that the upstream closed.
