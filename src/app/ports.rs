@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Unit;
+
 use crate::{
     control::{
         self, BoxFuture, Explain, ExplainError, Explanation, Question, SessionView, Sessions, TargetHealth,
@@ -37,7 +39,8 @@ fn view(who: &Who) -> SessionView {
         application: who.application.clone(),
         target: who.place.target.clone(),
         database: who.place.database.clone(),
-        started_at: who.since,
+        // To the microsecond, as all instants of the API.
+        started_at: who.since.round(Unit::Microsecond).unwrap_or(who.since),
         state: who.state().to_owned(),
         statements: who.statement_count(),
     }

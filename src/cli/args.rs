@@ -19,7 +19,7 @@ use crate::{
 
 /// A database gateway that judges every SQL statement against time-boxed grants.
 #[derive(Debug, Parser)]
-#[command(name = "tidegate", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "tidegate", version, arg_required_else_help = true, max_term_width = 100, after_help = REACHING)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -38,33 +38,34 @@ pub(super) enum Command {
     Policy(PolicyCommand),
     /// Tell what a statement does, whether it would run, and by which grant or what is missing.
     ExplainAccess(ExplainArgs),
-    /// Principals of the gateway's own and their passwords.
+    /// Add, change, list and remove principals, and set their passwords.
     #[command(subcommand)]
     User(UserCommand),
-    /// Short-lived database tokens, given as the password.
+    /// Make, list and revoke short-lived tokens, given as the password.
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Service keys of the administration API.
+    /// Make, list and revoke service keys of the administration API.
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Grants for a while.
+    /// Make, list and revoke grants.
     #[command(subcommand)]
     Grant(GrantCommand),
-    /// Sessions that are open.
+    /// List open sessions, and end them.
     #[command(subcommand)]
     Session(SessionCommand),
-    /// The audit log.
+    /// Check an audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
 }
 
 /// How to reach the gateway.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Reaching the gateway")]
 pub(super) struct Connection {
     /// Address of the administration API.
     #[arg(long, env = "TIDEGATE_API", value_name = "URL", default_value = "http://127.0.0.1:6480")]
     pub(super) api: String,
-    /// File that holds the service key; TIDEGATE_KEY, which holds the key itself, goes before it.
+    /// File that holds the service key; TIDEGATE_KEY, if set, holds the key itself and goes before it.
     #[arg(long, env = "TIDEGATE_KEY_FILE", value_name = "FILE")]
     pub(super) key_file: Option<PathBuf>,
     /// File of CA certificates that the API's certificate is checked against, instead of the system's.
@@ -137,7 +138,7 @@ pub(super) enum UserCommand {
     Add {
         /// The name that it logs in with.
         name: PrincipalName,
-        /// Groups; each must be in policy.
+        /// A group; it must be in policy. May be repeated.
         #[arg(long = "group", value_name = "GROUP", value_delimiter = ',')]
         groups: Vec<GroupName>,
         /// Set no password: it logs in with tokens or a certificate.
@@ -163,7 +164,7 @@ pub(super) enum UserCommand {
     Groups {
         /// Whose.
         name: PrincipalName,
-        /// Groups; each must be in policy.
+        /// A group; it must be in policy. May be repeated.
         #[arg(long = "group", value_name = "GROUP", value_delimiter = ',')]
         groups: Vec<GroupName>,
         #[command(flatten)]
@@ -208,7 +209,7 @@ pub(super) enum TokenCommand {
         #[arg(long, value_name = "TIME")]
         ttl: Lifetime,
         /// What people call it.
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         name: String,
         #[command(flatten)]
         connection: Connection,
@@ -237,7 +238,7 @@ pub(super) enum KeyCommand {
     Create {
         /// What people call it; the actor of what is done with it.
         name: String,
-        /// What it may do: admin, grants, read.
+        /// What it may do: admin, grants, read. May be repeated, or several with commas.
         #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',', required = true)]
         scopes: Vec<Scope>,
         /// How long, at most 90d; without end if left out.
@@ -314,13 +315,13 @@ pub(super) struct GrantCreateArgs {
     /// On which database; * stands for any characters.
     #[arg(long, value_parser = glob)]
     pub(super) database: Glob,
-    /// On which tables, for example public.employee or public.*; may be repeated.
+    /// On which tables, for example public.employee or public.*. May be repeated.
     #[arg(long = "table", value_name = "SCHEMA.TABLE", value_delimiter = ',')]
     pub(super) tables: Vec<ObjectPattern>,
-    /// On everything in the database.
+    /// On everything in the database, also what is no table; admin is of use with this alone.
     #[arg(long)]
     pub(super) all_tables: bool,
-    /// What it allows: explain, select, export, dml, ddl, admin.
+    /// What it allows: explain, select, export, dml, ddl, admin. May be repeated, or several with commas.
     #[arg(long = "permission", value_name = "PERMISSION", value_delimiter = ',', required = true)]
     pub(super) permissions: Vec<Permission>,
     /// How long: 2m, 8h, 1d; at most 90d.
@@ -364,6 +365,10 @@ pub(super) enum AuditCommand {
         json: bool,
     },
 }
+
+/// Below the help.
+const REACHING: &str = "Commands that ask a running gateway find its API by TIDEGATE_API and their service key by \
+                        TIDEGATE_KEY_FILE; `tidegate grant create --help`, for one, says more.";
 
 fn glob(text: &str) -> Result<Glob, &'static str> {
     if text.is_empty() { Err("it is empty: write a name, or * for all") } else { Ok(Glob::new(text)) }

@@ -5,7 +5,7 @@ use std::{fs::File, io::BufReader, path::Path, process::ExitCode};
 use anyhow::Context;
 use serde_json::json;
 
-use super::output::{clean, complain, instant, say};
+use super::output::{clean, complain, counted, instant, say};
 use crate::audit::{self, Report};
 
 pub(super) fn verify(file: &Path, json: bool) -> anyhow::Result<ExitCode> {
@@ -46,8 +46,8 @@ fn print(file: &Path, report: &Report) {
         complain!("{}:{}: {}", file.display(), problem.line, clean(&problem.kind.to_string()));
     }
     complain!(
-        "error: the log is not whole: {} problems. Keep it as it is, as evidence.",
-        report.problem_count
+        "error: the log is not whole ({}). Keep it as it is, as evidence.",
+        counted(usize::try_from(report.problem_count).unwrap_or(usize::MAX), "problem")
     );
 }
 

@@ -84,6 +84,11 @@ pub(super) fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     if words.is_empty() { "-".to_owned() } else { words.join(", ") }
 }
 
+/// "1 file", "2 files".
+pub(super) fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
 /// An instant to the second.
 pub(super) fn instant(at: Timestamp) -> String {
     format!("{at:.0}")

@@ -9,7 +9,7 @@ use super::{
     args::Connection,
     client::Api,
     explain::offline_facts,
-    output::{clean, complain, instant, say, show},
+    output::{clean, complain, counted, instant, say, show},
 };
 use crate::{
     api::bodies::PolicyView,
@@ -121,10 +121,6 @@ fn told(problems: &[PolicyProblem]) -> Vec<serde_json::Value> {
         |it| json!({ "path": it.path, "line": it.line, "column": it.column, "problem": it.kind.to_string() }),
     )
     .collect()
-}
-
-fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn with_cause(error: crate::control::ControlError) -> anyhow::Error {
