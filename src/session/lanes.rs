@@ -36,6 +36,7 @@ struct Borrowed {
     own_read_only: bool,
     /// Prepared statements that it has and the session no longer holds.
     stale: Vec<Ident>,
+    borrowed_at: Instant,
     used_at: Instant,
 }
 
@@ -162,21 +163,22 @@ impl Lanes {
         self.active = self.active.filter(|active| *active != lane);
     }
 
-    /// When the connection that was idle longest may go home; `None` if none may.
-    pub(super) fn oldest_idle(&self) -> Option<Instant> {
-        let sticky = self.sticky;
-        Lane::ALL
-            .into_iter()
-            .filter(|lane| Some(*lane) != sticky)
-            .filter_map(|lane| self.leases.get(lane as usize)?.as_ref().map(|borrowed| borrowed.used_at))
-            .min()
+    /// Whether there is a connection that nothing ties.
+    pub(super) fn has_untied(&self) -> bool {
+        Lane::ALL.into_iter().any(|lane| {
+            Some(lane) != self.sticky && self.leases.get(lane as usize).is_some_and(Option::is_some)
+        })
     }
 
-    /// Sends home the connections that nothing ties and that were not used since `before`. Gives their lanes.
-    pub(super) fn send_home(&mut self, before: Instant) -> Vec<Lane> {
+    /// Sends home the connections that nothing ties and that were not used for as long as `idle`, or that others
+    /// wait for and this session has had its turn with. Gives their lanes.
+    fn send_home(&mut self, idle: Duration) -> Vec<Lane> {
         let mut sent = Vec::new();
         for lane in Lane::ALL {
-            if Some(lane) == self.sticky || self.borrowed(lane).is_none_or(|it| it.used_at > before) {
+            let is_due = |it: &Borrowed| {
+                it.used_at.elapsed() >= idle || (it.lease.is_wanted() && it.borrowed_at.elapsed() >= TURN)
+            };
+            if Some(lane) == self.sticky || !self.borrowed(lane).is_some_and(|it| is_due(it)) {
                 continue;
             }
             if let Some(borrowed) = self.at(lane).and_then(Option::take) {
@@ -252,6 +254,7 @@ impl Session {
                 read_only: Some(false),
                 own_read_only: false,
                 stale: Vec::new(),
+                borrowed_at: Instant::now(),
                 used_at: Instant::now(),
             };
             if let Some(place) = self.lanes.at(lane) {
@@ -338,13 +341,13 @@ impl Session {
         }
     }
 
-    /// Sends home what was not used for as long as `idle`.
+    /// Sends home what was not used for as long as `idle`, and what others wait for. Only while nothing runs and no
+    /// transaction is open.
     pub(super) fn send_idle_home(&mut self, idle: Duration) {
-        if self.in_transaction() || !self.is_settled() || self.held.has_holding() || self.block.sent {
+        if !self.lanes.has_untied() || self.held.has_holding() {
             return;
         }
-        let Some(before) = Instant::now().checked_sub(idle) else { return };
-        for lane in self.lanes.send_home(before) {
+        for lane in self.lanes.send_home(idle) {
             self.held.forget_lane(lane);
         }
     }
@@ -359,6 +362,9 @@ fn sets_untold_path(facts: &Facts) -> bool {
         _ => false,
     })
 }
+
+/// How long a session may keep a connection that others wait for: giving it back costs a reset.
+const TURN: Duration = Duration::from_millis(20);
 
 fn too_weak(needed: Lane, lane: Lane) -> Refusal {
     let message =

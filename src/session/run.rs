@@ -116,6 +116,9 @@ impl Session {
             if self.draining && is_idle {
                 return Err(End::Terminated);
             }
+            if is_idle {
+                self.send_idle_home(self.gate.limits.lease_idle);
+            }
             self.set_timer(&mut timer);
             match self.wait(&mut timer).await {
                 Wake::Bytes => {}
@@ -162,14 +165,8 @@ impl Session {
         let grant_end = self
             .next_end()
             .map(|end| end.duration_since(self.now()).max(SignedDuration::ZERO).unsigned_abs());
-        let idle = if self.is_settled() && !self.in_transaction() {
-            self.lanes.oldest_idle().map(|since| {
-                let patience = self.gate.limits.lease_idle + Duration::from_millis(1);
-                patience.saturating_sub(since.elapsed())
-            })
-        } else {
-            None
-        };
+        let has_idle = self.is_settled() && !self.in_transaction() && self.lanes.has_untied();
+        let idle = has_idle.then_some(LOOK_EVERY);
         let stopping = self.stopping_since.map(|since| STOP_PATIENCE.saturating_sub(since.elapsed()));
         let Some(wait) = [grant_end, idle, stopping].into_iter().flatten().min() else { return };
         let at = Instant::now() + wait.min(LONGEST_SLEEP);
@@ -256,5 +253,7 @@ impl Session {
 
 /// How long something that was told to stop may take for it: an upstream whose client does not read cannot stop.
 pub(super) const STOP_PATIENCE: Duration = Duration::from_secs(3);
+/// How often a session that does nothing looks whether its connections are wanted elsewhere.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// No timer sleeps longer, so that a step of the clock is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);

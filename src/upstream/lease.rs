@@ -234,6 +234,11 @@ impl Lease {
         Some(CancelHandle::new(Arc::clone(self.slot.target()), key))
     }
 
+    /// Whether somebody waits in line for a connection of this lane.
+    pub fn is_wanted(&self) -> bool {
+        self.slot.is_wanted()
+    }
+
     /// The lane.
     pub fn lane(&self) -> Lane {
         self.slot.lane()

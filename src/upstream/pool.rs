@@ -242,6 +242,11 @@ impl Slot {
         &self.pool.target
     }
 
+    /// Whether somebody waits for a connection of this lane.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.pool.metrics.waiting.get() > 0
+    }
+
     pub(crate) fn lane(&self) -> Lane {
         self.pool.lane
     }
