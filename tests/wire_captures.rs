@@ -3,7 +3,7 @@
 
 mod captures;
 
-use std::{collections::BTreeSet, time::Instant};
+use std::collections::BTreeSet;
 
 use bytes::BytesMut;
 use captures::{
@@ -358,11 +358,9 @@ proptest! {
         let capture = which.get(&CAPTURES);
         let login = if trusts { trusting(capture) } else { capture.backend[capture.refusals()..].to_vec() };
         let bytes = damaged(&login, &[0, 9, 24], &damages);
-        let begin = Instant::now();
         let (whole, split) = (log_in(&bytes, &[usize::MAX]), log_in(&bytes, &lengths));
         prop_assert_eq!(format!("{:?}", whole.0), format!("{:?}", split.0));
         prop_assert_eq!(whole.1, split.1);
-        prop_assert!(begin.elapsed().as_secs() < 5, "the server decides how long we work");
     }
 
     #[test]
