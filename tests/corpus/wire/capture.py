@@ -408,6 +408,9 @@ def odd():
         # A transaction that fails, and what may be said in one.
         (query("BEGIN") + query("SELECT 1 / 0") + query("SELECT 1") + one + sync + query("ROLLBACK"), 5),
         (parse("BEGIN") + bind() + execute() + one + sync + parse("COMMIT") + bind() + execute() + sync, 2),
+        # An error that only the Sync brings to light.
+        (query("CREATE TEMPORARY TABLE late (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)"), 1),
+        (parse("INSERT INTO late VALUES (1), (1)") + bind() + execute() + sync + one + sync, 2),
         # COPY: the data behind it at once, Syncs that the server ignores, given up, refused before it begins.
         (copy + sync + said("d", b"1\n2\n") + said("c") + sync, 1),
         (copy + sync + sync + said("d", b"3\n") + said("d", b"4\n") + said("c") + sync, 1),
