@@ -6,6 +6,7 @@ mod support;
 
 use std::{fmt::Write as _, path::Path, process::Command, time::Duration};
 
+use serde_json::json;
 use support::{Lab, Login, root, run_within, text};
 
 /// A client: what it is called, and how it is started.
@@ -92,21 +93,35 @@ const PGJDBC: &str = "/usr/share/java/postgresql.jar";
 fn pgbench_runs_in_every_mode() {
     let lab = lab!(Lab::usual());
     let full = lab.add_full();
-    let pgbench = |arguments: &[&str]| {
-        let programs = "PATH=\"$(ls -d /usr/lib/postgresql/*/bin | tail -n 1):$PATH\"";
-        let script = format!("{programs} exec pgbench {}", arguments.join(" "));
-        let done = run_within(full.command("sh").args(["-c", &script]), Duration::from_secs(90));
-        let out = text(&done);
-        assert!(done.status.success(), "pgbench {}: {out}", arguments.join(" "));
-        out
-    };
-    pgbench(&["-i", "-q", "-s", "1"]);
+    pgbench(&full, &["-i", "-q", "-s", "1"]);
     for mode in ["simple", "extended", "prepared"] {
-        let out = pgbench(&["-M", mode, "-c", "4", "-j", "2", "-t", "50", "-n"]);
+        let out = pgbench(&full, &["-M", mode, "-c", "4", "-j", "2", "-t", "50", "-n"]);
         assert!(out.contains("number of failed transactions: 0"), "{out}");
-        let out = pgbench(&["-M", mode, "-S", "-c", "4", "-j", "2", "-t", "200", "-n"]);
+        let out = pgbench(&full, &["-M", mode, "-S", "-c", "4", "-j", "2", "-t", "200", "-n"]);
         assert!(out.contains("number of transactions actually processed: 800/800"), "{out}");
     }
+}
+
+#[test]
+fn more_busy_clients_than_connections_all_get_their_turn() {
+    let lab = lab!(Lab::gateway(&json!({ "pool": 3 })));
+    let full = lab.add_full();
+    pgbench(&full, &["-i", "-q", "-s", "1"]);
+    for mode in ["simple", "extended", "prepared"] {
+        let out = pgbench(&full, &["-M", mode, "-c", "12", "-j", "2", "-t", "40", "-n"]);
+        assert!(out.contains("number of failed transactions: 0"), "{out}");
+        assert!(out.contains("number of transactions actually processed: 480/480"), "{out}");
+    }
+}
+
+/// Runs pgbench to its end and gives what it says.
+fn pgbench(login: &Login, arguments: &[&str]) -> String {
+    let programs = "PATH=\"$(ls -d /usr/lib/postgresql/*/bin | tail -n 1):$PATH\"";
+    let script = format!("{programs} exec pgbench {}", arguments.join(" "));
+    let done = run_within(login.command("sh").args(["-c", &script]), Duration::from_secs(90));
+    let out = text(&done);
+    assert!(done.status.success(), "pgbench {}: {out}", arguments.join(" "));
+    out
 }
 
 fn psql(script: &str) {

@@ -139,7 +139,6 @@ impl Session {
                     timer = None;
                     self.recheck()?;
                     self.end_if_it_does_not_stop()?;
-                    self.send_idle_home(self.gate.limits.lease_idle);
                 }
                 Wake::UpstreamClosed(error) => self.on_upstream_closed(&error.to_string())?,
             }
