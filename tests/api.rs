@@ -400,6 +400,31 @@ async fn a_changed_policy_file_is_noticed() {
 }
 
 #[tokio::test]
+async fn a_policy_that_is_put_back_no_longer_counts_as_refused() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let control = gateway.control.clone();
+    let watch = tokio::spawn(async move { control.watch_policy(async { drop(stopped.await) }).await });
+    // The same broken files twice: the second time is told of like the first.
+    for time in 1..=2 {
+        for (text, refused) in [("groups: 7\n", true), (POLICY, false)] {
+            home.write_policy(text);
+            let told = async {
+                while gateway.control.policy_status().rejected.is_some() != refused {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(20), told).await.unwrap();
+        }
+        assert_eq!(home.records("policy_rejected").len(), time);
+    }
+    stop.send(()).unwrap();
+    watch.await.unwrap();
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn sessions_are_listed_and_ended() {
     let home = Home::new();
     let gateway = home.start().await;
