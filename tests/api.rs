@@ -246,6 +246,8 @@ async fn people_are_added_changed_and_removed_and_each_change_is_recorded() {
     let (_, disabled) = gateway.call(PATCH, "/principals/eve", json!({ "disabled": true })).await;
     assert_eq!(disabled["disabled"], true);
     assert!(gateway.control.snapshot().load().principal("eve").unwrap().disabled);
+    let (status, problem) = gateway.call(PATCH, "/principals/eve", json!({ "groups": ["nobody"] })).await;
+    assert_eq!((status.as_u16(), &problem["code"]), (422, &json!("unknown_reference")));
     let both = json!({ "disabled": false, "groups": [] });
     let (_, enabled) = gateway.call(PATCH, "/principals/eve", both).await;
     assert_eq!((&enabled["disabled"], &enabled["groups"]), (&json!(false), &json!([])));
