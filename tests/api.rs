@@ -246,6 +246,8 @@ async fn people_are_added_changed_and_removed_and_each_change_is_recorded() {
     let (_, disabled) = gateway.call(PATCH, "/principals/eve", json!({ "disabled": true })).await;
     assert_eq!(disabled["disabled"], true);
     assert!(gateway.control.snapshot().load().principal("eve").unwrap().disabled);
+    let (status, problem) = gateway.call(PATCH, "/principals/eve", json!({ "groups": ["nobody"] })).await;
+    assert_eq!((status.as_u16(), &problem["code"]), (422, &json!("unknown_reference")));
     let both = json!({ "disabled": false, "groups": [] });
     let (_, enabled) = gateway.call(PATCH, "/principals/eve", both).await;
     assert_eq!((&enabled["disabled"], &enabled["groups"]), (&json!(false), &json!([])));
@@ -396,6 +398,31 @@ async fn a_changed_policy_file_is_noticed() {
     stop.send(()).unwrap();
     watch.await.unwrap();
     assert_eq!(home.records("policy_loaded").last().unwrap()["actor"], "watch");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_policy_that_is_put_back_no_longer_counts_as_refused() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let control = gateway.control.clone();
+    let watch = tokio::spawn(async move { control.watch_policy(async { drop(stopped.await) }).await });
+    // The same broken files twice: the second time is told of like the first.
+    for time in 1..=2 {
+        for (text, refused) in [("groups: 7\n", true), (POLICY, false)] {
+            home.write_policy(text);
+            let told = async {
+                while gateway.control.policy_status().rejected.is_some() != refused {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(20), told).await.unwrap();
+        }
+        assert_eq!(home.records("policy_rejected").len(), time);
+    }
+    stop.send(()).unwrap();
+    watch.await.unwrap();
     gateway.stop().await;
 }
 

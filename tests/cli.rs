@@ -114,6 +114,26 @@ async fn over_tls_the_command_line_trusts_the_ca_it_is_given_and_no_other() {
     gateway.stop().await;
 }
 
+#[test]
+fn a_reader_that_stops_early_is_no_failure_and_a_full_disk_is_one() {
+    let check = |out: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        command.args(["policy", "check", concat!(env!("CARGO_MANIFEST_DIR"), "/policies")]);
+        command.env("RUST_BACKTRACE", "1").stdout(out).stderr(Stdio::piped()).output().unwrap()
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let closed = check(writer.into());
+    assert!(closed.status.success() && closed.stderr.is_empty(), "{closed:?}");
+    let full = check(std::fs::File::options().write(true).open("/dev/full").unwrap().into());
+    assert_eq!(full.status.code(), Some(1));
+    let told = String::from_utf8(full.stderr).unwrap();
+    assert!(
+        told.starts_with("error: could not write to standard output: ") && told.lines().count() == 1,
+        "{told}"
+    );
+}
+
 fn tidegate(home: &Home, api: &str, arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
         .args(arguments)

@@ -100,6 +100,15 @@ fn a_new_certificate_is_taken_without_a_restart() {
     assert_eq!(try_in(&dana, &[]), "in\n");
 }
 
+#[test]
+fn the_policy_is_read_again_on_sighup() {
+    let lab = lab!(Lab::gateway(&json!({})));
+    lab.hangup();
+    eventually("the policy was read because of the signal", Duration::from_secs(10), || {
+        lab.admin(&["policy", "status"]).contains("(asked for by signal)")
+    });
+}
+
 fn served_certificate(lab: &Lab) -> String {
     let place = format!("127.0.0.1:{}", lab.port());
     let done = Command::new("openssl")

@@ -13,7 +13,7 @@ use super::{
     problem::Problem,
     router::Api,
 };
-use crate::control::NewPassword;
+use crate::control::{ControlError, NewPassword};
 
 pub(super) async fn list(State(api): State<Api>, _: Reader) -> Result<Json<PrincipalList>, Problem> {
     Ok(Json(PrincipalList { principals: api.control.list_principals().await? }))
@@ -34,7 +34,12 @@ pub(super) async fn change(
     Path(name): Path<String>,
     JsonBody(patch): JsonBody<PrincipalPatch>,
 ) -> Result<Json<PrincipalView>, Problem> {
-    Ok(Json(api.control.change_principal(&caller.name, name.into(), patch).await?))
+    let changed = api.control.change_principal(&caller.name, name.into(), patch).await;
+    Ok(Json(changed.map_err(|error| match error {
+        // The principal is named by the address, the groups by the body.
+        ControlError::Unknown { what: "group", .. } => Problem::in_body(error),
+        error => error.into(),
+    })?))
 }
 
 pub(super) async fn set_password(

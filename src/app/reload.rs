@@ -1,6 +1,7 @@
 //! What is read again while the gateway runs, and who is told of it.
 
 use std::{
+    error::Error,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -41,7 +42,10 @@ pub(super) async fn read_again(
         };
         for tls in &certificates {
             if let Err(error) = tls.reload() {
-                tracing::error!(%error, "certificate not renewed; the one in force stays");
+                tracing::error!(
+                    error = &error as &dyn Error,
+                    "certificate not renewed; the one in force stays"
+                );
             }
         }
         if asked_for {

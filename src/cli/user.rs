@@ -33,7 +33,10 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<ExitCode> {
         UserCommand::Groups { name, groups, connection } => {
             let patch = PrincipalPatch { groups: Some(groups), disabled: None };
             let changed = change(&connection, &name, patch).await?;
-            show(connection.json, &changed, |it| say!("{} is in {}.", it.name, list(&it.groups)))
+            show(connection.json, &changed, |it| {
+                let groups = if it.groups.is_empty() { "no group".to_owned() } else { list(&it.groups) };
+                say!("{} is in {groups}.", it.name);
+            })
         }
         UserCommand::List { connection } => {
             let answer: PrincipalList = Api::new(&connection)?.get(&["principals"], &()).await?;

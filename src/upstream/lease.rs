@@ -36,6 +36,8 @@ pub struct Lease {
     connection: Connection,
     slot: Slot,
     copy_data_owed: usize,
+    /// Whether the connection broke, and was counted.
+    lost: bool,
 }
 
 /// What is known of a connection that is given back.
@@ -51,7 +53,7 @@ pub enum HomeState {
 
 impl Lease {
     pub(crate) const fn new(connection: Connection, slot: Slot) -> Self {
-        Self { connection, slot, copy_data_owed: 0 }
+        Self { connection, slot, copy_data_owed: 0, lost: false }
     }
 
     /// Appends a Query or an Execute: it runs.
@@ -189,7 +191,9 @@ impl Lease {
     /// # Errors
     /// As there.
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.connection.poll_read(cx)
+        let step = self.connection.poll_read(cx);
+        self.note_loss(matches!(step, Poll::Ready(Ok(0) | Err(_))));
+        step
     }
 
     /// The step behind [`Lease::flush`].
@@ -197,7 +201,9 @@ impl Lease {
     /// # Errors
     /// As there.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.connection.poll_flush(cx)
+        let step = self.connection.poll_flush(cx);
+        self.note_loss(matches!(step, Poll::Ready(Err(_))));
+        step
     }
 
     /// The step behind [`Lease::drive`].
@@ -205,7 +211,16 @@ impl Lease {
     /// # Errors
     /// As there.
     pub fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Progress>> {
-        self.connection.poll_drive(cx)
+        let step = self.connection.poll_drive(cx);
+        self.note_loss(matches!(step, Poll::Ready(Ok(Progress::Received(0)) | Err(_))));
+        step
+    }
+
+    fn note_loss(&mut self, lost: bool) {
+        if lost && !self.lost {
+            self.lost = true;
+            self.slot.errors().lost.inc();
+        }
     }
 
     /// ParameterStatus as of the login or the last reset, in the order of arrival.
@@ -254,9 +269,9 @@ impl Lease {
     ///
     /// Must be called inside the runtime.
     pub fn go_home(self, state: HomeState) {
-        let Self { mut connection, mut slot, copy_data_owed } = self;
+        let Self { mut connection, mut slot, copy_data_owed, lost } = self;
         // Unknown state is never reused.
-        let clean = copy_data_owed == 0 && connection.input.is_empty() && !connection.is_outbound();
+        let clean = !lost && copy_data_owed == 0 && connection.input.is_empty() && !connection.is_outbound();
         let in_transaction = match state {
             HomeState::Idle if clean => false,
             HomeState::InTransaction if clean => true,

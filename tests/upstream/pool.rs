@@ -159,7 +159,7 @@ async fn a_server_that_is_killed_is_told_at_once_and_found_again_quickly() {
     let Some(own) = OwnServer::start() else { return };
     let mut settings = own.at.settings();
     settings.databases = Some(vec!["postgres".into()]);
-    let pools = pools(settings);
+    let (pools, metrics) = counted(settings);
     let mut lease = own.at.lease(&pools, Lane::Read).await;
     lease.send_statement(&query("SELECT pg_sleep(600)"), &permit(Lane::Read), &receipt().await).unwrap();
     lease.flush().await.unwrap();
@@ -169,6 +169,9 @@ async fn a_server_that_is_killed_is_told_at_once_and_found_again_quickly() {
     while !matches!(lease.drive().await, Ok(Progress::Received(0)) | Err(_)) {
         lease.buffer_mut().clear();
     }
+    // Once, however often it is asked.
+    assert!(matches!(lease.drive().await, Ok(Progress::Received(0)) | Err(_)));
+    assert_eq!(metrics.target(&"hr".into()).upstream_errors.lost.get(), 1);
     drop(lease);
 
     let started = Instant::now();
