@@ -107,7 +107,9 @@ fn more_busy_clients_than_connections_all_get_their_turn() {
     let lab = lab!(Lab::gateway(&json!({ "pool": 3 })));
     let full = lab.add_full();
     pgbench(&full, &["-i", "-q", "-s", "1"]);
-    for mode in ["simple", "extended", "prepared"] {
+    // Not prepared: pgbench waits for the answer to each Parse with all the other clients of its thread standing still
+    // in their transactions, so that with fewer connections than clients nobody moves, whoever the server is.
+    for mode in ["simple", "extended"] {
         let out = pgbench(&full, &["-M", mode, "-c", "12", "-j", "2", "-t", "40", "-n"]);
         assert!(out.contains("number of failed transactions: 0"), "{out}");
         assert!(out.contains("number of transactions actually processed: 480/480"), "{out}");
