@@ -12,7 +12,9 @@ Nothing stays behind however it ends: servers die with their parent (PR_SET_PDEA
 waits for the end of this one removes the directory, also after kill -9.
 """
 
+import atexit
 import base64
+import contextlib
 import ctypes
 import fcntl
 import glob
@@ -82,9 +84,13 @@ def free_port():
     Below the range that the system gives to outgoing connections, which would take it between now and its use.
     """
     folder = os.path.join(tempfile.gettempdir(), f"tidegate-ports-{os.getuid()}")
-    os.makedirs(folder, mode=0o700, exist_ok=True)
     for port in random.sample(range(15000, 32000), 2000):
-        claim = os.open(os.path.join(folder, str(port)), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            # Whoever gives up the last claim removes the folder.
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            claim = os.open(os.path.join(folder, str(port)), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            continue
         try:
             fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with socket.socket() as probe:
@@ -92,12 +98,23 @@ def free_port():
         except OSError:
             os.close(claim)
             continue
-        _claims.append(claim)
+        _claims.append((claim, os.path.join(folder, str(port))))
         return port
     raise LabError("no free port between 15000 and 32000 on 127.0.0.1")
 
 
+def _give_up_claims():
+    for claim, path in _claims:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+            os.close(claim)
+            # Fails while others have claims of their own there.
+            os.rmdir(os.path.dirname(path))
+    _claims.clear()
+
+
 _claims = []
+atexit.register(_give_up_claims)
 
 
 def run(*command, **options):
