@@ -97,6 +97,7 @@ fn reads(tables: &[&str]) -> Facts {
         runs: None,
         read_only: true,
         fingerprint: 1,
+        sent: None,
     }
 }
 

@@ -22,6 +22,7 @@ fn context() -> Arc<NameContext> {
         accounts: [].into(),
         temporary: Arc::new(BTreeSet::new()),
         catalog: None,
+        mysql: None,
     })
 }
 

@@ -21,6 +21,7 @@ fn read(text: String) -> Result<Vec<Facts>, Unanalyzable> {
         accounts: [].into(),
         temporary: Arc::new(BTreeSet::new()),
         catalog: None,
+        mysql: None,
     };
     let work = move || analyze(&text, Dialect::Postgres, &context, &Limits::default());
     thread::Builder::new().stack_size(2 << 20).spawn(work).unwrap().join().unwrap()

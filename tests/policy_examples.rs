@@ -26,6 +26,7 @@ fn context(place: &Place) -> NameContext {
         accounts: Arc::from(["tidegate_read".into()]),
         temporary: Arc::default(),
         catalog: None,
+        mysql: None,
     }
 }
 

@@ -209,7 +209,8 @@ fn runs_alone(statement: &Judged) -> bool {
         | StatementKind::Select
         | StatementKind::Set
         | StatementKind::Show
-        | StatementKind::Update => true,
+        | StatementKind::Update
+        | StatementKind::Use => true,
     };
     alone && facts.read_only && facts.calls.is_empty() && facts.runs.is_none()
 }

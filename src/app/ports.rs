@@ -114,6 +114,7 @@ impl Judge {
             accounts: pools.accounts(&place.target),
             temporary: Arc::default(),
             catalog: pools.catalog(&place.target, &place.database).await.ok(),
+            mysql: None,
         }
     }
 }

@@ -64,6 +64,7 @@ pub(super) fn offline_facts(
         accounts: Arc::from([]),
         temporary: Arc::new(BTreeSet::new()),
         catalog: None,
+        mysql: None,
     };
     analyze(text, Dialect::Postgres, &context, &Limits::default())
 }

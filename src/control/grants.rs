@@ -15,7 +15,7 @@ use crate::{
     model::{
         grant::{Grant, GrantName, Holder},
         ids::GrantId,
-        object::Glob,
+        object::{Glob, ObjectPattern},
         permission::Permission,
         record::Record,
         target::Target,
@@ -135,8 +135,14 @@ fn stored_grant(
         Holder::Group(name) if !state.policy.groups.contains_key(name) => return Err(unknown("group", name)),
         Holder::Principal(_) | Holder::Group(_) => {}
     }
-    if !targets.iter().any(|target| new.target.matches(&target.name)) {
+    let mut reached = targets.iter().filter(|target| new.target.matches(&target.name)).peekable();
+    if reached.peek().is_none() {
         return Err(unknown("target", &new.target));
+    }
+    let has_bare = new.objects.iter().any(|pattern| matches!(pattern, ObjectPattern::Name(_)));
+    if let Some(target) = reached.find(|target| has_bare && !target.dialect.spans_databases()) {
+        let problem = format!("write \"schema.table\": databases of target \"{}\" have schemas", target.name);
+        return Err(invalid("objects", problem));
     }
     check_pattern("database", &new.database)?;
     check_pattern("target", &new.target)?;

@@ -1,6 +1,6 @@
 //! What a statement does, as far as its text and the name context tell.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use serde::Serialize;
 
@@ -29,6 +29,9 @@ pub struct Facts {
     pub read_only: bool,
     /// The same for statements that differ in literals and white space only.
     pub fingerprint: u64,
+    /// What goes to the server in its place: the one spelling that cannot be read in another way. `None` is the
+    /// statement as written.
+    pub sent: Option<Arc<str>>,
 }
 
 /// The kinds of statement that the rest of the gateway tells apart.
@@ -85,6 +88,8 @@ pub enum StatementKind {
     Transaction,
     /// UPDATE.
     Update,
+    /// USE.
+    Use,
 }
 
 /// One object and how it is touched.
@@ -192,7 +197,7 @@ pub enum SessionEffect {
     DiscardAll,
     /// DISCARD TEMP.
     DiscardTemporary,
-    /// A relation in the session's temporary schema appears.
+    /// A relation in the session's temporary schema appears; in MySQL the name is "database.table".
     CreateTemporary(Ident),
     /// A relation may be gone; if it was temporary, its name no longer shadows.
     DropRelation(Ident),
@@ -218,6 +223,15 @@ pub enum SessionEffect {
     Pin,
     /// Definitions changed: the catalog is out of date.
     Define,
+    /// USE: the session's database is another one.
+    UseDatabase(Ident),
+    /// LOCK TABLES: belongs to the one upstream connection until UNLOCK TABLES.
+    LockTables,
+    /// UNLOCK TABLES, or what does the same.
+    UnlockTables,
+    /// It asks what the statement before it left on the connection (LAST_INSERT_ID, FOUND_ROWS, warnings), and has to
+    /// run where that one ran.
+    ReadsDiagnostics,
     /// Something may have changed settings out of sight: the name context is unknown from here on.
     ContextUnknown,
 }

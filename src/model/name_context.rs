@@ -24,8 +24,53 @@ pub struct NameContext {
     pub accounts: Arc<[Ident]>,
     /// Relations that this session made in its temporary schema; they shadow by name.
     pub temporary: Arc<BTreeSet<Ident>>,
-    /// What the database holds; `None` while it could not be read.
+    /// What the database holds; `None` while it could not be read, and always in MySQL, whose names need none.
     pub catalog: Option<Arc<Catalog>>,
+    /// How a MySQL server reads the session's texts; `None` for PostgreSQL.
+    pub mysql: Option<MysqlReading>,
+}
+
+/// What the lexical structure and the names of a MySQL text depend on.
+///
+/// Source: MySQL manual, "Server SQL Modes", "Character Set Configuration", "Identifier Case Sensitivity"; MariaDB
+/// knowledge base, "Comment Syntax".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MysqlReading {
+    /// Whose grammar it is.
+    pub flavor: MysqlFlavor,
+    /// Version as in executable comments: major × 10000 + minor × 100 + patch (90700, 80036, 101108).
+    pub version: u32,
+    /// ANSI_QUOTES: `"…"` is a name.
+    pub ansi_quotes: bool,
+    /// NO_BACKSLASH_ESCAPES: `\` is a character like any other.
+    pub no_backslash_escapes: bool,
+    /// PIPES_AS_CONCAT: `||` binds as an operator on strings.
+    pub pipes_as_concat: bool,
+    /// IGNORE_SPACE: a built-in function's name may stand apart from its bracket.
+    pub ignore_space: bool,
+    /// `lower_case_table_names` is not 0: names of databases and tables are compared in lower case.
+    pub folds_names: bool,
+    /// `character_set_client`.
+    pub charset: MysqlCharset,
+}
+
+/// Whose grammar a MySQL server has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MysqlFlavor {
+    /// MariaDB.
+    Mariadb,
+    /// MySQL and Aurora MySQL.
+    Mysql,
+}
+
+/// Character sets of clients, as far as reading a text depends on them. Those in which a byte of a longer character
+/// can be a quote or a backslash (Big5, CP932, GB18030, GBK, SJIS, UCS-2, UTF-16, UTF-32) are never let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MysqlCharset {
+    /// utf8mb4, utf8mb3 and utf8.
+    Utf8,
+    /// ascii, binary, latin1 and other sets of single bytes in which ASCII means itself.
+    SingleByte,
 }
 
 /// PostgreSQL's `search_path`.
@@ -44,6 +89,7 @@ impl PartialEq for NameContext {
             && self.search_path == other.search_path
             && self.accounts == other.accounts
             && self.temporary == other.temporary
+            && self.mysql == other.mysql
             && match (&self.catalog, &other.catalog) {
                 (Some(a), Some(b)) => Arc::ptr_eq(a, b),
                 (None, None) => true,

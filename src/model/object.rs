@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::ids::{DatabaseName, Ident};
+use super::{
+    dialect::Dialect,
+    ids::{DatabaseName, Ident},
+};
 
 /// Something in, or around, a database that an access is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,11 +125,15 @@ impl<'de> Deserialize<'de> for Glob {
     }
 }
 
-/// Which objects of a database a grant is on: `*` (database-wide) or `schema.relation`, each part a [`Glob`].
+/// Which objects of a database a grant is on: `*` (database-wide), `schema.relation`, or in MySQL, where a database
+/// has no schemas, a bare `relation`; each part is a [`Glob`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ObjectPattern {
     /// `*`: everything in the database, and what belongs to no schema.
     All,
+    /// `relation`, for example `employee`, `audit_*`: in the grant's own database. Reaches nothing where databases
+    /// have schemas.
+    Name(Glob),
     /// `schema.relation`, for example `public.employee`, `public.*`, `*.audit_*`.
     Relation {
         /// Pattern of the schema.
@@ -140,9 +147,15 @@ impl ObjectPattern {
     /// Whether a grant on this pattern reaches `object`.
     ///
     /// Names that are not known for sure are reached by [`ObjectPattern::All`] alone.
-    pub fn matches(&self, object: &Object) -> bool {
+    pub fn matches(&self, object: &Object, dialect: Dialect) -> bool {
         match (self, object) {
             (Self::All, _) => true,
+            // The relation's database is held against the grant's; here its own name is left.
+            (Self::Name(name), Object::Relation { name: n, .. }) => {
+                dialect.spans_databases() && name.matches(n)
+            }
+            (Self::Name(_), Object::Database) => dialect.spans_databases(),
+            (Self::Name(_), Object::Schema { .. }) => false,
             (Self::Relation { schema, name }, Object::Relation { schema: s, name: n }) => {
                 schema.matches(s) && name.matches(n)
             }
@@ -151,7 +164,7 @@ impl ObjectPattern {
             }
             (Self::Relation { .. }, Object::Database) => true,
             (
-                Self::Relation { .. },
+                Self::Name(_) | Self::Relation { .. },
                 Object::Unresolved { .. }
                 | Object::Routine { .. }
                 | Object::OtherDatabase { .. }
@@ -164,7 +177,8 @@ impl ObjectPattern {
 /// The text is no object pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "\"{0}\" is no object pattern: write \"*\" or \"schema.table\", for example \"public.employee\" or \"public.*\""
+    "\"{0}\" is no object pattern: write \"*\" or \"schema.table\", for example \"public.employee\" or \"public.*\"; in \
+     MySQL \"table\""
 )]
 pub struct BadObjectPattern(pub String);
 
@@ -178,6 +192,7 @@ impl FromStr for ObjectPattern {
             Some((schema, name)) if !schema.is_empty() && !name.is_empty() && !name.contains('.') => {
                 Ok(Self::Relation { schema: Glob::new(schema), name: Glob::new(name) })
             }
+            None if !text.is_empty() => Ok(Self::Name(Glob::new(text))),
             _ => Err(BadObjectPattern(text.to_owned())),
         }
     }
@@ -187,6 +202,7 @@ impl fmt::Display for ObjectPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::All => f.write_str("*"),
+            Self::Name(name) => write!(f, "{name}"),
             Self::Relation { schema, name } => write!(f, "{schema}.{name}"),
         }
     }
@@ -231,21 +247,25 @@ mod tests {
     #[test]
     fn an_unresolved_name_needs_a_database_wide_grant() {
         let name = Object::Unresolved { name: "employee".into() };
-        assert!(!"*.*".parse::<ObjectPattern>().unwrap().matches(&name));
-        assert!("*".parse::<ObjectPattern>().unwrap().matches(&name));
+        assert!(!"*.*".parse::<ObjectPattern>().unwrap().matches(&name, Dialect::Postgres));
+        assert!("*".parse::<ObjectPattern>().unwrap().matches(&name, Dialect::Postgres));
     }
 
     #[test]
     fn a_pattern_of_one_table_does_not_reach_its_schema() {
         let pattern: ObjectPattern = "public.employee".parse().unwrap();
-        assert!(pattern.matches(&relation("public", "employee")));
-        assert!(!pattern.matches(&relation("public", "salary")));
-        assert!(!pattern.matches(&Object::Schema { name: "public".into() }));
+        assert!(pattern.matches(&relation("public", "employee"), Dialect::Postgres));
+        assert!(!pattern.matches(&relation("public", "salary"), Dialect::Postgres));
+        assert!(!pattern.matches(&Object::Schema { name: "public".into() }, Dialect::Postgres));
     }
 
     #[test]
-    fn a_bare_name_is_no_pattern() {
-        assert!("employee".parse::<ObjectPattern>().is_err());
+    fn a_bare_name_reaches_a_relation_only_where_databases_have_no_schemas() {
+        let pattern: ObjectPattern = "employee".parse().unwrap();
+        assert!(pattern.matches(&relation("hr_prod", "employee"), Dialect::Mysql));
+        assert!(!pattern.matches(&relation("hr_prod", "salary"), Dialect::Mysql));
+        assert!(!pattern.matches(&relation("public", "employee"), Dialect::Postgres));
         assert!("a.b.c".parse::<ObjectPattern>().is_err());
+        assert!("".parse::<ObjectPattern>().is_err());
     }
 }

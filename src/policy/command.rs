@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use crate::model::{
+    dialect::Dialect,
     object::Object,
     permission::{Permission, PermissionSet},
     principal::Principal,
@@ -15,10 +16,15 @@ use super::{ceiling, holdings::shortest};
 /// The `tidegate grant create` commands that together give `missing` and nothing more.
 ///
 /// `None` when a name cannot be written as an object pattern that means only it, or would not survive a terminal.
-pub(super) fn for_missing(missing: &[Missing], principal: &Principal, place: &Place) -> Option<String> {
+pub(super) fn for_missing(
+    missing: &[Missing],
+    principal: &Principal,
+    place: &Place,
+    dialect: Dialect,
+) -> Option<String> {
     let mut wanted: BTreeMap<(String, Scope), PermissionSet> = BTreeMap::new();
     for Missing { permission, object } in missing {
-        let (database, scope) = scope(object, place)?;
+        let (database, scope) = scope(object, place, dialect)?;
         let permission = permission.unwrap_or(Permission::Explain);
         wanted.entry((database, scope)).or_default().insert(permission);
     }
@@ -63,9 +69,20 @@ enum Scope {
     Table(String),
 }
 
-fn scope(object: &Object, place: &Place) -> Option<(String, Scope)> {
+fn scope(object: &Object, place: &Place, dialect: Dialect) -> Option<(String, Scope)> {
     let here = || place.database.to_string();
     match object {
+        Object::Relation { schema: database, name } if dialect.spans_databases() => {
+            let is_plain = is_pattern_of_itself(database) && is_pattern_of_itself(name);
+            is_plain.then(|| (database.to_string(), Scope::Table(name.to_string())))
+        }
+        Object::Schema { name: database } if dialect.spans_databases() => {
+            is_pattern_of_itself(database).then(|| (database.to_string(), Scope::All))
+        }
+        Object::Routine { name } if dialect.spans_databases() => {
+            let database = name.split_once('.').map_or_else(here, |(database, _)| database.to_owned());
+            is_pattern_of_itself(&database).then_some((database, Scope::All))
+        }
         Object::Relation { schema, name } => {
             let is_plain = is_pattern_of_itself(schema) && is_pattern_of_itself(name);
             is_plain.then(|| (here(), Scope::Table(format!("{schema}.{name}"))))

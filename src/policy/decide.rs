@@ -63,6 +63,7 @@ pub fn decide_all(
         Ok(view) => view,
         Err(closed) => return Decision::Deny(Denial::closed(closed)),
     };
+    let dialect = view.dialect();
     let mut support = Support::default();
     let mut lane = Lane::Read;
     let mut met = true;
@@ -71,13 +72,13 @@ pub fn decide_all(
         if !facts.read_only {
             lane = lane.max(Lane::Write);
         }
-        for need in need::needs(facts, |call| view.is_listed(call)) {
+        for need in need::needs(facts, dialect, |call| view.is_listed(call)) {
             if need.is_administrative() {
                 lane = Lane::Admin;
             }
             if !need.is_met_by_presence() {
                 met = met && support.rest_on(view.grant_for(&need));
-                rests_here |= !need.is_elsewhere();
+                rests_here |= !need.is_elsewhere(dialect);
             }
         }
     }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 
 use crate::model::{
+    dialect::Dialect,
     facts::Facts,
     grant::GrantName,
     ids::{EnvironmentName, GroupName, Ident},
@@ -55,6 +56,7 @@ pub(super) struct Lack {
     /// Listed routines that a call would be if it were written with its schema.
     pub(super) spellings: Vec<Ident>,
     pub(super) now: Timestamp,
+    pub(super) dialect: Dialect,
 }
 
 /// One thing that the statement touches.
@@ -97,7 +99,9 @@ impl Denial {
     /// Finds out what is missing; at least one thing is.
     pub(super) fn missing_of(view: &View<'_>, facts: &[&Facts]) -> Self {
         let mut lacking = Lacking::default();
-        for need in facts.iter().flat_map(|facts| need::needs(facts, |call| view.is_listed(call))) {
+        for need in
+            facts.iter().flat_map(|facts| need::needs(facts, view.dialect(), |call| view.is_listed(call)))
+        {
             if view.grant_for(&need).is_none() {
                 lacking.add(need);
             }
@@ -111,6 +115,7 @@ impl Denial {
             spellings: spellings(view, &lacking),
             missing: lacking.needs.iter().map(Need::as_missing).collect(),
             now: view.now,
+            dialect: view.dialect(),
         };
         Self { reason: Reason::Missing(Box::new(lack)) }
     }
@@ -165,7 +170,7 @@ fn touched(view: &View<'_>, facts: &[&Facts], lacking: &Lacking<'_>) -> Vec<Touc
     let mut known = HashSet::new();
     for facts in facts {
         for access in &facts.accesses {
-            let need = Need::of_access(access);
+            let need = Need::of_access(access, view.dialect());
             // Catalogs and the like, free to everybody with a grant, are not worth a word beside the rest.
             if !need.is_met_by_presence() && known.insert((need::verb(access.mode), need)) {
                 let (verb, name) = (need::verb(access.mode), access.object.to_string());
@@ -231,7 +236,7 @@ fn spellings(view: &View<'_>, lacking: &Lacking<'_>) -> Vec<Ident> {
     let missing = lacking.few().iter().filter_map(|need| match need {
         Need::Run(call) => Some(&call.name),
         Need::On(_, Object::Routine { name }) => Some(name),
-        Need::Presence | Need::On(..) => None,
+        Need::Presence | Need::PresenceIn(_) | Need::On(..) => None,
     });
     let mut all: Vec<Ident> = missing.flat_map(|name| view.site.qualified(name)).cloned().collect();
     all.sort();

@@ -138,7 +138,8 @@ pub fn explain(
 fn explained(view: &View<'_>, facts: &[&Facts]) -> Vec<ExplainedNeed> {
     let mut known = HashSet::new();
     let mut all: Vec<ExplainedNeed> = Vec::new();
-    for need in facts.iter().flat_map(|facts| need::needs(facts, |call| view.is_listed(call))) {
+    for need in facts.iter().flat_map(|facts| need::needs(facts, view.dialect(), |call| view.is_listed(call)))
+    {
         if known.insert(need) {
             all.push(told(&need, outcome(view, &need)));
         }

@@ -111,6 +111,7 @@ pub(super) fn facts(accesses: &[(AccessMode, Object)], calls: &[&str], read_only
         runs: None,
         read_only,
         fingerprint: 1,
+        sent: None,
     }
 }
 

@@ -11,7 +11,10 @@ use crate::model::{
     target::Place,
 };
 
-use super::{index::longest_first, view::View};
+use super::{
+    index::{Entry, longest_first},
+    view::View,
+};
 
 /// The live grants of a principal at a place, the longest first, and how many more there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +34,8 @@ impl Holdings {
     /// What is held, less what ceilings take away.
     pub(super) fn of(view: &View<'_>) -> Self {
         let mut held: Vec<Holding> = Vec::new();
-        for entry in view.live_here() {
+        let here = |entry: &&Entry| entry.grant.database.matches(&view.place.database);
+        for entry in view.live_here().filter(here) {
             let holding = Holding {
                 permissions: view.remainder(entry),
                 objects: entry.grant.objects.clone(),

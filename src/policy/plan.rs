@@ -28,6 +28,7 @@ pub fn plan_only(facts: &Facts) -> Facts {
         runs: facts.runs.clone(),
         read_only: true,
         fingerprint: facts.fingerprint,
+        sent: None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::model::{
+    dialect::Dialect,
     facts::{Access, AccessMode, Facts},
     grant::{Grant, Holder},
     object::{Glob, Object},
@@ -130,7 +131,7 @@ fn brute_force(policy: &Policy, grants: &[Grant], facts: &Facts, second: i64) ->
                     && grant.database.matches(database)
                     && grant.objects.iter().any(|pattern| match object {
                         Object::Database => permission == Permission::Dml || pattern.to_string() == "*",
-                        object => pattern.matches(object),
+                        object => pattern.matches(object, Dialect::Postgres),
                     })
             })
     };

@@ -111,7 +111,7 @@ fn hint(lack: &Lack, principal: &Principal, place: &Place) -> String {
         sentences
             .push(format!("Write the schema in front of {name}, so that it is clear which one is meant."));
     }
-    sentences.push(match command::for_missing(&lack.missing, principal, place) {
+    sentences.push(match command::for_missing(&lack.missing, principal, place, lack.dialect) {
         Some(commands) => format!("Ask an administrator to run: {commands}"),
         None => "Ask an administrator for a grant on a pattern that matches these names.".to_owned(),
     });

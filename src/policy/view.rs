@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::model::{
+    dialect::Dialect,
     facts::Call,
-    object::Object,
     permission::{Permission, PermissionSet},
     principal::Principal,
     target::Place,
@@ -49,6 +49,11 @@ impl<'s> View<'s> {
         Ok(Self { snapshot, member, site, place, forbidden, now })
     }
 
+    /// What the target speaks.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.site.target.dialect
+    }
+
     /// Whether policy lists the routine for the target.
     pub(super) fn is_listed(&self, call: &Call) -> bool {
         self.site.allows_routine(&call.name)
@@ -67,17 +72,17 @@ impl<'s> View<'s> {
 
     /// Whether `entry` would satisfy `need`, were it in force.
     pub(super) fn covers(&self, entry: &Entry, need: &Need<'_>) -> bool {
-        let database = match need {
-            Need::On(_, Object::OtherDatabase { name }) => name,
-            Need::Presence | Need::On(..) | Need::Run(_) => &self.place.database,
-        };
+        let dialect = self.dialect();
+        // Where a session spans the databases of its server, being anywhere on it is being present.
+        let anywhere = dialect.spans_databases() && matches!(need, Need::Presence);
+        let database = need.database(dialect).unwrap_or(&self.place.database);
         let allows = match need.permission() {
             Some(permission) => entry.reach.contains(permission),
             None => self.leaves_anything(entry),
         };
         allows
-            && entry.grant.database.matches(database)
-            && entry.grant.objects.iter().any(|pattern| need.is_reached_by(pattern))
+            && (anywhere || entry.grant.database.matches(database))
+            && entry.grant.objects.iter().any(|pattern| need.is_reached_by(pattern, dialect))
     }
 
     /// The live grants on the target and database, in no order.

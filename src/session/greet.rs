@@ -139,6 +139,7 @@ async fn open(gate: &Gate, who: &Who, asked: &[(String, String)]) -> Result<Open
         accounts: gate.pools.accounts(&place.target),
         temporary: Arc::default(),
         catalog: Some(known),
+        mysql: None,
     };
     let (context, settings) = judge_startup(gate, who, context, asked)?;
     let parameters = parameters(gate, who, &facts, &settings).await.map_err(refused)?;

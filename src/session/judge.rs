@@ -271,6 +271,10 @@ impl Session {
                 | SessionEffect::CreateTemporary(_)
                 | SessionEffect::DropRelation(_)
                 | SessionEffect::Pin
+                | SessionEffect::UseDatabase(_)
+                | SessionEffect::LockTables
+                | SessionEffect::UnlockTables
+                | SessionEffect::ReadsDiagnostics
                 | SessionEffect::Define
                 | SessionEffect::ContextUnknown => {}
             }

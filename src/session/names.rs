@@ -88,7 +88,12 @@ impl Names {
                 | SessionEffect::DeclareCursor { .. }
                 | SessionEffect::CloseCursor(_)
                 | SessionEffect::ContextUnknown => true,
-                SessionEffect::Pin | SessionEffect::Define => false,
+                SessionEffect::Pin
+                | SessionEffect::UseDatabase(_)
+                | SessionEffect::LockTables
+                | SessionEffect::UnlockTables
+                | SessionEffect::ReadsDiagnostics
+                | SessionEffect::Define => false,
             })
     }
 
@@ -174,6 +179,10 @@ impl Names {
             | SessionEffect::DeclareCursor { .. }
             | SessionEffect::CloseCursor(_)
             | SessionEffect::Pin
+            | SessionEffect::UseDatabase(_)
+            | SessionEffect::LockTables
+            | SessionEffect::UnlockTables
+            | SessionEffect::ReadsDiagnostics
             | SessionEffect::Define => {}
         }
     }
@@ -284,6 +293,7 @@ mod tests {
             accounts: Arc::from([]),
             temporary: Arc::default(),
             catalog: None,
+            mysql: None,
         })
     }
 
@@ -299,6 +309,7 @@ mod tests {
             runs: None,
             read_only: true,
             fingerprint: 0,
+            sent: None,
         }
     }
 

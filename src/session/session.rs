@@ -182,6 +182,7 @@ fn nothing_done() -> Facts {
         runs: None,
         read_only: false,
         fingerprint: 0,
+        sent: None,
     }
 }
 

@@ -96,6 +96,10 @@ impl Settings {
                 }
                 SessionEffect::ContextUnknown
                 | SessionEffect::Pin
+                | SessionEffect::UseDatabase(_)
+                | SessionEffect::LockTables
+                | SessionEffect::UnlockTables
+                | SessionEffect::ReadsDiagnostics
                 | SessionEffect::DiscardTemporary
                 | SessionEffect::CreateTemporary(_)
                 | SessionEffect::DropRelation(_)
@@ -162,6 +166,7 @@ mod tests {
             runs: None,
             read_only: true,
             fingerprint: 0,
+            sent: None,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::model::{
     name_context::NameContext,
 };
 
-use super::{limits::Limits, postgres};
+use super::{limits::Limits, mysql, postgres};
 
 /// What each statement of `text` does, in order; empty if there is none.
 ///
@@ -22,6 +22,7 @@ pub fn analyze(
     limits: &Limits,
 ) -> Result<Vec<Facts>, Unanalyzable> {
     match dialect {
+        Dialect::Mysql => mysql::analyze(text, context, limits),
         Dialect::Postgres => postgres::analyze(text, context, limits),
     }
 }

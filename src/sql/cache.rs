@@ -72,6 +72,8 @@ impl FactsCache {
         }
         let shape = match dialect {
             Dialect::Postgres => postgres::shape(text)?,
+            // What is sent is part of the answer: each text has its own.
+            Dialect::Mysql => return None,
         };
         let wanted = Wanted { text: &shape, dialect, context };
         let answer =
@@ -171,6 +173,10 @@ fn facts_bytes(facts: &Facts) -> usize {
         | SessionEffect::DeclareCursor { .. }
         | SessionEffect::CloseCursor(_)
         | SessionEffect::Pin
+        | SessionEffect::UseDatabase(_)
+        | SessionEffect::LockTables
+        | SessionEffect::UnlockTables
+        | SessionEffect::ReadsDiagnostics
         | SessionEffect::Define
         | SessionEffect::ContextUnknown => 0,
     });
@@ -179,6 +185,7 @@ fn facts_bytes(facts: &Facts) -> usize {
         + facts.calls.len() * 64
         + facts.effects.len() * 64
         + texts.sum::<usize>()
+        + facts.sent.as_ref().map_or(0, |sent| sent.len())
 }
 
 #[cfg(test)]
@@ -197,6 +204,7 @@ mod tests {
             accounts: [].into(),
             temporary: Arc::new(BTreeSet::new()),
             catalog: None,
+            mysql: None,
         })
     }
 

@@ -6,6 +6,7 @@
 mod analyze;
 mod cache;
 mod limits;
+pub(crate) mod mysql;
 pub(crate) mod postgres;
 
 pub use analyze::analyze;

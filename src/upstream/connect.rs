@@ -34,6 +34,7 @@ pub(crate) async fn connect(
         let secret = target.accounts.of(lane).credential.secret().await?;
         let mut connection = Connection::new(open_stream(target).await?, target.name.clone());
         match target.dialect {
+            Dialect::Mysql => return Err(UpstreamError::Misuse { what: "a MySQL target" }),
             Dialect::Postgres => log_in(&mut connection, target, database, lane, secret).await?,
         }
         accounts::introduce(&mut connection, lane).await?;

@@ -58,6 +58,7 @@ pub(crate) fn context() -> NameContext {
         accounts: ["tidegate_read", "tidegate_write", "tidegate_admin"].map(Ident::from).into(),
         temporary: Arc::default(),
         catalog: Some(Arc::new(catalog(RELATIONS, ROUTINES))),
+        mysql: None,
     }
 }
 

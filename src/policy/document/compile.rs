@@ -419,7 +419,7 @@ ceilings:
     fn bad_patterns_are_refused_with_what_to_write() {
         let text = "\
 standing:
-  - { to: { principal: dana }, target: hr/hr_prod, database: \"\", objects: [employee, a.b], permissions: [] }
+  - { to: { principal: dana }, target: hr/hr_prod, database: \"\", objects: [a.b.c, a.b], permissions: [] }
 routines:
   - { target: \"*\", allow: [\"public.*\", \"f()\", a.b, \"operator <->\"] }
 ";
@@ -428,8 +428,8 @@ routines:
             [
                 "p.yaml:2:40: bad target \"hr/hr_prod\": write a name, or a pattern in which * stands for any letters",
                 "p.yaml:2:62: bad database \"\": write a name, or a pattern in which * stands for any letters",
-                "p.yaml:2:76: bad object pattern \"employee\": write \"*\" or \"schema.table\", for example \"public.employee\" or \"public.*\"",
-                "p.yaml:2:105: permissions is empty: write at least one permission",
+                "p.yaml:2:76: bad object pattern \"a.b.c\": write \"*\" or \"schema.table\", for example \"public.employee\" or \"public.*\"",
+                "p.yaml:2:102: permissions is empty: write at least one permission",
                 "p.yaml:4:28: bad routine \"public.*\": write its exact name without arguments, for example \"similarity\" or \"public.similarity\"",
                 "p.yaml:4:40: bad routine \"f()\": write its exact name without arguments, for example \"similarity\" or \"public.similarity\"",
             ]

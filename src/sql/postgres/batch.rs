@@ -153,7 +153,11 @@ impl Names {
             | SessionEffect::Deallocate(_)
             | SessionEffect::DeclareCursor { .. }
             | SessionEffect::CloseCursor(_)
-            | SessionEffect::Pin => {}
+            | SessionEffect::Pin
+            | SessionEffect::UseDatabase(_)
+            | SessionEffect::LockTables
+            | SessionEffect::UnlockTables
+            | SessionEffect::ReadsDiagnostics => {}
         }
     }
 }

@@ -49,6 +49,7 @@ pub(super) fn context() -> NameContext {
         accounts: ["tidegate_read".into()].into(),
         temporary: Arc::new(set(&["scratch"])),
         catalog: Some(Arc::new(catalog)),
+        mysql: None,
     }
 }
 

@@ -136,6 +136,7 @@ impl Found {
             runs,
             read_only: !writes,
             fingerprint,
+            sent: None,
         }
     }
 }
@@ -160,6 +161,10 @@ pub(super) fn changes_names(effect: &SessionEffect) -> bool {
         | SessionEffect::DeclareCursor { .. }
         | SessionEffect::CloseCursor(_)
         | SessionEffect::Pin
+        | SessionEffect::UseDatabase(_)
+        | SessionEffect::LockTables
+        | SessionEffect::UnlockTables
+        | SessionEffect::ReadsDiagnostics
         | SessionEffect::Define => false,
     }
 }

@@ -1,0 +1,83 @@
+//! What the grammar finds in one statement, and how it becomes facts.
+
+use std::{ops::Range, sync::Arc};
+
+use crate::model::{
+    facts::{Access, AccessMode, Call, Facts, Runs, SessionEffect, StatementKind, TransactionEffect},
+    ids::Ident,
+    object::Object,
+};
+
+/// What was found so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found {
+    pub(super) accesses: Vec<Access>,
+    pub(super) calls: Vec<Call>,
+    pub(super) transaction: TransactionEffect,
+    pub(super) effects: Vec<SessionEffect>,
+    pub(super) runs: Option<Runs>,
+    /// Something in it would not be taken by a READ ONLY transaction, or is not undone with it.
+    pub(super) writes: bool,
+}
+
+impl Found {
+    /// Notes that `object` is touched.
+    pub(super) fn access(&mut self, object: Object, mode: AccessMode) {
+        if matches!(mode, AccessMode::Write | AccessMode::Define) {
+            self.writes = true;
+        }
+        self.accesses.push(Access { object, mode });
+    }
+
+    /// Notes something that belongs to no database and needs `admin`.
+    pub(super) fn administer(&mut self, what: &str) {
+        self.writes = true;
+        self.access(Object::Server { what: what.into() }, AccessMode::Administer);
+    }
+
+    /// Notes a routine that is not built in, as "database.routine".
+    pub(super) fn call(&mut self, name: impl Into<Ident>) {
+        self.calls.push(Call { name: name.into() });
+    }
+
+    /// Notes an effect, behind those that come about before it.
+    pub(super) fn effect(&mut self, effect: SessionEffect) {
+        let once =
+            matches!(effect, SessionEffect::Pin | SessionEffect::Define | SessionEffect::ReadsDiagnostics);
+        if !(once && self.effects.contains(&effect)) {
+            self.effects.push(effect);
+        }
+    }
+
+    /// The facts of a statement that stands at `span` and is sent as `sent`.
+    pub(super) fn into_facts(
+        self,
+        kind: StatementKind,
+        command: &'static str,
+        span: Range<usize>,
+        fingerprint: u64,
+        sent: Arc<str>,
+    ) -> Facts {
+        let Self { mut accesses, mut calls, transaction, effects, runs, writes } = self;
+        if accesses.is_empty() {
+            accesses.push(Access { object: Object::Database, mode: AccessMode::Use });
+        }
+        accesses.sort();
+        accesses.dedup();
+        calls.sort();
+        calls.dedup();
+        Facts {
+            kind,
+            command,
+            span,
+            accesses,
+            calls,
+            transaction,
+            effects,
+            runs,
+            read_only: !writes,
+            fingerprint,
+            sent: Some(sent),
+        }
+    }
+}
