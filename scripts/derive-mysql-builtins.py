@@ -119,8 +119,8 @@ def relations(servers, _):
     names = {f"{database}.{name}" for server in servers for database, name in server.rows(RELATIONS)}
     table = {key: [review.find(key) or "unreviewed"] for key in names}
     table |= {key: [value] for key, value in review.extra().items()}
-    # Names that are here today are admin by their pattern; so is whatever comes tomorrow.
-    return {key.replace(".", "\t", 1): value for key, value in table.items() if value != ["admin"]}, review
+    # Names that are here today are guarded by their pattern; so is whatever comes tomorrow.
+    return {key.replace(".", "\t", 1): value for key, value in table.items() if value != ["guarded"]}, review
 
 
 def variables(servers, _):

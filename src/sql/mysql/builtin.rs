@@ -27,11 +27,9 @@ pub(super) enum Class {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SystemRelation {
     /// Definitions: any grant on the database is enough.
-    Free,
-    /// The same, and it tells of the connection that the session is on.
-    Session,
+    Open,
     /// Carries data, secrets or other people's work: needs `admin`.
-    Admin,
+    Guarded,
 }
 
 /// What setting a system variable for the session means.
@@ -74,7 +72,7 @@ pub(super) fn system_relation(database: &str, name: &str) -> Option<SystemRelati
     let database = SYSTEM_DATABASES.into_iter().find(|system| system.eq_ignore_ascii_case(database))?;
     let known = TABLES.relations.get(&(database, name.to_ascii_lowercase().as_str())).copied();
     // closed: what is not listed needs admin.
-    Some(known.unwrap_or(SystemRelation::Admin))
+    Some(known.unwrap_or(SystemRelation::Guarded))
 }
 
 /// What setting the variable means; what is not listed needs `admin`.
@@ -115,9 +113,8 @@ fn relation_line(line: &'static str) -> Option<((&'static str, &'static str), Sy
     let mut columns = line.split('\t');
     let key = (columns.next()?, columns.next()?);
     let class = match columns.next()? {
-        "free" => SystemRelation::Free,
-        "session" => SystemRelation::Session,
-        _ => SystemRelation::Admin,
+        "open" => SystemRelation::Open,
+        _ => SystemRelation::Guarded,
     };
     Some((key, class))
 }
@@ -176,12 +173,12 @@ mod tests {
 
     #[test]
     fn definitions_are_free_and_what_carries_data_is_not() {
-        assert_eq!(system_relation("INFORMATION_SCHEMA", "Columns"), Some(SystemRelation::Free));
-        assert_eq!(system_relation("information_schema", "processlist"), Some(SystemRelation::Admin));
-        assert_eq!(system_relation("information_schema", "COLUMN_STATISTICS"), Some(SystemRelation::Admin));
-        assert_eq!(system_relation("information_schema", "of_tomorrow"), Some(SystemRelation::Admin));
-        assert_eq!(system_relation("mysql", "user"), Some(SystemRelation::Admin));
-        assert_eq!(system_relation("mysql", "time_zone_name"), Some(SystemRelation::Free));
+        assert_eq!(system_relation("INFORMATION_SCHEMA", "Columns"), Some(SystemRelation::Open));
+        assert_eq!(system_relation("information_schema", "processlist"), Some(SystemRelation::Guarded));
+        assert_eq!(system_relation("information_schema", "COLUMN_STATISTICS"), Some(SystemRelation::Guarded));
+        assert_eq!(system_relation("information_schema", "of_tomorrow"), Some(SystemRelation::Guarded));
+        assert_eq!(system_relation("mysql", "user"), Some(SystemRelation::Guarded));
+        assert_eq!(system_relation("mysql", "time_zone_name"), Some(SystemRelation::Open));
         assert_eq!(system_relation("hr_prod", "columns"), None);
     }
 
