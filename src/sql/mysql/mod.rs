@@ -4,8 +4,16 @@
 //! server might read and we did not is never sent.
 
 mod batch;
+mod comment;
+mod fingerprint;
 mod found;
+mod keywords;
+mod lexer;
+mod number;
 mod parser;
+mod quoted;
+mod render;
+mod symbol;
 mod token;
 
 pub(super) use batch::analyze;
