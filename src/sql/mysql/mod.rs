@@ -5,8 +5,16 @@
 
 mod batch;
 mod builtin;
+mod comment;
+mod fingerprint;
 mod found;
+mod keywords;
+mod lexer;
+mod number;
 mod parser;
+mod quoted;
+mod render;
+mod symbol;
 mod token;
 
 pub(super) use batch::analyze;
