@@ -3,10 +3,27 @@
 //! The door is [`analyze`]. A token that no rule of the grammar takes makes the whole batch `Unanalyzable`: what the
 //! server might read and we did not is never sent.
 
+mod argument;
 mod batch;
 mod builtin;
+mod data_statement;
+mod data_type;
+mod delete;
+mod expression;
 mod found;
+mod function;
+mod insert;
+mod json_table;
+mod keywords;
+mod names;
+mod operand;
 mod parser;
+mod query;
+mod query_into;
+mod scope;
+mod table_ref;
 mod token;
+mod update;
+mod window;
 
 pub(super) use batch::analyze;
