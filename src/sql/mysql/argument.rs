@@ -42,6 +42,8 @@ impl Parser<'_> {
             while parser.accept_symbol(",") {
                 parser.argument()?;
             }
+            let _nulls = parser.accept_words(&["NULL", "ON", "NULL"])
+                || parser.accept_words(&["ABSENT", "ON", "NULL"]);
             parser.order_by()?;
             if parser.accept_word("SEPARATOR") {
                 parser.separator()?;
@@ -50,21 +52,35 @@ impl Parser<'_> {
         })
     }
 
+    /// Arguments of a routine that is not built in: those of loadable functions may have aliases.
+    pub(super) fn routine_arguments(&mut self) -> Parsed<()> {
+        self.in_brackets(|parser| {
+            if parser.accept_symbol("*") || parser.is_symbol(")") {
+                return Ok(());
+            }
+            parser.accept_any(&["DISTINCT", "DISTINCTROW", "ALL"]);
+            loop {
+                parser.expression()?;
+                parser.column_alias()?;
+                if !parser.accept_symbol(",") {
+                    return Ok(());
+                }
+            }
+        })
+    }
+
     fn separator(&mut self) -> Parsed<()> {
         let marked = self.accept_kind(Kind::Hex).is_some() || self.accept_kind(Kind::Bits).is_some();
         if marked { Ok(()) } else { self.text() }
     }
 
-    /// One argument; loadable functions and dynamic columns say more of it behind AS.
+    /// One argument; dynamic columns (MariaDB) say its type behind AS.
     fn argument(&mut self) -> Parsed<()> {
         self.expression()?;
         if !self.accept_word("AS") {
             return Ok(());
         }
-        if self.accept_kind(Kind::String).is_some() {
-            return Ok(());
-        }
-        if self.is_data_type() { self.data_type() } else { self.ident().map(drop) }
+        self.data_type()
     }
 
     /// `( … )` around a rule.

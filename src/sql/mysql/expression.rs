@@ -235,6 +235,7 @@ impl<'t> Parser<'t> {
 
     /// A text, or several that the server joins.
     pub(super) fn text(&mut self) -> Parsed<()> {
+        self.accept_kind(Kind::Introducer);
         let national = self.accept_kind(Kind::National).is_some();
         let plain = self.accept_kind(Kind::String).is_some();
         if !(national || plain) {

@@ -47,7 +47,7 @@ impl<'t> Parser<'t> {
         let routine = self.routine_name(TableName { database, name })?;
         self.found.call(routine);
         self.found.writes = true;
-        self.arguments()?;
+        self.routine_arguments()?;
         self.over()
     }
 

@@ -15,6 +15,7 @@ mod function;
 mod insert;
 mod json_table;
 mod keywords;
+mod load;
 mod names;
 mod operand;
 mod parser;

@@ -80,12 +80,8 @@ impl<'t> Parser<'t> {
     fn any_word(&mut self) -> Parsed<&'t str> {
         let token = self.peek().filter(|token| matches!(token.kind, Kind::Word | Kind::Quoted));
         let Some(token) = token else { return Err(self.unexpected()) };
-        let name: &'t str = &token.text;
-        if !is_plain_name(name) {
-            return Err(unknown("a name that is empty or outside of what MySQL keeps"));
-        }
         self.next();
-        Ok(name)
+        Ok(&token.text)
     }
 
     /// `( a, b, … )`.
@@ -194,8 +190,11 @@ impl<'t> Parser<'t> {
     /// A name as the server compares it.
     ///
     /// # Errors
-    /// `Unknown` if it has a letter whose lower case the server may see in another way.
+    /// `Unknown` if the server may see another name in it, or has none like it.
     pub(super) fn folded(&self, name: &str) -> Parsed<String> {
+        if !is_plain_name(name) {
+            return Err(unknown("a name that is empty or outside of what MySQL keeps"));
+        }
         if !self.reading.folds_names {
             return Ok(name.to_owned());
         }

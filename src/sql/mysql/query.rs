@@ -230,11 +230,29 @@ impl<'t> Parser<'t> {
             self.next();
             return self.in_brackets(Self::sort_keys);
         }
+        if self.are_words(&["GROUPING", "SETS"]) {
+            self.skip(2);
+            return self.in_brackets(Self::grouping_sets);
+        }
         self.sort_keys()?;
         if self.accept_word("WITH") {
             self.expect_word("ROLLUP")?;
         }
         Ok(())
+    }
+
+    /// `(a, b), (), c`.
+    fn grouping_sets(&mut self) -> Parsed<()> {
+        loop {
+            if self.is_symbol("(") {
+                self.row()?;
+            } else {
+                self.expression()?;
+            }
+            if !self.accept_symbol(",") {
+                return Ok(());
+            }
+        }
     }
 
     /// ORDER BY, if it is in hand.
