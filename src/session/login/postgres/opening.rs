@@ -2,14 +2,15 @@
 
 use std::io;
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use tokio::{io::AsyncReadExt, net::TcpStream};
 
-use super::{door::Door, error::LoginError};
 use crate::{
     net::Stream,
+    session::login::{
+        door::Door,
+        error::LoginError,
+        line::{gone, say},
+    },
     wire::postgres::startup::{Opening, Request},
 };
 
@@ -93,16 +94,6 @@ async fn next_request(opening: &mut Opening, stream: &mut Stream) -> Result<Requ
             return Ok(request);
         }
     }
-}
-
-/// Sends `bytes`, and does not leave them in a buffer of TLS.
-pub(super) async fn say(stream: &mut Stream, bytes: &[u8]) -> Result<(), LoginError> {
-    stream.write_all(bytes).await.map_err(gone)?;
-    stream.flush().await.map_err(gone)
-}
-
-pub(super) const fn gone(source: io::Error) -> LoginError {
-    LoginError::Gone { source }
 }
 
 /// First byte of a TLS record that carries a handshake.

@@ -5,17 +5,20 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 
 use super::{
-    gate::REPLY_LIMIT_BYTES,
     held::Slot,
-    judge::what_happens,
-    run::End,
     session::Session,
-    task::{Closing, Run, Running, Task},
+    task::{Closing, Task},
 };
 use crate::{
     model::{
         facts::{Facts, SessionEffect, StatementKind, TransactionEffect},
         record::Outcome,
+    },
+    session::{
+        end::End,
+        gate::REPLY_LIMIT_BYTES,
+        judge::what_happens,
+        running::{Run, Running},
     },
     wire::{
         WireError,
@@ -124,7 +127,7 @@ impl Session {
                 self.client.outbound.extend_from_slice(shown.as_deref().unwrap_or(message));
                 self.show_local();
             }
-            Step::Unsolicited => self.client.last_words = Some(Bytes::copy_from_slice(message)),
+            Step::Unsolicited => self.last_words = Some(Bytes::copy_from_slice(message)),
         }
         Ok(())
     }
@@ -288,7 +291,7 @@ impl Session {
         }
         self.note_ties(facts, &running.text);
         if facts.effects.iter().any(|effect| matches!(effect, SessionEffect::Define)) {
-            self.gate.pools.catalog_changed(&self.who.place.target, &self.who.place.database);
+            self.desk.gate.pools.catalog_changed(&self.desk.place.target, &self.desk.place.database);
         }
     }
 
@@ -296,6 +299,7 @@ impl Session {
     fn on_ready(&mut self, status: TransactionStatus) {
         let failed = std::mem::take(&mut self.transaction.failed);
         self.transaction.status = status;
+        self.desk.deeds.failed = status == TransactionStatus::Failed;
         if status == TransactionStatus::Idle {
             self.end_names(!failed);
             self.block.copying_in = false;
@@ -310,7 +314,7 @@ impl Session {
         self.end_settings(committed);
         let block = self.ledger.block_in_reply();
         self.held.end_transaction(block);
-        self.transaction.forget_before(block);
+        self.desk.deeds.forget_before(block);
     }
 
     fn end_settings(&mut self, committed: bool) {
@@ -327,7 +331,7 @@ impl Session {
     ) -> Result<Option<bytes::Bytes>, WireError> {
         self.transaction.failed = true;
         self.block.copying_in = false;
-        self.client.said_fatal |= matches!(backend::error_field(body, b'V')?, Some("FATAL" | "PANIC"));
+        self.said_fatal |= matches!(backend::error_field(body, b'V')?, Some("FATAL" | "PANIC"));
         let code = backend::error_code(body)?.unwrap_or_default().to_owned();
         let failed = match self.ledger.front_mut() {
             Some(Owed::Query(Task::Run(run))) => {
@@ -349,7 +353,7 @@ impl Session {
     ) -> Result<Option<bytes::Bytes>, WireError> {
         self.transaction.failed = true;
         self.block.copying_in = false;
-        self.client.said_fatal |= matches!(backend::error_field(body, b'V')?, Some("FATAL" | "PANIC"));
+        self.said_fatal |= matches!(backend::error_field(body, b'V')?, Some("FATAL" | "PANIC"));
         let code = backend::error_code(body)?.unwrap_or_default().to_owned();
         let mut running = Vec::new();
         let mut first = true;

@@ -8,15 +8,11 @@ use std::sync::{
 use bytes::BytesMut;
 
 use super::{
-    gate::Gate,
     held::Held,
     lanes::Lanes,
-    login::LoggedIn,
     names::{Names, parse_path},
-    registry::Handle,
-    session::{Block, ClientSide, Session, Transaction},
+    session::{Block, Session, Transaction},
     settings::Settings,
-    who::Who,
 };
 use crate::{
     model::{
@@ -26,6 +22,14 @@ use crate::{
         refusal::{Refusal, RefusalCode},
         target::Lane,
     },
+    session::{
+        client::ClientSide,
+        desk::Desk,
+        gate::{Gate, SETUP_TIMEOUT},
+        login::postgres::LoggedIn,
+        registry::Handle,
+        who::Who,
+    },
     upstream::{HomeState, ServerFacts, UpstreamError},
     wire::postgres::{
         backend::{self, Severity, TransactionStatus},
@@ -34,7 +38,7 @@ use crate::{
 };
 
 /// Serves a client that has logged in, until its session ends.
-pub async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
+pub(in crate::session) async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
     let LoggedIn { stream, principal, place, settings, application, .. } = arrived;
     let client = stream.peer();
     let since = gate.clock.now();
@@ -67,15 +71,12 @@ pub async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
                 ledger: Ledger::default(),
                 transaction: Transaction::idle(),
                 block: Block::default(),
-                ended: Vec::new(),
                 parked: None,
                 catalog: opened.catalog,
-                draining: false,
-                stopping_since: None,
-                metrics,
-                gate,
-                who,
-                handle,
+                said_fatal: false,
+                last_words: None,
+                cancelling: None,
+                desk: Desk::new(gate, who, handle, metrics),
             };
             session.run().await;
         }
@@ -89,7 +90,7 @@ pub async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
 }
 
 /// Tells a principal that it has too many sessions.
-pub(super) async fn turn_away(arrived: LoggedIn, limit: usize) {
+pub(in crate::session) async fn turn_away(arrived: LoggedIn, limit: usize) {
     let message = format!("principal \"{}\" has {limit} sessions open already", arrived.principal.name);
     let refusal = Refusal::new(RefusalCode::TooManyConnections, message).with_hint("Close some of them.");
     let mut out = BytesMut::new();
@@ -227,7 +228,7 @@ async fn parameters(
         let mut lease = lease?;
         let setups: Vec<_> =
             settings.iter().map(|(name, value)| super::lanes::setting(name, Some(value))).collect();
-        lease.run_setup(&setups, super::gate::SETUP_TIMEOUT).await?;
+        lease.run_setup(&setups, SETUP_TIMEOUT).await?;
         parameters = lease.parameters().to_vec();
         lease.go_home(HomeState::Idle);
     }

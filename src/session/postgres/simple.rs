@@ -4,12 +4,7 @@ use std::{borrow::Cow, ops::Range, sync::Arc, time::Instant};
 
 use bytes::BytesMut;
 
-use super::{
-    judge::{Judged, Refused},
-    receive::Flow,
-    session::Session,
-    task::{Run, Task},
-};
+use super::{receive::Flow, session::Session, task::Task};
 use crate::{
     audit::Receipt,
     model::{
@@ -18,6 +13,10 @@ use crate::{
         target::Lane,
     },
     policy::Permit,
+    session::{
+        judge::{Judged, Refused},
+        running::{Does, Run},
+    },
     upstream::{ProtocolMessage, Setup},
     wire::postgres::{
         backend::{self, Severity, TransactionStatus},
@@ -26,7 +25,7 @@ use crate::{
 };
 
 /// A statement of a batch that may run.
-type Allowed = (Arc<str>, Arc<[Arc<Facts>]>, Permit);
+type Allowed = (Arc<str>, Does, Permit);
 
 impl Session {
     /// One Query. Waits until everything before it is settled, because its lane, and what its names mean,
@@ -50,7 +49,7 @@ impl Session {
         let judged = match self.judge_batch(text) {
             Ok(judged) => judged,
             Err(refused) => {
-                let recorded = self.record_refusal(text, &[], &refused).await;
+                let recorded = self.desk.record_refusal(text, &[], &refused).await;
                 self.refuse_query(recorded.err().unwrap_or(refused.refusal));
                 return true;
             }
@@ -64,7 +63,7 @@ impl Session {
             return true;
         }
         if judged.iter().any(|judged| judged.verdict.is_err()) {
-            let recorded = self.record_refusals(&judged).await;
+            let recorded = self.desk.record_refusals(&judged).await;
             let first = judged.into_iter().find_map(|judged| judged.verdict.err());
             self.refuse_query(
                 recorded.err().or(first.map(|refused| refused.refusal)).unwrap_or_else(nothing_known),
@@ -79,7 +78,7 @@ impl Session {
         };
         match lane {
             Err(refusal) => self.refuse_batch(allowed, refusal).await,
-            Ok(_) if !allowed.iter().all(|(_, _, permit)| self.still_holds(permit)) => return false,
+            Ok(_) if !allowed.iter().all(|(_, _, permit)| self.desk.still_holds(permit)) => return false,
             Ok(lane) => self.run_query(text, lane, allowed, received).await,
         }
         true
@@ -92,7 +91,7 @@ impl Session {
             Err(refusal) => return self.refuse_batch(allowed, refusal).await,
         };
         let starts: Vec<_> = allowed.iter().map(|(text, does, permit)| (text, does, permit)).collect();
-        let started = match self.record_start(&starts).await {
+        let started = match self.desk.record_start(&starts).await {
             Ok(started) => started,
             Err(refusal) => return self.refuse_query(refusal),
         };
@@ -104,7 +103,7 @@ impl Session {
         }
         self.remake_prepared(lane, &allowed);
         for (_, does, permit) in &allowed {
-            self.transaction.note(does, permit, self.ledger.block());
+            self.desk.deeds.note(does, permit, self.ledger.block());
         }
         let mut message = BytesMut::with_capacity(sent.len() + 6);
         backend::message(&mut message, b'Q', |out| {
@@ -114,7 +113,7 @@ impl Session {
         let strongest = allowed.iter().map(|(_, _, permit)| permit).max_by_key(|permit| permit.lane());
         if let (Some(permit), Some(receipt)) = (strongest, receipts.first()) {
             self.send_batch(&message, permit, receipt);
-            self.metrics.gate_seconds.observe(received.elapsed().as_secs_f64());
+            self.desk.metrics.gate_seconds.observe(received.elapsed().as_secs_f64());
         }
         self.block.sent = false;
         self.ledger.push(Owed::Query(Task::Run(Run { statements, over: 0 })));
@@ -146,7 +145,7 @@ impl Session {
             .into_iter()
             .map(|(text, does, _)| Judged { text, does, verdict: Err(Refused::from(refusal.clone())) })
             .collect();
-        let recorded = self.record_refusals(&refused).await;
+        let recorded = self.desk.record_refusals(&refused).await;
         self.refuse_query(recorded.err().unwrap_or(refusal));
     }
 

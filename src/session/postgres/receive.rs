@@ -1,12 +1,12 @@
 //! What the client says, message by message.
 
-use super::{
-    gate::{OUTBOUND_HIGH_BYTES, OWED_LIMIT},
-    run::End,
-    session::Session,
-};
+use super::session::Session;
 use crate::{
     model::refusal::{Refusal, RefusalCode},
+    session::{
+        end::End,
+        gate::{OUTBOUND_HIGH_BYTES, OWED_LIMIT},
+    },
     upstream::ProtocolMessage,
     wire::postgres::{
         frame::{Frame, HEADER_BYTES, header, take_frame},
@@ -32,7 +32,7 @@ impl Session {
         while self.ledger.len() < OWED_LIMIT && !self.is_full() {
             let frame = match self.parked.take() {
                 Some(frame) => frame,
-                None => match take_frame(&mut self.client.inbound, self.gate.limits.message_bytes)? {
+                None => match take_frame(&mut self.client.inbound, self.desk.gate.limits.message_bytes)? {
                     Some(frame) => frame,
                     None => break,
                 },

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{gate::SETUP_TIMEOUT, names::parse_path, session::Session};
+use super::{names::parse_path, session::Session};
 use crate::{
     model::{
         facts::{Facts, SessionEffect, TransactionEffect},
@@ -14,6 +14,7 @@ use crate::{
         refusal::{Refusal, RefusalCode},
         target::Lane,
     },
+    session::gate::SETUP_TIMEOUT,
     upstream::{HomeState, Lease, SettingValue, Setup, UpstreamError},
 };
 
@@ -214,7 +215,7 @@ impl Session {
         }
         let mut lane = self.lanes.sticky.map_or(needed, |sticky| sticky.max(needed));
         if opens && lane < Lane::Admin {
-            lane = lane.max(self.highest_lane());
+            lane = lane.max(self.desk.highest_lane());
         }
         Ok(lane)
     }
@@ -244,8 +245,8 @@ impl Session {
             self.lanes.drop_lease(lane);
         }
         if self.lanes.borrowed(lane).is_none() {
-            let place = &self.who.place;
-            let lease = self.gate.pools.lease(&place.target, &place.database, lane).await;
+            let place = &self.desk.place;
+            let lease = self.desk.gate.pools.lease(&place.target, &place.database, lane).await;
             let lease = lease.map_err(|error| refusal_of(&error))?;
             self.held.forget_lane(lane);
             let borrowed = Borrowed {

@@ -1,64 +1,24 @@
 //! A session from its greeting to its end.
 
-use std::{pin::Pin, time::Duration};
+use std::pin::Pin;
 
 use bytes::BytesMut;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{
-    pump::Wake,
-    session::Session,
-    task::{Ended, Run, Task},
-    who::Doing,
-};
+use super::{pump::Wake, session::Session, task::Task};
 use crate::{
-    model::{
-        record::{Outcome, Record, SessionEnd},
-        refusal::{Refusal, RefusalCode},
+    model::{record::Outcome, refusal::Refusal},
+    session::{
+        end::{End, LONGEST_SLEEP, LOOK_EVERY, STOP_PATIENCE},
+        running::{Ended, Run},
+        who::Doing,
     },
-    wire::{
-        WireError,
-        postgres::{
-            backend::{self, Severity},
-            ledger::Owed,
-        },
+    wire::postgres::{
+        backend::{self, Severity},
+        ledger::Owed,
     },
 };
-
-/// How a session ends.
-#[derive(Debug)]
-pub(super) enum End {
-    /// The client said goodbye or went away.
-    ClientClosed,
-    /// The gateway ends it, and says why.
-    Fatal(Refusal),
-    /// A person, or the shutdown of the gateway, ends it.
-    Terminated,
-    /// The upstream connection is gone, or out of step.
-    Upstream(String),
-}
-
-impl From<WireError> for End {
-    fn from(error: WireError) -> Self {
-        let code = match error {
-            WireError::TooLarge { .. } => RefusalCode::ProgramLimitExceeded,
-            _ => RefusalCode::ProtocolViolation,
-        };
-        Self::Fatal(Refusal::new(code, error.to_string()))
-    }
-}
-
-impl End {
-    fn reason(&self) -> &str {
-        match self {
-            Self::ClientClosed => "client closed",
-            Self::Fatal(refusal) => &refusal.message,
-            Self::Terminated => "terminated",
-            Self::Upstream(_) => "upstream lost",
-        }
-    }
-}
 
 impl Session {
     /// Serves the session until it ends, and cleans up behind it.
@@ -69,15 +29,15 @@ impl Session {
         };
         match &end {
             End::Upstream(problem) => {
-                tracing::warn!(session = %self.who.session, target = %self.who.place.target, problem, "upstream lost");
+                tracing::warn!(session = %self.desk.who.session, target = %self.desk.place.target, problem, "upstream lost");
             }
             End::ClientClosed | End::Fatal(_) | End::Terminated => {
-                tracing::debug!(session = %self.who.session, reason = end.reason(), "session over");
+                tracing::debug!(session = %self.desk.who.session, reason = end.reason(), "session over");
             }
         }
         self.settle_lost();
         self.cancel_if_running().await;
-        let written = self.record_ends().await;
+        let written = self.desk.record_ends().await;
         let mut message = BytesMut::new();
         if let Some(refusal) = self.farewell(&end, written.is_err()) {
             backend::error_response(&mut message, Severity::Fatal, &refusal);
@@ -87,14 +47,7 @@ impl Session {
         }
         let busy = self.in_transaction() || !self.is_settled() || self.block.sent;
         self.lanes.close(busy || matches!(end, End::Upstream(_)));
-        let record = Record::SessionEnd(SessionEnd {
-            session: self.who.session,
-            principal: &self.who.principal.name,
-            reason: end.reason(),
-            statements: self.who.statement_count(),
-        });
-        // The session is over whether this can be written or not; the log says itself that it cannot.
-        let _ = self.gate.audit.append_one(&record).await;
+        self.desk.record_session_end(&end).await;
     }
 
     async fn serve(&mut self) -> Result<std::convert::Infallible, End> {
@@ -102,22 +55,22 @@ impl Session {
         loop {
             let told = self.client.outbound.len();
             self.relay()?;
-            if self.transaction.lost {
+            if self.desk.deeds.lost {
                 self.fail_transaction_that_lost_its_grant();
             }
             self.receive().await?;
             self.show_local();
-            if let Err(end) = self.record_ends().await {
+            if let Err(end) = self.desk.record_ends().await {
                 // How it went is not told: its record is not there.
                 self.client.outbound.truncate(told);
                 return Err(end);
             }
             let is_idle = self.note_doing();
-            if self.draining && is_idle {
+            if self.desk.draining && is_idle {
                 return Err(End::Terminated);
             }
             if is_idle {
-                self.send_idle_home(self.gate.limits.lease_idle);
+                self.send_idle_home(self.desk.gate.limits.lease_idle);
             }
             self.set_timer(&mut timer);
             match self.wait(&mut timer).await {
@@ -127,7 +80,7 @@ impl Session {
                     if signals.terminate() {
                         return Err(End::Terminated);
                     }
-                    self.draining |= signals.drain();
+                    self.desk.draining |= signals.drain();
                     if signals.cancel() {
                         self.cancel_running();
                     }
@@ -154,7 +107,7 @@ impl Session {
         } else {
             Doing::Idle
         };
-        self.who.note(doing);
+        self.desk.who.note(doing);
         doing == Doing::Idle
     }
 
@@ -163,10 +116,10 @@ impl Session {
     fn set_timer(&self, timer: &mut Option<Pin<Box<Sleep>>>) {
         let grant_end = self
             .next_end()
-            .map(|end| end.duration_since(self.now()).max(SignedDuration::ZERO).unsigned_abs());
+            .map(|end| end.duration_since(self.desk.now()).max(SignedDuration::ZERO).unsigned_abs());
         let has_idle = self.is_settled() && !self.in_transaction() && self.lanes.has_untied();
         let idle = has_idle.then_some(LOOK_EVERY);
-        let stopping = self.stopping_since.map(|since| STOP_PATIENCE.saturating_sub(since.elapsed()));
+        let stopping = self.desk.stopping_since.map(|since| STOP_PATIENCE.saturating_sub(since.elapsed()));
         let Some(wait) = [grant_end, idle, stopping].into_iter().flatten().min() else { return };
         let at = Instant::now() + wait.min(LONGEST_SLEEP);
         match timer {
@@ -186,7 +139,7 @@ impl Session {
         runs.flat_map(Run::open)
             .filter(|running| running.revoked.is_none())
             .filter_map(|running| running.until)
-            .chain(self.transaction.until)
+            .chain(self.desk.deeds.until)
             .min()
     }
 
@@ -200,12 +153,12 @@ impl Session {
                 self.lanes.drop_lease(lane);
                 self.held.forget_lane(lane);
             }
-            self.client.last_words = None;
+            self.last_words = None;
             return Ok(());
         }
-        if let Some(message) = self.client.last_words.take() {
+        if let Some(message) = self.last_words.take() {
             self.client.outbound.extend_from_slice(&message);
-            self.client.said_fatal = true;
+            self.said_fatal = true;
         }
         Err(End::Upstream(reason.to_owned()))
     }
@@ -215,7 +168,7 @@ impl Session {
         let upstream_pid = self.upstream_pid();
         for owed in self.ledger.iter() {
             let (Owed::Query(Task::Run(run)) | Owed::Execute(Task::Run(run))) = owed else { continue };
-            self.ended.extend(run.open().iter().map(|running| match &running.revoked {
+            self.desk.ended.extend(run.open().iter().map(|running| match &running.revoked {
                 None => running.ended(Outcome::Lost, upstream_pid),
                 Some(refusal) => Ended {
                     sqlstate: Some(refusal.code.sqlstate().into()),
@@ -227,32 +180,9 @@ impl Session {
 
     fn farewell(&self, end: &End, log_failed: bool) -> Option<Refusal> {
         match end {
-            End::ClientClosed => None,
-            End::Fatal(refusal) => Some(refusal.clone()),
-            End::Terminated => Some(
-                Refusal::new(RefusalCode::AdminShutdown, "the gateway ended this session")
-                    .with_detail(
-                        "An administrator ended it, the principal was disabled, or the gateway is stopping.",
-                    )
-                    .with_hint("Connect again."),
-            ),
             // The upstream has said itself why it closes.
-            End::Upstream(_) if self.client.said_fatal && !log_failed => None,
-            End::Upstream(_) => Some(
-                Refusal::new(
-                    RefusalCode::ConnectionFailure,
-                    format!("the connection to target \"{}\" was lost", self.who.place.target),
-                )
-                .with_detail("Whether the statement that was running took effect is not known.")
-                .with_hint("Connect again; the gateway connects to the target by itself when it is back."),
-            ),
+            End::Upstream(_) if self.said_fatal && !log_failed => None,
+            _ => end.farewell(&self.desk.place.target),
         }
     }
 }
-
-/// How long something that was told to stop may take for it: an upstream whose client does not read cannot stop.
-pub(super) const STOP_PATIENCE: Duration = Duration::from_secs(3);
-/// How often a session that does nothing looks whether its connections are wanted elsewhere.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// No timer sleeps longer, so that a step of the clock is noticed.
-const LONGEST_SLEEP: Duration = Duration::from_secs(1);

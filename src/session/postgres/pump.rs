@@ -3,22 +3,18 @@
 use std::{
     future::poll_fn,
     io,
-    pin::{Pin, pin},
+    pin::Pin,
     task::{Context, Poll},
 };
 
-use bytes::Buf;
-use tokio::{
-    io::{AsyncReadExt, AsyncWrite},
-    time::Sleep,
-};
+use tokio::time::Sleep;
 
-use super::{
-    gate::{INBOUND_HIGH_BYTES, OUTBOUND_HIGH_BYTES},
-    registry::Signals,
-    session::{ClientSide, Session},
+use super::session::Session;
+use crate::{
+    session::{client::Moved, gate::OUTBOUND_HIGH_BYTES, registry::Signals},
+    upstream::Progress,
+    wire::postgres::frame::header,
 };
-use crate::upstream::Progress;
 
 /// What woke the session.
 #[derive(Debug)]
@@ -40,13 +36,18 @@ impl Session {
     pub(super) async fn wait(&mut self, timer: &mut Option<Pin<Box<Sleep>>>) -> Wake {
         poll_fn(|cx| {
             // Registered first: a signal that comes while the rest is polled wakes us again.
-            if let Poll::Ready(signals) = self.handle.poll_signals(cx) {
+            if let Poll::Ready(signals) = self.desk.handle.poll_signals(cx) {
                 return Poll::Ready(Wake::Signals(signals));
             }
-            let client = self.client.poll(cx);
+            let next = header(&self.client.inbound, usize::MAX);
+            let awaits_more = matches!(next, Ok(Some(next)) if next.total_bytes > self.client.inbound.len());
+            let client = match self.client.poll(cx, awaits_more) {
+                Poll::Ready(Moved::Closed) => return Poll::Ready(Wake::ClientClosed),
+                Poll::Ready(Moved::Bytes) => Poll::Ready(Wake::Bytes),
+                Poll::Pending => Poll::Pending,
+            };
             let upstream = self.poll_upstream(cx);
             match (client, upstream) {
-                (Poll::Ready(Wake::ClientClosed), _) => return Poll::Ready(Wake::ClientClosed),
                 (_, Poll::Ready(wake)) | (Poll::Ready(wake), _) => return Poll::Ready(wake),
                 (Poll::Pending, Poll::Pending) => {}
             }
@@ -79,51 +80,3 @@ impl Session {
         }
     }
 }
-
-impl ClientSide {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
-        let wrote = match self.poll_write(cx) {
-            Ok(wrote) => wrote,
-            Err(_) => return Poll::Ready(Wake::ClientClosed),
-        };
-        if self.inbound.len() < INBOUND_HIGH_BYTES || self.awaits_more() {
-            self.inbound.reserve(READ_BYTES);
-            match pin!(self.stream.read_buf(&mut self.inbound)).poll(cx) {
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Wake::ClientClosed),
-                Poll::Ready(Ok(_)) => return Poll::Ready(Wake::Bytes),
-                Poll::Pending => {}
-            }
-        }
-        if wrote { Poll::Ready(Wake::Bytes) } else { Poll::Pending }
-    }
-
-    /// Whether the message in front is larger than what is read ahead.
-    fn awaits_more(&self) -> bool {
-        let next = crate::wire::postgres::frame::header(&self.inbound, usize::MAX);
-        matches!(next, Ok(Some(next)) if next.total_bytes > self.inbound.len())
-    }
-
-    /// Writes as much as the client takes; true if it took all of something.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        let mut wrote = false;
-        while !self.outbound.is_empty() {
-            match Pin::new(&mut self.stream).poll_write(cx, &self.outbound) {
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(count)) => {
-                    self.outbound.advance(count);
-                    self.unflushed = true;
-                    wrote = true;
-                }
-                Poll::Ready(Err(error)) => return Err(error),
-                Poll::Pending => return Ok(wrote),
-            }
-        }
-        if self.unflushed && Pin::new(&mut self.stream).poll_flush(cx)?.is_ready() {
-            self.unflushed = false;
-        }
-        Ok(wrote)
-    }
-}
-
-/// Room made for one read.
-const READ_BYTES: usize = 4096;

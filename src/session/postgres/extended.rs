@@ -5,13 +5,13 @@ use std::{borrow::Cow, sync::Arc, time::Instant};
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    held::{Does, Portal, Prepared},
-    judge::{Refused, Verdict, no_portal, several_statements},
+    held::{Portal, Prepared},
+    judge::{no_portal, several_statements},
     names::Names,
     receive::Flow,
     session::Session,
     simple::opens_or_ties,
-    task::{Closing, Run, Task},
+    task::{Closing, Task},
 };
 use crate::{
     model::{
@@ -20,6 +20,10 @@ use crate::{
         target::Lane,
     },
     policy::Permit,
+    session::{
+        judge::{Refused, Verdict},
+        running::{Does, Run},
+    },
     upstream::{ProtocolMessage, Setup},
     wire::postgres::{
         backend::{self, Severity, TransactionStatus},
@@ -98,7 +102,7 @@ impl Session {
             },
             _ => return (analysis, Err(several_statements().into())),
         };
-        let verdict = self.decide(&does);
+        let verdict = self.desk.decide(&does);
         (does, verdict)
     }
 
@@ -130,7 +134,7 @@ impl Session {
         }
         let text =
             self.held.prepared(statement).map(|slot| Arc::clone(&slot.prepared.text)).unwrap_or_default();
-        let permit = match self.decide(&does) {
+        let permit = match self.desk.decide(&does) {
             Ok(permit) => permit,
             Err(refused) => {
                 self.refuse_statement(&text, &does, refused).await;
@@ -172,7 +176,7 @@ impl Session {
                 Err(refusal) => return self.refuse(refusal),
             };
         }
-        let permit = match self.decide(&bound.does) {
+        let permit = match self.desk.decide(&bound.does) {
             Ok(permit) => permit,
             Err(refused) => {
                 self.refuse_statement(&bound.text, &bound.does, refused).await;
@@ -183,17 +187,17 @@ impl Session {
         if self.lanes.active() != Some(bound.lane) || permit.lane() > bound.lane {
             return self.refuse(no_portal(portal));
         }
-        let mut started = match self.record_start(&[(&bound.text, &bound.does, &permit)]).await {
+        let mut started = match self.desk.record_start(&[(&bound.text, &bound.does, &permit)]).await {
             Ok(started) => started,
             Err(refusal) => return self.refuse(refusal),
         };
         let Some((receipt, running)) = started.pop() else { return Flow::Done };
-        self.transaction.note(&bound.does, &permit, self.ledger.block());
+        self.desk.deeds.note(&bound.does, &permit, self.ledger.block());
         if let Some(lease) = self.lanes.active_lease_mut() {
             let sent = lease.send_statement(frame.bytes(), &permit, &receipt);
             debug_assert!(sent.is_ok(), "{sent:?}");
         }
-        self.metrics.gate_seconds.observe(received.elapsed().as_secs_f64());
+        self.desk.metrics.gate_seconds.observe(received.elapsed().as_secs_f64());
         self.note_sent();
         self.ledger.push(Owed::Execute(Task::Run(Run::one(running))));
         Flow::Done
@@ -217,7 +221,7 @@ impl Session {
                 Err(refusal) => return self.refuse(refusal),
             },
         };
-        let permit = match self.decide(&does) {
+        let permit = match self.desk.decide(&does) {
             Ok(permit) => permit,
             Err(refused) => return self.refuse(refused.refusal),
         };
@@ -292,7 +296,7 @@ impl Session {
     pub(super) async fn sync(&mut self) -> Flow {
         if self.block.sent && !self.in_transaction() && !self.ledger.is_skipping() {
             // It is the COMMIT of everything since the last one.
-            if let Err(lost) = self.decide_what_was_done() {
+            if let Err(lost) = self.desk.decide_what_was_done() {
                 let (done, refused) = *lost;
                 self.refuse_statement(done.command, &[Arc::clone(&done)], refused).await;
             }
@@ -321,7 +325,7 @@ impl Session {
 
     /// Writes down a refused statement and refuses it in its place.
     async fn refuse_statement(&mut self, text: &str, does: &[Arc<Facts>], refused: Refused) {
-        let recorded = self.record_refusal(text, does, &refused).await;
+        let recorded = self.desk.record_refusal(text, does, &refused).await;
         self.refuse(recorded.err().unwrap_or(refused.refusal));
     }
 

@@ -7,21 +7,18 @@ use tokio::net::TcpStream;
 
 use super::{
     arrival::{Arrival, LoggedIn},
-    close::refuse,
-    door::Door,
-    error::{Denial, LoginError},
-    opening::{Opened, open, say},
-    place::choose,
-    proof::{Proven, prove},
+    opening::{Opened, open},
+    proof::prove,
 };
 use crate::{
-    model::{
-        ids::SessionId,
-        record::{Actor, Login, LoginFailed, Record},
-    },
+    model::ids::SessionId,
     net::Stream,
+    session::login::{
+        attempt::Attempt, claim::Proven, close::say_last, door::Door, error::LoginError, line::say,
+        place::choose,
+    },
     wire::postgres::{
-        backend,
+        backend::{self, Severity},
         startup::{Request, Startup},
     },
 };
@@ -40,7 +37,7 @@ pub async fn login(
     session: SessionId,
     door: &Door,
 ) -> Result<Arrival, LoginError> {
-    let mut visit = Visit { door, session, peer, stream: None, user: String::new(), database: String::new() };
+    let mut visit = Visit { door, attempt: Attempt::new(session, peer), stream: None };
     let outcome = tokio::time::timeout(door.timeout, visit.arrive(socket)).await;
     match outcome.unwrap_or(Err(LoginError::TimedOut(door.timeout))) {
         Ok(arrival) => Ok(arrival),
@@ -53,18 +50,15 @@ pub async fn login(
 
 struct Visit<'a> {
     door: &'a Door,
-    session: SessionId,
-    peer: SocketAddr,
+    attempt: Attempt,
     /// The connection; `None` while TLS has it, and when TLS broke it.
     stream: Option<Stream>,
-    /// Empty until the startup message is read.
-    user: String,
-    database: String,
 }
 
 impl Visit<'_> {
     async fn arrive(&mut self, socket: TcpStream) -> Result<Arrival, LoginError> {
-        let Opened { request, end_point } = open(socket, self.peer, self.door, &mut self.stream).await?;
+        let Opened { request, end_point } =
+            open(socket, self.attempt.peer, self.door, &mut self.stream).await?;
         let startup = match request {
             Request::Startup(startup) => startup,
             Request::Cancel(request) => {
@@ -74,13 +68,13 @@ impl Visit<'_> {
             // `open` deals with these itself.
             Request::DirectTls | Request::Gss | Request::Ssl => return Err(LoginError::NoTls),
         };
-        self.user.clone_from(&startup.user);
-        self.database.clone_from(&startup.database);
+        self.attempt.user.clone_from(&startup.user);
+        self.attempt.database.clone_from(&startup.database);
         let stream = self.stream.as_mut().ok_or(LoginError::NoTls)?;
         if stream.tls_version().is_none() && !self.door.plaintext {
             return Err(LoginError::Plaintext);
         }
-        self.hold_up()?;
+        self.attempt.hold_up(self.door)?;
         let stream = self.stream.as_mut().ok_or(LoginError::NoTls)?;
         if startup.negotiate {
             let mut out = BytesMut::new();
@@ -89,39 +83,19 @@ impl Visit<'_> {
         }
         let proven = prove(stream, &startup.user, end_point.as_deref(), self.door).await?;
         // Attempts made side by side must not learn more than attempts made in turn.
-        self.hold_up()?;
+        self.attempt.hold_up(self.door)?;
         self.let_in(startup, proven).await
     }
 
-    fn hold_up(&self) -> Result<(), LoginError> {
-        let held = self.door.throttle.holds_up(&self.user, self.peer.ip(), self.door.clock.now());
-        if held { Err(Denial::Throttled.into()) } else { Ok(()) }
-    }
-
-    async fn let_in(&mut self, startup: Startup, proven: Proven) -> Result<Arrival, LoginError> {
-        let Proven { principal, method, last_words: mut out } = proven;
+    async fn let_in(&mut self, startup: Startup, proven: (Proven, BytesMut)) -> Result<Arrival, LoginError> {
+        let (Proven { principal, method }, mut out) = proven;
         let now = self.door.clock.now();
         let place =
             choose(&startup.database, &self.door.listings, &self.door.snapshot.load(), &principal.name, now)?;
         let application = application(&startup.settings);
         let stream = self.stream.as_mut().ok_or(LoginError::NoTls)?;
         let tls = stream.tls_version();
-        let record = Record::Login(Login {
-            actor: &Actor {
-                session: self.session,
-                principal: &principal.name,
-                client: self.peer,
-                application: &application,
-                target: &place.target,
-                database: &place.database,
-            },
-            method: &method,
-            tls,
-        });
-        // INVARIANT: nobody is let in who is not on record.
-        let _receipt =
-            self.door.audit.append_one(&record).await.map_err(|source| LoginError::Audit { source })?;
-        self.door.metrics.succeeded.inc();
+        self.attempt.succeeded(self.door, &principal, &place, &application, &method, tls).await?;
         backend::authentication_ok(&mut out);
         say(stream, &out).await?;
         let stream = self.stream.take().ok_or(LoginError::NoTls)?;
@@ -140,55 +114,11 @@ impl Visit<'_> {
 
     /// Counts and audits the failure, then says what the client may know.
     async fn turn_away(&mut self, error: &LoginError) {
-        self.count(error);
-        let attempted = !self.user.is_empty() && !matches!(error, LoginError::Gone { .. });
-        if attempted {
-            let reason = error.to_string();
-            let record = Record::LoginFailed(LoginFailed {
-                client: self.peer,
-                principal: &self.user,
-                database: &self.database,
-                reason: &reason,
-            });
-            // closed: whether it is on record or not, nobody is let in; the log says itself that it cannot be written.
-            let _ = self.door.audit.append_one(&record).await;
-        }
-        if matches!(error, LoginError::Denied(_)) {
-            tokio::time::sleep(self.door.failure_delay).await;
-        }
-        if let (Some(stream), Some(refusal)) = (self.stream.take(), error.refusal(&self.user)) {
-            refuse(stream, &refusal).await;
-        }
-    }
-
-    fn count(&self, error: &LoginError) {
-        let metrics = &self.door.metrics;
-        match error {
-            LoginError::Denied(Denial::Throttled) => metrics.throttled.inc(),
-            LoginError::Denied(
-                Denial::Certificate { .. }
-                | Denial::Disabled
-                | Denial::NoCredentials
-                | Denial::TokenOver { .. }
-                | Denial::Unknown
-                | Denial::Wrong,
-            ) => {
-                metrics.failed.inc();
-                self.door.throttle.failed(&self.user, self.peer.ip(), self.door.clock.now());
-            }
-            LoginError::Audit { .. }
-            | LoginError::ClearWithoutTls
-            | LoginError::Place { .. }
-            | LoginError::Plaintext => metrics.failed.inc(),
-            LoginError::Alpn
-            | LoginError::Compare { .. }
-            | LoginError::Gone { .. }
-            | LoginError::Net(_)
-            | LoginError::NoTls
-            | LoginError::PlaintextBeforeTls
-            | LoginError::Random
-            | LoginError::TimedOut(_)
-            | LoginError::Wire(_) => metrics.unfinished.inc(),
+        self.attempt.failed(self.door, error).await;
+        if let (Some(stream), Some(refusal)) = (self.stream.take(), error.refusal(&self.attempt.user)) {
+            let mut out = BytesMut::new();
+            backend::error_response(&mut out, Severity::Fatal, &refusal);
+            say_last(stream, &out).await;
         }
     }
 }

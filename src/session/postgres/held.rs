@@ -4,11 +4,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::model::{
-    facts::Facts,
-    name_context::NameContext,
-    refusal::{Refusal, RefusalCode},
-    target::Lane,
+use crate::{
+    model::{
+        name_context::NameContext,
+        refusal::{Refusal, RefusalCode},
+        target::Lane,
+    },
+    session::{gate::HeldLimits, running::Does},
 };
 
 /// A prepared statement; protocol and SQL share one set of names.
@@ -87,18 +89,6 @@ pub(super) struct Held {
     opened: u64,
     bytes: usize,
     limits: HeldLimits,
-}
-
-/// What a statement does, and what it runs by name.
-pub(super) type Does = Arc<[Arc<Facts>]>;
-
-/// Bounds of what a session holds by name.
-#[derive(Clone, Copy, Debug)]
-pub struct HeldLimits {
-    /// Prepared statements, and again portals, at one time.
-    pub count: usize,
-    /// Bytes of the prepared statements' texts.
-    pub bytes: usize,
 }
 
 impl Held {

@@ -1,53 +1,15 @@
-//! What the session remembers of a message until its replies have come.
+//! Statements that were let through, up to their end records.
 
 use std::{sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 
-use super::held::Prepared;
-use crate::model::{
-    facts::{Facts, SessionEffect, TransactionEffect},
-    ids::StatementId,
-    record::Outcome,
-    refusal::Refusal,
-    target::Lane,
-};
+use crate::model::{facts::Facts, ids::StatementId, record::Outcome, refusal::Refusal};
 
-/// What a debt in the ledger is about.
-#[derive(Debug)]
-pub(super) enum Task {
-    /// Statements that run.
-    Run(Run),
-    /// A statement that is being prepared.
-    Prepare {
-        /// Its name.
-        name: Box<str>,
-        /// The statement.
-        prepared: Arc<Prepared>,
-        /// On the connection of which lane.
-        lane: Lane,
-        /// By the client; else it is made again by the gateway.
-        own: bool,
-    },
-    /// A portal that is being made, and its number.
-    Bind(Box<str>, u64),
-    /// Something that is being closed.
-    Close(Closing),
-}
+/// What a statement does, and what it runs by name.
+pub(super) type Does = Arc<[Arc<Facts>]>;
 
-/// What a Close that was sent is about: it is held until the upstream has closed it, because a Close behind an
-/// error is skipped.
-#[derive(Debug)]
-pub(super) enum Closing {
-    /// The portal of this name and number.
-    Portal(Box<str>, u64),
-    /// The prepared statement of this name.
-    Statement(Box<str>, Arc<Prepared>),
-    /// What does not exist.
-    Nothing,
-}
-
-/// The statements of one Query, or the one of an Execute.
+/// The statements of one text, or the one of an execution.
 #[derive(Debug)]
 pub(super) struct Run {
     /// In the order in which they run.
@@ -62,7 +24,7 @@ pub(super) struct Running {
     /// Its identifier in the audit log.
     pub(super) id: StatementId,
     /// What it does, and what it runs by name.
-    pub(super) does: Arc<[Arc<Facts>]>,
+    pub(super) does: Does,
     /// Its text, where a prepared statement or a cursor comes of it.
     pub(super) text: Arc<str>,
     /// When it has to be decided again.
@@ -147,20 +109,4 @@ pub(super) struct Ended {
     pub(super) sqlstate: Option<Box<str>>,
     /// The upstream's process.
     pub(super) upstream_pid: Option<i32>,
-}
-
-/// Whether something of `facts` stays with the one connection that it ran on, and cannot be made again elsewhere.
-pub(super) fn pins(facts: &Facts) -> bool {
-    let characteristics = matches!(facts.transaction, TransactionEffect::SetModes { session: true, .. });
-    characteristics
-        || facts.effects.iter().any(|effect| {
-            matches!(
-                effect,
-                SessionEffect::Pin
-                    | SessionEffect::CreateTemporary(_)
-                    | SessionEffect::Prepare { .. }
-                    | SessionEffect::ContextUnknown
-                    | SessionEffect::DeclareCursor { hold: true, .. }
-            )
-        })
 }
