@@ -4,6 +4,7 @@
 //! server might read and we did not is never sent.
 
 mod batch;
+mod builtin;
 mod found;
 mod parser;
 mod token;
