@@ -117,8 +117,8 @@ impl Lease<Mysql> {
             Ok(rows) => rows?,
             Err(_) => return Err(self.late()),
         };
-        let state = State::read(&rows)
-            .ok_or_else(|| self.connection.unexpected("nothing about its settings"))?;
+        let state =
+            State::read(&rows).ok_or_else(|| self.connection.unexpected("nothing about its settings"))?;
         // What it began with is what the reset compares with.
         let role = self.connection.session.state.role.clone();
         self.connection.session.state = State { role, ..state };
