@@ -125,8 +125,11 @@ fn locks_ask_for_writing_what_from_lists() {
             "select * from t where a in (select a from u) for update",
             "read d.t, write d.t, read d.u, read-write",
         ),
-        ("select * from (select * from t) x for update", "read d.t, write d.t, read-write"),
-        ("with x as (select * from t) select * from x for update", "read d.t, write d.t, read-write"),
+        ("select * from (select * from t) x, u for update", "read d.t, read d.u, write d.u, read-write"),
+        (
+            "with x as (select * from t) select * from x, u for update",
+            "read d.t, read d.u, write d.u, read-write",
+        ),
         ("select 1 union select a from t for update", "read d.t, write d.t, read-write"),
     ]);
     check(
@@ -334,6 +337,19 @@ fn names_are_folded_where_the_server_folds_them() {
     assert_eq!(does_in("with X as (select 1) select * from x", &folding).as_deref(), Ok("use"));
     assert!(does_in("select * from `t\u{130}`", &folding).is_err());
     assert_eq!(does("select * from Other.T", Mysql).as_deref(), Ok("read Other.T"));
+}
+
+#[test]
+fn what_is_compared_with_each_other_has_a_bound() {
+    let commons = |count: usize| format!("with {} select 1", vec!["x as (select 1)"; count].join(", "));
+    let tables = |count: usize| format!("select * from {}", vec!["t"; count].join(", "));
+    for (text, fits) in
+        [(commons(1_000), true), (commons(1_001), false), (tables(1_000), true), (tables(1_001), false)]
+    {
+        let done = does(&text, Mysql);
+        assert_eq!(done.is_ok(), fits);
+        assert!(fits || matches!(done, Err(Unanalyzable::TooLarge { .. })));
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::model::{
     facts::{AccessMode, SessionEffect},
+    name_context::MysqlFlavor,
     object::Object,
 };
 
@@ -9,7 +10,7 @@ use super::{
     builtin::{self, Class},
     keywords,
     names::TableName,
-    parser::{Parsed, Parser},
+    parser::{Parsed, Parser, unknown},
 };
 
 impl<'t> Parser<'t> {
@@ -63,7 +64,7 @@ impl<'t> Parser<'t> {
         }
         let database = self.database_of(name)?;
         if database.contains('.') {
-            return Err(super::parser::unknown("a routine of a database with a dot in its name"));
+            return Err(unknown("a routine of a database with a dot in its name"));
         }
         Ok(format!("{database}.{own}"))
     }
@@ -86,7 +87,8 @@ impl<'t> Parser<'t> {
 
     /// Whether `NEXT VALUE FOR` or `PREVIOUS VALUE FOR` is in hand.
     pub(super) fn is_sequence_value(&self) -> bool {
-        self.are_words(&["NEXT", "VALUE", "FOR"]) || self.are_words(&["PREVIOUS", "VALUE", "FOR"])
+        self.reading.flavor == MysqlFlavor::Mariadb
+            && (self.are_words(&["NEXT", "VALUE", "FOR"]) || self.are_words(&["PREVIOUS", "VALUE", "FOR"]))
     }
 
     /// `NEXT VALUE FOR seq`, `PREVIOUS VALUE FOR seq` (MariaDB).
@@ -118,7 +120,7 @@ impl<'t> Parser<'t> {
     /// `seq.nextval` and `seq.currval`, if that is in hand: MariaDB reads a sequence where others read a column. What
     /// is taken for a sequence and is a column asks for more than it needs.
     pub(super) fn sequence_column(&mut self) -> Parsed<()> {
-        if self.reading.flavor != crate::model::name_context::MysqlFlavor::Mariadb {
+        if self.reading.flavor != MysqlFlavor::Mariadb {
             return Ok(());
         }
         let text = |ahead: usize| self.peek_at(ahead).map_or("", |token| &*token.text);
