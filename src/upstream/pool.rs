@@ -100,7 +100,8 @@ impl<P: Protocol> LanePool<P> {
         let slot = match self.take_idle(|idle| P::can_move(idle, home)) {
             Some(mut connection) => {
                 let slot = Slot::new(self, permit);
-                let moved = timeout(self.target.pool.connect_timeout, P::move_to(&mut connection, home)).await;
+                let moved =
+                    timeout(self.target.pool.connect_timeout, P::move_to(&mut connection, home)).await;
                 if matches!(moved, Ok(Ok(()))) {
                     return Ok(Lease::new(connection, slot));
                 }

@@ -6,7 +6,8 @@ pub(super) fn excess<'a>(grants: impl Iterator<Item = &'a str>) -> String {
     let mut found: Vec<&str> = Vec::new();
     for line in grants {
         // A role's line has no ON; what the role holds has lines of its own.
-        let Some((privileges, rest)) = line.strip_prefix("GRANT ").and_then(|it| it.split_once(" ON ")) else {
+        let Some((privileges, rest)) = line.strip_prefix("GRANT ").and_then(|it| it.split_once(" ON "))
+        else {
             continue;
         };
         if rest.starts_with("*.* ") {
@@ -50,10 +51,19 @@ mod tests {
     #[test]
     fn only_what_no_lane_needs_is_told() {
         let of = |lines: &[&str]| excess(lines.iter().copied());
-        assert_eq!(of(&["GRANT ALL PRIVILEGES ON *.* TO `root`@`%` WITH GRANT OPTION"]), "ALL PRIVILEGES, GRANT OPTION");
+        assert_eq!(
+            of(&["GRANT ALL PRIVILEGES ON *.* TO `root`@`%` WITH GRANT OPTION"]),
+            "ALL PRIVILEGES, GRANT OPTION"
+        );
         assert_eq!(of(&["GRANT SELECT, FILE, SUPER ON *.* TO `a`@`%`"]), "FILE, SUPER");
-        assert_eq!(of(&["GRANT BINLOG ADMIN, SELECT ON *.* TO `a`@`%` IDENTIFIED BY PASSWORD '*X'"]), "BINLOG ADMIN");
-        assert_eq!(of(&["GRANT ROLE_ADMIN,SYSTEM_VARIABLES_ADMIN ON *.* TO `a`@`%`"]), "ROLE_ADMIN, SYSTEM_VARIABLES_ADMIN");
+        assert_eq!(
+            of(&["GRANT BINLOG ADMIN, SELECT ON *.* TO `a`@`%` IDENTIFIED BY PASSWORD '*X'"]),
+            "BINLOG ADMIN"
+        );
+        assert_eq!(
+            of(&["GRANT ROLE_ADMIN,SYSTEM_VARIABLES_ADMIN ON *.* TO `a`@`%`"]),
+            "ROLE_ADMIN, SYSTEM_VARIABLES_ADMIN"
+        );
         assert_eq!(of(&["GRANT SELECT ON `hr`.* TO `a`@`%` WITH GRANT OPTION"]), "GRANT OPTION");
         assert_eq!(
             of(&[

@@ -42,7 +42,8 @@ impl Connection<Mysql> {
     /// # Errors
     /// `Refused` on the first error (the connection is then of no further use), `Lost`, `Protocol`, `Unexpected`.
     pub(super) async fn run(&mut self, texts: &[&str]) -> Result<Vec<Row>, UpstreamError> {
-        let several = self.session.capabilities.has(Capabilities::MULTI_STATEMENTS) && !self.session.option_set;
+        let several =
+            self.session.capabilities.has(Capabilities::MULTI_STATEMENTS) && !self.session.option_set;
         let mut rows = Vec::new();
         for texts in texts.chunks(if several { texts.len().max(1) } else { 1 }) {
             let text = texts.join("; ");

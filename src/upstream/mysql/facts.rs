@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
-use crate::{model::name_context::MysqlFlavor, wire::mysql::{capability::Capabilities, greeting::Greeting}};
+use crate::{
+    model::name_context::MysqlFlavor,
+    wire::mysql::{capability::Capabilities, greeting::Greeting},
+};
 
 /// What a server says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,13 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    ServerFacts, account,
-    answers::Row,
-    facts::version,
-    protocol::Mysql,
-    reset::settle,
-};
+use super::{ServerFacts, account, answers::Row, facts::version, protocol::Mysql, reset::settle};
 use crate::{
     model::{name_context::MysqlFlavor, target::Lane},
     upstream::{connection::Connection, error::UpstreamError},

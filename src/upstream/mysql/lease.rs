@@ -117,8 +117,8 @@ impl Lease<Mysql> {
             Ok(rows) => rows?,
             Err(_) => return Err(self.late()),
         };
-        let state = State::read(&rows)
-            .ok_or_else(|| self.connection.unexpected("nothing about its settings"))?;
+        let state =
+            State::read(&rows).ok_or_else(|| self.connection.unexpected("nothing about its settings"))?;
         // What it began with is what the reset compares with.
         let role = self.connection.session.state.role.clone();
         self.connection.session.state = State { role, ..state };
@@ -138,6 +138,11 @@ impl Lease<Mysql> {
     /// What is negotiated; commands and replies have this shape.
     pub const fn capabilities(&self) -> Capabilities {
         self.connection.session.capabilities
+    }
+
+    /// The current database after the login, the last reset, or the last of our own switches; `None` is none.
+    pub fn database(&self) -> Option<&DatabaseName> {
+        self.connection.session.state.database.as_ref()
     }
 
     /// The number of the upstream's session, which KILL takes.

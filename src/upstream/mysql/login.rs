@@ -35,8 +35,11 @@ pub(super) async fn log_in(
 ) -> Result<Connection<Mysql>, UpstreamError> {
     let dial = |source| UpstreamError::Dial { target: target.name.clone(), source };
     let stream = Stream::connect(&target.endpoint.to_string()).await.map_err(dial)?;
-    let failed =
-        |source: LoginError| UpstreamError::Login { target: target.name.clone(), lane, source: source.into() };
+    let failed = |source: LoginError| UpstreamError::Login {
+        target: target.name.clone(),
+        lane,
+        source: source.into(),
+    };
     let request = LoginRequest {
         user: &target.accounts.of(lane).user,
         database: home.database.as_ref().map_or("", |database| database),
@@ -64,8 +67,11 @@ async fn exchange(
     target: &TargetSettings,
     lane: Lane,
 ) -> Result<(Stream, LoggedIn), UpstreamError> {
-    let failed =
-        |source: LoginError| UpstreamError::Login { target: target.name.clone(), lane, source: source.into() };
+    let failed = |source: LoginError| UpstreamError::Login {
+        target: target.name.clone(),
+        lane,
+        source: source.into(),
+    };
     let lost = |source| UpstreamError::Lost { target: target.name.clone(), source };
     let refused = |what| UpstreamError::TlsRefused { target: target.name.clone(), what };
     let (mut input, mut output) = (BytesMut::new(), BytesMut::new());

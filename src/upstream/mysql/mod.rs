@@ -15,8 +15,8 @@ mod reset;
 mod setup;
 mod state;
 
-pub use facts::ServerFacts;
 pub(crate) use facts::LastFacts;
+pub use facts::ServerFacts;
 pub use message::MysqlMessage;
 pub use protocol::{Home, Mysql, Session};
 pub use setup::{AccessMode, Isolation, SettingValue, Setup};

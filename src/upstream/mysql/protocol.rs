@@ -13,9 +13,7 @@ use super::{
 };
 use crate::{
     model::{ids::DatabaseName, secret::Secret, target::Lane},
-    upstream::{
-        connection::Connection, error::UpstreamError, protocol::Protocol, settings::TargetSettings,
-    },
+    upstream::{connection::Connection, error::UpstreamError, protocol::Protocol, settings::TargetSettings},
     wire::mysql::{capability::Capabilities, command::write},
 };
 

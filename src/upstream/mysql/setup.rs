@@ -165,7 +165,9 @@ impl<'a> Setup<'a> {
 /// A word that needs no quotes.
 fn word(name: &Ident) -> Result<&str, UpstreamError> {
     if name.is_empty() || !name.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'_') {
-        return Err(UpstreamError::Misuse { what: "the name of a setting has other letters than a-z, 0-9, _" });
+        return Err(UpstreamError::Misuse {
+            what: "the name of a setting has other letters than a-z, 0-9, _",
+        });
     }
     Ok(name)
 }
@@ -191,7 +193,8 @@ fn literal(value: SettingValue<'_>) -> String {
 
 /// Whether a byte means itself between quotes, in every mode and every character set that is let through.
 const fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b',' | b'.' | b'_' | b'-' | b'+' | b':' | b'/' | b'=')
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b' ' | b',' | b'.' | b'_' | b'-' | b'+' | b':' | b'/' | b'=')
 }
 
 const READ_ONLY_SETTINGS: [&str; 2] = ["transaction_read_only", "tx_read_only"];
@@ -211,7 +214,10 @@ mod tests {
     fn a_value_cannot_leave_its_quotes() {
         let name = Ident::from("sql_mode");
         let set = |value| text(Setup::Set { name: &name, value });
-        assert_eq!(set(SettingValue::Literal("ANSI_QUOTES,STRICT")), "SET SESSION sql_mode = 'ANSI_QUOTES,STRICT'");
+        assert_eq!(
+            set(SettingValue::Literal("ANSI_QUOTES,STRICT")),
+            "SET SESSION sql_mode = 'ANSI_QUOTES,STRICT'"
+        );
         assert_eq!(set(SettingValue::Literal("")), "SET SESSION sql_mode = ''");
         assert_eq!(set(SettingValue::Literal("a'\\\0")), "SET SESSION sql_mode = _utf8mb4 X'61275C00'");
         assert_eq!(set(SettingValue::Literal("é")), "SET SESSION sql_mode = _utf8mb4 X'C3A9'");
@@ -248,7 +254,8 @@ mod tests {
             assert!(setup.on_lane(Lane::Read).is_err());
             assert!(setup.on_lane(Lane::Write).is_ok());
         }
-        for setup in [begin(None), begin(Some(AccessMode::ReadOnly)), Setup::ReadOnly(true), Setup::Rollback] {
+        for setup in [begin(None), begin(Some(AccessMode::ReadOnly)), Setup::ReadOnly(true), Setup::Rollback]
+        {
             assert!(setup.on_lane(Lane::Read).is_ok());
         }
     }
