@@ -4,16 +4,24 @@
 //! server might read and we did not is never sent.
 
 mod batch;
+mod builtin;
 mod comment;
+mod decode;
 mod fingerprint;
 mod found;
+mod hint;
 mod keywords;
 mod lexer;
+#[cfg(test)]
+mod lexer_tests;
 mod number;
 mod parser;
 mod quoted;
 mod render;
+mod respell;
 mod symbol;
 mod token;
 
 pub(super) use batch::analyze;
+pub use decode::readable;
+pub use respell::respell;

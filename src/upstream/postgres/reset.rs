@@ -5,8 +5,12 @@ use std::time::Duration;
 use aws_lc_rs::rand;
 use tokio::time::timeout;
 
-use super::{connection::Connection, error::UpstreamError, setup::own_query};
-use crate::{model::target::Lane, wire::postgres::backend::TransactionStatus};
+use super::{protocol::Postgres, setup::own_query};
+use crate::{
+    model::target::Lane,
+    upstream::{connection::Connection, error::UpstreamError},
+    wire::postgres::backend::TransactionStatus,
+};
 
 /// Resets, and checks that it worked.
 ///
@@ -17,8 +21,8 @@ use crate::{model::target::Lane, wire::postgres::backend::TransactionStatus};
 /// Any, and the connection is of no further use.
 ///
 /// Source: PostgreSQL manual, "DISCARD".
-pub(crate) async fn reset(
-    connection: &mut Connection,
+pub(super) async fn reset(
+    connection: &mut Connection<Postgres>,
     lane: Lane,
     in_transaction: bool,
 ) -> Result<(), UpstreamError> {
@@ -32,7 +36,7 @@ pub(crate) async fn reset(
         Err(UpstreamError::Timeout { target: connection.target.clone(), what: "resetting a connection" })
     })?;
     // They were for the one who listened.
-    connection.notifications.clear();
+    connection.session.notifications.clear();
     let expected: &[&str] =
         if in_transaction { &["ROLLBACK", "DISCARD ALL", "SELECT 1"] } else { &["DISCARD ALL", "SELECT 1"] };
     if answers.tags != expected || answers.statuses.iter().any(|status| *status != TransactionStatus::Idle) {
@@ -43,7 +47,7 @@ pub(crate) async fn reset(
     if lane == Lane::Read && column(0) != Some("on") {
         return Err(connection.unexpected("its read lane is no longer read-only"));
     }
-    let same_path = column(1) == Some(connection.search_path.as_str());
+    let same_path = column(1) == Some(connection.session.search_path.as_str());
     if !same_path || column(2) != Some("on") {
         return Err(connection.unexpected("other settings than after login"));
     }

@@ -1,8 +1,9 @@
 //! What each database holds, read over a read-lane connection of the gateway's own and kept up to date.
 
 use std::{
+    collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex as StdMutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
@@ -16,13 +17,13 @@ use tokio::{
 
 use super::{
     catalog_text::{CATALOG_TEXT, read},
-    connection::Connection,
-    error::UpstreamError,
-    health::causes,
-    pool::LanePool,
+    protocol::Postgres,
     setup::own_query,
 };
-use crate::model::{catalog::Catalog, ids::DatabaseName, refusal::RefusalCode};
+use crate::{
+    model::{catalog::Catalog, ids::DatabaseName, refusal::RefusalCode},
+    upstream::{connection::Connection, error::UpstreamError, health::causes, pool::LanePool},
+};
 
 /// The catalog of one database; cheap to clone, all clones share one reading.
 ///
@@ -41,15 +42,19 @@ pub struct ServerFacts {
     pub search_path: String,
 }
 
+/// The catalogs of a target's databases that are or were in use.
+#[derive(Debug, Default)]
+pub struct Catalogs(StdMutex<HashMap<DatabaseName, CatalogSource>>);
+
 #[derive(Debug)]
 struct Source {
-    pool: Arc<LanePool>,
+    pool: Arc<LanePool<Postgres>>,
     database: DatabaseName,
     /// Rises whenever somebody knows of a change; a reading is good if it began after that.
     wanted: AtomicU64,
     loaded: ArcSwapOption<Loaded>,
     /// Held while reading, so that one reads and the others wait for it.
-    connection: Mutex<Option<Connection>>,
+    connection: Mutex<Option<Connection<Postgres>>>,
     refreshing: AtomicBool,
     idle_seconds: AtomicU32,
 }
@@ -62,8 +67,33 @@ struct Loaded {
     at: Instant,
 }
 
+impl Catalogs {
+    /// The one of `database`, which is read over `pool`.
+    pub(crate) fn of(&self, database: &DatabaseName, pool: &Arc<LanePool<Postgres>>) -> CatalogSource {
+        let new = || CatalogSource::new(Arc::clone(pool), database.clone());
+        self.all().entry(database.clone()).or_insert_with(new).clone()
+    }
+
+    /// Definitions of a database changed: its catalog, if there is one, is read again before it is next used.
+    pub(crate) fn changed(&self, database: &DatabaseName) {
+        let source = self.all().get(database).cloned();
+        if let Some(source) = source {
+            source.changed();
+        }
+    }
+
+    /// Called once a second: forgets what nobody uses.
+    pub(crate) fn tick(&self) {
+        self.all().retain(|_, source| source.tick());
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<DatabaseName, CatalogSource>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl CatalogSource {
-    pub(crate) fn new(pool: Arc<LanePool>, database: DatabaseName) -> Self {
+    fn new(pool: Arc<LanePool<Postgres>>, database: DatabaseName) -> Self {
         Self(Arc::new(Source {
             pool,
             database,
@@ -105,7 +135,7 @@ impl CatalogSource {
     }
 
     /// Called once a second. Closes the connection when nobody uses the catalog; false when it may be forgotten.
-    pub(crate) fn tick(&self) -> bool {
+    fn tick(&self) -> bool {
         let idle = self.0.idle_seconds.fetch_add(1, Ordering::Relaxed);
         if idle > CONNECTION_IDLE_SECONDS
             && let Ok(mut connection) = self.0.connection.try_lock()
@@ -203,7 +233,10 @@ impl Source {
         }
     }
 
-    async fn read(&self, kept: Option<Connection>) -> Result<(Connection, Catalog), UpstreamError> {
+    async fn read(
+        &self,
+        kept: Option<Connection<Postgres>>,
+    ) -> Result<(Connection<Postgres>, Catalog), UpstreamError> {
         if let Some(mut connection) = kept
             && connection.is_quiet()
             && let Ok(catalog) = ask(&mut connection).await
@@ -216,7 +249,7 @@ impl Source {
     }
 }
 
-async fn ask(connection: &mut Connection) -> Result<Catalog, UpstreamError> {
+async fn ask(connection: &mut Connection<Postgres>) -> Result<Catalog, UpstreamError> {
     own_query(&mut connection.output, CATALOG_TEXT);
     let answers = timeout(READ_TIMEOUT, connection.collect(1)).await.unwrap_or_else(|_| {
         Err(UpstreamError::Timeout { target: connection.target.clone(), what: "reading the catalog" })
@@ -227,14 +260,14 @@ async fn ask(connection: &mut Connection) -> Result<Catalog, UpstreamError> {
     read(&answers.rows).ok_or_else(|| connection.unexpected("a catalog that cannot be read"))
 }
 
-fn facts(connection: &Connection) -> ServerFacts {
-    let parameters = connection.session.parameters.clone();
+fn facts(connection: &Connection<Postgres>) -> ServerFacts {
+    let parameters = connection.session.logged_in.parameters.clone();
     let version = parameters.iter().find(|(name, _)| name == "server_version");
     let major = version.map(|(_, value)| value.chars().take_while(char::is_ascii_digit).collect::<String>());
     ServerFacts {
         version: major.and_then(|digits| digits.parse().ok()).unwrap_or_default(),
         parameters,
-        search_path: connection.search_path.clone(),
+        search_path: connection.session.search_path.clone(),
     }
 }
 

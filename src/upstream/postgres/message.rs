@@ -1,7 +1,9 @@
 //! Which messages may pass a lease, and with what proof.
 
-use super::error::UpstreamError;
-use crate::wire::postgres::frame::{HEADER_BYTES, header};
+use crate::{
+    upstream::error::UpstreamError,
+    wire::postgres::frame::{HEADER_BYTES, header},
+};
 
 /// A message that makes nothing run and carries no SQL.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 //! The question that reads a database's catalog, and the reading of its answer.
 
-use super::connection::Row;
+use super::answers::Row;
 use crate::model::{catalog::Catalog, ids::Ident};
 
 /// Reads the rows of [`CATALOG_TEXT`]; the version is the caller's.

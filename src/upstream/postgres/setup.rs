@@ -2,9 +2,9 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::error::UpstreamError;
 use crate::{
     model::{ids::Ident, target::Lane},
+    upstream::error::UpstreamError,
     wire::postgres::backend::message,
 };
 

@@ -1,13 +1,20 @@
 //! What a fresh connection tells of itself: its own search path, and what its account may do.
 
-use super::{connection::Connection, error::UpstreamError, setup::own_query};
-use crate::{model::target::Lane, wire::postgres::backend::TransactionStatus};
+use super::{protocol::Postgres, setup::own_query};
+use crate::{
+    model::target::Lane,
+    upstream::{connection::Connection, error::UpstreamError},
+    wire::postgres::backend::TransactionStatus,
+};
 
 /// Asks a fresh connection for what ParameterStatus does not say; the caller bounds the time.
 ///
 /// # Errors
 /// Those of the statement; `Unexpected` if the connection is not held as its lane must be.
-pub(crate) async fn introduce(connection: &mut Connection, lane: Lane) -> Result<(), UpstreamError> {
+pub(super) async fn introduce(
+    connection: &mut Connection<Postgres>,
+    lane: Lane,
+) -> Result<(), UpstreamError> {
     own_query(&mut connection.output, INTRODUCTION);
     let answers = connection.collect(1).await?;
     let Some(row) = answers.rows.first().filter(|_| answers.statuses == [TransactionStatus::Idle]) else {
@@ -19,8 +26,8 @@ pub(crate) async fn introduce(connection: &mut Connection, lane: Lane) -> Result
     if row.text(2) != Some("on") {
         return Err(connection.unexpected("standard_conforming_strings is off"));
     }
-    row.text(0).unwrap_or_default().clone_into(&mut connection.search_path);
-    row.text(3).unwrap_or_default().clone_into(&mut connection.excess);
+    row.text(0).unwrap_or_default().clone_into(&mut connection.session.search_path);
+    row.text(3).unwrap_or_default().clone_into(&mut connection.session.excess);
     Ok(())
 }
 
