@@ -48,13 +48,13 @@ const KEPT: &[&str] = &[
     "SUBQUERY",
 ];
 
-/// The hints of one hint comment that are kept, spelled anew; `None` if none is. One that is not understood takes
-/// those behind it with it, as on the server.
+/// The hints of one hint comment that are kept, spelled anew; `None` if none is. Behind what is not understood
+/// none is kept.
 pub(super) fn kept(text: &str) -> Option<String> {
     let mut kept = String::new();
     let mut rest = text.trim_start_matches(is_blank);
     while let Some((name, arguments, behind)) = next(rest) {
-        if KEPT.iter().any(|word| word.eq_ignore_ascii_case(name)) {
+        if is_plain(arguments) && KEPT.iter().any(|word| word.eq_ignore_ascii_case(name)) {
             let arguments: Vec<_> = arguments.split(is_blank).filter(|word| !word.is_empty()).collect();
             kept = format!("{kept} {}({})", name.to_ascii_uppercase(), arguments.join(" "));
         }
@@ -69,12 +69,18 @@ fn next(text: &str) -> Option<(&str, &str, &str)> {
     let (name, rest) = text.split_at(end);
     let inside = rest.trim_start_matches(is_blank).strip_prefix('(')?;
     let (arguments, behind) = inside.split_once(')')?;
-    let plain = |letter: char| {
+    // A bracket within quotes closes nothing: what is behind it is not understood.
+    let closes = ['\'', '"', '`'].iter().all(|quote| arguments.matches(*quote).count() % 2 == 0);
+    (!name.is_empty() && closes).then_some((name, arguments, behind))
+}
+
+/// Names of tables, indexes and query blocks, or a number.
+fn is_plain(arguments: &str) -> bool {
+    arguments.chars().all(|letter| {
         letter.is_ascii_alphanumeric()
             || is_blank(letter)
             || matches!(letter, '_' | '$' | '@' | ',' | '.' | '`')
-    };
-    (!name.is_empty() && arguments.chars().all(plain)).then_some((name, arguments, behind))
+    })
 }
 
 const fn is_blank(letter: char) -> bool {
@@ -94,6 +100,8 @@ mod tests {
             ("SET_VAR(sql_mode=ansi_quotes)", None),
             ("RESOURCE_GROUP(r) BKA(t)", Some(" BKA(t)")),
             ("BKA(t) SET_VAR(a = 1) MRR(t)", Some(" BKA(t)")),
+            ("SET_VAR(a = 'b') MRR(t)", Some(" MRR(t)")),
+            ("SET_VAR(a = 'b) MRR(t)'", None),
             ("", None),
             ("nonsense", None),
         ] {

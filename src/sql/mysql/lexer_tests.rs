@@ -267,6 +267,8 @@ fn hints_are_hints_only_behind_their_keywords() {
         ("select /* x */ /*+ BKA(t) */ 1", "select 1"),
         ("t.select /*+ BKA(t) */", "t.`select`"),
         ("1 /*+ BKA(t) */", "1"),
+        ("select /*+ SET_VAR(a='b') BKA(t) */ 1", "select /*+ BKA(t) */ 1"),
+        ("select /*+ x('\"') */ 1 \"", "refused"),
         ("select /*+ x('*/') */ 1", "refused"),
         ("select /*+ `*/` */ 1", "refused"),
         ("select /*+ x", "refused"),
