@@ -109,6 +109,7 @@ impl Home {
                 labels: BTreeMap::new(),
             }],
             make_keys: scram_keys,
+            make_native_key: native_key,
             metrics: metrics.policy.clone(),
         };
         Ok((Control::start(parts).await?, audit, metrics))
@@ -320,6 +321,7 @@ fn read_of_employee(length: usize) -> Facts {
         runs: None,
         read_only: true,
         fingerprint: 0,
+        sent: None,
     }
 }
 
