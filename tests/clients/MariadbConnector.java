@@ -69,7 +69,9 @@ public class MariadbConnector {
 
     static {
         SCENARIOS.put("text", MariadbConnector::values);
-        SCENARIOS.put("binary", ignored -> {
+        SCENARIOS.put("binary", other -> {
+            // What this driver sends to prepare and run at once, MySQL itself takes for a broken packet.
+            if (!other.getMetaData().getDatabaseProductName().equals("MariaDB")) return;
             try (Connection c = connect("&useServerPrepStmts=true")) { values(c); failing(c, "SELECT * FROM nowhere"); }
         });
         SCENARIOS.put("transactions", c -> {
