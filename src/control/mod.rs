@@ -13,7 +13,6 @@ mod explanation;
 mod files;
 mod grants;
 mod keys;
-mod lifetime;
 mod names;
 mod policy;
 mod ports;
@@ -25,12 +24,12 @@ mod state;
 mod tokens;
 mod views;
 
+pub use crate::model::lifetime::{BadLifetime, Lifetime};
 pub use caller::{Caller, Scope, UnknownScope};
 pub use door::{Control, ControlParts, MakeKeys};
 pub use error::ControlError;
 pub use explanation::{Explanation, NeedView, ObjectView, Question, RefusalView, StatementExplanation};
 pub use files::{digest, read_examples, read_policy};
-pub use lifetime::{BadLifetime, Lifetime};
 pub use ports::{BoxFuture, Explain, ExplainError, Sessions, TargetHealth, Targets};
 pub use requests::{
     GrantQuery, NewGrant, NewKey, NewPassword, NewPrincipal, NewToken, PrincipalPatch, Revoke,

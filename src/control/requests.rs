@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{caller::Scope, lifetime::Lifetime};
+use super::caller::Scope;
 use crate::model::{
     grant::Holder,
     ids::{GrantId, GroupName, PrincipalName},
+    lifetime::Lifetime,
     object::{Glob, ObjectPattern},
     permission::PermissionSet,
     secret::Secret,
