@@ -89,13 +89,17 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
 }
 
 fn migrations() -> Migrator {
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "store".into(),
-        MigrationType::Simple,
-        include_str!("../../migrations/sqlite/0001_store.sql").into_sql_str(),
-        false,
-    )])
+    let each = [
+        (1, "store", include_str!("../../migrations/sqlite/0001_store.sql")),
+        (2, "requests", include_str!("../../migrations/sqlite/0002_requests.sql")),
+    ];
+    Migrator::with_migrations(
+        each.into_iter()
+            .map(|(version, name, text)| {
+                Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+            })
+            .collect(),
+    )
 }
 
 fn not_migrated(path: PathBuf, source: MigrateError) -> StoreError {

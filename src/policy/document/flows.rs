@@ -253,7 +253,7 @@ flows:
             ("{ name: a, when: 'true', steps: [ { approvers: [leads], quorum: 0 } ] }", "bad quorum"),
             (
                 "{ name: a, when: 'request.tabel == 1', automatic: true }",
-                "p.yaml:2:26: bad condition: there is no request.tabel",
+                "p.yaml:2:27: bad condition: there is no request.tabel",
             ),
             ("{ name: a, when: 'true', automatic: true, longest: { selct: 1h } }", "write \"select\""),
             ("{ name: a, when: 'true', automatic: true, longest: { any: soon } }", "bad longest"),
