@@ -3,6 +3,7 @@
 //! Imports nothing of ours, does nothing: no I/O, no clock, no logging.
 
 pub mod catalog;
+pub mod claim;
 pub mod denial;
 pub mod dialect;
 pub mod facts;

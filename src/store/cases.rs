@@ -124,12 +124,14 @@ impl Store {
 
     async fn with_reviews(&self, row: &SqliteRow) -> Result<Case, StoreError> {
         let id: String = value(row, "id")?;
-        let answers = sqlx::query("SELECT verdict FROM reviews WHERE request = $1 ORDER BY given_at, reviewer")
-            .bind(id)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(doing("read reviews"))?;
-        let reviews = answers.iter().map(|row| from_json::<Review>(row, "verdict")).collect::<Result<_, _>>()?;
+        let answers =
+            sqlx::query("SELECT verdict FROM reviews WHERE request = $1 ORDER BY given_at, reviewer")
+                .bind(id)
+                .fetch_all(&self.pool)
+                .await
+                .map_err(doing("read reviews"))?;
+        let reviews =
+            answers.iter().map(|row| from_json::<Review>(row, "verdict")).collect::<Result<_, _>>()?;
         let grant: Option<String> = value(row, "grant_id")?;
         let aftermath: String = value(row, "aftermath")?;
         let aftermath = [Aftermath::None, Aftermath::Open, Aftermath::Done]
@@ -361,7 +363,14 @@ mod tests {
     fn review(reviewer: &str) -> Review {
         let narrowing = Narrowing { seconds: Some(60), ..Narrowing::default() };
         let verdict = Verdict::Approve { narrowing };
-        Review { reviewer: reviewer.into(), step: 0, verdict, comment: "go".to_owned(), at: at(1500), afterwards: false }
+        Review {
+            reviewer: reviewer.into(),
+            step: 0,
+            verdict,
+            comment: "go".to_owned(),
+            at: at(1500),
+            afterwards: false,
+        }
     }
 
     async fn open() -> (tempfile::TempDir, Store) {

@@ -87,10 +87,10 @@ impl Store {
     /// `Query` and `Corrupt` when they cannot be read.
     pub async fn grants(&self, ended_after: Timestamp) -> Result<Vec<StoredGrant>, StoreError> {
         let rows = sqlx::query(concat!("SELECT ", columns!(), " FROM grants WHERE ends_at > $1 ORDER BY id"))
-        .bind(ended_after.as_microsecond())
-        .fetch_all(&self.pool)
-        .await
-        .map_err(doing("read grants"))?;
+            .bind(ended_after.as_microsecond())
+            .fetch_all(&self.pool)
+            .await
+            .map_err(doing("read grants"))?;
         rows.iter().map(read).collect()
     }
 
@@ -100,10 +100,10 @@ impl Store {
     /// `Query` and `Corrupt` when it cannot be read.
     pub async fn grant(&self, id: GrantId) -> Result<Option<StoredGrant>, StoreError> {
         let row = sqlx::query(concat!("SELECT ", columns!(), " FROM grants WHERE id = $1"))
-        .bind(id.to_string())
-        .fetch_optional(&self.pool)
-        .await
-        .map_err(doing("read a grant"))?;
+            .bind(id.to_string())
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(doing("read a grant"))?;
         row.as_ref().map(read).transpose()
     }
 
@@ -384,7 +384,8 @@ mod tests {
             calls: Vec::new(),
         };
         let origin = Origin { request: RequestId::new(Uuid::now_v7()), approvers: vec!["lee".into()] };
-        let exact = StoredGrant { statement: Some(statement), origin: Some(origin.clone()), ..stored("dana", 2000) };
+        let exact =
+            StoredGrant { statement: Some(statement), origin: Some(origin.clone()), ..stored("dana", 2000) };
         let plain = stored("dana", 2000);
         let second = StoredGrant { origin: Some(origin), ..stored("dana", 2000) };
         let at = |second| Timestamp::from_second(second).unwrap();
@@ -393,7 +394,10 @@ mod tests {
         change.insert_grant(&plain).await.unwrap();
         assert!(change.insert_grant(&second).await.is_err(), "a second grant of one request");
         assert!(!change.use_grant(plain.id, at(1500)).await.unwrap(), "it is for no one statement");
-        assert!(!change.use_grant(exact.id, at(999)).await.unwrap() && !change.use_grant(exact.id, at(2000)).await.unwrap());
+        assert!(
+            !change.use_grant(exact.id, at(999)).await.unwrap()
+                && !change.use_grant(exact.id, at(2000)).await.unwrap()
+        );
         assert!(change.use_grant(exact.id, at(1500)).await.unwrap());
         assert!(!change.use_grant(exact.id, at(1500)).await.unwrap());
         assert!(change.announce_grant(plain.id, at(1)).await.unwrap());
