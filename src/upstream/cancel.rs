@@ -2,57 +2,35 @@
 
 use std::sync::Arc;
 
-use bytes::{BufMut, BytesMut};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    time::timeout,
-};
+use tokio::time::timeout;
 
-use super::{connect::open_stream, error::UpstreamError, settings::TargetSettings};
-use crate::wire::postgres::upstream::BackendKey;
+use super::{error::UpstreamError, postgres::Postgres, protocol::Protocol, settings::TargetSettings};
+use crate::model::target::Lane;
 
 /// Stops what runs on one connection; cheap to clone, and usable after the lease is gone.
 ///
 /// Cancelling is a matter of luck in time: it stops whatever the connection runs when it arrives. Wait for it
 /// before the connection goes home, or somebody else's statement is stopped.
 #[derive(Clone, Debug)]
-pub struct CancelHandle {
+pub struct CancelHandle<P: Protocol = Postgres> {
     target: Arc<TargetSettings>,
-    key: BackendKey,
+    lane: Lane,
+    key: P::Key,
 }
 
-impl CancelHandle {
-    pub(crate) const fn new(target: Arc<TargetSettings>, key: BackendKey) -> Self {
-        Self { target, key }
+impl<P: Protocol> CancelHandle<P> {
+    pub(crate) const fn new(target: Arc<TargetSettings>, lane: Lane, key: P::Key) -> Self {
+        Self { target, lane, key }
     }
 
-    /// Sends a CancelRequest over a connection of its own, and waits until the upstream has taken it up.
+    /// Asks for it over another connection, and waits until the upstream has taken it up.
     ///
     /// # Errors
-    /// `Dial`, `Tls`, `TlsRefused`, `Lost`, `Timeout` (after the target's `connect_timeout`).
+    /// `Dial`, `Tls`, `TlsRefused`, `Login`, `Lost`, `Timeout` (after the target's `connect_timeout`).
     pub async fn cancel(&self) -> Result<(), UpstreamError> {
-        let send = async {
-            let lost = |source| UpstreamError::Lost { target: self.target.name.clone(), source };
-            let mut stream = open_stream(&self.target).await?;
-            let secret = self.key.secret.expose();
-            let mut request = BytesMut::with_capacity(12 + secret.len());
-            // At most 256 bytes of key: the length fits.
-            request.put_u32(u32::try_from(12 + secret.len()).unwrap_or(u32::MAX));
-            request.put_u32(CANCEL_REQUEST_CODE);
-            request.put_i32(self.key.process_id);
-            request.put_slice(secret);
-            stream.write_all(&request).await.map_err(lost)?;
-            stream.flush().await.map_err(lost)?;
-            // The server answers nothing, and closes once it has signalled. How it closes does not matter.
-            let mut nothing = [0; 1];
-            let _ = stream.read(&mut nothing).await;
-            Ok(())
-        };
-        timeout(self.target.pool.connect_timeout, send).await.unwrap_or_else(|_| {
+        let cancel = P::cancel(&self.target, self.lane, &self.key);
+        timeout(self.target.pool.connect_timeout, cancel).await.unwrap_or_else(|_| {
             Err(UpstreamError::Timeout { target: self.target.name.clone(), what: "cancelling" })
         })
     }
 }
-
-/// Source: PostgreSQL manual, "CancelRequest".
-const CANCEL_REQUEST_CODE: u32 = 80_877_102;

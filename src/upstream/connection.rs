@@ -13,19 +13,8 @@ use tokio::{
     time::Instant,
 };
 
-use super::error::UpstreamError;
-use crate::{
-    model::ids::TargetName,
-    net::Stream,
-    wire::{
-        WireError,
-        postgres::{
-            backend::{TransactionStatus, read_parameter_status},
-            frame::{Fields, take_frame},
-            upstream::{LoggedIn, ServerError, set_parameter},
-        },
-    },
-};
+use super::{error::UpstreamError, protocol::Protocol};
+use crate::{model::ids::TargetName, net::Stream, wire::WireError};
 
 /// What one step of driving a connection did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,38 +27,32 @@ pub enum Progress {
 
 /// One connection to an upstream, logged in.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub struct Connection<P: Protocol> {
     stream: Stream,
     pub(crate) input: BytesMut,
     pub(crate) output: BytesMut,
-    /// NotificationResponses that came between the answers to statements of our own, whole.
-    pub(crate) notifications: BytesMut,
     /// Written to the stream, and perhaps not on to the socket.
     unflushed: bool,
     /// The last read took all the room there was: more is waiting.
     filled: bool,
     pub(crate) target: TargetName,
-    pub(crate) session: LoggedIn,
-    /// `search_path` as it is after login.
-    pub(crate) search_path: String,
-    /// What the account holds beyond its needs, in words; empty for nothing.
-    pub(crate) excess: String,
+    /// What it is like while it is idle.
+    pub(crate) home: P::Home,
+    pub(crate) session: P::Session,
     pub(crate) opened_at: Instant,
 }
 
-impl Connection {
-    pub(crate) fn new(stream: Stream, target: TargetName) -> Self {
+impl<P: Protocol> Connection<P> {
+    pub(crate) fn new(stream: Stream, target: TargetName, home: P::Home, session: P::Session) -> Self {
         Self {
             stream,
             input: BytesMut::with_capacity(CHUNK_BYTES),
             output: BytesMut::with_capacity(CHUNK_BYTES),
-            notifications: BytesMut::new(),
             unflushed: false,
             filled: false,
             target,
-            session: LoggedIn::default(),
-            search_path: String::new(),
-            excess: String::new(),
+            home,
+            session,
             opened_at: Instant::now(),
         }
     }
@@ -145,6 +128,18 @@ impl Connection {
         self.input.is_empty() && !self.is_outbound() && self.poll_read(&mut cx).is_pending()
     }
 
+    /// Waits until bytes have arrived or everything outbound is sent.
+    ///
+    /// # Errors
+    /// `Lost`, also when the upstream closed.
+    pub(crate) async fn drive(&mut self) -> Result<(), UpstreamError> {
+        match poll_fn(|cx| self.poll_drive(cx)).await {
+            Ok(Progress::Received(0)) => Err(self.lost(io::ErrorKind::UnexpectedEof.into())),
+            Ok(Progress::Received(_) | Progress::Sent) => Ok(()),
+            Err(error) => Err(self.lost(error)),
+        }
+    }
+
     /// Gives memory back that a large statement or result took.
     pub(crate) fn trim(&mut self) {
         for buffer in [&mut self.input, &mut self.output] {
@@ -157,69 +152,13 @@ impl Connection {
     /// Says goodbye, as far as that is possible without waiting, and closes.
     pub(crate) fn close(mut self) {
         self.output.clear();
-        postgres_protocol::message::frontend::terminate(&mut self.output);
+        P::farewell(&mut self.output);
         let mut cx = Context::from_waker(Waker::noop());
         // Best effort: the server ends the session at the close as well.
         let _ = self.poll_flush(&mut cx);
     }
 
-    /// Sends what is outbound and reads the answers to `queries` simple queries of our own; the caller bounds the time.
-    ///
-    /// # Errors
-    /// `Refused` on the first ErrorResponse (the connection is then out of step), `Lost`, `Protocol`, `Unexpected`.
-    pub(crate) async fn collect(&mut self, queries: usize) -> Result<Answers, UpstreamError> {
-        let mut answers = Answers::default();
-        let mut bytes = 0;
-        loop {
-            while answers.statuses.len() < queries {
-                let before = self.input.len();
-                if !self.answer(&mut answers)? {
-                    break;
-                }
-                bytes += before - self.input.len();
-                if bytes > ANSWER_LIMIT_BYTES {
-                    return Err(self.unexpected("an answer over 256 MiB"));
-                }
-            }
-            if answers.statuses.len() >= queries {
-                return Ok(answers);
-            }
-            match poll_fn(|cx| self.poll_drive(cx)).await {
-                Ok(Progress::Received(0)) => return Err(self.lost(io::ErrorKind::UnexpectedEof.into())),
-                Ok(Progress::Received(_) | Progress::Sent) => {}
-                Err(error) => return Err(self.lost(error)),
-            }
-        }
-    }
-
-    /// Takes one message into `answers`; false asks for more bytes.
-    fn answer(&mut self, answers: &mut Answers) -> Result<bool, UpstreamError> {
-        let frame = take_frame(&mut self.input, INPUT_LIMIT_BYTES).map_err(|source| self.broken(source))?;
-        let Some(frame) = frame else { return Ok(false) };
-        let body = frame.body();
-        match frame.tag() {
-            b'C' => answers.tags.push(command_tag(body)),
-            b'D' => answers.rows.push(data_row(body).map_err(|source| self.broken(source))?),
-            b'E' => {
-                let source = ServerError::read(body);
-                return Err(UpstreamError::Refused { target: self.target.clone(), source });
-            }
-            b'S' => {
-                let (name, value) = read_parameter_status(body).map_err(|source| self.broken(source))?;
-                set_parameter(&mut self.session.parameters, name, value);
-            }
-            b'A' => self.notifications.extend_from_slice(frame.bytes()),
-            // Descriptions, notices and empty queries: nothing to keep.
-            b'T' | b'N' | b'I' => {}
-            b'Z' => {
-                answers.statuses.push(TransactionStatus::read(body).map_err(|source| self.broken(source))?)
-            }
-            tag => return Err(self.broken(WireError::Unexpected { tag })),
-        }
-        Ok(true)
-    }
-
-    fn broken(&self, source: WireError) -> UpstreamError {
+    pub(crate) fn broken(&self, source: WireError) -> UpstreamError {
         UpstreamError::Protocol { target: self.target.clone(), source }
     }
 
@@ -232,49 +171,6 @@ impl Connection {
     }
 }
 
-/// What the upstream said to statements of our own.
-#[derive(Debug, Default)]
-pub(crate) struct Answers {
-    /// All rows of all statements, in order.
-    pub(crate) rows: Vec<Row>,
-    /// The tag of each CommandComplete.
-    pub(crate) tags: Vec<String>,
-    /// The status of each ReadyForQuery.
-    pub(crate) statuses: Vec<TransactionStatus>,
-}
-
-/// One row in text format.
-#[derive(Debug)]
-pub(crate) struct Row(Vec<Option<Box<str>>>);
-
-impl Row {
-    /// The text of a column; NULL and absent are both `None`.
-    pub(crate) fn text(&self, column: usize) -> Option<&str> {
-        self.0.get(column)?.as_deref()
-    }
-}
-
-fn data_row(body: &[u8]) -> Result<Row, WireError> {
-    let mut fields = Fields::new(body, "DataRow");
-    let count = fields.count()?;
-    let mut columns = Vec::with_capacity(usize::from(count));
-    for _ in 0..count {
-        columns.push(match usize::try_from(fields.int32()?) {
-            Ok(length) => Some(
-                std::str::from_utf8(fields.bytes(length)?)
-                    .map_err(|_| WireError::NotUtf8 { message: "DataRow" })?
-                    .into(),
-            ),
-            Err(_) => None,
-        });
-    }
-    Ok(Row(columns))
-}
-
-fn command_tag(body: &[u8]) -> String {
-    String::from_utf8_lossy(body.strip_suffix(&[0]).unwrap_or(body)).into_owned()
-}
-
 /// What a read asks for when the buffer has to grow.
 const CHUNK_BYTES: usize = 16 * 1024;
 /// The same while a large result arrives.
@@ -282,6 +178,4 @@ const LARGE_CHUNK_BYTES: usize = 64 * 1024;
 /// Less room than this is not worth a read.
 const MIN_READ_BYTES: usize = 4 * 1024;
 /// What may lie unread; whoever reads takes messages off in pieces long before.
-const INPUT_LIMIT_BYTES: usize = 16 * 1024 * 1024;
-/// What one batch of our own may answer.
-const ANSWER_LIMIT_BYTES: usize = 256 * 1024 * 1024;
+pub(crate) const INPUT_LIMIT_BYTES: usize = 16 * 1024 * 1024;

@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
+use super::login_problem::{LoginAnswer, LoginProblem, ServerWords};
 use crate::{
     model::{
         failure::{Classify, FailureClass},
@@ -10,10 +11,7 @@ use crate::{
         target::Lane,
     },
     net::NetError,
-    wire::{
-        WireError,
-        postgres::upstream::{LoginError, ServerError},
-    },
+    wire::WireError,
 };
 
 /// Why there is no lease, or why one is of no further use.
@@ -77,7 +75,7 @@ pub enum UpstreamError {
         /// Whose account.
         lane: Lane,
         /// Why.
-        source: LoginError,
+        source: LoginProblem,
     },
     /// Bytes were about to be sent that the lease does not carry; nothing of them was sent.
     #[error("{what}")]
@@ -99,7 +97,7 @@ pub enum UpstreamError {
         /// Which target.
         target: TargetName,
         /// In its words.
-        source: ServerError,
+        source: ServerWords,
     },
     /// TLS could not be agreed on, or the server's certificate is not the one that is asked for.
     #[error("could not secure the connection to target \"{target}\"")]
@@ -165,14 +163,13 @@ impl UpstreamError {
             Self::UnknownDatabase { .. } | Self::UnknownTarget { .. } => RefusalCode::InvalidCatalogName,
             Self::Unavailable { source, .. } => source.code(),
             Self::Catalog { source, .. } => source.code(),
-            Self::Login { source: LoginError::Server { source }, .. } => match source.sqlstate.as_str() {
-                "3D000" => RefusalCode::InvalidCatalogName,
-                "53300" => RefusalCode::TooManyConnections,
-                _ => RefusalCode::ConnectionFailure,
+            Self::Login { source, .. } => match source.answer() {
+                Some(LoginAnswer::NoDatabase) => RefusalCode::InvalidCatalogName,
+                Some(LoginAnswer::Full) => RefusalCode::TooManyConnections,
+                Some(LoginAnswer::NotThere) | None => RefusalCode::ConnectionFailure,
             },
             Self::Credential { .. }
             | Self::Dial { .. }
-            | Self::Login { .. }
             | Self::Lost { .. }
             | Self::Misuse { .. }
             | Self::Protocol { .. }
@@ -195,12 +192,7 @@ impl UpstreamError {
     /// A session picks its database: that there is none, that nobody may use it, or that it is full must not
     /// stop the sessions of other databases.
     pub(crate) fn leaves_target_up(&self) -> bool {
-        match self {
-            Self::Login { source: LoginError::Server { source }, .. } => {
-                matches!(source.sqlstate.as_str(), "3D000" | "28000" | "42501" | "53300" | "55000")
-            }
-            _ => false,
-        }
+        matches!(self, Self::Login { source, .. } if source.answer().is_some())
     }
 }
 

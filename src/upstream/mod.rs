@@ -2,33 +2,36 @@
 //!
 //! The door is [`Pools`]: it lends a [`Lease`], exclusive use of one connection of a lane. Bytes that make the
 //! upstream run somebody's SQL leave a lease only beside a `Permit` and a `Receipt`. A connection comes back
-//! through [`Lease::go_home`], is reset and checked, or is closed. Knows nothing of clients, sessions or policy.
+//! through [`Lease::go_home`], is reset and checked, or is closed. What differs between the databases is behind
+//! [`Protocol`]. Knows nothing of clients, sessions or policy.
 
-mod accounts;
 mod cancel;
-mod catalog;
-mod catalog_text;
 mod connect;
 mod connection;
 mod credential;
 mod error;
 mod health;
 mod lease;
-mod message;
+mod login_problem;
+pub mod mysql;
 mod pool;
 mod pools;
-mod reset;
+pub mod postgres;
+mod protocol;
 mod settings;
-mod setup;
+mod target;
 
 pub use cancel::CancelHandle;
-pub use catalog::{CatalogSource, ServerFacts};
 pub use connection::Progress;
 pub use credential::Credential;
 pub use error::UpstreamError;
 pub use health::TargetHealth;
 pub use lease::{HomeState, Lease};
-pub use message::ProtocolMessage;
+pub use login_problem::{LoginProblem, ServerWords};
+pub use mysql::{Mysql, MysqlMessage};
 pub use pools::Pools;
+pub use postgres::{
+    AccessMode, CatalogSource, Isolation, Postgres, ProtocolMessage, ServerFacts, SettingValue, Setup,
+};
+pub use protocol::Protocol;
 pub use settings::{Account, Accounts, Endpoint, PoolSettings, TargetSettings, TargetTls};
-pub use setup::{AccessMode, Isolation, SettingValue, Setup};

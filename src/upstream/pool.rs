@@ -22,49 +22,56 @@ use super::{
     error::UpstreamError,
     health::{Health, causes},
     lease::Lease,
+    protocol::Protocol,
     settings::{PoolSettings, TargetSettings},
 };
 use crate::{
     metrics::{Metrics, PoolMetrics, UpstreamErrors},
-    model::{ids::DatabaseName, target::Lane},
+    model::target::Lane,
 };
 
 /// The connections of one lane: at most `max_connections`, lent newest first, waited for in line.
 #[derive(Debug)]
-pub(crate) struct LanePool {
+pub(crate) struct LanePool<P: Protocol> {
     target: Arc<TargetSettings>,
+    known: Arc<P::Known>,
     lane: Lane,
     health: Health,
     /// One for each lease that may be out; tokio's semaphore serves those who wait in order.
     leases: Arc<Semaphore>,
-    state: Mutex<State>,
+    state: Mutex<State<P>>,
     warned: AtomicBool,
     metrics: PoolMetrics,
     errors: UpstreamErrors,
 }
 
-#[derive(Debug, Default)]
-struct State {
+#[derive(Debug)]
+struct State<P: Protocol> {
     /// Open connections: out, idle, being opened or reset.
     open: usize,
     /// Longest idle first.
-    idle: VecDeque<Idle>,
+    idle: VecDeque<Idle<P>>,
 }
 
 #[derive(Debug)]
-struct Idle {
-    connection: Connection,
-    database: DatabaseName,
+struct Idle<P: Protocol> {
+    connection: Connection<P>,
     since: Instant,
 }
 
-impl LanePool {
-    pub(crate) fn new(target: Arc<TargetSettings>, lane: Lane, metrics: &Metrics) -> Self {
+impl<P: Protocol> LanePool<P> {
+    pub(crate) fn new(
+        target: Arc<TargetSettings>,
+        known: Arc<P::Known>,
+        lane: Lane,
+        metrics: &Metrics,
+    ) -> Self {
         Self {
+            known,
             lane,
             health: Health::default(),
             leases: Arc::new(Semaphore::new(limit(&target.pool))),
-            state: Mutex::default(),
+            state: Mutex::new(State { open: 0, idle: VecDeque::new() }),
             warned: AtomicBool::new(false),
             metrics: metrics.pool(&target.name, lane),
             errors: metrics.target(&target.name).upstream_errors,
@@ -72,11 +79,11 @@ impl LanePool {
         }
     }
 
-    /// Lends a connection to `database`: an idle one, or a new one.
+    /// Lends a connection that fits `home`: an idle one, or a new one.
     ///
     /// # Errors
     /// `Exhausted` after `wait_timeout`, and as [`Self::open`].
-    pub(crate) async fn lease(self: &Arc<Self>, database: &DatabaseName) -> Result<Lease, UpstreamError> {
+    pub(crate) async fn lease(self: &Arc<Self>, home: &P::Home) -> Result<Lease<P>, UpstreamError> {
         let asked_at = Instant::now();
         let permit = {
             let _waiting = Counted::new(&self.metrics.waiting);
@@ -87,28 +94,44 @@ impl LanePool {
             self.errors.wait.inc();
             return Err(UpstreamError::Exhausted { target: self.target.name.clone(), lane: self.lane });
         };
-        if let Some(connection) = self.take_idle(database) {
-            return Ok(Lease::new(connection, Slot::new(self, database, permit)));
+        if let Some(connection) = self.take_idle(|idle| idle == home) {
+            return Ok(Lease::new(connection, Slot::new(self, permit)));
         }
-        self.make_room();
-        let slot = Slot::new(self, database, permit);
-        Ok(Lease::new(self.open(database).await?, slot))
+        let slot = match self.take_idle(|idle| P::can_move(idle, home)) {
+            Some(mut connection) => {
+                let slot = Slot::new(self, permit);
+                let moved =
+                    timeout(self.target.pool.connect_timeout, P::move_to(&mut connection, home)).await;
+                if matches!(moved, Ok(Ok(()))) {
+                    return Ok(Lease::new(connection, slot));
+                }
+                // Why it does not go is told best by a login.
+                connection.close();
+                slot
+            }
+            None => {
+                self.make_room();
+                Slot::new(self, permit)
+            }
+        };
+        Ok(Lease::new(self.open(home).await?, slot))
     }
 
     /// Opens a connection that does not count, for the gateway's own questions.
     ///
     /// # Errors
     /// `Unavailable`, or the target's own refusal of the database.
-    pub(crate) async fn open(&self, database: &DatabaseName) -> Result<Connection, UpstreamError> {
+    pub(crate) async fn open(&self, home: &P::Home) -> Result<Connection<P>, UpstreamError> {
         let attempt = self.health.attempt(&self.target)?;
         let _connecting = Counted::new(&self.metrics.connecting);
         let was_down = self.health.is_down();
-        match connect(&self.target, database, self.lane).await {
+        match connect(&self.target, home, self.lane).await {
             Ok(connection) => {
                 attempt.succeeded();
                 if was_down {
                     tracing::info!(target_name = %self.target.name, lane = %self.lane, "target answers again");
                 }
+                P::opened(&self.known, &connection.session);
                 self.warn_of_excess(&connection);
                 Ok(connection)
             }
@@ -152,12 +175,12 @@ impl LanePool {
         &self.target
     }
 
-    /// Takes an idle connection; its place in the count goes with it.
-    fn take_idle(&self, database: &DatabaseName) -> Option<Connection> {
+    /// Takes an idle connection that fits; its place in the count goes with it.
+    fn take_idle(&self, fits: impl Fn(&P::Home) -> bool) -> Option<Connection<P>> {
         loop {
             let mut idle = {
                 let mut state = self.state();
-                let at = state.idle.iter().rposition(|idle| idle.database == *database)?;
+                let at = state.idle.iter().rposition(|idle| fits(&idle.connection.home))?;
                 let idle = state.idle.remove(at)?;
                 self.count_idle(&state);
                 idle
@@ -170,7 +193,7 @@ impl LanePool {
         }
     }
 
-    fn is_usable(&self, idle: &mut Idle) -> bool {
+    fn is_usable(&self, idle: &mut Idle<P>) -> bool {
         let settings = &self.target.pool;
         idle.since.elapsed() < settings.idle_timeout
             && idle.connection.opened_at.elapsed() < settings.max_lifetime
@@ -191,24 +214,22 @@ impl LanePool {
         }
     }
 
-    fn warn_of_excess(&self, connection: &Connection) {
-        if self.lane < Lane::Admin
-            && !connection.excess.is_empty()
-            && !self.warned.swap(true, Ordering::Relaxed)
-        {
+    fn warn_of_excess(&self, connection: &Connection<P>) {
+        let excess = P::excess(&connection.session);
+        if self.lane < Lane::Admin && !excess.is_empty() && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 target_name = %self.target.name, lane = %self.lane,
-                account = %self.target.accounts.of(self.lane).user, holds = connection.excess,
+                account = %self.target.accounts.of(self.lane).user, holds = excess,
                 "account holds more than its lane needs; the gateway should not be the only wall"
             );
         }
     }
 
-    fn count_idle(&self, state: &State) {
+    fn count_idle(&self, state: &State<P>) {
         self.metrics.idle.set(i64::try_from(state.idle.len()).unwrap_or(i64::MAX));
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<P>> {
         // Nothing that can panic runs under the lock; were it to, the counts are still whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -216,22 +237,20 @@ impl LanePool {
 
 /// The place of one connection that is out; gone, its place is free.
 #[derive(Debug)]
-pub(crate) struct Slot {
-    pool: Arc<LanePool>,
-    pub(crate) database: DatabaseName,
+pub(crate) struct Slot<P: Protocol> {
+    pool: Arc<LanePool<P>>,
     /// What stops the statement that may be running if the connection is given up.
-    pub(crate) running: Option<CancelHandle>,
+    pub(crate) running: Option<CancelHandle<P>>,
     _leased: Counted,
     /// Freed after the count below, so that whoever waits finds room.
     _lease: OwnedSemaphorePermit,
 }
 
-impl Slot {
+impl<P: Protocol> Slot<P> {
     /// Takes over a place that is counted as open.
-    fn new(pool: &Arc<LanePool>, database: &DatabaseName, lease: OwnedSemaphorePermit) -> Self {
+    fn new(pool: &Arc<LanePool<P>>, lease: OwnedSemaphorePermit) -> Self {
         Self {
             pool: Arc::clone(pool),
-            database: database.clone(),
             running: None,
             _leased: Counted::new(&pool.metrics.leased),
             _lease: lease,
@@ -256,22 +275,21 @@ impl Slot {
     }
 
     /// Makes a connection that was reset idle.
-    pub(crate) fn put_back(self, mut connection: Connection) {
+    pub(crate) fn put_back(self, mut connection: Connection<P>) {
         connection.trim();
         self.pool.health.succeeded();
-        let database = self.database.clone();
         if connection.opened_at.elapsed() >= self.pool.target.pool.max_lifetime {
             connection.close();
             return;
         }
         let mut state = self.pool.state();
         state.open += 1;
-        state.idle.push_back(Idle { connection, database, since: Instant::now() });
+        state.idle.push_back(Idle { connection, since: Instant::now() });
         self.pool.count_idle(&state);
     }
 }
 
-impl Drop for Slot {
+impl<P: Protocol> Drop for Slot<P> {
     fn drop(&mut self) {
         // A server notices a closed connection only when it has something to send: what runs would run on.
         if let (Some(running), Ok(runtime)) = (self.running.take(), Handle::try_current()) {

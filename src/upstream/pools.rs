@@ -1,26 +1,22 @@
 //! All targets: the door of this folder.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
-
-use prometheus::IntGauge;
-use tokio::time::{MissedTickBehavior, interval};
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    catalog::{CatalogSource, ServerFacts},
     error::UpstreamError,
-    health::{TargetHealth, causes},
+    health::TargetHealth,
     lease::Lease,
-    pool::LanePool,
+    mysql::{self, Mysql},
+    postgres::{CatalogSource, Postgres, ServerFacts},
+    protocol::Protocol,
     settings::TargetSettings,
+    target::TargetPools,
 };
 use crate::{
     metrics::Metrics,
     model::{
         catalog::Catalog,
+        dialect::Dialect,
         ids::{DatabaseName, Ident, TargetName},
         target::Lane,
     },
@@ -28,48 +24,35 @@ use crate::{
 
 /// The connections to all targets; cheap to clone. What is idle is closed when the last clone is gone.
 #[derive(Clone, Debug)]
-pub struct Pools(Arc<HashMap<TargetName, TargetPools>>);
+pub struct Pools(Arc<Groups>);
 
-#[derive(Debug)]
-struct TargetPools {
-    settings: Arc<TargetSettings>,
-    accounts: Arc<[Ident]>,
-    up: IntGauge,
-    read: Arc<LanePool>,
-    write: Arc<LanePool>,
-    admin: Arc<LanePool>,
-    catalogs: Mutex<HashMap<DatabaseName, CatalogSource>>,
+/// The targets by what they speak; a session asks among those of its own protocol.
+#[derive(Debug, Default)]
+struct Groups {
+    mysql: Group<Mysql>,
+    postgres: Group<Postgres>,
 }
+
+/// The targets that speak one protocol.
+type Group<P> = HashMap<TargetName, Arc<TargetPools<P>>>;
 
 impl Pools {
     /// Opens nothing yet, but looks after idle connections, and after targets that nobody asks for, from now on.
     ///
     /// Must be called inside the runtime.
     pub fn new(targets: impl IntoIterator<Item = TargetSettings>, metrics: &Metrics) -> Self {
-        let pools: HashMap<_, _> = targets
-            .into_iter()
-            .map(|target| (target.name.clone(), TargetPools::new(target, metrics)))
-            .collect();
-        let pools = Arc::new(pools);
-        for name in pools.keys() {
-            let (pools, name) = (Arc::downgrade(&pools), name.clone());
-            tokio::spawn(async move {
-                let mut ticks = interval(Duration::from_secs(1));
-                ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-                let mut first = true;
-                loop {
-                    ticks.tick().await;
-                    let Some(pools) = pools.upgrade() else { return };
-                    let Some(target) = pools.get(&name) else { return };
-                    target.look_after(first).await;
-                    first = false;
-                }
-            });
+        let mut groups = Groups::default();
+        for target in targets {
+            let name = target.name.clone();
+            match target.dialect {
+                Dialect::Mysql => drop(groups.mysql.insert(name, TargetPools::start(target, metrics))),
+                Dialect::Postgres => drop(groups.postgres.insert(name, TargetPools::start(target, metrics))),
+            }
         }
-        Self(pools)
+        Self(Arc::new(groups))
     }
 
-    /// Lends a connection; waits in line for one if need be.
+    /// Lends a connection to a PostgreSQL target; waits in line for one if need be.
     ///
     /// # Errors
     /// `UnknownTarget`, `UnknownDatabase`, `Exhausted` after the pool's `wait_timeout`, `Unavailable`, and
@@ -80,7 +63,36 @@ impl Pools {
         database: &DatabaseName,
         lane: Lane,
     ) -> Result<Lease, UpstreamError> {
-        self.place(target, database)?.lane(lane).lease(database).await
+        lease(&self.0.postgres, target, database, lane).await
+    }
+
+    /// Lends a connection to a MySQL target; waits in line for one if need be.
+    ///
+    /// # Errors
+    /// As [`Self::lease`].
+    pub async fn lease_mysql(
+        &self,
+        target: &TargetName,
+        home: &mysql::Home,
+        lane: Lane,
+    ) -> Result<Lease<Mysql>, UpstreamError> {
+        lease(&self.0.mysql, target, home, lane).await
+    }
+
+    /// What a MySQL server says of itself: from the newest connection to it, or from one that is opened now.
+    ///
+    /// # Errors
+    /// `UnknownTarget`, and those of connecting.
+    pub async fn mysql_facts(&self, target: &TargetName) -> Result<Arc<mysql::ServerFacts>, UpstreamError> {
+        let pools = place(&self.0.mysql, target, None)?;
+        if let Some(facts) = pools.known.current() {
+            return Ok(facts);
+        }
+        let listed = pools.settings.databases.as_ref().and_then(|listed| listed.first());
+        let connection = pools.lane(Lane::Read).open(&Mysql::probe_home(listed)).await?;
+        let facts = Arc::clone(&connection.session.facts);
+        connection.close();
+        Ok(facts)
     }
 
     /// The catalog of a database; see [`CatalogSource::fresh`]. Sessions hold on to [`Self::catalog_source`].
@@ -104,16 +116,14 @@ impl Pools {
         target: &TargetName,
         database: &DatabaseName,
     ) -> Result<CatalogSource, UpstreamError> {
-        let pools = self.place(target, database)?;
-        let new = || CatalogSource::new(Arc::clone(&pools.read), database.clone());
-        Ok(pools.catalogs().entry(database.clone()).or_insert_with(new).clone())
+        let pools = place(&self.0.postgres, target, Some(database))?;
+        Ok(pools.known.of(database, pools.lane(Lane::Read)))
     }
 
     /// Definitions of a database changed: its catalog is read again before it is next used.
     pub fn catalog_changed(&self, target: &TargetName, database: &DatabaseName) {
-        let source = self.0.get(target).and_then(|pools| pools.catalogs().get(database).cloned());
-        if let Some(source) = source {
-            source.changed();
+        if let Some(pools) = self.0.postgres.get(target) {
+            pools.known.changed(database);
         }
     }
 
@@ -131,101 +141,45 @@ impl Pools {
 
     /// The upstream accounts of a target; none for an unknown one.
     pub fn accounts(&self, target: &TargetName) -> Arc<[Ident]> {
-        self.0.get(target).map_or_else(|| Arc::from([]), |pools| Arc::clone(&pools.accounts))
+        let groups = &self.0;
+        let postgres = groups.postgres.get(target).map(|pools| &pools.accounts);
+        let accounts = postgres.or_else(|| groups.mysql.get(target).map(|pools| &pools.accounts));
+        accounts.map_or_else(|| Arc::from([]), Arc::clone)
     }
 
     /// What is known of every target, by name.
     pub fn health(&self) -> Vec<(TargetName, TargetHealth)> {
-        let mut all: Vec<_> = self.0.iter().map(|(name, pools)| (name.clone(), pools.health())).collect();
+        let mut all: Vec<_> = health(&self.0.postgres).chain(health(&self.0.mysql)).collect();
         all.sort_by(|(a, _), (b, _)| a.cmp(b));
         all
     }
-
-    fn place(&self, target: &TargetName, database: &DatabaseName) -> Result<&TargetPools, UpstreamError> {
-        let Some(pools) = self.0.get(target) else {
-            return Err(UpstreamError::UnknownTarget { target: target.clone() });
-        };
-        if pools.settings.databases.as_ref().is_some_and(|listed| !listed.contains(database)) {
-            return Err(UpstreamError::UnknownDatabase {
-                target: target.clone(),
-                database: database.clone(),
-            });
-        }
-        Ok(pools)
-    }
 }
 
-impl TargetPools {
-    fn new(settings: TargetSettings, metrics: &Metrics) -> Self {
-        let settings = Arc::new(settings);
-        let lane = |lane| Arc::new(LanePool::new(Arc::clone(&settings), lane, metrics));
-        Self {
-            accounts: settings.accounts.names(),
-            up: metrics.target(&settings.name).up,
-            read: lane(Lane::Read),
-            write: lane(Lane::Write),
-            admin: lane(Lane::Admin),
-            catalogs: Mutex::default(),
-            settings,
-        }
-    }
-
-    const fn lane(&self, lane: Lane) -> &Arc<LanePool> {
-        match lane {
-            Lane::Read => &self.read,
-            Lane::Write => &self.write,
-            Lane::Admin => &self.admin,
-        }
-    }
-
-    fn health(&self) -> TargetHealth {
-        let mut all = Lane::ALL.map(|lane| self.lane(lane).health().now()).into_iter();
-        let read = self.read.health().now();
-        match all.find(|health| health.problem.is_some()) {
-            Some(problem) => problem,
-            None => read,
-        }
-    }
-
-    /// Once a second: closes what is too old, and asks a target that nobody has reached lately.
-    ///
-    /// The first time it logs in on every lane, so that a wrong account is known at start.
-    async fn look_after(&self, first: bool) {
-        for lane in Lane::ALL {
-            self.lane(lane).reap();
-        }
-        self.catalogs().retain(|_, source| source.tick());
-        for lane in Lane::ALL {
-            let pool = self.lane(lane);
-            let quiet = lane == Lane::Read && !pool.health().succeeded_within(PROBE_AFTER);
-            let down = pool.health().is_down();
-            if first || quiet || down {
-                self.probe(pool, lane, first).await;
-            }
-        }
-        self.up.set(self.health().is_up().into());
-    }
-
-    async fn probe(&self, pool: &LanePool, lane: Lane, first: bool) {
-        let listed = self.settings.databases.as_ref().and_then(|listed| listed.first());
-        let database = listed.cloned().unwrap_or_else(|| PROBE_DATABASE.into());
-        match pool.open(&database).await {
-            Ok(connection) => connection.close(),
-            // No reason to keep sessions of other databases from trying, and a mistake in the configuration or there.
-            Err(error) if first && listed.is_some() && !pool.health().is_down() => {
-                let causes = causes(&error);
-                tracing::warn!(target_name = %self.settings.name, %lane, %database, causes, "target refuses a listed database");
-            }
-            Err(_) => {}
-        }
-    }
-
-    fn catalogs(&self) -> MutexGuard<'_, HashMap<DatabaseName, CatalogSource>> {
-        self.catalogs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn health<P: Protocol>(group: &Group<P>) -> impl Iterator<Item = (TargetName, TargetHealth)> {
+    group.iter().map(|(name, pools)| (name.clone(), pools.health()))
 }
 
-/// A target that somebody reached within this time is not asked.
-const PROBE_AFTER: Duration = Duration::from_secs(15);
-/// Asked for where the configuration lists no database; that it does not exist is an answer, too.
-const PROBE_DATABASE: &str = "postgres";
+async fn lease<P: Protocol>(
+    group: &Group<P>,
+    target: &TargetName,
+    home: &P::Home,
+    lane: Lane,
+) -> Result<Lease<P>, UpstreamError> {
+    place(group, target, P::database(home))?.lane(lane).lease(home).await
+}
+
+fn place<'a, P: Protocol>(
+    group: &'a Group<P>,
+    target: &TargetName,
+    database: Option<&DatabaseName>,
+) -> Result<&'a TargetPools<P>, UpstreamError> {
+    let Some(pools) = group.get(target) else {
+        return Err(UpstreamError::UnknownTarget { target: target.clone() });
+    };
+    if let (Some(listed), Some(database)) = (&pools.settings.databases, database)
+        && !listed.contains(database)
+    {
+        return Err(UpstreamError::UnknownDatabase { target: target.clone(), database: database.clone() });
+    }
+    Ok(pools)
+}

@@ -51,6 +51,22 @@ pub enum WireError {
     /// A startup message without a user.
     #[error("no user name in the startup message")]
     NoUser,
+    /// A packet's number is not the next one.
+    #[error("packet {found} came where {expected} was the next")]
+    OutOfOrder {
+        /// The number that it should have.
+        expected: u8,
+        /// The number that it has.
+        found: u8,
+    },
+    /// A packet says that it is larger than the bound.
+    #[error("a packet of {length_bytes} bytes is over the limit of {limit_bytes}")]
+    PacketTooLarge {
+        /// What it says; with the pieces before it, where it came in several.
+        length_bytes: usize,
+        /// The bound.
+        limit_bytes: usize,
+    },
     /// A connection that asks for replication.
     #[error("replication connections are not supported")]
     Replication,
@@ -121,11 +137,12 @@ impl WireError {
             Self::Replication | Self::UnsupportedProtocol { .. } => RefusalCode::NotSupported,
             Self::NoUser => RefusalCode::InvalidAuthorization,
             Self::Option { .. } => RefusalCode::SyntaxError,
-            Self::TooLarge { .. } => RefusalCode::ProgramLimitExceeded,
+            Self::PacketTooLarge { .. } | Self::TooLarge { .. } => RefusalCode::ProgramLimitExceeded,
             Self::DuplicateParameter { .. }
             | Self::ImpossibleLength { .. }
             | Self::Malformed { .. }
             | Self::NotUtf8 { .. }
+            | Self::OutOfOrder { .. }
             | Self::Repeated { .. }
             | Self::Scram(_)
             | Self::StartupLength { .. }

@@ -4,6 +4,7 @@
 //! means or who sends it.
 
 mod error;
+pub mod mysql;
 pub mod postgres;
 
 pub use error::{ScramProblem, WireError};

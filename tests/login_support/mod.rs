@@ -32,7 +32,10 @@ use tidegate::{
     net::{ClientTls, Clock, ManualClock, Published, Roots, ServerTls, ServerTlsFiles, Stream},
     policy::{Snapshot, SnapshotParts},
     session::{
-        login::{Arrival, Authentication, Door, Listing, login},
+        login::{
+            Authentication, Door, Listing,
+            postgres::{Arrival, login},
+        },
         throttle::{Throttle, ThrottleLimits},
     },
     wire::postgres::{

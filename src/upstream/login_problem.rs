@@ -1,0 +1,61 @@
+//! Why a login failed, or what a server said, in the words of its protocol.
+
+use crate::wire::{
+    mysql::{error as mysql_error, upstream as mysql},
+    postgres::upstream as postgres,
+};
+
+/// Why a login failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginProblem {
+    /// Of a MySQL server.
+    #[error(transparent)]
+    Mysql(#[from] mysql::LoginError),
+    /// Of a PostgreSQL server.
+    #[error(transparent)]
+    Postgres(#[from] postgres::LoginError),
+}
+
+/// What a server said to a statement of the gateway's own.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ServerWords {
+    /// ERR.
+    #[error(transparent)]
+    Mysql(#[from] mysql_error::ServerError),
+    /// ErrorResponse.
+    #[error(transparent)]
+    Postgres(#[from] postgres::ServerError),
+}
+
+/// A server's answer to a login that says nothing against its other databases and sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LoginAnswer {
+    /// It takes no more connections.
+    Full,
+    /// It does not have the database.
+    NoDatabase,
+    /// It does not let the account into that database, or nobody.
+    NotThere,
+}
+
+impl LoginProblem {
+    /// What the server answered, if that leaves it up for others.
+    pub(crate) fn answer(&self) -> Option<LoginAnswer> {
+        match self {
+            Self::Postgres(postgres::LoginError::Server { source }) => match source.sqlstate.as_str() {
+                "3D000" => Some(LoginAnswer::NoDatabase),
+                "53300" => Some(LoginAnswer::Full),
+                "28000" | "42501" | "55000" => Some(LoginAnswer::NotThere),
+                _ => None,
+            },
+            Self::Mysql(mysql::LoginError::Server { source }) => match source.errno {
+                1049 => Some(LoginAnswer::NoDatabase),
+                // All connections, or all of the account's, are in use.
+                1040 | 1203 | 1226 => Some(LoginAnswer::Full),
+                1044 => Some(LoginAnswer::NotThere),
+                _ => None,
+            },
+            Self::Mysql(_) | Self::Postgres(_) => None,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! PostgreSQL as a protocol of connections.
+
+use bytes::BytesMut;
+
+use super::{Catalogs, accounts, cancel::cancel, login::log_in, reset::reset};
+use crate::{
+    model::{ids::DatabaseName, secret::Secret, target::Lane},
+    upstream::{connection::Connection, error::UpstreamError, protocol::Protocol, settings::TargetSettings},
+    wire::postgres::upstream::{BackendKey, LoggedIn},
+};
+
+/// PostgreSQL and Aurora PostgreSQL.
+#[derive(Clone, Copy, Debug)]
+pub enum Postgres {}
+
+/// What is known of a PostgreSQL session.
+#[derive(Debug, Default)]
+pub struct Session {
+    /// ParameterStatus and BackendKeyData.
+    pub(crate) logged_in: LoggedIn,
+    /// `search_path` as it is after login.
+    pub(crate) search_path: String,
+    /// What the account holds beyond its needs, in words; empty for nothing.
+    pub(crate) excess: String,
+    /// NotificationResponses that came between the answers to statements of our own, whole.
+    pub(crate) notifications: BytesMut,
+    /// Bytes of a CopyData that was begun and are still to be sent.
+    pub(crate) copy_data_owed: usize,
+}
+
+impl Protocol for Postgres {
+    /// The database: a connection stays in the one that it began in.
+    type Home = DatabaseName;
+    type Session = Session;
+    type Key = BackendKey;
+    type Known = Catalogs;
+
+    fn probe_home(listed: Option<&DatabaseName>) -> DatabaseName {
+        listed.cloned().unwrap_or_else(|| PROBE_DATABASE.into())
+    }
+
+    fn database(home: &DatabaseName) -> Option<&DatabaseName> {
+        Some(home)
+    }
+
+    /// A connection stays in its database.
+    fn can_move(_idle: &DatabaseName, _wanted: &DatabaseName) -> bool {
+        false
+    }
+
+    async fn move_to(_: &mut Connection<Self>, _wanted: &DatabaseName) -> Result<(), UpstreamError> {
+        Err(UpstreamError::Misuse { what: "a PostgreSQL connection stays in its database" })
+    }
+
+    async fn open(
+        target: &TargetSettings,
+        home: &DatabaseName,
+        lane: Lane,
+        secret: Secret<String>,
+    ) -> Result<Connection<Self>, UpstreamError> {
+        let mut connection = log_in(target, home, lane, secret).await?;
+        accounts::introduce(&mut connection, lane).await?;
+        Ok(connection)
+    }
+
+    async fn reset(
+        connection: &mut Connection<Self>,
+        lane: Lane,
+        in_transaction: bool,
+    ) -> Result<(), UpstreamError> {
+        reset(connection, lane, in_transaction).await
+    }
+
+    async fn cancel(target: &TargetSettings, _lane: Lane, key: &BackendKey) -> Result<(), UpstreamError> {
+        cancel(target, key).await
+    }
+
+    fn key(session: &Session) -> Option<BackendKey> {
+        session.logged_in.key.clone()
+    }
+
+    fn excess(session: &Session) -> &str {
+        &session.excess
+    }
+
+    fn is_whole(session: &Session) -> bool {
+        session.copy_data_owed == 0
+    }
+
+    fn farewell(output: &mut BytesMut) {
+        postgres_protocol::message::frontend::terminate(output);
+    }
+
+    /// Catalogs are read when they are asked for.
+    fn opened(_: &Catalogs, _: &Session) {}
+
+    fn tick(catalogs: &Catalogs) {
+        catalogs.tick();
+    }
+}
+
+/// Asked for where the configuration lists no database; that it does not exist is an answer, too.
+const PROBE_DATABASE: &str = "postgres";

@@ -1,0 +1,553 @@
+//! What an upstream answers to one command: which bytes pass as they are, and what the others say.
+//!
+//! Rows and definitions are never read, only their headers; of rows also the first byte, which tells a row from the end.
+//!
+//! Source: MySQL source documentation, "Command Response", "Protocol::ResultSet".
+
+use super::{
+    capability::Capabilities,
+    error::ServerError,
+    fields::Fields,
+    packet::{HEADER_BYTES, MAX_PIECE_BYTES, header},
+    status::Status,
+    track::StateChanges,
+};
+use crate::wire::WireError;
+
+/// What kind of reply a command has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// COM_STMT_EXECUTE, COM_STMT_BULK_EXECUTE: OK, ERR, or results in binary rows.
+    Execute,
+    /// COM_STMT_FETCH: binary rows without definitions.
+    Fetch,
+    /// COM_FIELD_LIST: definitions alone.
+    FieldList,
+    /// COM_STMT_PREPARE.
+    Prepare,
+    /// COM_QUERY: OK, ERR, or results in text rows.
+    Query,
+    /// COM_PING, COM_INIT_DB, COM_RESET_CONNECTION, COM_STMT_RESET, COM_SET_OPTION: OK (or EOF), or ERR.
+    Simple,
+    /// COM_STATISTICS: a text without any frame.
+    Statistics,
+}
+
+/// What to do with the front of what has arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The reply is over; what follows belongs to another.
+    Over,
+    /// So many bytes at the front are a whole packet with its header, and this is what it says. It passes like the rest
+    /// unless `event` says otherwise.
+    Packet {
+        /// Header and payload.
+        bytes: usize,
+        /// What it says.
+        event: Event,
+    },
+    /// So many bytes at the front pass as they are.
+    Pass(usize),
+    /// More has to arrive.
+    Wait,
+}
+
+/// What a packet says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A statement is over, or (`cursor`) its rows wait to be fetched.
+    Complete(Completion),
+    /// The command failed; whatever results were to follow do not.
+    Failed(ServerError),
+    /// The server asks for a file of the client's. Never passed on: an empty packet of number `answer` goes to the
+    /// upstream, which then says OK or ERR; that is what the client gets.
+    LocalInfile {
+        /// Number of the empty packet.
+        answer: u8,
+    },
+    /// A statement is prepared; its definitions follow.
+    Prepared(Prepared),
+    /// A result begins.
+    ResultSet {
+        /// How many columns it has.
+        columns: u64,
+    },
+    /// COM_STATISTICS' text.
+    Statistics,
+}
+
+/// How a statement ended well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Completion {
+    /// Rows passed; `None` when it has no result.
+    pub rows: Option<u64>,
+    /// Bytes of rows passed, headers included.
+    pub row_bytes: u64,
+    /// Rows changed, as the server counts them.
+    pub affected_rows: u64,
+    /// The first value generated for an AUTO_INCREMENT column; 0 is none.
+    pub last_insert_id: u64,
+    /// The session's state.
+    pub status: Status,
+    /// How many warnings there are.
+    pub warnings: u16,
+    /// What changed in the session, where SESSION_TRACK is negotiated.
+    pub changes: StateChanges,
+}
+
+impl Completion {
+    /// Another result follows in the same reply.
+    pub const fn more(&self) -> bool {
+        self.status.has(Status::MORE_RESULTS)
+    }
+
+    /// Its rows wait in a cursor.
+    pub const fn cursor(&self) -> bool {
+        self.status.has(Status::CURSOR_EXISTS)
+    }
+}
+
+/// COM_STMT_PREPARE's OK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// The upstream's number for the statement; the 4 bytes at [`Prepared::STATEMENT_AT`] of the packet.
+    pub statement: u32,
+    /// Columns of its result.
+    pub columns: u16,
+    /// Its parameters.
+    pub parameters: u16,
+    /// How many warnings there are.
+    pub warnings: u16,
+}
+
+impl Prepared {
+    /// Where the statement's number stands in the packet, header included; little-endian.
+    pub const STATEMENT_AT: std::ops::Range<usize> = 5..9;
+}
+
+/// Reads the reply to one command, in pieces of any size.
+#[derive(Clone, Debug)]
+pub struct Response {
+    expect: Expect,
+    state: State,
+    shape: Capabilities,
+    limit_bytes: usize,
+    /// Number that the upstream's next packet has.
+    upstream_next: u8,
+    /// Number that the client's next packet has.
+    client_next: u8,
+    /// Bytes of the packet before, whose header has passed already.
+    passing: usize,
+    passing_row: bool,
+    /// The packet before was a full piece: the next continues it.
+    continued: bool,
+    rows: u64,
+    row_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The first packet of a reply, or of another result in it.
+    First,
+    /// So many definitions, then EOF where it is spoken, then `then`.
+    Definitions {
+        left: u64,
+        then: Then,
+    },
+    /// The EOF behind definitions.
+    DefinitionsEnd {
+        then: Then,
+    },
+    /// Rows, or definitions of COM_FIELD_LIST, to the end.
+    Rows,
+    /// After LOCAL INFILE was refused: OK or ERR.
+    Refused,
+    Over,
+}
+
+/// What follows definitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    /// The definitions of a prepared statement's columns.
+    Columns(u64),
+    Over,
+    Rows,
+}
+
+impl Response {
+    /// Expects the reply to a command.
+    ///
+    /// `shape` is what was negotiated with the upstream; `upstream_next` the number that its reply begins with (what
+    /// writing the command gave), `client_next` the one that the client expects: headers are renumbered on their way
+    /// where they differ. No packet that is read may be over `limit_bytes`; rows may.
+    pub const fn new(
+        expect: Expect,
+        shape: Capabilities,
+        upstream_next: u8,
+        client_next: u8,
+        limit_bytes: usize,
+    ) -> Self {
+        Self {
+            expect,
+            state: if matches!(expect, Expect::Fetch | Expect::FieldList) {
+                State::Rows
+            } else {
+                State::First
+            },
+            shape,
+            limit_bytes,
+            upstream_next,
+            client_next,
+            passing: 0,
+            passing_row: false,
+            continued: false,
+            rows: 0,
+            row_bytes: 0,
+        }
+    }
+
+    /// The reply is over.
+    pub fn is_over(&self) -> bool {
+        self.state == State::Over && self.passing == 0
+    }
+
+    /// Number that the next packet to the client has.
+    pub const fn client_next(&self) -> u8 {
+        self.client_next
+    }
+
+    /// Rows that began to pass in the result that is running.
+    pub const fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Bytes of rows that passed in the result that is running.
+    pub const fn row_bytes(&self) -> u64 {
+        self.row_bytes
+    }
+
+    /// Says what to do with the front of `input`, and renumbers what passes. The caller takes off as many bytes as the
+    /// step says and calls again, until it says `Wait` or `Over`.
+    ///
+    /// # Errors
+    /// `OutOfOrder`, `PacketTooLarge`, `Malformed`: the upstream does not keep to the protocol and the connection is lost.
+    pub fn step(&mut self, input: &mut [u8]) -> Result<Step, WireError> {
+        let mut passed = 0;
+        loop {
+            if self.passing > 0 {
+                let here = self.passing.min(input.len() - passed);
+                self.passing -= here;
+                passed += here;
+                if self.passing_row {
+                    self.row_bytes += here as u64;
+                }
+                if self.passing > 0 {
+                    return Ok(if passed > 0 { Step::Pass(passed) } else { Step::Wait });
+                }
+            }
+            if self.state == State::Over {
+                return Ok(if passed > 0 { Step::Pass(passed) } else { Step::Over });
+            }
+            let Some(front) = input.get_mut(passed..) else { return Ok(Step::Wait) };
+            match self.packet(front)? {
+                Found::Pass { bytes, row } => {
+                    self.passing = bytes;
+                    self.passing_row = row;
+                }
+                Found::Read => {
+                    // What stands before it goes first, so that the caller finds the packet at the front.
+                    if passed > 0 {
+                        return Ok(Step::Pass(passed));
+                    }
+                    return self.read(front);
+                }
+                Found::Wait => return Ok(if passed > 0 { Step::Pass(passed) } else { Step::Wait }),
+            }
+        }
+    }
+
+    /// Looks at the header of the next packet. Only a packet that passes is taken note of.
+    fn packet(&mut self, front: &mut [u8]) -> Result<Found, WireError> {
+        let Some(head) = header(front) else { return Ok(Found::Wait) };
+        if head.sequence != self.upstream_next {
+            return Err(WireError::OutOfOrder { expected: self.upstream_next, found: head.sequence });
+        }
+        let row = self.state == State::Rows && self.expect != Expect::FieldList;
+        let passes = match self.state {
+            _ if self.continued => true,
+            State::Definitions { .. } => {
+                // An error may come in place of a definition.
+                match front.get(HEADER_BYTES) {
+                    Some(0xff) => false,
+                    Some(_) => true,
+                    None => return Ok(Found::Wait),
+                }
+            }
+            State::Rows => match front.get(HEADER_BYTES) {
+                Some(0xff) => false,
+                Some(0xfe) => !self.ends_rows(head.length_bytes),
+                Some(_) => true,
+                None => return Ok(Found::Wait),
+            },
+            State::First | State::DefinitionsEnd { .. } | State::Refused | State::Over => false,
+        };
+        if !passes {
+            if head.length_bytes > self.limit_bytes.min(MAX_PIECE_BYTES - 1) {
+                return Err(WireError::PacketTooLarge {
+                    length_bytes: head.length_bytes,
+                    limit_bytes: self.limit_bytes,
+                });
+            }
+            let whole = front.len() >= HEADER_BYTES + head.length_bytes;
+            return Ok(if whole { Found::Read } else { Found::Wait });
+        }
+        self.renumber(front);
+        if !self.continued {
+            if row {
+                self.rows += 1;
+            }
+            if let State::Definitions { left, then } = self.state {
+                self.defined(left.saturating_sub(1), then);
+            }
+        }
+        self.continued = head.length_bytes == MAX_PIECE_BYTES;
+        Ok(Found::Pass { bytes: HEADER_BYTES + head.length_bytes, row })
+    }
+
+    /// A row may begin with 0xfe, too: then its first column is of 16 MiB or more, and so is the row.
+    const fn ends_rows(&self, length_bytes: usize) -> bool {
+        if self.shape.has(Capabilities::DEPRECATE_EOF) {
+            length_bytes < MAX_PIECE_BYTES
+        } else {
+            length_bytes < 9
+        }
+    }
+
+    fn renumber(&mut self, front: &mut [u8]) {
+        if let Some(sequence) = front.get_mut(HEADER_BYTES - 1) {
+            *sequence = self.client_next;
+        }
+        self.upstream_next = self.upstream_next.wrapping_add(1);
+        self.client_next = self.client_next.wrapping_add(1);
+    }
+
+    fn defined(&mut self, left: u64, then: Then) {
+        self.state = if left > 0 {
+            State::Definitions { left, then }
+        } else if self.shape.has(Capabilities::DEPRECATE_EOF) {
+            self.after_definitions(then)
+        } else {
+            State::DefinitionsEnd { then }
+        };
+    }
+
+    fn after_definitions(&self, then: Then) -> State {
+        match then {
+            Then::Columns(0) | Then::Over => State::Over,
+            Then::Columns(left) => State::Definitions { left, then: Then::Over },
+            Then::Rows => State::Rows,
+        }
+    }
+
+    /// Reads the whole packet at the front.
+    fn read(&mut self, front: &mut [u8]) -> Result<Step, WireError> {
+        let Some(head) = header(front) else { return Ok(Step::Wait) };
+        let bytes = HEADER_BYTES + head.length_bytes;
+        let payload = front.get(HEADER_BYTES..bytes).unwrap_or_default();
+        if payload.first() == Some(&0xff) && self.expect != Expect::Statistics {
+            let error = ServerError::read(payload)?;
+            if error.errno == PROGRESS_REPORT && self.shape.has(Capabilities::PROGRESS) {
+                self.renumber(front);
+                return Ok(Step::Pass(bytes));
+            }
+            self.state = State::Over;
+            self.renumber(front);
+            return Ok(Step::Packet { bytes, event: Event::Failed(error) });
+        }
+        let event = match self.state {
+            State::First => self.first(payload, head.sequence)?,
+            State::DefinitionsEnd { then } => self.definitions_end(payload, then)?,
+            State::Rows => Some(self.rows_end(payload)?),
+            State::Refused => Some(self.complete(Completion::read(payload, self.shape)?)),
+            State::Definitions { .. } | State::Over => return Err(unexpected(payload)),
+        };
+        if let Some(Event::LocalInfile { answer }) = event {
+            // The client does not see it, so its numbers stand still.
+            self.upstream_next = answer.wrapping_add(1);
+            return Ok(Step::Packet { bytes, event: Event::LocalInfile { answer } });
+        }
+        self.renumber(front);
+        Ok(event.map_or(Step::Pass(bytes), |event| Step::Packet { bytes, event }))
+    }
+
+    fn first(&mut self, payload: &[u8], sequence: u8) -> Result<Option<Event>, WireError> {
+        match (self.expect, payload.first()) {
+            (Expect::Statistics, _) => {
+                self.state = State::Over;
+                Ok(Some(Event::Statistics))
+            }
+            (Expect::Prepare, Some(0)) => self.prepared(payload).map(|it| Some(Event::Prepared(it))),
+            (Expect::Simple, Some(0 | 0xfe)) | (Expect::Query | Expect::Execute, Some(0)) => {
+                Completion::read(payload, self.shape).map(|it| Some(self.complete(it)))
+            }
+            (Expect::Query, Some(0xfb)) => {
+                self.state = State::Refused;
+                Ok(Some(Event::LocalInfile { answer: sequence.wrapping_add(1) }))
+            }
+            (Expect::Query | Expect::Execute, Some(_)) => self.result_set(payload).map(Some),
+            _ => Err(unexpected(payload)),
+        }
+    }
+
+    fn result_set(&mut self, payload: &[u8]) -> Result<Event, WireError> {
+        let mut fields = Fields::new(payload, "column count");
+        // MySQL says in front of the count whether definitions follow, and only if it was asked to.
+        let follow = !self.shape.has(Capabilities::OPTIONAL_RESULTSET_METADATA) || fields.byte()? == 1;
+        let columns = fields.number()?;
+        fields.end()?;
+        if columns == 0 || columns > MAX_COLUMNS {
+            return Err(fields.malformed());
+        }
+        (self.rows, self.row_bytes) = (0, 0);
+        if follow {
+            self.state = State::Definitions { left: columns, then: Then::Rows };
+        } else {
+            self.defined(0, Then::Rows);
+        }
+        Ok(Event::ResultSet { columns })
+    }
+
+    fn prepared(&mut self, payload: &[u8]) -> Result<Prepared, WireError> {
+        let mut fields = Fields::new(payload, "COM_STMT_PREPARE OK");
+        fields.byte()?;
+        let statement = fields.int32()?;
+        let (columns, parameters) = (fields.int16()?, fields.int16()?);
+        fields.byte()?;
+        let warnings = fields.int16()?;
+        let optional = self.shape.has(Capabilities::OPTIONAL_RESULTSET_METADATA);
+        let follow = !optional || fields.byte()? == 1;
+        fields.end()?;
+        self.state = match (follow, parameters, columns) {
+            (false, ..) | (_, 0, 0) => State::Over,
+            (true, 0, columns) => State::Definitions { left: u64::from(columns), then: Then::Over },
+            (true, parameters, columns) => {
+                State::Definitions { left: u64::from(parameters), then: Then::Columns(u64::from(columns)) }
+            }
+        };
+        Ok(Prepared { statement, columns, parameters, warnings })
+    }
+
+    fn definitions_end(&mut self, payload: &[u8], then: Then) -> Result<Option<Event>, WireError> {
+        let end = Completion::read_eof(payload)?;
+        if then == Then::Rows && end.cursor() {
+            return Ok(Some(self.complete(end)));
+        }
+        self.state = self.after_definitions(then);
+        Ok(None)
+    }
+
+    fn rows_end(&mut self, payload: &[u8]) -> Result<Event, WireError> {
+        let end = if self.shape.has(Capabilities::DEPRECATE_EOF) {
+            Completion::read(payload, self.shape)?
+        } else {
+            Completion::read_eof(payload)?
+        };
+        let end = Completion { rows: Some(self.rows), row_bytes: self.row_bytes, ..end };
+        (self.rows, self.row_bytes) = (0, 0);
+        Ok(self.complete(end))
+    }
+
+    fn complete(&mut self, completion: Completion) -> Event {
+        let again = completion.more() && matches!(self.expect, Expect::Execute | Expect::Query);
+        self.state = if again { State::First } else { State::Over };
+        Event::Complete(completion)
+    }
+}
+
+enum Found {
+    Pass { bytes: usize, row: bool },
+    Read,
+    Wait,
+}
+
+impl Completion {
+    /// Reads an OK, whether it begins with 0x00 or 0xfe; an old EOF, too, by its length.
+    ///
+    /// # Errors
+    /// `Malformed`.
+    pub fn read(payload: &[u8], shape: Capabilities) -> Result<Self, WireError> {
+        if payload.len() < MIN_OK_BYTES {
+            return Self::read_eof(payload);
+        }
+        let mut fields = Fields::new(payload, "OK");
+        if !matches!(fields.byte()?, 0 | 0xfe) {
+            return Err(fields.malformed());
+        }
+        let (affected_rows, last_insert_id) = (fields.number()?, fields.number()?);
+        let status = Status::from_bits(fields.int16()?);
+        let warnings = fields.int16()?;
+        let changes = if shape.has(Capabilities::SESSION_TRACK) && !fields.rest().is_empty() {
+            fields.string()?;
+            if status.has(Status::SESSION_STATE_CHANGED) {
+                StateChanges::read(fields.string()?)?
+            } else {
+                StateChanges::default()
+            }
+        } else {
+            StateChanges::default()
+        };
+        Ok(Self { affected_rows, last_insert_id, status, warnings, changes, ..Self::default() })
+    }
+
+    /// Reads an old EOF.
+    ///
+    /// # Errors
+    /// `Malformed`.
+    pub fn read_eof(payload: &[u8]) -> Result<Self, WireError> {
+        let mut fields = Fields::new(payload, "EOF");
+        if fields.byte()? != 0xfe {
+            return Err(fields.malformed());
+        }
+        let warnings = fields.int16()?;
+        let status = Status::from_bits(fields.int16()?);
+        fields.end()?;
+        Ok(Self { status, warnings, ..Self::default() })
+    }
+}
+
+/// Says in a whole OK or EOF packet (with header, as it came) whether more results follow. Other packets stay as they are.
+pub fn set_more_results(packet: &mut [u8], more: bool, shape: Capabilities) {
+    let Some(at) = packet.get(HEADER_BYTES..).and_then(|payload| status_at(payload, shape)) else { return };
+    let Some(place) = packet.get_mut(HEADER_BYTES + at..HEADER_BYTES + at + 2) else { return };
+    if let [low, _] = place {
+        let [bit, _] = Status::MORE_RESULTS.bits().to_le_bytes();
+        *low = if more { *low | bit } else { *low & !bit };
+    }
+}
+
+fn status_at(payload: &[u8], shape: Capabilities) -> Option<usize> {
+    match payload.first()? {
+        0xfe if payload.len() < MIN_OK_BYTES || !shape.has(Capabilities::DEPRECATE_EOF) => Some(3),
+        0 | 0xfe => {
+            let mut fields = Fields::new(payload, "OK");
+            fields.byte().ok()?;
+            fields.number().ok()?;
+            fields.number().ok()?;
+            Some(payload.len() - fields.rest().len())
+        }
+        _ => None,
+    }
+}
+
+fn unexpected(payload: &[u8]) -> WireError {
+    WireError::Unexpected { tag: payload.first().copied().unwrap_or_default() }
+}
+
+/// Header, two numbers, status, warnings.
+const MIN_OK_BYTES: usize = 7;
+
+/// Columns that a result or a table can have, with room: the server's own bound is 4096.
+const MAX_COLUMNS: u64 = 65_535;
+
+/// MariaDB reports progress as an error of this number.
+const PROGRESS_REPORT: u16 = 0xffff;
