@@ -55,7 +55,7 @@ pub struct Request {
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "asks_for", rename_all = "snake_case")]
 pub enum Asked {
     /// Permissions on objects, for a while.
     Access {
@@ -239,6 +239,30 @@ mod tests {
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn what_is_asked_survives_its_keeping() {
+        let statement = ExactStatement {
+            sql: "DELETE FROM public.salary".into(),
+            fingerprint: u64::MAX,
+            kind: StatementKind::Delete,
+            command: "DELETE".to_owned(),
+            read_only: false,
+            accesses: vec![Access {
+                object: crate::model::object::Object::Relation { schema: "a.b".into(), name: "c".into() },
+                mode: crate::model::facts::AccessMode::Write,
+            }],
+            calls: vec!["f".into()],
+        };
+        let access = Asked::Access {
+            objects: vec![ObjectPattern::All],
+            permissions: [crate::model::permission::Permission::Select].into_iter().collect(),
+        };
+        for asked in [Asked::Statement(statement), access] {
+            let text = serde_json::to_string(&asked).unwrap();
+            assert_eq!(serde_json::from_str::<Asked>(&text).unwrap(), asked, "{text}");
+        }
     }
 
     #[test]
