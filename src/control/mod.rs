@@ -38,7 +38,7 @@ pub use ask_bodies::{Answer, Extend, NewLogin, NewRequest, NewReview, RequestQue
 pub use ask_views::{RequestPage, RequestView, ReviewView, StatementView};
 pub use asking::IdempotencyKey;
 pub use caller::{Caller, Scope, UnknownScope};
-pub use door::{Control, ControlParts, MakeKeys};
+pub use door::{Control, ControlParts, MakeKeys, MakeNativeKey};
 pub use error::ControlError;
 pub use explanation::{Explanation, NeedView, ObjectView, Question, RefusalView, StatementExplanation};
 pub use files::{digest, read_examples, read_policy};

@@ -89,17 +89,15 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
 }
 
 fn migrations() -> Migrator {
-    let each = [
-        (1, "store", include_str!("../../migrations/sqlite/0001_store.sql")),
-        (2, "requests", include_str!("../../migrations/sqlite/0002_requests.sql")),
+    let texts = [
+        ("store", include_str!("../../migrations/sqlite/0001_store.sql")),
+        ("native keys", include_str!("../../migrations/sqlite/0002_native_keys.sql")),
+        ("requests", include_str!("../../migrations/sqlite/0003_requests.sql")),
     ];
-    Migrator::with_migrations(
-        each.into_iter()
-            .map(|(version, name, text)| {
-                Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
-            })
-            .collect(),
-    )
+    let numbered = (1..).zip(texts).map(|(version, (name, text))| {
+        Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+    });
+    Migrator::with_migrations(numbered.collect())
 }
 
 fn not_migrated(path: PathBuf, source: MigrateError) -> StoreError {

@@ -10,6 +10,8 @@ mod comment;
 mod data_statement;
 mod data_type;
 mod delete;
+#[cfg(test)]
+mod dml_tests;
 mod expression;
 mod fingerprint;
 mod found;
@@ -19,10 +21,14 @@ mod json_table;
 mod keywords;
 mod lexer;
 mod load;
+#[cfg(test)]
+mod misreading_tests;
 mod names;
 mod number;
 mod operand;
 mod parser;
+#[cfg(test)]
+mod probe;
 mod query;
 mod query_into;
 mod quoted;
