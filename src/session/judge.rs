@@ -60,17 +60,20 @@ impl Desk {
 
     /// Decides now. A COMMIT is decided with everything that it would make last.
     pub(super) fn decide(&self, does: &[Arc<Facts>]) -> Verdict {
+        self.decide_lasting(does, does.iter().any(|facts| self.deeds.are_committed_by(facts)))
+    }
+
+    /// Decides now; `lasts` says that they make last what was written in the open transaction.
+    pub(super) fn decide_lasting(&self, does: &[Arc<Facts>], lasts: bool) -> Verdict {
         let snapshot = self.gate.snapshot.load();
-        let now = self.gate.clock.now();
+        let now = self.now();
         let place = &self.place;
         let principal = &self.who.principal;
         let decision = match does {
-            [facts] if !self.deeds.are_committed_by(facts) => {
-                policy::decide(&snapshot, principal, place, facts, now)
-            }
+            [facts] if !lasts => policy::decide(&snapshot, principal, place, facts, now),
             _ => {
                 let mut all: Vec<&Facts> = does.iter().map(|facts| &**facts).collect();
-                if does.iter().any(|facts| self.deeds.are_committed_by(facts)) {
+                if lasts {
                     all.extend(self.deeds.done());
                 }
                 policy::decide_all(&snapshot, principal, place, &all, now)
