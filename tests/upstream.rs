@@ -139,6 +139,7 @@ fn permit(lane: Lane) -> Permit {
         runs: None,
         read_only: lane == Lane::Read,
         fingerprint: 0,
+        sent: None,
     };
     let place = Place { target: "hr".into(), database: "any".into() };
     match decide(&snapshot, &principal, &place, &facts, jiff::Timestamp::now()) {

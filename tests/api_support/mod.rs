@@ -320,6 +320,7 @@ fn read_of_employee(length: usize) -> Facts {
         runs: None,
         read_only: true,
         fingerprint: 0,
+        sent: None,
     }
 }
 
