@@ -140,6 +140,11 @@ impl Lease<Mysql> {
         self.connection.session.capabilities
     }
 
+    /// The current database after the login, the last reset, or the last of our own switches; `None` is none.
+    pub fn database(&self) -> Option<&DatabaseName> {
+        self.connection.session.state.database.as_ref()
+    }
+
     /// The number of the upstream's session, which KILL takes.
     pub const fn thread_id(&self) -> u64 {
         self.connection.session.thread_id
