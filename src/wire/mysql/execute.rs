@@ -138,7 +138,8 @@ impl<'a> Execute<'a> {
     pub fn parameters(&self, count: u16, client: Capabilities) -> Result<Parameters<'a>, WireError> {
         let mut fields = Fields::new(self.rest, "COM_STMT_EXECUTE");
         let named = client.has(Capabilities::QUERY_ATTRIBUTES);
-        let counted = named && self.flags & PARAMETER_COUNT_AVAILABLE != 0;
+        // The manual asks for the flag alone; the server reads the count of statements with parameters without it, too.
+        let counted = named && (count > 0 || self.flags & PARAMETER_COUNT_AVAILABLE != 0);
         let mut count = count;
         if counted {
             // Attributes stand behind the statement's own parameters.

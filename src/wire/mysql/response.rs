@@ -168,8 +168,8 @@ enum State {
 /// What follows definitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
-    /// The definitions of a prepared statement's columns.
-    Columns(u64),
+    /// The definitions of so many columns of a prepared statement, or (`false`) only their EOF.
+    Columns(u16, bool),
     Over,
     Rows,
 }
@@ -269,6 +269,9 @@ impl Response {
     /// Looks at the header of the next packet. Only a packet that passes is taken note of.
     fn packet(&mut self, front: &mut [u8]) -> Result<Found, WireError> {
         let Some(head) = header(front) else { return Ok(Found::Wait) };
+        if head.length_bytes == 0 && !self.continued {
+            return Err(WireError::Malformed { message: "empty" });
+        }
         if head.sequence != self.upstream_next {
             return Err(WireError::OutOfOrder { expected: self.upstream_next, found: head.sequence });
         }
@@ -335,17 +338,19 @@ impl Response {
         self.state = if left > 0 {
             State::Definitions { left, then }
         } else if self.shape.has(Capabilities::DEPRECATE_EOF) {
-            self.after_definitions(then)
+            return self.after_definitions(then);
         } else {
             State::DefinitionsEnd { then }
         };
     }
 
-    fn after_definitions(&self, then: Then) -> State {
+    fn after_definitions(&mut self, then: Then) {
         match then {
-            Then::Columns(0) | Then::Over => State::Over,
-            Then::Columns(left) => State::Definitions { left, then: Then::Over },
-            Then::Rows => State::Rows,
+            Then::Columns(count, follow) => {
+                self.defined(if follow { u64::from(count) } else { 0 }, Then::Over);
+            }
+            Then::Over => self.state = State::Over,
+            Then::Rows => self.state = State::Rows,
         }
     }
 
@@ -401,19 +406,18 @@ impl Response {
 
     fn result_set(&mut self, payload: &[u8]) -> Result<Event, WireError> {
         let mut fields = Fields::new(payload, "column count");
-        // MySQL says in front of the count whether definitions follow, and only if it was asked to.
-        let follow = !self.shape.has(Capabilities::OPTIONAL_RESULTSET_METADATA) || fields.byte()? == 1;
         let columns = fields.number()?;
+        // The manual has it in front of the count; the servers put it behind.
+        let flagged = self.shape.has(Capabilities::OPTIONAL_RESULTSET_METADATA)
+            || self.shape.has(Capabilities::CACHE_METADATA);
+        let follow = !flagged || fields.byte()? == 1;
         fields.end()?;
         if columns == 0 || columns > MAX_COLUMNS {
             return Err(fields.malformed());
         }
         (self.rows, self.row_bytes) = (0, 0);
-        if follow {
-            self.state = State::Definitions { left: columns, then: Then::Rows };
-        } else {
-            self.defined(0, Then::Rows);
-        }
+        // Without definitions their EOF comes all the same.
+        self.defined(if follow { columns } else { 0 }, Then::Rows);
         Ok(Event::ResultSet { columns })
     }
 
@@ -427,13 +431,14 @@ impl Response {
         let optional = self.shape.has(Capabilities::OPTIONAL_RESULTSET_METADATA);
         let follow = !optional || fields.byte()? == 1;
         fields.end()?;
-        self.state = match (follow, parameters, columns) {
-            (false, ..) | (_, 0, 0) => State::Over,
-            (true, 0, columns) => State::Definitions { left: u64::from(columns), then: Then::Over },
-            (true, parameters, columns) => {
-                State::Definitions { left: u64::from(parameters), then: Then::Columns(u64::from(columns)) }
+        match (parameters, columns) {
+            (0, 0) => self.state = State::Over,
+            (0, columns) => self.defined(if follow { u64::from(columns) } else { 0 }, Then::Over),
+            (parameters, columns) => {
+                let then = if columns == 0 { Then::Over } else { Then::Columns(columns, follow) };
+                self.defined(if follow { u64::from(parameters) } else { 0 }, then);
             }
-        };
+        }
         Ok(Prepared { statement, columns, parameters, warnings })
     }
 
@@ -442,7 +447,7 @@ impl Response {
         if then == Then::Rows && end.cursor() {
             return Ok(Some(self.complete(end)));
         }
-        self.state = self.after_definitions(then);
+        self.after_definitions(then);
         Ok(None)
     }
 
