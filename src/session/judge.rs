@@ -123,7 +123,8 @@ pub(super) fn own_text(text: &str, facts: &Facts) -> Arc<str> {
     text.get(facts.span.clone()).unwrap_or(text).into()
 }
 
-fn refusal_of(reason: &Unanalyzable) -> Refusal {
+/// What a client is told of a text that is not understood.
+pub(super) fn refusal_of(reason: &Unanalyzable) -> Refusal {
     match reason {
         Unanalyzable::Syntax { message, position } => {
             Refusal { position: *position, ..Refusal::new(RefusalCode::SyntaxError, message.clone()) }

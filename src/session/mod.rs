@@ -13,6 +13,7 @@ mod end;
 mod gate;
 mod judge;
 mod listener;
+mod mysql;
 pub mod login;
 mod postgres;
 mod records;

@@ -108,7 +108,7 @@ impl Session {
         let Some(facts) = does.first() else { return Err(no_statement(0)) };
         let written = self.written_for(lane, facts, text)?;
         let mut command = BytesMut::new();
-        write::prepare(&mut command, &self.bytes_of(&written)?);
+        write::prepare(&mut command, written.as_bytes());
         let Some(lease) = self.lanes.active_lease_mut() else { return Err(no_statement(0)) };
         lease.send_prepare(&command, permit).map_err(|error| refusal_of(&error))
     }

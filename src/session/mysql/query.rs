@@ -148,7 +148,7 @@ impl Session {
             if !text.is_empty() {
                 text.push(b';');
             }
-            text.extend_from_slice(&self.bytes_of(&it.text)?);
+            text.extend_from_slice(it.text.as_bytes());
         }
         Ok(text)
     }

@@ -44,7 +44,10 @@ impl Session {
                 self.lanes.active_lease_mut().is_some_and(|lease| !lease.buffer_mut().is_empty());
             return if unasked { self.on_upstream_closed("it said what nobody asked for") } else { Ok(()) };
         };
-        let Some(lease) = self.lanes.active_lease_mut() else { return Ok(()) };
+        let Some(lease) = self.lanes.active_lease_mut() else {
+            self.flight = Some(flight);
+            return Ok(());
+        };
         // Taken out so that the session can be changed while it is read; its capacity comes back with it.
         let mut input = std::mem::take(lease.buffer_mut());
         let outcome = self.relay_all(&mut flight, &mut input);

@@ -1,6 +1,6 @@
 //! Statements on their way to the upstream: the lane, the records, the text as it goes out.
 
-use std::{borrow::Cow, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use super::{
     effects::{asks_diagnostics_only, opens_or_ties},
@@ -128,17 +128,6 @@ impl Session {
             Ok(analysis) if !analysis.iter().any(|facts| asks_read_write(facts)) => Ok(written.into()),
             Ok(_) | Err(_) => Err(stays_read_only()),
         }
-    }
-
-    /// The bytes of a text in the session's character set.
-    ///
-    /// # Errors
-    /// When it has characters that the set does not have.
-    pub(super) fn bytes_of<'t>(&self, text: &'t str) -> Result<Cow<'t, [u8]>, Refusal> {
-        let reading = self.names.context().mysql;
-        reading
-            .and_then(|reading| crate::sql::mysql::written(text, reading))
-            .ok_or_else(|| Refusal::new(RefusalCode::NotSupported, "a character of another character set"))
     }
 }
 

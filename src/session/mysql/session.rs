@@ -1,11 +1,17 @@
 //! One session: everything that is its own.
 
+use std::sync::Arc;
+
 use tokio::task::JoinHandle;
 
 use super::{flight::Flight, held::Held, lanes::Lanes, names::Names, settings::Settings};
 use crate::{
     model::{ids::Ident, refusal::Refusal, target::Lane},
-    session::{client::ClientSide, desk::Desk},
+    session::{
+        client::ClientSide,
+        desk::Desk,
+        login::{Door, mysql::Lobby},
+    },
     wire::mysql::{
         capability::Capabilities,
         error::{ErrorCode, ServerError},
@@ -21,6 +27,10 @@ pub(super) struct Session {
     pub(super) client: ClientSide,
     /// What is negotiated with the client.
     pub(super) capabilities: Capabilities,
+    /// Where it came in, for COM_CHANGE_USER.
+    pub(super) entrance: Entrance,
+    /// The number of the client's collation, as of its login.
+    pub(super) charset: u8,
     /// What the client's next proof is bound to.
     pub(super) nonce: Nonce,
     pub(super) names: Names,
@@ -32,6 +42,17 @@ pub(super) struct Session {
     pub(super) state: State,
     /// A cancel that is under way.
     pub(super) cancelling: Option<JoinHandle<()>>,
+}
+
+/// Where a session came in.
+#[derive(Clone, Debug)]
+pub(in crate::session) struct Entrance {
+    /// What the listener lets in.
+    pub(in crate::session) door: Arc<Door>,
+    /// What all listeners of the protocol share.
+    pub(in crate::session) lobby: Arc<Lobby>,
+    /// Sessions that a principal may have.
+    pub(in crate::session) per_principal: usize,
 }
 
 /// What is known of the session as the server holds it.
