@@ -275,6 +275,9 @@ pub enum Unanalyzable {
         /// What to do instead.
         instead: &'static str,
     },
+    /// A name without its database, and the session has none to look in (MySQL).
+    #[error("no database selected")]
+    NoDatabase,
     /// Larger, deeper or longer than the configured bound.
     #[error("the statement is over the limit of {limit} {what}")]
     TooLarge {

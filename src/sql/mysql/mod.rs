@@ -3,10 +3,35 @@
 //! The door is [`analyze`]. A token that no rule of the grammar takes makes the whole batch `Unanalyzable`: what the
 //! server might read and we did not is never sent.
 
+mod argument;
 mod batch;
 mod builtin;
+mod comment;
+mod data_statement;
+mod data_type;
+mod delete;
+mod expression;
+mod fingerprint;
 mod found;
+mod function;
+mod insert;
+mod json_table;
+mod keywords;
+mod lexer;
+mod load;
+mod names;
+mod number;
+mod operand;
 mod parser;
+mod query;
+mod query_into;
+mod quoted;
+mod render;
+mod scope;
+mod symbol;
+mod table_ref;
 mod token;
+mod update;
+mod window;
 
 pub(super) use batch::analyze;

@@ -7,7 +7,7 @@ use std::{borrow::Cow, ops::Range};
 pub(super) struct Token<'t> {
     /// What it is.
     pub(super) kind: Kind,
-    /// A word or symbol as written; the unescaped content of a quoted name or string; digits of a number; a
+    /// A word or symbol as written; the unescaped content of a quoted name or string; a number as written; a
     /// variable's name without `@`.
     pub(super) text: Cow<'t, str>,
     /// Where it stands in the text.
@@ -23,7 +23,8 @@ pub(super) struct Token<'t> {
 pub(super) enum Kind {
     /// A keyword or a name without quotes; which of them, the grammar decides.
     Word,
-    /// A name in backticks (or in double quotes under ANSI_QUOTES).
+    /// A name in backticks (or in double quotes under ANSI_QUOTES), and what the server takes for a name although a
+    /// keyword or a number is written: `t.select`, `select.t`, `t.1`.
     Quoted,
     /// A string; adjacent strings are tokens of their own.
     String,
@@ -31,9 +32,9 @@ pub(super) enum Kind {
     National,
     /// `_charset` in front of a string; `text` is the character set's name.
     Introducer,
-    /// `x'…'` or `0x…`; `text` is the digits.
+    /// `x'…'` or `0x…`, with its mark: MariaDB tells the two apart.
     Hex,
-    /// `b'…'` or `0b…`; `text` is the digits.
+    /// `b'…'` or `0b…`, with its mark.
     Bits,
     /// Digits alone.
     Integer,
@@ -43,9 +44,9 @@ pub(super) enum Kind {
     Float,
     /// `?`.
     Placeholder,
-    /// `@name`, however its name is quoted; an empty name is a lone `@`.
+    /// `@name`, however its name is quoted.
     UserVariable,
-    /// `@@`.
+    /// `@@`; what comes next is glued to it.
     SystemVariable,
     /// `/*+ … */` behind SELECT, INSERT, REPLACE, UPDATE or DELETE; `text` is what is inside.
     Hint,
