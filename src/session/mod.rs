@@ -13,8 +13,8 @@ mod end;
 mod gate;
 mod judge;
 mod listener;
-mod mysql;
 pub mod login;
+mod mysql;
 mod postgres;
 mod records;
 mod registry;
@@ -24,6 +24,6 @@ pub mod throttle;
 mod who;
 
 pub use gate::{Gate, HeldLimits, Limits};
-pub use listener::{Admission, listen};
+pub use listener::{Admission, Speaks, listen};
 pub use registry::{Handle, Registry};
 pub use who::Who;

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Serves a client that has logged in, until its session ends; `number` is what its greeting called it.
-pub(in crate::session) async fn serve(
+pub(super) async fn serve(
     gate: Arc<Gate>,
     id: SessionId,
     number: i32,
@@ -92,7 +92,7 @@ pub(in crate::session) async fn serve(
 }
 
 /// Tells a principal that it has too many sessions.
-pub(in crate::session) async fn turn_away(arrived: LoggedIn, limit: usize) {
+pub(super) async fn turn_away(arrived: LoggedIn, limit: usize) {
     let refusal = too_many(&arrived.principal.name, limit);
     say_last(&mut ClientSide::new(arrived.stream), arrived.sequence, &refusal).await;
 }

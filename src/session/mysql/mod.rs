@@ -1,9 +1,10 @@
 //! MySQL's sessions: one command at a time, each answered before the next is read.
 //!
-//! The door is [`serve`]. A statement's path is `receive` (what the client says), `query` and `prepared` (facts,
+//! The door is [`admit`]. A statement's path is `receive` (what the client says), `query` and `prepared` (facts,
 //! decision, lane, record, sent), `relay` (the reply and the end record), `effects` (what it leaves); deciding and
 //! recording themselves are the folder above's.
 
+mod admit;
 mod collation;
 mod effects;
 mod flight;
@@ -26,4 +27,6 @@ mod session;
 mod settings;
 mod user;
 
-pub(super) use greet::{serve, turn_away};
+pub(super) use admit::admit;
+pub(super) use greet::{context, reading};
+pub(super) use session::Entrance;

@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// Serves a client that has logged in, until its session ends.
-pub(in crate::session) async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
+pub(super) async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
     let LoggedIn { stream, principal, place, settings, application, .. } = arrived;
     let client = stream.peer();
     let since = gate.clock.now();
@@ -90,7 +90,7 @@ pub(in crate::session) async fn serve(gate: Arc<Gate>, id: SessionId, arrived: L
 }
 
 /// Tells a principal that it has too many sessions.
-pub(in crate::session) async fn turn_away(arrived: LoggedIn, limit: usize) {
+pub(super) async fn turn_away(arrived: LoggedIn, limit: usize) {
     let message = format!("principal \"{}\" has {limit} sessions open already", arrived.principal.name);
     let refusal = Refusal::new(RefusalCode::TooManyConnections, message).with_hint("Close some of them.");
     let mut out = BytesMut::new();

@@ -26,6 +26,7 @@ mod parser;
 mod query;
 mod query_into;
 mod quoted;
+mod reading;
 mod render;
 mod scope;
 mod symbol;
@@ -35,3 +36,4 @@ mod update;
 mod window;
 
 pub(super) use batch::analyze;
+pub use reading::{readable, reading_of_charset, reading_of_mode};

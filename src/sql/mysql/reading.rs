@@ -22,3 +22,13 @@ pub fn reading_of_mode(value: &str, before: MysqlReading) -> Result<MysqlReading
 pub fn reading_of_charset(name: &str) -> Result<MysqlCharset, Unanalyzable> {
     Charset::of_client(&name.to_ascii_lowercase()).map(Charset::reading)
 }
+
+/// TEMPORARY until the lexer's is merged.
+pub fn readable<'t>(
+    text: &'t [u8],
+    _context: &crate::model::name_context::NameContext,
+) -> Result<std::borrow::Cow<'t, str>, Unanalyzable> {
+    std::str::from_utf8(text)
+        .map(std::borrow::Cow::Borrowed)
+        .map_err(|_| Unanalyzable::Unknown { construct: "a text that is not UTF-8".into() })
+}
