@@ -21,7 +21,7 @@ use crate::{
     sql::{self, FactsCache},
     store::Store,
     upstream::Pools,
-    wire::postgres::scram::scram_keys,
+    wire::{mysql::auth::native_key, postgres::scram::scram_keys},
 };
 
 /// Runs the gateway until it is told to stop.
@@ -57,6 +57,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         policies: config.policies.clone(),
         targets: config.targets.iter().map(|target| target.target.clone()).collect(),
         make_keys: scram_keys,
+        make_native_key: native_key,
         metrics: metrics.policy.clone(),
     })
     .await?;
@@ -111,8 +112,10 @@ fn serve_clients(
             tls,
             plaintext: listener.plaintext,
             authentication: match listener.authentication {
-                config::Authentication::Scram => Authentication::Scram,
+                config::Authentication::CachingSha2 => Authentication::CachingSha2,
                 config::Authentication::Cleartext => Authentication::Cleartext,
+                config::Authentication::Native => Authentication::Native,
+                config::Authentication::Scram => Authentication::Scram,
             },
             listings: targets::listings(listener, &config.targets),
             timeout: config.limits.login_timeout,

@@ -157,6 +157,9 @@ pub(super) enum UserCommand {
         /// Read the password from standard input, one line.
         #[arg(long)]
         password_stdin: bool,
+        /// Keep a key of mysql_native_password, too, for MySQL clients that speak nothing newer; it is weaker.
+        #[arg(long)]
+        mysql_native: bool,
         #[command(flatten)]
         connection: Connection,
     },

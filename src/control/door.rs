@@ -17,7 +17,13 @@ use super::{
 use crate::{
     audit::AuditLog,
     metrics::PolicyMetrics,
-    model::{grant::GrantName, principal::ScramKeys, record::Record, secret::Secret, target::Target},
+    model::{
+        grant::GrantName,
+        principal::{NativeKey, ScramKeys},
+        record::Record,
+        secret::Secret,
+        target::Target,
+    },
     net::{Clock, Published},
     policy::Snapshot,
     store::{Change, Store, StoreError, StoredKey, whole_microseconds},
@@ -25,6 +31,9 @@ use crate::{
 
 /// Makes SCRAM-SHA-256 keys of a password (SASLprep is its duty), a salt and a number of rounds.
 pub type MakeKeys = fn(password: &[u8], salt: &[u8], iterations: u32) -> ScramKeys;
+
+/// Makes the key by which mysql_native_password proves a password.
+pub type MakeNativeKey = fn(password: &[u8]) -> NativeKey;
 
 /// What a control plane is built from.
 pub struct ControlParts {
@@ -40,6 +49,8 @@ pub struct ControlParts {
     pub targets: Vec<Target>,
     /// How passwords and tokens become keys.
     pub make_keys: MakeKeys,
+    /// How tokens, and the passwords for which it is asked, become keys of mysql_native_password.
+    pub make_native_key: MakeNativeKey,
     /// What is counted of policy and grants.
     pub metrics: PolicyMetrics,
 }

@@ -26,7 +26,7 @@ mod tokens;
 mod views;
 
 pub use caller::{Caller, Scope, UnknownScope};
-pub use door::{Control, ControlParts, MakeKeys};
+pub use door::{Control, ControlParts, MakeKeys, MakeNativeKey};
 pub use error::ControlError;
 pub use explanation::{Explanation, NeedView, ObjectView, Question, RefusalView, StatementExplanation};
 pub use files::{digest, read_examples, read_policy};

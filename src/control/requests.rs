@@ -98,6 +98,10 @@ pub struct NewPassword {
     /// The password; its keys are kept, itself never.
     #[serde(deserialize_with = "secret")]
     pub password: Secret<String>,
+    /// Keep a key of mysql_native_password, too: its one hash without salt is weak, so it is kept for those only who
+    /// have clients that speak nothing newer.
+    #[serde(default)]
+    pub mysql_native: bool,
 }
 
 /// A database token to be made.

@@ -73,9 +73,15 @@ impl State {
             salt: password.salt.clone(),
             iterations: password.iterations,
             password: password.keys.clone(),
+            native: password.native.clone(),
             tokens: self
                 .tokens_of(&stored.name, now)
-                .map(|it| Token { id: it.id, keys: it.keys.clone(), ends_at: it.ends_at })
+                .map(|it| Token {
+                    id: it.id,
+                    keys: it.keys.clone(),
+                    native: it.native.clone(),
+                    ends_at: it.ends_at,
+                })
                 .collect(),
             certificates: Vec::new(),
         });

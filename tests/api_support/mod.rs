@@ -109,6 +109,7 @@ impl Home {
                 labels: BTreeMap::new(),
             }],
             make_keys: scram_keys,
+            make_native_key: native_key,
             metrics: metrics.policy.clone(),
         };
         Ok((Control::start(parts).await?, audit, metrics))

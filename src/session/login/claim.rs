@@ -12,11 +12,14 @@ use super::{
 use crate::{
     model::{
         ids::TokenId,
-        principal::{Principal, ScramKeys},
+        principal::{Credentials, Principal, ScramKeys},
         secret::Secret,
     },
     net::tls::identities,
-    wire::postgres::scram,
+    wire::{
+        mysql::{auth::native_proves, greeting::Nonce},
+        postgres::scram,
+    },
 };
 
 /// A proof that holds.
@@ -90,13 +93,45 @@ impl Claim {
         password: Zeroizing<Vec<u8>>,
         now: Timestamp,
     ) -> Result<Proven, LoginError> {
+        let (claim, which) = self.matching(password).await?;
+        claim.judge(which, now)
+    }
+
+    /// Finds the key among [`Self::keys`] that `password` is of.
+    ///
+    /// # Errors
+    /// `Compare` when it could not be done.
+    pub(super) async fn matching(
+        self,
+        password: Zeroizing<Vec<u8>>,
+    ) -> Result<(Self, Option<usize>), LoginError> {
         // A millisecond of hashing would hold up the other sessions of this thread.
         let judged = tokio::task::spawn_blocking(move || {
             let which = scram::matching_password(&password, &self.salt, self.iterations, &self.keys());
             (self, which)
         });
-        let (claim, which) = judged.await.map_err(|source| LoginError::Compare { source })?;
-        claim.judge(which, now)
+        judged.await.map_err(|source| LoginError::Compare { source })
+    }
+
+    /// Finds the key among [`Self::keys`] whose password made `proof`, where it has a key of mysql_native_password.
+    pub(super) fn matching_native(&self, proof: &[u8], nonce: &Nonce) -> Option<usize> {
+        let mock = Some(Secret::new([0; 20]));
+        let credentials = self.principal.iter().filter(|it| has_keys(it)).map(|it| &it.credentials);
+        let real = credentials.flat_map(|it| {
+            let password = it.password.iter().map(|_| &it.native);
+            password.chain(it.tokens.iter().map(|token| &token.native))
+        });
+        // All are asked, whatever the answers are.
+        std::iter::once(&mock).chain(real).enumerate().fold(None, |found, (at, key)| {
+            let key = key.as_ref().or(mock.as_ref());
+            let proves = key.is_some_and(|key| native_proves(proof, nonce, key));
+            if found.is_none() && proves { Some(at) } else { found }
+        })
+    }
+
+    /// What would prove it, if the name exists.
+    pub(super) fn credentials(&self) -> Option<&Arc<Credentials>> {
+        self.principal.as_ref().map(|principal| &principal.credentials)
     }
 
     /// Says what it means that the key at `which` of [`Self::keys`] was matched.

@@ -11,6 +11,7 @@ mod close;
 mod door;
 mod error;
 mod line;
+pub mod mysql;
 mod place;
 pub mod postgres;
 

@@ -15,7 +15,10 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::greeting::Nonce;
-use crate::{model::secret::Secret, wire::WireError};
+use crate::{
+    model::{principal::NativeKey, secret::Secret},
+    wire::WireError,
+};
 
 /// An authentication method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,9 +54,6 @@ impl AuthMethod {
 
 /// What caching_sha2_password keeps for its fast path: SHA-256 of SHA-256 of the password.
 pub type FastKey = Secret<[u8; 32]>;
-
-/// What mysql_native_password keeps: SHA-1 of SHA-1 of the password.
-pub type NativeKey = Secret<[u8; 20]>;
 
 /// The fast path's key of `password`.
 pub fn fast_key(password: &[u8]) -> FastKey {

@@ -181,5 +181,32 @@ pub fn auth_more(out: &mut BytesMut, sequence: &mut u8, data: &[u8]) {
     });
 }
 
+/// What caching_sha2_password says in AuthMoreData, beside a public key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthState {
+    /// The proof is that of a password which was proved in full before; OK follows.
+    FastPath,
+    /// The password itself is asked for.
+    FullPath,
+}
+
+impl AuthState {
+    /// Its data.
+    pub const fn data(self) -> &'static [u8] {
+        match self {
+            Self::FastPath => &[3],
+            Self::FullPath => &[4],
+        }
+    }
+
+    /// The state of these data.
+    pub fn read(data: &[u8]) -> Option<Self> {
+        [Self::FastPath, Self::FullPath].into_iter().find(|state| state.data() == data)
+    }
+}
+
+/// A client's whole packet that asks for the public key to hide its password with.
+pub const CACHING_KEY_REQUEST: u8 = 2;
+
 /// More attributes than any client sends; the packet's own limit bounds their bytes.
 const MAX_ATTRIBUTES: usize = 128;

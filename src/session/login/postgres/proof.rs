@@ -41,7 +41,10 @@ pub(super) async fn prove(
         Authentication::Cleartext => {
             in_clear(stream, claim, door).await.map(|proven| (proven, BytesMut::new()))
         }
-        Authentication::Scram => by_scram(stream, claim, end_point, door).await,
+        // The other protocol's: a listener of this one is never set to them, and if it were, this is the safe one.
+        Authentication::CachingSha2 | Authentication::Native | Authentication::Scram => {
+            by_scram(stream, claim, end_point, door).await
+        }
     }
 }
 
