@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::Semaphore};
 use uuid::Uuid;
 
-use super::{gate::Gate, login::{Door, mysql::Lobby}, mysql, postgres};
+use super::{
+    gate::Gate,
+    login::{Door, mysql::Lobby},
+    mysql, postgres,
+};
 use crate::{model::ids::SessionId, net::Shutdown};
 
 /// What the clients of a listener speak.

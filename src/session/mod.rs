@@ -25,5 +25,6 @@ mod who;
 
 pub use gate::{Gate, HeldLimits, Limits};
 pub use listener::{Admission, Speaks, listen};
+pub use mysql::mysql_context;
 pub use registry::{Handle, Registry};
 pub use who::Who;

@@ -9,11 +9,7 @@ use crate::{
         object::Object,
     },
     session::running::Does,
-    wire::mysql::{
-        response::Completion,
-        status::Status,
-        track::StateChange,
-    },
+    wire::mysql::{response::Completion, status::Status, track::StateChange},
 };
 
 impl Session {
@@ -133,7 +129,10 @@ impl Session {
             ("character_set_client", state.character_set_client.clone()),
             ("character_set_connection", state.character_set_connection.clone()),
             ("collation_connection", state.collation_connection.clone()),
-            ("character_set_results", state.character_set_results.clone().unwrap_or_else(|| "NULL".to_owned())),
+            (
+                "character_set_results",
+                state.character_set_results.clone().unwrap_or_else(|| "NULL".to_owned()),
+            ),
         ] {
             self.settings.set(&name.into(), Some(value));
         }
@@ -188,6 +187,9 @@ pub(super) fn asks_diagnostics_only(facts: &Facts) -> bool {
 
 fn unreadable() -> crate::model::refusal::Refusal {
     use crate::model::refusal::{Refusal, RefusalCode};
-    Refusal::new(RefusalCode::NotSupported, "the session was set to a mode or character set that is not let through")
-        .with_hint("Use utf8mb4 and no sql_mode of another grammar.")
+    Refusal::new(
+        RefusalCode::NotSupported,
+        "the session was set to a mode or character set that is not let through",
+    )
+    .with_hint("Use utf8mb4 and no sql_mode of another grammar.")
 }

@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicU8, AtomicU64},
 };
 
+use arc_swap::ArcSwapOption;
 use bytes::BytesMut;
 
 use super::{
@@ -19,7 +20,7 @@ use crate::{
     model::{
         facts::SessionEffect,
         ids::{DatabaseName, Ident, SessionId},
-        name_context::{MysqlCharset, MysqlReading, NameContext, SearchPath},
+        name_context::{MysqlCharset, MysqlFlavor, MysqlReading, NameContext, SearchPath},
         refusal::{Refusal, RefusalCode},
         target::Place,
     },
@@ -39,7 +40,8 @@ pub(super) async fn serve(
     arrived: LoggedIn,
     entrance: Entrance,
 ) {
-    let LoggedIn { stream, principal, place, capabilities, charset, nonce, application, sequence, .. } = arrived;
+    let LoggedIn { stream, principal, place, capabilities, charset, nonce, application, sequence, .. } =
+        arrived;
     let client = stream.peer();
     let since = gate.clock.now();
     let who = Arc::new(Who {
@@ -51,6 +53,7 @@ pub(super) async fn serve(
         since,
         statements: AtomicU64::new(0),
         doing: AtomicU8::new(0),
+        moved_to: ArcSwapOption::empty(),
     });
     let mut side = ClientSide::new(stream);
     let Some(handle) = gate.registry.enter_as(number, Arc::clone(&who)) else {
@@ -157,33 +160,40 @@ pub(super) async fn open(
             initial.push(("collation_connection".into(), Some(collation.to_owned())));
         }
     }
-    Ok(Opened { context: context(&facts, place.database.clone(), reading), settings: Settings::of_login(initial) })
+    Ok(Opened { context: context(reading, place.database.clone()), settings: Settings::of_login(initial) })
 }
 
 /// How a fresh session of a server reads; `None` if the gateway cannot read so.
-pub(in crate::session) fn reading(facts: &ServerFacts) -> Option<MysqlReading> {
-    let plain = MysqlReading {
-        flavor: facts.flavor,
-        version: facts.version,
+fn reading(facts: &ServerFacts) -> Option<MysqlReading> {
+    let plain = plain(facts.flavor, facts.version, facts.lower_case_table_names != 0);
+    reading_of_mode(&facts.sql_mode, plain).ok()
+}
+
+const fn plain(flavor: MysqlFlavor, version: u32, folds_names: bool) -> MysqlReading {
+    MysqlReading {
+        flavor,
+        version,
         ansi_quotes: false,
         no_backslash_escapes: false,
         pipes_as_concat: false,
         ignore_space: false,
-        folds_names: facts.lower_case_table_names != 0,
+        folds_names,
         charset: MysqlCharset::Utf8,
-    };
-    reading_of_mode(&facts.sql_mode, plain).ok()
+    }
 }
 
-/// The context of a session that has just begun.
-pub(in crate::session) fn context(
-    facts: &ServerFacts,
-    database: DatabaseName,
-    reading: MysqlReading,
-) -> NameContext {
+/// The context of a session that has just begun in `database`, for explanations; where nothing is known of the server,
+/// as MySQL 8.0 reads.
+pub fn mysql_context(facts: Option<&ServerFacts>, database: DatabaseName) -> NameContext {
+    let usual = plain(MysqlFlavor::Mysql, 80_000, false);
+    let reading = facts.and_then(reading).unwrap_or(usual);
+    context(reading, database)
+}
+
+fn context(reading: MysqlReading, database: DatabaseName) -> NameContext {
     NameContext {
         database,
-        server_version: facts.version / 10_000,
+        server_version: reading.version / 10_000,
         search_path: SearchPath::Known(Arc::from([])),
         accounts: Arc::from([]),
         temporary: Arc::default(),

@@ -109,8 +109,7 @@ impl Session {
         };
         let (text, context) = self.held.named(name).ok_or_else(|| no_such_name(name))?;
         let context = self.as_prepared(context);
-        let inner =
-            self.desk.analyze(text, Dialect::Mysql, &context).map_err(|refused| refused.refusal)?;
+        let inner = self.desk.analyze(text, Dialect::Mysql, &context).map_err(|refused| refused.refusal)?;
         let mut does = vec![Arc::clone(facts)];
         for inner in inner.iter() {
             // A statement that is prepared cannot prepare or execute another.

@@ -110,7 +110,9 @@ mod tests {
         assert_eq!(Kill::read("KILL 7"), kill(7, true));
         assert_eq!(Kill::read("kill connection 7"), kill(7, true));
         assert_eq!(Kill::read("KILL QUERY 7"), kill(7, false));
-        for other in ["KILL", "KILL QUERY", "KILL QUERY 7 8", "KILL USER 7", "KILL @a", "KILL QUERY ID 7", "SKILL 7"] {
+        for other in
+            ["KILL", "KILL QUERY", "KILL QUERY 7 8", "KILL USER 7", "KILL @a", "KILL QUERY ID 7", "SKILL 7"]
+        {
             assert_eq!(Kill::read(other), None, "{other}");
         }
     }

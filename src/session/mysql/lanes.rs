@@ -297,11 +297,9 @@ impl Session {
 
     /// Has the connection in use take several statements in one command.
     pub(super) fn takes_several(&mut self) -> bool {
-        self.lanes
-            .active_lease()
-            .is_some_and(|lease| {
-                lease.capabilities().has(crate::wire::mysql::capability::Capabilities::MULTI_STATEMENTS)
-            })
+        self.lanes.active_lease().is_some_and(|lease| {
+            lease.capabilities().has(crate::wire::mysql::capability::Capabilities::MULTI_STATEMENTS)
+        })
     }
 
     /// Drops the connection of `lane`, and what was on it.
@@ -320,7 +318,8 @@ impl Session {
         for lane in Lane::ALL {
             let is_active = self.lanes.active() == Some(lane);
             let is_due = |it: &Borrowed| {
-                let wanted = it.lease.is_wanted() && it.borrowed_at.elapsed() >= TURN && !(is_active && keeps);
+                let wanted =
+                    it.lease.is_wanted() && it.borrowed_at.elapsed() >= TURN && !(is_active && keeps);
                 it.used_at.elapsed() >= idle || wanted
             };
             let tied = Some(lane) == self.lanes.sticky() || self.held.has_cursor_on(lane);

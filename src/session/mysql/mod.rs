@@ -28,5 +28,5 @@ mod settings;
 mod user;
 
 pub(super) use admit::admit;
-pub(super) use greet::{context, reading};
+pub use greet::mysql_context;
 pub(super) use session::Entrance;

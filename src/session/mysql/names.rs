@@ -72,7 +72,9 @@ impl Names {
         match effect {
             SessionEffect::UseDatabase(name) => self.use_database(name),
             SessionEffect::Set { name, value, .. } => return self.set(name, value.as_deref()),
-            SessionEffect::ContextUnknown | SessionEffect::ResetAll | SessionEffect::DiscardAll => return false,
+            SessionEffect::ContextUnknown | SessionEffect::ResetAll | SessionEffect::DiscardAll => {
+                return false;
+            }
             SessionEffect::CreateTemporary(name) => self.change_temporary(|names| {
                 names.insert(name.clone());
             }),

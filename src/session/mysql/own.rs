@@ -65,4 +65,3 @@ async fn read(
         }
     }
 }
-

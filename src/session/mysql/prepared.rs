@@ -349,8 +349,11 @@ fn broken(error: WireError) -> End {
 }
 
 fn too_long() -> Refusal {
-    Refusal::new(RefusalCode::ProgramLimitExceeded, "the parameters sent in pieces are over the gateway's limit")
-        .with_hint("Send less at a time.")
+    Refusal::new(
+        RefusalCode::ProgramLimitExceeded,
+        "the parameters sent in pieces are over the gateway's limit",
+    )
+    .with_hint("Send less at a time.")
 }
 
 fn elsewhere() -> Refusal {

@@ -18,11 +18,7 @@ use crate::{
     session::judge::Judged,
     upstream::mysql::MysqlMessage,
     wire::mysql::{
-        capability::Capabilities,
-        command::write,
-        error::ErrorCode,
-        execute::Attributes,
-        response::Expect,
+        capability::Capabilities, command::write, error::ErrorCode, execute::Attributes, response::Expect,
     },
 };
 

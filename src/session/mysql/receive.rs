@@ -70,8 +70,12 @@ impl Session {
             Command::Statistics => self.statistics(next),
             Command::ProcessKill(process) => {
                 if !self.kill_process(process, next).await {
-                    self.run_text(&format!("KILL CONNECTION {process}"), Form::Query(Default::default()), next)
-                        .await;
+                    self.run_text(
+                        &format!("KILL CONNECTION {process}"),
+                        Form::Query(Default::default()),
+                        next,
+                    )
+                    .await;
                 }
             }
             Command::ResetConnection => self.reset_connection(next),
@@ -103,7 +107,8 @@ impl Session {
 
     /// COM_FIELD_LIST shows what SHOW COLUMNS shows.
     async fn field_list(&mut self, table: &[u8], wildcard: &[u8], next: u8) {
-        let (Some(name), Some(pattern)) = (self.text_of(table, next).await, std::str::from_utf8(wildcard).ok())
+        let (Some(name), Some(pattern)) =
+            (self.text_of(table, next).await, std::str::from_utf8(wildcard).ok())
         else {
             return;
         };

@@ -40,8 +40,7 @@ impl Session {
     /// `Upstream` when it does not keep to the protocol, or says what nobody asked for.
     pub(super) fn relay(&mut self) -> Result<(), End> {
         let Some(mut flight) = self.flight.take() else {
-            let unasked =
-                self.lanes.active_lease_mut().is_some_and(|lease| !lease.buffer_mut().is_empty());
+            let unasked = self.lanes.active_lease_mut().is_some_and(|lease| !lease.buffer_mut().is_empty());
             return if unasked { self.on_upstream_closed("it said what nobody asked for") } else { Ok(()) };
         };
         let Some(lease) = self.lanes.active_lease_mut() else {
@@ -183,8 +182,7 @@ impl Session {
     fn on_failed(&mut self, flight: &mut Flight, error: &ServerError) -> Shown {
         if !self.autocommits() {
             // An error says nothing of the transaction, and a statement may have opened one before it failed.
-            self.state.status =
-                self.state.status.with(crate::wire::mysql::status::Status::IN_TRANSACTION);
+            self.state.status = self.state.status.with(crate::wire::mysql::status::Status::IN_TRANSACTION);
         }
         self.state.diagnostics = true;
         self.lanes.note_used(0);

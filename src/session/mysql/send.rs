@@ -117,7 +117,12 @@ impl Session {
     ///
     /// # Errors
     /// `ReadOnlyTransaction` when it asks for READ WRITE in another way.
-    pub(super) fn written_for(&self, lane: Lane, facts: &Facts, text: &Arc<str>) -> Result<Arc<str>, Refusal> {
+    pub(super) fn written_for(
+        &self,
+        lane: Lane,
+        facts: &Facts,
+        text: &Arc<str>,
+    ) -> Result<Arc<str>, Refusal> {
         let sent = facts.sent.as_ref().unwrap_or(text);
         if lane != Lane::Read || !asks_read_write(facts) {
             return Ok(Arc::clone(sent));

@@ -167,6 +167,7 @@ impl Session {
     pub(super) fn follow_database(&mut self) {
         let database = &self.names.context().database;
         if self.desk.place.database != *database {
+            self.desk.who.move_to(database);
             self.desk.place.database = database.clone();
         }
     }

@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicU8, AtomicU64},
 };
 
+use arc_swap::ArcSwapOption;
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
@@ -63,7 +64,8 @@ impl Session {
         let session = SessionId::new(Uuid::now_v7());
         let caller = Caller { session, peer, nonce: self.nonce, sequence: next };
         let changed =
-            change_user(&mut self.client.stream, caller, asked, &self.entrance.door, &self.entrance.lobby).await;
+            change_user(&mut self.client.stream, caller, asked, &self.entrance.door, &self.entrance.lobby)
+                .await;
         let changed = changed.map_err(|error| {
             tracing::debug!(%peer, %error, "change of user failed");
             // It has been told.
@@ -92,6 +94,7 @@ impl Session {
             since: self.desk.now(),
             statements: AtomicU64::new(0),
             doing: AtomicU8::new(0),
+            moved_to: ArcSwapOption::empty(),
         });
         self.desk.gate.registry.change(&self.desk.handle, Arc::clone(&who));
         let metrics = self.desk.gate.metrics.target(&place.target);

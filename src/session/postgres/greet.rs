@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicU8, AtomicU64},
 };
 
+use arc_swap::ArcSwapOption;
 use bytes::BytesMut;
 
 use super::{
@@ -51,6 +52,7 @@ pub(super) async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
         since,
         statements: AtomicU64::new(0),
         doing: AtomicU8::new(0),
+        moved_to: ArcSwapOption::empty(),
     });
     let handle = gate.registry.enter(Arc::clone(&who));
     let metrics = gate.metrics.target(&who.place.target);
