@@ -22,7 +22,7 @@ use crate::{
         ids::{DatabaseName, Ident, SessionId},
         name_context::{MysqlCharset, MysqlFlavor, MysqlReading, NameContext, SearchPath},
         refusal::{Refusal, RefusalCode},
-        target::Place,
+        target::{Lane, Place},
     },
     session::{
         client::ClientSide, desk::Desk, gate::Gate, login::mysql::LoggedIn, registry::Handle, who::Who,
@@ -231,8 +231,8 @@ impl Session {
                 }
             }
         }
-        // That it is there is known when the first connection is borrowed.
-        Ok(())
+        // Whether it is there, only the server knows.
+        self.take_lane(Lane::Read, None).await
     }
 }
 

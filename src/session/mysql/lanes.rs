@@ -34,12 +34,8 @@ struct Borrowed {
     database: DatabaseName,
     /// Which version of the session's settings it has.
     settings: u64,
-    /// Whether it has settings of the session at all.
-    is_set: bool,
     /// Whether it is held read-only although its lane is not; `None` is not known.
     read_only: Option<bool>,
-    /// It takes several statements in one command.
-    multi_statements: bool,
     /// It ran the last statement that left an insert id.
     last_insert_id: u64,
     /// Prepared statements that it has and the session no longer holds.
@@ -94,7 +90,6 @@ impl Lanes {
             if borrowed.settings == before {
                 borrowed.settings = version;
             }
-            borrowed.is_set |= before != version;
         }
     }
 
@@ -178,6 +173,12 @@ impl Session {
         if let Some(lane) = self.bound_lane() {
             return if needed <= lane { Ok(lane) } else { Err(too_weak(needed, lane)) };
         }
+        if let Some(sticky) = self.lanes.sticky
+            && !self.names.context().temporary.is_empty()
+        {
+            // INVARIANT: a name that is judged to be a temporary table is looked up where that table is.
+            return if needed <= sticky { Ok(sticky) } else { Err(tied(needed, sticky)) };
+        }
         let mut lane = self.lanes.sticky.map_or(needed, |sticky| sticky.max(needed));
         if opens && lane < Lane::Admin {
             lane = lane.max(self.desk.highest_lane());
@@ -225,9 +226,7 @@ impl Session {
             lease,
             database,
             settings: 0,
-            is_set: false,
             read_only: Some(false),
-            multi_statements: true,
             last_insert_id: 0,
             stale: Vec::new(),
             borrowed_at: Instant::now(),
@@ -272,7 +271,6 @@ impl Session {
         }
         borrowed.lease.run_setup(&setups, SETUP_TIMEOUT).await?;
         borrowed.database = database;
-        borrowed.is_set |= borrowed.settings != version;
         borrowed.settings = version;
         borrowed.last_insert_id = insert_id;
         if held.is_some() {
@@ -295,15 +293,13 @@ impl Session {
         moved.map_err(|error| refusal_of(&error))
     }
 
-    /// Has the connection in use take several statements in one command.
-    pub(super) fn takes_several(&mut self) -> bool {
-        self.lanes.active_lease().is_some_and(|lease| {
-            lease.capabilities().has(crate::wire::mysql::capability::Capabilities::MULTI_STATEMENTS)
-        })
-    }
-
     /// Drops the connection of `lane`, and what was on it.
     pub(super) fn drop_lane(&mut self, lane: Lane) {
+        if self.lanes.sticky() == Some(lane) {
+            // INVARIANT: what is judged to be a temporary table is one: they went with the connection.
+            self.names.forget_temporary();
+            self.state.lost_ties = true;
+        }
         self.lanes.drop_lease(lane);
         self.held.forget_lane(lane);
     }
@@ -344,6 +340,14 @@ fn too_weak(needed: Lane, lane: Lane) -> Refusal {
     Refusal::new(RefusalCode::ReadOnlyTransaction, message)
         .with_detail("A transaction keeps the lane that the grants at its beginning allowed.")
         .with_hint("End the transaction (ROLLBACK) and begin it again.")
+}
+
+fn tied(needed: Lane, lane: Lane) -> Refusal {
+    let message = format!(
+        "this session's temporary tables are on the {lane} lane, and the statement needs the {needed} lane"
+    );
+    Refusal::new(RefusalCode::ReadOnlyTransaction, message)
+        .with_hint("Drop the temporary tables and make them again after this statement, or connect again.")
 }
 
 /// What a client is told of an upstream that cannot be had.

@@ -44,6 +44,11 @@ impl Names {
         context.temporary = Arc::default();
     }
 
+    /// The session's temporary tables are gone.
+    pub(super) fn forget_temporary(&mut self) {
+        self.change_temporary(BTreeSet::clear);
+    }
+
     /// What the server itself says of how it reads.
     ///
     /// # Errors

@@ -51,7 +51,7 @@ impl Session {
             (does, Ok(permit)) => (does, permit),
             (does, Err(refused)) => {
                 let recorded = self.desk.record_refusal(text, &does, &refused).await;
-                self.say_refusal(next, &recorded.err().unwrap_or(refused.refusal));
+                self.say_refused(next, &recorded.err().map_or(refused, Refused::from));
                 return true;
             }
         };
@@ -182,7 +182,7 @@ impl Session {
             Err(refused) => {
                 let recorded = self.desk.record_refusal(&text, &does, &refused).await;
                 self.held.take_long_data(number);
-                self.say_refusal(next, &recorded.err().unwrap_or(refused.refusal));
+                self.say_refused(next, &recorded.err().map_or(refused, Refused::from));
                 None
             }
         }

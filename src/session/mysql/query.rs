@@ -15,7 +15,7 @@ use crate::{
         refusal::{Refusal, RefusalCode},
         target::Lane,
     },
-    session::judge::Judged,
+    session::judge::{Judged, Refused},
     upstream::mysql::MysqlMessage,
     wire::mysql::{
         capability::Capabilities, command::write, error::ErrorCode, execute::Attributes, response::Expect,
@@ -72,8 +72,8 @@ impl Session {
         if judged.iter().any(|judged| judged.verdict.is_err()) {
             let recorded = self.desk.record_refusals(&judged).await;
             let first = judged.into_iter().find_map(|judged| judged.verdict.err());
-            let refusal = recorded.err().or(first.map(|refused| refused.refusal));
-            self.say_refusal(next, &refusal.unwrap_or_else(nothing_known));
+            let refused = recorded.err().map(Refused::from).or(first);
+            self.say_refused(next, &refused.unwrap_or_else(|| nothing_known().into()));
             return true;
         }
         let allowed: Vec<Allowed> = judged

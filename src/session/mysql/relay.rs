@@ -184,6 +184,9 @@ impl Session {
             // An error says nothing of the transaction, and a statement may have opened one before it failed.
             self.state.status = self.state.status.with(crate::wire::mysql::status::Status::IN_TRANSACTION);
         }
+        if !self.in_transaction() {
+            self.desk.deeds.forget();
+        }
         self.state.diagnostics = true;
         self.lanes.note_used(0);
         match &mut flight.task {

@@ -60,6 +60,9 @@ impl Session {
             if self.flight.is_none() {
                 self.learn_state().await?;
             }
+            if self.state.lost_ties {
+                return Err(End::Upstream("the connection that the session was tied to is gone".to_owned()));
+            }
             self.roll_back_what_lost_its_grant().await?;
             self.receive().await?;
             if let Err(end) = self.desk.record_ends().await {

@@ -6,10 +6,16 @@ use tokio::task::JoinHandle;
 
 use super::{flight::Flight, held::Held, lanes::Lanes, names::Names, settings::Settings};
 use crate::{
-    model::{ids::Ident, refusal::Refusal, target::Lane},
+    model::{
+        ids::Ident,
+        object::Object,
+        refusal::{Refusal, RefusalCode},
+        target::Lane,
+    },
     session::{
         client::ClientSide,
         desk::Desk,
+        judge::Refused,
         login::{Door, mysql::Lobby},
     },
     wire::mysql::{
@@ -76,8 +82,10 @@ pub(super) struct State {
     pub(super) last_insert_id: u64,
     /// The transaction was rolled back because it lost its grant, and the client does not know yet.
     pub(super) lost: Option<Refusal>,
-    /// The client says goodbye before it takes more.
+    /// The client has been told that the session ends.
     pub(super) said_fatal: bool,
+    /// The connection that the session was tied to is gone, and what was on it.
+    pub(super) lost_ties: bool,
 }
 
 impl State {
@@ -94,6 +102,7 @@ impl State {
             last_insert_id: 0,
             lost: None,
             said_fatal: false,
+            lost_ties: false,
         }
     }
 }
@@ -113,6 +122,7 @@ impl Session {
     pub(super) fn end_transaction(&mut self) {
         self.state.status = self.state.status.without(Status::IN_TRANSACTION);
         self.state.next_modes = false;
+        self.state.locked = false;
         self.desk.deeds.forget();
     }
 
@@ -136,6 +146,11 @@ impl Session {
     /// Answers with a refusal.
     pub(super) fn say_refusal(&mut self, sequence: u8, refusal: &Refusal) {
         self.say_error(sequence, &ServerError::refused(refusal));
+    }
+
+    /// Answers with the refusal of a statement, under the number that the server would give.
+    pub(super) fn say_refused(&mut self, sequence: u8, refused: &Refused) {
+        self.say_error(sequence, &ServerError::refused_as(code_of(refused), &refused.refusal));
     }
 
     /// Answers with an error of this code.
@@ -170,5 +185,26 @@ impl Session {
             self.desk.who.move_to(database);
             self.desk.place.database = database.clone();
         }
+    }
+}
+
+/// The number under which MySQL itself would refuse: of a whole database, of a routine, of what only administrators may,
+/// and else of a table.
+fn code_of(refused: &Refused) -> ErrorCode {
+    let only = |fits: fn(&Object) -> bool| {
+        !refused.missing.is_empty() && refused.missing.iter().all(|missing| fits(&missing.object))
+    };
+    if refused.refusal.code != RefusalCode::InsufficientPrivilege {
+        ErrorCode::of(refused.refusal.code)
+    } else if only(|object| {
+        matches!(object, Object::Database | Object::Schema { .. } | Object::OtherDatabase { .. })
+    }) {
+        ErrorCode::DATABASE_DENIED
+    } else if only(|object| matches!(object, Object::Server { .. })) {
+        ErrorCode::ADMIN_ONLY
+    } else if only(|object| matches!(object, Object::Routine { .. })) {
+        ErrorCode::new(1370, "42000")
+    } else {
+        ErrorCode::TABLE_DENIED
     }
 }

@@ -81,7 +81,8 @@ impl Session {
             let open = self.desk.gate.registry.count_of(&principal.name);
             if open >= self.entrance.per_principal {
                 self.desk.gate.metrics.logins.over_limit.inc();
-                return Err(End::Fatal(greet::too_many(&principal.name, self.entrance.per_principal)));
+                let refusal = greet::too_many(&principal.name, self.entrance.per_principal);
+                return Err(self.turn_out(sequence, refusal));
             }
         }
         self.desk.record_session_end(&End::ClientClosed).await;
@@ -108,11 +109,27 @@ impl Session {
         let charset = charset.and_then(|number| u8::try_from(number & 0xff).ok()).unwrap_or(self.charset);
         self.charset = charset;
         let opened = greet::open(&self.desk.gate, &self.desk.place, self.capabilities, charset).await;
-        let opened = opened.map_err(End::Fatal)?;
-        self.names = Names::new(opened.context);
-        self.settings = opened.settings;
-        self.enter_database().await.map_err(End::Fatal)?;
-        self.say_ok(sequence);
-        Ok(())
+        let entered = match opened {
+            Ok(opened) => {
+                self.names = Names::new(opened.context);
+                self.settings = opened.settings;
+                self.enter_database().await
+            }
+            Err(refusal) => Err(refusal),
+        };
+        match entered {
+            Ok(()) => {
+                self.say_ok(sequence);
+                Ok(())
+            }
+            Err(refusal) => Err(self.turn_out(sequence, refusal)),
+        }
+    }
+
+    /// Ends the session with the answer to the login.
+    fn turn_out(&mut self, sequence: u8, refusal: Refusal) -> End {
+        self.say_refusal(sequence, &refusal);
+        self.state.said_fatal = true;
+        End::Fatal(refusal)
     }
 }
