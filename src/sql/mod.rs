@@ -13,4 +13,5 @@ pub use analyze::analyze;
 pub use cache::FactsCache;
 pub use limits::Limits;
 pub use mysql::readable;
+pub use mysql::{readable, respell};
 pub use postgres::search_path_entries;

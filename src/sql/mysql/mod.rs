@@ -10,6 +10,8 @@ mod comment;
 mod data_statement;
 mod data_type;
 mod delete;
+#[cfg(test)]
+mod dml_tests;
 mod expression;
 mod fingerprint;
 mod found;
@@ -19,16 +21,29 @@ mod json_table;
 mod keywords;
 mod lexer;
 mod load;
+#[cfg(test)]
+mod misreading_tests;
 mod names;
+mod decode;
+mod fingerprint;
+mod found;
+mod hint;
+mod keywords;
+mod lexer;
+#[cfg(test)]
+mod lexer_tests;
 mod number;
 mod operand;
 mod parser;
+#[cfg(test)]
+mod probe;
 mod query;
 mod query_into;
 mod quoted;
 mod reading;
 mod render;
 mod scope;
+mod respell;
 mod symbol;
 mod table_ref;
 mod token;
@@ -37,3 +52,5 @@ mod window;
 
 pub(super) use batch::analyze;
 pub use reading::{readable, reading_of_charset, reading_of_mode};
+pub use decode::readable;
+pub use respell::respell;

@@ -159,3 +159,17 @@ fn row(payload: &[u8], columns: u64) -> Result<Row, WireError> {
 const NULL: u8 = 0xfb;
 /// The longest are the grants of an account.
 const ANSWER_LIMIT_BYTES: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_are_a_whole_error_of_any_number() {
+        let words = b"\x18\0\0\x07\xff\x87\x07#70100Connection was k";
+        assert_eq!(last_words(words).unwrap().errno, 1927);
+        assert_eq!(last_words(&words[..20]), None);
+        assert_eq!(last_words(b"\x07\0\0\x01\0\0\0\x02\0\0\0"), None);
+        assert_eq!(last_words(b""), None);
+    }
+}

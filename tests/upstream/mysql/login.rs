@@ -1,5 +1,10 @@
 //! Dialling, TLS, and proving who we are.
 
+use tidegate::{
+    net::{ClientTls, Roots},
+    wire::mysql::greeting::Greeting,
+};
+
 use super::{own::OwnServer, *};
 
 fn as_user(mut settings: TargetSettings, user: &str, password: &str) -> TargetSettings {
@@ -107,14 +112,14 @@ async fn the_certificate_is_the_one_that_is_asked_for() {
     }
 }
 
-/// A server that greets, and does what `then` says with the connection.
-async fn impostor(greeting: &'static [u8]) -> (Endpoint, tokio::task::JoinHandle<Vec<u8>>) {
+/// A server that greets its first client, and hears what it says.
+async fn impostor(greeting: Vec<u8>) -> (Endpoint, tokio::task::JoinHandle<Vec<u8>>) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let said = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        stream.write_all(greeting).await.unwrap();
+        stream.write_all(&greeting).await.unwrap();
         let mut said = Vec::new();
         let _ = stream.read_to_end(&mut said).await;
         said
@@ -122,15 +127,23 @@ async fn impostor(greeting: &'static [u8]) -> (Endpoint, tokio::task::JoinHandle
     (Endpoint { host: "127.0.0.1".into(), port }, said)
 }
 
-/// MariaDB's greeting; the capabilities do not have TLS (0x0800).
-const WITHOUT_TLS: &[u8] = b"\x5b\0\0\0\x0a10.11.6-MariaDB\0\x07\0\0\0abcdefgh\0\xfe\xf7\x2d\x02\0\xff\x81\x15\0\0\0\0\0\0\x1d\0\0\0\
-    ijklmnopqrst\0mysql_native_password\0";
-
 #[tokio::test]
 async fn a_server_without_tls_is_refused_before_anything_is_shown() {
     let Some(server) = servers().pop() else { return };
     let tls = ClientTls::open(&Roots::WebPki, "db.internal").unwrap();
-    let (endpoint, said) = impostor(WITHOUT_TLS).await;
+    let greeting = Greeting {
+        version: "10.11.6-MariaDB".to_owned(),
+        connection_id: 7,
+        nonce: *b"abcdefghijklmnopqrst",
+        capabilities: Capabilities::from_bits(0x81ff_f7fe),
+        charset: 45,
+        status: Status::AUTOCOMMIT,
+        plugin: "mysql_native_password".to_owned(),
+    };
+    assert!(!greeting.capabilities.has(Capabilities::SSL));
+    let mut bytes = BytesMut::new();
+    greeting.write(&mut bytes, &mut 0);
+    let (endpoint, said) = impostor(bytes.to_vec()).await;
     let settings = TargetSettings { tls: TargetTls::VerifyFull(tls), endpoint, ..server.settings() };
     let (_, text) = refusal(settings, "").await;
     assert!(text.contains("does not speak TLS"), "{text}");
@@ -201,5 +214,3 @@ async fn a_method_that_is_not_safe_is_not_used() {
     let (_, text) = refusal(as_user(own.at.settings(), "ed", "hunter2"), "").await;
     assert!(text.contains("client_ed25519"), "{text}");
 }
-
-use tidegate::net::{ClientTls, Roots};

@@ -31,9 +31,11 @@ impl OwnServer {
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
-        let data = format!("--datadir={}", folder.path().join("data").display());
-        let made = make.arg(&data).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
-        assert!(made.success(), "{make:?}");
+        let place = |what: &str, name: &str| format!("--{what}={}", folder.path().join(name).display());
+        // Servers that share one for temporary files remove each other's as they start.
+        fs::create_dir(folder.path().join("tmp")).unwrap();
+        let made = make.args([place("datadir", "data"), place("tmpdir", "tmp")]).output().unwrap();
+        assert!(made.status.success(), "{make:?}: {}", String::from_utf8_lossy(&made.stderr));
         let at = Server {
             host: "127.0.0.1".to_owned(),
             port: free_port(),
@@ -73,7 +75,12 @@ impl OwnServer {
         let log = fs::File::create(self.path("log")).unwrap();
         let process = program(self.at.flavor, false)
             .unwrap()
-            .args([place("datadir", "data"), place("socket", "s"), place("pid-file", "pid")])
+            .args([
+                place("datadir", "data"),
+                place("tmpdir", "tmp"),
+                place("socket", "s"),
+                place("pid-file", "pid"),
+            ])
             .args([
                 place("ssl-ca", "ca.crt"),
                 place("ssl-cert", "server.crt"),
@@ -141,7 +148,7 @@ fn program(flavor: MysqlFlavor, first: bool) -> Option<Command> {
             let mut command = Command::new(found);
             command.arg("--no-defaults");
             if first {
-                command.arg("--auth-root-authentication-method=normal");
+                command.args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
             }
             command
         }

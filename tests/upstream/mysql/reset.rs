@@ -186,9 +186,10 @@ async fn several_statements_in_one_command_stay_as_they_were_negotiated() {
 async fn a_role_that_was_taken_is_not_left() {
     for server in servers() {
         let role = unique("role");
-        server.sql(&[&format!("CREATE ROLE {role}"), &format!("GRANT {role} TO {}", me(&server))]).await;
         let pools = server.single();
         let mut lease = server.lease(&pools, Lane::Admin).await;
+        let me = one(&mut lease, r#"SELECT REPLACE(CURRENT_USER(), '@', "'@'")"#).await;
+        server.sql(&[&format!("CREATE ROLE {role}"), &format!("GRANT {role} TO '{me}'")]).await;
         let before = one(&mut lease, "SELECT CURRENT_ROLE()").await;
         assert!(run(&mut lease, &format!("SET ROLE {role}")).await.errors.is_empty());
         assert_ne!(one(&mut lease, "SELECT CURRENT_ROLE()").await, before);
@@ -219,9 +220,4 @@ async fn locks_of_the_whole_server_are_not_left() {
         }
         server.sql(&[&format!("DROP TABLE {table}")]).await;
     }
-}
-
-/// The superuser, as GRANT names it.
-fn me(server: &MyServer) -> String {
-    format!("'{}'@'%'", server.at.user)
 }

@@ -73,6 +73,8 @@ async fn settings_reach_the_server_as_they_are_meant() {
 #[tokio::test]
 async fn transactions_begin_and_end_as_they_are_meant() {
     for server in servers() {
+        let table = unique("begun");
+        server.sql(&[&format!("CREATE TABLE {table} (x INT)")]).await;
         let pools = pools(server.settings());
         for shape in [modern(), OLD] {
             let mut lease = lend(&pools, &Home { shape, ..home(&server.at.database) }, Lane::Write).await;
@@ -84,7 +86,7 @@ async fn transactions_begin_and_end_as_they_are_meant() {
             lease.run_setup(&setups, LIMIT).await.unwrap();
             let inside = run(&mut lease, "SELECT 1").await;
             assert!(inside.status.has(Status::IN_TRANSACTION_READ_ONLY), "{inside:?}");
-            let no = run(&mut lease, "CREATE TABLE nothing_here (x INT)").await;
+            let no = run(&mut lease, &format!("INSERT INTO {table} VALUES (1)")).await;
             assert_eq!(no.errors, [1792]);
             lease.run_setup(&[Setup::Rollback, Setup::UnlockTables, begin(None)], LIMIT).await.unwrap();
             let inside = run(&mut lease, "SELECT 1").await;
@@ -104,5 +106,6 @@ async fn transactions_begin_and_end_as_they_are_meant() {
             read.run_setup(&[begin(None)], LIMIT).await.unwrap();
             assert!(run(&mut read, "SELECT 1").await.status.has(Status::IN_TRANSACTION_READ_ONLY));
         }
+        server.sql(&[&format!("DROP TABLE {table}")]).await;
     }
 }
