@@ -60,7 +60,7 @@ async fn an_upstream_that_is_killed_gives_an_error_and_comes_back() {
     let running = client.simple_query(SLOW);
     tokio::pin!(running);
     assert!(tokio::time::timeout(Duration::from_millis(500), &mut running).await.is_err());
-    lab.stop_postgres("SIGKILL");
+    lab.stop_server("SIGKILL");
     let begin = Instant::now();
     let error = refused(running.await);
     assert!(["57P01", "08006"].contains(&error.as_str()), "{error}");
@@ -73,7 +73,7 @@ async fn an_upstream_that_is_killed_gives_an_error_and_comes_back() {
     };
     assert_eq!(away, "08006");
     assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
-    lab.start_postgres();
+    lab.start_server();
     let begin = Instant::now();
     loop {
         let answer = match full.connect().await {
@@ -303,7 +303,7 @@ fn an_upstream_that_cannot_be_reached_does_not_keep_the_gateway_from_starting() 
     let lab = lab!(Lab::usual());
     let full = lab.add_full();
     lab.stop_gateway("SIGTERM");
-    lab.stop_postgres("SIGQUIT");
+    lab.stop_server("SIGQUIT");
     let config = lab.path("tidegate.yaml");
     let mut gateway = Command::new(BINARY)
         .args(["serve", "--config"])
@@ -317,7 +317,7 @@ fn an_upstream_that_cannot_be_reached_does_not_keep_the_gateway_from_starting() 
     let begin = Instant::now();
     let out = full.psql("SELECT 1");
     assert!(out.contains("hr") && begin.elapsed() < Duration::from_secs(10), "{:?} {out}", begin.elapsed());
-    lab.start_postgres();
+    lab.start_server();
     eventually("the upstream is back", Duration::from_secs(15), || {
         full.psql("SELECT 'back'").contains("back")
     });

@@ -1,6 +1,7 @@
-//! Connections to a real PostgreSQL: login, reset, pool, cancel, catalog.
+//! Connections to real servers: login, reset, pool, cancel, catalog.
 //!
-//! `TIDEGATE_TEST_PG_URL=postgres://user:password@host:port/database` names a superuser there.
+//! `TIDEGATE_TEST_PG_URL=postgres://user:password@host:port/database` names a superuser on a PostgreSQL,
+//! `TIDEGATE_TEST_MARIADB_URL` and `TIDEGATE_TEST_MYSQL_URL` (`mysql://…`) one on the others.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{env, fmt::Write as _, sync::Arc, time::Duration};
@@ -44,21 +45,25 @@ fn server() -> Option<Server> {
         println!("skipped: TIDEGATE_TEST_PG_URL is not set");
         return None;
     };
-    let rest = url.split_once("://").unwrap().1;
-    let (login, place) = rest.rsplit_once('@').unwrap();
-    let (user, password) = login.split_once(':').unwrap();
-    let (address, database) = place.split_once('/').unwrap();
-    let (host, port) = address.rsplit_once(':').unwrap();
-    Some(Server {
-        host: host.to_owned(),
-        port: port.parse().unwrap(),
-        user: user.to_owned(),
-        password: password.to_owned(),
-        database: database.split('?').next().unwrap().to_owned(),
-    })
+    Some(Server::at(&url))
 }
 
 impl Server {
+    fn at(url: &str) -> Self {
+        let rest = url.split_once("://").unwrap().1;
+        let (login, place) = rest.rsplit_once('@').unwrap();
+        let (user, password) = login.split_once(':').unwrap();
+        let (address, database) = place.split_once('/').unwrap();
+        let (host, port) = address.rsplit_once(':').unwrap();
+        Self {
+            host: host.to_owned(),
+            port: port.parse().unwrap(),
+            user: user.to_owned(),
+            password: password.to_owned(),
+            database: database.split('?').next().unwrap().to_owned(),
+        }
+    }
+
     fn settings(&self) -> TargetSettings {
         TargetSettings {
             name: "hr".into(),
@@ -139,6 +144,7 @@ fn permit(lane: Lane) -> Permit {
         runs: None,
         read_only: lane == Lane::Read,
         fingerprint: 0,
+        sent: None,
     };
     let place = Place { target: "hr".into(), database: "any".into() };
     match decide(&snapshot, &principal, &place, &facts, jiff::Timestamp::now()) {
@@ -256,6 +262,8 @@ mod catalog;
 mod lease;
 #[path = "upstream/login.rs"]
 mod login;
+#[path = "upstream/mysql.rs"]
+mod mysql;
 #[path = "upstream/own.rs"]
 mod own;
 #[path = "upstream/pool.rs"]

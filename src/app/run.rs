@@ -21,7 +21,7 @@ use crate::{
     sql::{self, FactsCache},
     store::Store,
     upstream::Pools,
-    wire::postgres::scram::scram_keys,
+    wire::{mysql::auth::native_key, postgres::scram::scram_keys},
 };
 
 /// Runs the gateway until it is told to stop.
@@ -57,6 +57,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         policies: config.policies.clone(),
         targets: config.targets.iter().map(|target| target.target.clone()).collect(),
         make_keys: scram_keys,
+        make_native_key: native_key,
         metrics: metrics.policy.clone(),
     })
     .await?;
@@ -78,6 +79,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     let mut tasks = JoinSet::new();
     tasks.spawn(reload::tell_sessions(Arc::clone(&gate)));
     tasks.spawn(watch_policy(control.clone(), shutdown.clone()));
+    tasks.spawn(tend(control.clone(), shutdown.clone()));
     tasks.spawn(measure(control.clone(), Arc::clone(&gate)));
     let certificates: Vec<_> =
         listeners.iter().filter_map(|(_, tls)| tls.clone()).chain(api_tls.clone()).collect();
@@ -111,8 +113,10 @@ fn serve_clients(
             tls,
             plaintext: listener.plaintext,
             authentication: match listener.authentication {
-                config::Authentication::Scram => Authentication::Scram,
+                config::Authentication::CachingSha2 => Authentication::CachingSha2,
                 config::Authentication::Cleartext => Authentication::Cleartext,
+                config::Authentication::Native => Authentication::Native,
+                config::Authentication::Scram => Authentication::Scram,
             },
             listings: targets::listings(listener, &config.targets),
             timeout: config.limits.login_timeout,
@@ -186,6 +190,10 @@ async fn stop(gate: &Gate, shutdown: &Shutdown) {
 
 async fn watch_policy(control: Control, shutdown: Shutdown) {
     control.watch_policy(async move { shutdown.begun().await }).await;
+}
+
+async fn tend(control: Control, shutdown: Shutdown) {
+    control.tend(async move { shutdown.begun().await }).await;
 }
 
 async fn read_again(certificates: Vec<Arc<ServerTls>>, control: Control, shutdown: Shutdown) {

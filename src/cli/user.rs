@@ -25,9 +25,9 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<ExitCode> {
             let password = if no_password { None } else { Some(password::ask(&name, password_stdin)?) };
             add(&api, &connection, NewPrincipal { name, groups }, password).await
         }
-        UserCommand::Passwd { name, password_stdin, connection } => {
+        UserCommand::Passwd { name, password_stdin, mysql_native, connection } => {
             let api = Api::new(&connection)?;
-            set_password(&api, &name, &password::ask(&name, password_stdin)?).await?;
+            set_password(&api, &name, &password::ask(&name, password_stdin)?, mysql_native).await?;
             show(connection.json, &json!({ "password_set": name }), |_| say!("{name} has a new password."))
         }
         UserCommand::Groups { name, groups, connection } => {
@@ -78,7 +78,7 @@ async fn add(
 ) -> anyhow::Result<ExitCode> {
     let mut added: PrincipalView = api.send(Method::POST, &["principals"], &new).await?;
     if let Some(password) = &password {
-        set_password(api, &new.name, password).await.with_context(|| {
+        set_password(api, &new.name, password, false).await.with_context(|| {
             format!("{0} was added but has no password yet: run `tidegate user passwd {0}`", new.name)
         })?;
         added.password = true;
@@ -91,8 +91,13 @@ async fn add(
     })
 }
 
-async fn set_password(api: &Api, name: &PrincipalName, password: &Secret<String>) -> anyhow::Result<()> {
-    let body = json!({ "password": password.expose() });
+async fn set_password(
+    api: &Api,
+    name: &PrincipalName,
+    password: &Secret<String>,
+    mysql_native: bool,
+) -> anyhow::Result<()> {
+    let body = json!({ "password": password.expose(), "mysql_native": mysql_native });
     api.send(Method::PUT, &["principals", name, "password"], &body).await
 }
 

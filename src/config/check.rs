@@ -138,7 +138,16 @@ fn listener(
     let authentication = raw
         .authentication
         .as_ref()
-        .map_or_else(Authentication::default, |authentication| authentication.value);
+        .map_or_else(|| Authentication::default_of(raw.dialect), |authentication| authentication.value);
+    if !authentication.is_of(raw.dialect) {
+        let at = raw.authentication.as_ref().map_or_else(|| line(entry), line);
+        let problem = Problem::OtherAuthentication {
+            found: authentication.as_str(),
+            dialect: raw.dialect.as_str(),
+            instead: Authentication::default_of(raw.dialect).as_str(),
+        };
+        return Err(place.at(at, "listeners.authentication", problem));
+    }
     if authentication == Authentication::Cleartext && (raw.tls.is_none() || plaintext) {
         let at = raw.authentication.as_ref().map_or_else(|| line(entry), line);
         return Err(place.at(at, "listeners.authentication", Problem::CleartextWithoutTls));

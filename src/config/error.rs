@@ -145,6 +145,16 @@ pub enum Problem {
         "cleartext sends passwords as they are and needs TLS: write tls, and plaintext: false, or authentication: scram"
     )]
     CleartextWithoutTls,
+    /// Clients of the listener's dialect do not speak it.
+    #[error("clients of a {dialect} listener do not speak {found}: write {instead} or cleartext")]
+    OtherAuthentication {
+        /// What is written.
+        found: &'static str,
+        /// What the listener speaks.
+        dialect: &'static str,
+        /// What it would be if nothing were written.
+        instead: &'static str,
+    },
     /// The API would be readable on the network.
     #[error(
         "{address} is not a loopback address and needs TLS: write api.tls with certificate and key, or address: 127.0.0.1:6480"

@@ -152,7 +152,10 @@ targets:
         let shape = refusal("plaintext: true", "plaintext: perhaps");
         assert!(shape.starts_with("5: plaintext: "), "{shape}");
         let word = refusal("plaintext: true", "plaintext: true\n    authentication: md5");
-        assert_eq!(word, "6: authentication: unknown value \"md5\": write one of scram, cleartext");
+        assert_eq!(
+            word,
+            "6: authentication: unknown value \"md5\": write one of scram, caching_sha2, native, cleartext"
+        );
     }
 
     #[test]
@@ -169,6 +172,30 @@ targets:
         assert!(refusal("plaintext: true", &both).starts_with("7: listeners.authentication: cleartext"));
         let tls_only = "tls: { certificate: a, key: b }\n    authentication: cleartext";
         assert!(load_text(&SMALL.replace("plaintext: true", tls_only)).is_ok());
+    }
+
+    #[test]
+    fn a_listener_authenticates_as_its_clients_can() {
+        let with = |dialect: &str, authentication: &str| {
+            let text = SMALL
+                .replace(
+                    "plaintext: true",
+                    &format!("plaintext: true\n    dialect: {dialect}{authentication}"),
+                )
+                .replace("    environment: prod", &format!("    environment: prod\n    dialect: {dialect}"));
+            load_text(&text)
+        };
+        let default = |dialect| with(dialect, "").unwrap().listeners[0].authentication;
+        assert_eq!(default("mysql"), Authentication::CachingSha2);
+        assert_eq!(default("postgres"), Authentication::Scram);
+        for (dialect, authentication) in
+            [("mysql", "scram"), ("postgres", "caching_sha2"), ("postgres", "native")]
+        {
+            let error =
+                with(dialect, &format!("\n    authentication: {authentication}")).unwrap_err().to_string();
+            assert!(error.contains(&format!("{dialect} listener do not speak {authentication}")), "{error}");
+        }
+        assert!(with("mysql", "\n    authentication: native").is_ok());
     }
 
     #[test]

@@ -76,14 +76,47 @@ pub struct CertificateFiles {
 }
 
 /// How clients show their password or token.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Authentication {
-    /// SCRAM-SHA-256, with channel binding over TLS.
-    #[default]
+    /// PostgreSQL: SCRAM-SHA-256, with channel binding over TLS.
     Scram,
+    /// MySQL: caching_sha2_password.
+    #[serde(rename = "caching_sha2")]
+    CachingSha2,
+    /// MySQL: mysql_native_password, for clients that speak nothing newer.
+    Native,
     /// In clear text, over TLS only; for tools that send tokens.
     Cleartext,
+}
+
+impl Authentication {
+    /// What a listener of `dialect` uses that says nothing.
+    pub const fn default_of(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Mysql => Self::CachingSha2,
+            Dialect::Postgres => Self::Scram,
+        }
+    }
+
+    /// Whether clients of `dialect` speak it.
+    pub const fn is_of(self, dialect: Dialect) -> bool {
+        match self {
+            Self::CachingSha2 | Self::Native => matches!(dialect, Dialect::Mysql),
+            Self::Cleartext => true,
+            Self::Scram => matches!(dialect, Dialect::Postgres),
+        }
+    }
+
+    /// The word of the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CachingSha2 => "caching_sha2",
+            Self::Cleartext => "cleartext",
+            Self::Native => "native",
+            Self::Scram => "scram",
+        }
+    }
 }
 
 /// A protected server and how to reach it.

@@ -1,6 +1,6 @@
 //! The control plane's door: start, authenticate, publish.
 
-use std::{future::Future, path::PathBuf, sync::Arc};
+use std::{fmt, future::Future, path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
@@ -8,6 +8,7 @@ use tracing::error;
 
 use super::{
     caller::Caller,
+    denials::Ledger,
     error::ControlError,
     policy::{Loaded, load},
     secret_text::{random, same, sha256},
@@ -17,7 +18,13 @@ use super::{
 use crate::{
     audit::AuditLog,
     metrics::PolicyMetrics,
-    model::{grant::GrantName, principal::ScramKeys, record::Record, secret::Secret, target::Target},
+    model::{
+        grant::GrantName,
+        principal::{NativeKey, ScramKeys},
+        record::Record,
+        secret::Secret,
+        target::Target,
+    },
     net::{Clock, Published},
     policy::Snapshot,
     store::{Change, Store, StoreError, StoredKey, whole_microseconds},
@@ -25,6 +32,9 @@ use crate::{
 
 /// Makes SCRAM-SHA-256 keys of a password (SASLprep is its duty), a salt and a number of rounds.
 pub type MakeKeys = fn(password: &[u8], salt: &[u8], iterations: u32) -> ScramKeys;
+
+/// Makes the key by which mysql_native_password proves a password.
+pub type MakeNativeKey = fn(password: &[u8]) -> NativeKey;
 
 /// What a control plane is built from.
 pub struct ControlParts {
@@ -40,6 +50,8 @@ pub struct ControlParts {
     pub targets: Vec<Target>,
     /// How passwords and tokens become keys.
     pub make_keys: MakeKeys,
+    /// How tokens, and the passwords for which it is asked, become keys of mysql_native_password.
+    pub make_native_key: MakeNativeKey,
     /// What is counted of policy and grants.
     pub metrics: PolicyMetrics,
 }
@@ -57,6 +69,13 @@ struct Inner {
     keys: Published<Vec<StoredKey>>,
     policy: Published<PolicyView>,
     mock_secret: Secret<[u8; 32]>,
+    denials: Ledger,
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control").finish_non_exhaustive()
+    }
 }
 
 impl Control {
@@ -91,6 +110,7 @@ impl Control {
             policy: Published::new(policy),
             state: Mutex::new(state),
             mock_secret,
+            denials: Ledger::default(),
             parts,
         })))
     }
@@ -119,7 +139,13 @@ impl Control {
             }
         }
         let key = found.filter(|key| key.is_live(now))?;
-        Some(Caller { name: key.name.clone(), key: key.id, scopes: scopes(&key.scopes) })
+        if let Some(name) = &key.principal {
+            let snapshot = self.snapshot().load();
+            // closed: the key of somebody who is not known, or not let in, opens nothing
+            snapshot.principal(name).filter(|principal| !principal.disabled)?;
+        }
+        let name = key.principal.as_deref().unwrap_or(&key.name).to_owned();
+        Some(Caller { name, principal: key.principal.clone(), key: key.id, scopes: scopes(&key.scopes) })
     }
 
     /// Counts what changes by the clock alone; to be called before metrics are shown.
@@ -140,6 +166,10 @@ impl Control {
 
     pub(super) fn store(&self) -> &Store {
         &self.0.parts.store
+    }
+
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.0.denials
     }
 
     pub(super) fn parts(&self) -> &ControlParts {

@@ -89,7 +89,8 @@ impl Control {
         .await
     }
 
-    /// Sets the password. Tokens stay valid; while there are none, the salt is a new one.
+    /// Sets the password. Tokens stay valid; while there are none, the salt is a new one. A key of
+    /// mysql_native_password that is kept of the old password is gone unless it is asked for again.
     ///
     /// # Errors
     /// `Unknown`, `Invalid` for a password that is too short or too long, `Random`, `Audit` and `Store` when nothing
@@ -123,7 +124,9 @@ impl Control {
                 &salted.salt,
                 salted.iterations,
             );
-            stored.password = Some(StoredPassword { keys: Some(keys), ..salted });
+            let native =
+                new.mysql_native.then(|| (control.parts().make_native_key)(new.password.expose().as_bytes()));
+            stored.password = Some(StoredPassword { keys: Some(keys), native, ..salted });
             let mut change = control.begin(&state).await?;
             change.put_principal(&stored).await?;
             control.record_first(&[changed(&actor, &name, "password set")]).await?;
@@ -205,7 +208,7 @@ impl Control {
 
 /// What is kept until a password is set: a salt for tokens.
 pub(super) fn fresh_salt() -> Result<StoredPassword, ControlError> {
-    Ok(StoredPassword { salt: random::<16>()?.to_vec(), iterations: ITERATIONS, keys: None })
+    Ok(StoredPassword { salt: random::<16>()?.to_vec(), iterations: ITERATIONS, keys: None, native: None })
 }
 
 fn apply(

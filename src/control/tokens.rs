@@ -55,6 +55,7 @@ impl Control {
                     &salted.salt,
                     salted.iterations,
                 ),
+                native: Some((control.parts().make_native_key)(secret.expose().as_bytes())),
                 created_at: now,
                 ends_at: new.lifetime.after(now),
                 revoked_at: None,

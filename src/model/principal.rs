@@ -36,6 +36,8 @@ pub struct Credentials {
     pub iterations: u32,
     /// Keys of the password, if one is set.
     pub password: Option<ScramKeys>,
+    /// What mysql_native_password proves the password by; kept only when it was asked for.
+    pub native: Option<NativeKey>,
     /// Keys of the tokens.
     pub tokens: Vec<Token>,
     /// Client certificates that prove it: exact subject (RFC 4514 text) or SAN ("email:…", "dns:…", "uri:…").
@@ -49,9 +51,16 @@ pub struct Token {
     pub id: TokenId,
     /// What is stored of it.
     pub keys: ScramKeys,
+    /// What mysql_native_password proves it by; tokens made by older versions have none.
+    pub native: Option<NativeKey>,
     /// First instant at which it no longer logs in.
     pub ends_at: Timestamp,
 }
+
+/// SHA-1 of SHA-1 of a password: what a server keeps for mysql_native_password.
+///
+/// Without salt or rounds: of a password that a person chose it is soon guessed, of a random token it is not.
+pub type NativeKey = Secret<[u8; 20]>;
 
 /// What a SCRAM-SHA-256 server keeps of a password: StoredKey and ServerKey, 32 bytes each (RFC 5802, section 3).
 #[derive(Clone, Debug, PartialEq, Eq)]

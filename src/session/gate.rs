@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{held::HeldLimits, registry::Registry};
+use super::registry::Registry;
 use crate::{
     audit::AuditLog,
     metrics::Metrics,
@@ -44,6 +44,15 @@ pub struct Limits {
     pub held: HeldLimits,
     /// Upstream connections that a session has not used for as long go back to the pool, if nothing ties them.
     pub lease_idle: Duration,
+}
+
+/// Bounds of what a session holds by name.
+#[derive(Clone, Copy, Debug)]
+pub struct HeldLimits {
+    /// Prepared statements, and again portals, at one time.
+    pub count: usize,
+    /// Bytes of the prepared statements' texts.
+    pub bytes: usize,
 }
 
 /// Replies owed at one time, beyond which a client's messages wait.

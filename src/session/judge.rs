@@ -1,24 +1,17 @@
-//! From text to a verdict: analyse in the session's context, find what runs by name, decide now.
+//! From text to a verdict, as far as that is the same for every protocol: analyse, decide now, decide again.
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
-use super::{
-    held::{Does, Portal, Prepared},
-    names::Names,
-    session::Session,
-};
+use super::{desk::Desk, running::Does};
 use crate::{
     model::{
         dialect::Dialect,
-        facts::{Facts, Runs, SessionEffect, Unanalyzable},
+        facts::{Facts, Runs, Unanalyzable},
         name_context::NameContext,
         refusal::{Missing, Refusal, RefusalCode},
         target::Lane,
     },
     policy::{self, Decision, Permit},
-    wire::postgres::backend::TransactionStatus,
 };
 
 /// A statement of a text, judged.
@@ -27,7 +20,7 @@ pub(super) struct Judged {
     /// Its own text.
     pub(super) text: Arc<str>,
     /// What it does, and what it runs by name; empty when it was not understood.
-    pub(super) does: Arc<[Arc<Facts>]>,
+    pub(super) does: Does,
     /// May it run?
     pub(super) verdict: Verdict,
 }
@@ -50,153 +43,35 @@ impl From<Refusal> for Refused {
     }
 }
 
-impl Session {
-    /// Judges every statement of a text as if the ones before it had succeeded.
-    ///
-    /// # Errors
-    /// When the text as a whole is not understood.
-    pub(super) fn judge_batch(&mut self, text: &str) -> Result<Vec<Judged>, Refused> {
-        let analysis = self.analyze(text)?;
-        if analysis.len() > 1 && analysis.iter().any(|facts| Names::is_moved_by(facts)) {
-            return self.judge_moving_batch(text, &analysis);
-        }
-        Ok(analysis.iter().map(|facts| self.judge_one(text, facts)).collect())
-    }
-
-    /// The same for a text in which statements change what the names of later ones mean: each is analysed by
-    /// itself, in the context that the ones before it leave.
-    fn judge_moving_batch(&mut self, text: &str, batch: &[Arc<Facts>]) -> Result<Vec<Judged>, Refused> {
-        let (names, held, stale) = (self.names.clone(), self.held.clone(), self.lanes.stale());
-        let mut judged = Vec::with_capacity(batch.len());
-        let mut outcome = Ok(());
-        for facts in batch {
-            let own = own_text(text, facts);
-            match self.analyze(&own) {
-                Ok(alone) => {
-                    let Some(facts) = alone.first() else { continue };
-                    let one = self.judge_one(&own, facts);
-                    self.names.begin();
-                    for facts in what_happens(&one.does) {
-                        self.apply_to_held(facts, &one.does, &own);
-                        self.names.apply(facts);
-                    }
-                    judged.push(one);
-                }
-                Err(refused) => {
-                    outcome = Err(refused);
-                    break;
-                }
-            }
-        }
-        self.names = names;
-        self.held = held;
-        self.lanes.set_stale(stale);
-        outcome.map(|()| judged)
-    }
-
-    fn judge_one(&mut self, text: &str, facts: &Arc<Facts>) -> Judged {
-        let own = own_text(text, facts);
-        match self.with_what_it_runs(facts) {
-            Ok(does) => {
-                let verdict = self.decide(&does);
-                Judged { text: own, does, verdict }
-            }
-            Err(refusal) => {
-                Judged { text: own, does: Arc::from([Arc::clone(facts)]), verdict: Err(refusal.into()) }
-            }
-        }
-    }
-
-    /// Takes the catalog as it is now, reading it again if definitions have changed.
-    pub(super) async fn renew_catalog(&mut self) {
-        let now = match self.catalog.current() {
-            Some(catalog) => Some(catalog),
-            // closed: without a catalog, a name may be anything that it could be.
-            None => self.catalog.fresh().await.ok(),
-        };
-        self.names.set_catalog(now);
-    }
-
-    /// The facts of every statement of `text` in the session's present context.
+impl Desk {
+    /// The facts of every statement of `text` in `context`.
     ///
     /// # Errors
     /// When it is not understood.
-    pub(super) fn analyze(&self, text: &str) -> Result<Arc<[Arc<Facts>]>, Refused> {
-        self.gate
-            .facts
-            .analyze(text, Dialect::Postgres, self.names.context(), &self.gate.limits.sql)
-            .map_err(|reason| refusal_of(&reason).into())
-    }
-
-    /// A statement's facts, and those of the prepared statement or cursor that it runs.
-    ///
-    /// # Errors
-    /// When the session holds nothing of that name, or the names lead on and on.
-    pub(super) fn with_what_it_runs(&mut self, facts: &Arc<Facts>) -> Result<Does, Refusal> {
-        self.with_what_it_runs_within(facts, RUNS_DEPTH)
-    }
-
-    fn with_what_it_runs_within(&mut self, facts: &Arc<Facts>, depth: usize) -> Result<Does, Refusal> {
-        let mut does = vec![Arc::clone(facts)];
-        match &facts.runs {
-            None => {}
-            Some(Runs::Prepared { name, explain }) => {
-                let inner = self.prepared_does_within(name, depth)?;
-                let shown = |inner: &Arc<Facts>| {
-                    if *explain { Arc::new(policy::plan_only(inner)) } else { Arc::clone(inner) }
-                };
-                does.extend(inner.iter().map(shown));
-            }
-            Some(Runs::Cursor(name)) => {
-                let portal = self.held.portal(name).ok_or_else(|| no_cursor(name))?;
-                does.extend(portal.does.iter().cloned());
-            }
-        }
-        Ok(does.into())
-    }
-
-    /// What a prepared statement does in the session's present context.
-    ///
-    /// # Errors
-    /// When there is none of that name, it is no longer understood, or its names lead on and on.
-    pub(super) fn prepared_does(&mut self, name: &str) -> Result<Does, Refusal> {
-        self.prepared_does_within(name, RUNS_DEPTH)
-    }
-
-    fn prepared_does_within(&mut self, name: &str, depth: usize) -> Result<Does, Refusal> {
-        let depth = depth.checked_sub(1).ok_or_else(too_deep)?;
-        let context: Arc<NameContext> = Arc::clone(self.names.context());
-        let slot = self.held.prepared(name).ok_or_else(|| no_statement(name))?;
-        if let Some(does) = slot.recall(&context) {
-            return Ok(does);
-        }
-        let text = Arc::clone(&slot.prepared.text);
-        let analysis = self.analyze(&text).map_err(|refused| refused.refusal)?;
-        let does: Does = match &*analysis {
-            [] => Arc::from([]),
-            [facts] if facts.runs.is_none() => Arc::clone(&analysis),
-            // EXECUTE and FETCH run by name whatever the name means at that moment: not kept.
-            [facts] => return self.with_what_it_runs_within(facts, depth),
-            _ => return Err(several_statements()),
-        };
-        if let Some(slot) = self.held.prepared(name) {
-            slot.remember(&context, &does);
-        }
-        Ok(does)
+    pub(super) fn analyze(
+        &self,
+        text: &str,
+        dialect: Dialect,
+        context: &Arc<NameContext>,
+    ) -> Result<Arc<[Arc<Facts>]>, Refused> {
+        let analysis = self.gate.facts.analyze(text, dialect, context, &self.gate.limits.sql);
+        analysis.map_err(|reason| refusal_of(&reason).into())
     }
 
     /// Decides now. A COMMIT is decided with everything that it would make last.
     pub(super) fn decide(&self, does: &[Arc<Facts>]) -> Verdict {
         let snapshot = self.gate.snapshot.load();
         let now = self.gate.clock.now();
-        let place = &self.who.place;
+        let place = &self.place;
         let principal = &self.who.principal;
         let decision = match does {
-            [facts] if !self.commits(facts) => policy::decide(&snapshot, principal, place, facts, now),
+            [facts] if !self.deeds.are_committed_by(facts) => {
+                policy::decide(&snapshot, principal, place, facts, now)
+            }
             _ => {
                 let mut all: Vec<&Facts> = does.iter().map(|facts| &**facts).collect();
-                if does.iter().any(|facts| self.commits(facts)) {
-                    all.extend(self.transaction.done());
+                if does.iter().any(|facts| self.deeds.are_committed_by(facts)) {
+                    all.extend(self.deeds.done());
                 }
                 policy::decide_all(&snapshot, principal, place, &all, now)
             }
@@ -222,96 +97,26 @@ impl Session {
     pub(super) fn decide_what_was_done(&mut self) -> Result<(), Box<(Arc<Facts>, Refused)>> {
         let now = self.now();
         let version = self.gate.snapshot.load().version();
-        let Some(done) = self.transaction.done_unless_decided(version, now) else { return Ok(()) };
+        let Some(done) = self.deeds.done_unless_decided(version, now) else { return Ok(()) };
         let done = Arc::new(done.clone());
         match self.decide(&[Arc::clone(&done)]) {
             Ok(permit) => {
-                self.transaction.decided(&permit);
+                self.deeds.decided(&permit);
                 Ok(())
             }
             Err(refused) => Err(Box::new((done, refused))),
         }
     }
 
-    fn commits(&self, facts: &Facts) -> bool {
-        // That of a failed transaction makes nothing last.
-        self.transaction.done().is_some()
-            && self.transaction.status != TransactionStatus::Failed
-            && matches!(facts.transaction, crate::model::facts::TransactionEffect::Commit { .. })
-    }
-
     /// The lane on which a transaction of this session opens now.
     pub(super) fn highest_lane(&self) -> Lane {
         let snapshot = self.gate.snapshot.load();
-        policy::highest_lane(&snapshot, &self.who.principal, &self.who.place, self.now())
-    }
-
-    /// The present instant.
-    pub(super) fn now(&self) -> Timestamp {
-        self.gate.clock.now()
-    }
-
-    /// What a statement that succeeded does to the names that the session holds.
-    pub(super) fn apply_to_held(&mut self, facts: &Facts, does: &Arc<[Arc<Facts>]>, text: &Arc<str>) {
-        for effect in &facts.effects {
-            match effect {
-                SessionEffect::Prepare { name, text: inner } => self.hold_prepared(name, inner),
-                SessionEffect::Deallocate(Some(name)) => self.let_go(name),
-                SessionEffect::Deallocate(None) => self.let_all_go(),
-                SessionEffect::DeclareCursor { name, hold } => self.hold_cursor(name, does, text, *hold),
-                SessionEffect::CloseCursor(Some(name)) => self.held.close(name),
-                SessionEffect::CloseCursor(None) => self.held.close_all(),
-                SessionEffect::DiscardAll => {
-                    self.let_all_go();
-                    self.held.close_all();
-                }
-                SessionEffect::Set { .. }
-                | SessionEffect::ResetAll
-                | SessionEffect::DiscardTemporary
-                | SessionEffect::CreateTemporary(_)
-                | SessionEffect::DropRelation(_)
-                | SessionEffect::Pin
-                | SessionEffect::UseDatabase(_)
-                | SessionEffect::LockTables
-                | SessionEffect::UnlockTables
-                | SessionEffect::ReadsDiagnostics
-                | SessionEffect::Define
-                | SessionEffect::ContextUnknown => {}
-            }
-        }
+        policy::highest_lane(&snapshot, &self.who.principal, &self.place, self.now())
     }
 }
 
-impl Session {
-    fn hold_prepared(&mut self, name: &str, text: &str) {
-        let prepared = Arc::new(Prepared { text: text.into(), message: None });
-        let lane = self.lanes.active();
-        let slot = self.held.prepare(name, prepared);
-        if let Some(lane) = lane {
-            slot.put_on(lane);
-        }
-    }
-
-    fn hold_cursor(&mut self, name: &str, does: &Arc<[Arc<Facts>]>, text: &Arc<str>, hold: bool) {
-        let lane = self.lanes.active().unwrap_or(Lane::Read);
-        let block = self.ledger.block_in_reply();
-        let _number = self
-            .held
-            .open(name, Portal { does: Arc::clone(does), text: Arc::clone(text), lane, block, hold });
-    }
-
-    fn let_all_go(&mut self) {
-        let here = self.lanes.active();
-        for lane in Lane::ALL.into_iter().filter(|lane| Some(*lane) != here) {
-            for name in self.held.names_on(lane) {
-                self.lanes.note_stale(lane, &name);
-            }
-        }
-        self.held.deallocate_all();
-    }
-}
-
-fn own_text(text: &str, facts: &Facts) -> Arc<str> {
+/// The text of one statement of `text`.
+pub(super) fn own_text(text: &str, facts: &Facts) -> Arc<str> {
     text.get(facts.span.clone()).unwrap_or(text).into()
 }
 
@@ -326,6 +131,8 @@ fn refusal_of(reason: &Unanalyzable) -> Refusal {
         Unanalyzable::Never { instead, .. } => {
             Refusal::new(RefusalCode::NotSupported, reason.to_string()).with_hint(*instead)
         }
+        Unanalyzable::NoDatabase => Refusal::new(RefusalCode::InvalidCatalogName, reason.to_string())
+            .with_hint("Select a database, or write its name before the table's."),
         Unanalyzable::TooLarge { .. } => Refusal::new(RefusalCode::ProgramLimitExceeded, reason.to_string())
             .with_hint("Split the statement, or load the data with COPY."),
     }
@@ -339,37 +146,4 @@ pub(super) fn what_happens(does: &[Arc<Facts>]) -> &[Arc<Facts>] {
         [facts, ..] => std::slice::from_ref(facts),
         [] => &[],
     }
-}
-
-fn too_deep() -> Refusal {
-    let message = format!("prepared statements execute one another more than {RUNS_DEPTH} deep");
-    Refusal::new(RefusalCode::ProgramLimitExceeded, message)
-}
-
-/// How often EXECUTE may lead to another EXECUTE.
-const RUNS_DEPTH: usize = 8;
-
-/// 26000.
-pub(super) fn no_statement(name: &str) -> Refusal {
-    let message = if name.is_empty() {
-        "unnamed prepared statement does not exist".to_owned()
-    } else {
-        format!("prepared statement \"{name}\" does not exist")
-    };
-    Refusal::new(RefusalCode::InvalidStatementName, message)
-}
-
-/// 34000.
-pub(super) fn no_cursor(name: &str) -> Refusal {
-    Refusal::new(RefusalCode::InvalidCursorName, format!("cursor \"{name}\" does not exist"))
-}
-
-/// 34000, of the protocol.
-pub(super) fn no_portal(name: &str) -> Refusal {
-    Refusal::new(RefusalCode::InvalidCursorName, format!("portal \"{name}\" does not exist"))
-}
-
-/// 42601, in the server's words.
-pub(super) fn several_statements() -> Refusal {
-    Refusal::new(RefusalCode::SyntaxError, "cannot insert multiple commands into a prepared statement")
 }

@@ -7,8 +7,11 @@ use uuid::Uuid;
 
 use super::{
     gate::Gate,
-    greet::serve,
-    login::{Arrival, Door, login},
+    login::{
+        Door,
+        postgres::{Arrival, login},
+    },
+    postgres::{serve, turn_away},
 };
 use crate::{model::ids::SessionId, net::Shutdown};
 
@@ -56,7 +59,7 @@ pub async fn listen(
                 Ok(Arrival::LoggedIn(arrived)) => {
                     if gate.registry.count_of(&arrived.principal.name) >= per_principal {
                         gate.metrics.logins.over_limit.inc();
-                        super::greet::turn_away(*arrived, per_principal).await;
+                        turn_away(*arrived, per_principal).await;
                     } else {
                         serve(gate, id, *arrived).await;
                     }

@@ -1,37 +1,28 @@
 //! The data plane: one task a client, from accept to close.
 //!
-//! The doors: [`listen`] accepts, [`login`] lets in, [`serve`] carries statements; [`Gate`] is what all sessions
-//! share and [`Registry`] finds one of them. A statement's path is `receive` (what the client says), `judge` (facts
-//! and decision), `records` (start record), `lanes` (a connection), `relay` (replies and end record).
+//! The doors: [`listen`] accepts, [`login`] lets in and the folder of its protocol serves it; [`Gate`] is what all
+//! sessions share and [`Registry`] finds one of them. What is the same for every protocol is here: `desk` (whose
+//! session it is), `judge` (facts and decision), `deeds` (what a COMMIT would make last), `records` (start and end).
+//! Framing, replies and what a session holds by name are `postgres`.
 //! Must never know how grants come to be: it sees snapshots only.
 
-mod extended;
+mod client;
+mod deeds;
+mod desk;
+mod end;
 mod gate;
-mod greet;
-mod held;
 mod judge;
-mod lanes;
 mod listener;
 pub mod login;
-mod names;
-mod pump;
-mod receive;
+mod postgres;
 mod records;
 mod registry;
-mod relay;
 mod revoke;
-mod run;
-#[expect(clippy::module_inception, reason = "the folder is named for its floor, the file for its type")]
-mod session;
-mod settings;
-mod simple;
-mod task;
+mod running;
 pub mod throttle;
 mod who;
 
-pub use gate::{Gate, Limits};
-pub use greet::serve;
-pub use held::HeldLimits;
+pub use gate::{Gate, HeldLimits, Limits};
 pub use listener::{Admission, listen};
 pub use registry::{Handle, Registry};
 pub use who::Who;

@@ -3,11 +3,10 @@
 use std::{sync::Arc, time::Instant};
 
 use super::{
-    held::Does,
+    desk::Desk,
+    end::End,
     judge::{Judged, Refused},
-    run::End,
-    session::Session,
-    task::{Ended, Running},
+    running::{Does, Ended, Running},
 };
 use crate::{
     audit::Receipt,
@@ -15,13 +14,16 @@ use crate::{
         facts::Facts,
         ids::StatementId,
         permission::Permission,
-        record::{DecisionRecord, Fingerprint, Outcome, Record, StatementEnd, StatementStart, TouchedObject},
+        record::{
+            DecisionRecord, Fingerprint, Outcome, Record, SessionEnd, StatementEnd, StatementStart,
+            TouchedObject,
+        },
         refusal::{Missing, Refusal, RefusalCode},
     },
     policy::Permit,
 };
 
-impl Session {
+impl Desk {
     /// Writes down statements that are let through together. Gives, for each, its place in the log and what the
     /// session remembers of it.
     ///
@@ -31,7 +33,7 @@ impl Session {
         &mut self,
         statements: &[(&Arc<str>, &Does, &Permit)],
     ) -> Result<Vec<(Receipt, Running)>, Refusal> {
-        let actor = self.who.actor();
+        let actor = self.actor();
         let started = Instant::now();
         let ids: Vec<StatementId> = statements.iter().map(|_| self.who.next_statement()).collect();
         let records: Vec<Record<'_>> = statements
@@ -96,7 +98,7 @@ impl Session {
     }
 
     async fn record_denied(&mut self, refused: &[(&str, &[Arc<Facts>], &Refused)]) -> Result<(), Refusal> {
-        let actor = self.who.actor();
+        let actor = self.actor();
         let records: Vec<Record<'_>> = refused
             .iter()
             .map(|(text, does, refused)| {
@@ -129,9 +131,20 @@ impl Session {
         outcome: Outcome,
         rows: Option<u64>,
         sqlstate: Option<&str>,
+        upstream_pid: Option<i32>,
     ) {
-        let ended = running.ended(outcome, self.upstream_pid());
+        let ended = running.ended(outcome, upstream_pid);
         self.ended.push(Ended { rows, sqlstate: sqlstate.map(Into::into), ..ended });
+    }
+
+    /// The record of the session's end.
+    pub(super) fn session_end<'r>(&'r self, reason: &'r str) -> Record<'r> {
+        Record::SessionEnd(SessionEnd {
+            session: self.who.session,
+            principal: &self.who.principal.name,
+            reason,
+            statements: self.who.statement_count(),
+        })
     }
 
     /// Writes down what is over. Nothing goes to the client before this.
@@ -152,7 +165,7 @@ impl Session {
                     outcome: ended.outcome,
                     rows: ended.rows,
                     bytes: ended.bytes,
-                    duration_us: Self::elapsed_us(ended.started),
+                    duration_us: elapsed_us(ended.started),
                     sqlstate: ended.sqlstate.as_deref(),
                     upstream_pid: ended.upstream_pid,
                 })
@@ -170,6 +183,11 @@ impl Session {
             Err(_) => Err(End::Fatal(unwritable())),
         }
     }
+}
+
+/// Microseconds since `started`.
+fn elapsed_us(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 fn strongest(does: &[Arc<Facts>]) -> Option<Permission> {

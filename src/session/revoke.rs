@@ -1,168 +1,67 @@
-//! What already runs is decided again when grants change or end, and stopped when it may no longer run.
+//! What already runs is decided again when grants change or end.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use super::{
-    held::Does,
-    judge::Refused,
-    run::{End, STOP_PATIENCE},
-    session::Session,
-    task::Task,
-};
-use crate::{
-    model::refusal::{Refusal, RefusalCode},
-    upstream::Setup,
-    wire::postgres::{
-        backend::{self, TransactionStatus},
-        ledger::Owed,
-    },
-};
+use super::{desk::Desk, end::End, judge::Refused, running::Running};
+use crate::model::refusal::{Refusal, RefusalCode};
 
-impl Session {
-    /// Decides everything again that runs now, or waits for its COMMIT.
+impl Desk {
+    /// Whether the principal may still be here.
     ///
     /// # Errors
-    /// `Terminated` when the principal may not be here any longer.
-    pub(super) fn recheck(&mut self) -> Result<(), End> {
+    /// `Terminated` if not.
+    pub(super) fn check_welcome(&self) -> Result<(), End> {
         let snapshot = self.gate.snapshot.load();
         match snapshot.principal(&self.who.principal.name) {
             // closed: no principal, no session.
-            None => return Err(End::Terminated),
-            Some(principal) if principal.disabled => return Err(End::Terminated),
-            Some(_) => {}
-        }
-        if let Some(delay) = self.stop_what_lost_its_grant() {
-            self.gate.metrics.policy.revocation_delay_seconds.observe(delay.as_secs_f64());
-            self.cancel_running();
-        }
-        self.fail_transaction_that_lost_its_grant();
-        Ok(())
-    }
-
-    /// Ends the session if something that was told to stop has not done so for too long.
-    ///
-    /// # Errors
-    /// `Fatal` then.
-    pub(super) fn end_if_it_does_not_stop(&mut self) -> Result<(), End> {
-        let Some(since) = self.stopping_since else { return Ok(()) };
-        let stopped = self.ledger.iter().find_map(|owed| match owed {
-            Owed::Query(Task::Run(run)) | Owed::Execute(Task::Run(run)) => {
-                run.open().iter().find_map(|running| running.revoked.clone())
-            }
-            _ => None,
-        });
-        match stopped {
-            None => {
-                self.stopping_since = None;
-                Ok(())
-            }
-            Some(refusal) if since.elapsed() >= STOP_PATIENCE => Err(End::Fatal(refusal)),
+            None => Err(End::Terminated),
+            Some(principal) if principal.disabled => Err(End::Terminated),
             Some(_) => Ok(()),
         }
     }
 
-    /// Marks the statements that may no longer run. If there are any new ones, gives how long ago they lost it: by
-    /// the clock, or else by what was published.
-    fn stop_what_lost_its_grant(&mut self) -> Option<Duration> {
-        let now = self.now();
-        let published = self.handle.published_at();
-        let mut running: Vec<(usize, usize, Does)> = Vec::new();
-        for (debt, owed) in self.ledger.iter().enumerate() {
-            let (Owed::Query(Task::Run(run)) | Owed::Execute(Task::Run(run))) = owed else { continue };
-            for (index, one) in run.open().iter().enumerate() {
-                if one.revoked.is_none() {
-                    running.push((debt, index, Arc::clone(&one.does)));
-                }
-            }
-        }
-        let mut stopped = None;
-        // What is written outside of a transaction block lasts without a COMMIT that is asked for.
-        let lost = match self.decide_what_was_done() {
-            Err(lost) if !self.in_transaction() => Some(lost.1),
-            Ok(()) | Err(_) => None,
-        };
-        for (debt, index, does) in running {
-            let verdict = self.decide(&does).and_then(|permit| lost.clone().map_or(Ok(permit), Err));
-            let owed = self.ledger.iter_mut().nth(debt);
-            let Some(Owed::Query(Task::Run(run)) | Owed::Execute(Task::Run(run))) = owed else { continue };
-            let Some(one) = run.open_mut().get_mut(index) else { continue };
-            match verdict {
-                Ok(permit) => one.until = permit.until(),
-                Err(refused) => {
-                    one.revoked = Some(stopped_refusal(refused));
-                    let over =
-                        one.until.filter(|end| *end <= now).map(|end| now.duration_since(end).unsigned_abs());
-                    let since = over.or_else(|| published.map(|at| at.elapsed()));
-                    stopped = stopped.max(Some(since.unwrap_or_default()));
-                    self.stopping_since.get_or_insert_with(Instant::now);
-                }
-            }
-        }
-        stopped
-    }
-
-    /// A transaction whose writes would no longer be let through is failed where it stands, so that it holds no
-    /// locks and can only be rolled back.
-    pub(super) fn fail_transaction_that_lost_its_grant(&mut self) {
-        let stands = self.transaction.status == TransactionStatus::Open;
+    /// Why what runs may not go on even if it may itself: it makes last at once what was written before it.
+    pub(super) fn lost_at_once(&mut self, in_transaction: bool) -> Option<Refused> {
         match self.decide_what_was_done() {
-            Ok(()) => {}
-            Err(_) if !stands || !self.is_settled() || self.block.sent => {
-                // Not now; its COMMIT is decided in any case.
-                self.transaction.lost = true;
-                self.transaction.until = None;
+            Err(lost) if !in_transaction => Some(lost.1),
+            Ok(()) | Err(_) => None,
+        }
+    }
+
+    /// Decides a statement that runs again. If it may no longer run it is marked, and gives how long ago it lost its
+    /// grant: by the clock, or else by what was published.
+    pub(super) fn recheck_running(&self, one: &mut Running, lost: Option<&Refused>) -> Option<Duration> {
+        if one.revoked.is_some() {
+            return None;
+        }
+        match self.decide(&one.does).and_then(|permit| lost.cloned().map_or(Ok(permit), Err)) {
+            Ok(permit) => {
+                one.until = permit.until();
+                None
             }
-            Err(lost) => {
-                let (_, refused) = *lost;
-                let notice = Refusal {
-                    message: format!("the transaction was rolled back: {}", refused.refusal.message),
-                    ..refused.refusal
-                };
-                // Kept: ROLLBACK TO a savepoint would bring back what was written before it.
-                self.transaction.lost = true;
-                self.transaction.until = None;
-                if let Some(lease) = self.lanes.active_lease_mut() {
-                    let sent = lease.send_setup(Setup::PoisonQuery);
-                    debug_assert!(sent.is_ok(), "{sent:?}");
-                    self.ledger.push(Owed::Quiet);
-                    backend::notice_response(&mut self.client.outbound, &notice);
-                }
+            Err(refused) => {
+                one.revoked = Some(stopped_refusal(refused));
+                let now = self.now();
+                let over =
+                    one.until.filter(|end| *end <= now).map(|end| now.duration_since(end).unsigned_abs());
+                let since = over.or_else(|| self.handle.published_at().map(|at| at.elapsed()));
+                Some(since.unwrap_or_default())
             }
         }
     }
 
-    /// Asks the upstream to cancel what runs on the connection in use, if something does.
-    pub(super) fn cancel_running(&mut self) {
-        if self.is_settled() || self.client.cancelling.as_ref().is_some_and(|task| !task.is_finished()) {
-            return;
-        }
-        let Some(handle) = self.lanes.active_lease().and_then(|lease| lease.cancel_handle()) else { return };
-        self.gate.metrics.cancels.inc();
-        let (session, target) = (self.who.session, self.who.place.target.clone());
-        self.client.cancelling = Some(tokio::spawn(async move {
-            if let Err(error) = handle.cancel().await {
-                tracing::warn!(%session, %target, %error, "could not cancel");
-            }
-        }));
+    /// Something was told to stop, and had lost its grant `delay` ago.
+    pub(super) fn note_stopping(&mut self, delay: Duration) {
+        self.stopping_since.get_or_insert_with(Instant::now);
+        self.gate.metrics.policy.revocation_delay_seconds.observe(delay.as_secs_f64());
     }
+}
 
-    /// Cancels what runs and waits until the upstream knows: the session is over.
-    pub(super) async fn cancel_if_running(&mut self) {
-        if self.ledger.is_upstream_owing() {
-            self.cancel_running();
-        }
-        self.await_cancel().await;
-    }
-
-    /// Waits until a cancel under way has arrived, so that it does not hit what comes next.
-    pub(super) async fn await_cancel(&mut self) {
-        if let Some(task) = self.client.cancelling.take() {
-            // Bounded by the cancel's own timeout.
-            let _ = task.await;
-        }
+/// What the client is told of a transaction that is rolled back because what it wrote may no longer last.
+pub(super) fn rolled_back(refused: Refused) -> Refusal {
+    Refusal {
+        message: format!("the transaction was rolled back: {}", refused.refusal.message),
+        ..refused.refusal
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Who {
     pub session: SessionId,
     /// Who, as of the login; every decision looks the name up again.
     pub principal: Arc<Principal>,
-    /// Where to.
+    /// Where to, as of the login.
     pub place: Place,
     /// From where.
     pub client: SocketAddr,
@@ -51,15 +51,15 @@ pub(super) enum Doing {
 }
 
 impl Who {
-    /// The session's part of its records.
-    pub(super) fn actor(&self) -> Actor<'_> {
+    /// The session's part of its records, at `place`.
+    pub(super) fn actor<'a>(&'a self, place: &'a Place) -> Actor<'a> {
         Actor {
             session: self.session,
             principal: &self.principal.name,
             client: self.client,
             application: &self.application,
-            target: &self.place.target,
-            database: &self.place.database,
+            target: &place.target,
+            database: &place.database,
         }
     }
 

@@ -89,13 +89,15 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
 }
 
 fn migrations() -> Migrator {
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "store".into(),
-        MigrationType::Simple,
-        include_str!("../../migrations/sqlite/0001_store.sql").into_sql_str(),
-        false,
-    )])
+    let texts = [
+        ("store", include_str!("../../migrations/sqlite/0001_store.sql")),
+        ("native keys", include_str!("../../migrations/sqlite/0002_native_keys.sql")),
+        ("requests", include_str!("../../migrations/sqlite/0003_requests.sql")),
+    ];
+    let numbered = (1..).zip(texts).map(|(version, (name, text))| {
+        Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+    });
+    Migrator::with_migrations(numbered.collect())
 }
 
 fn not_migrated(path: PathBuf, source: MigrateError) -> StoreError {

@@ -7,11 +7,11 @@ use super::{
     change::Change,
     database::Store,
     error::{StoreError, doing},
-    row::{from_json, instant, scram_keys, to_json, value},
+    row::{from_json, instant, native_key, scram_keys, to_json, value},
 };
 use crate::model::{
     ids::{GroupName, PrincipalName},
-    principal::ScramKeys,
+    principal::{NativeKey, ScramKeys},
 };
 
 /// A principal as the store keeps it.
@@ -38,6 +38,8 @@ pub struct StoredPassword {
     pub iterations: u32,
     /// The password's keys; `None` when there are tokens alone.
     pub keys: Option<ScramKeys>,
+    /// What mysql_native_password proves the password by, if that was asked for.
+    pub native: Option<NativeKey>,
 }
 
 impl Store {
@@ -47,7 +49,7 @@ impl Store {
     /// `Query` and `Corrupt` when they cannot be read.
     pub async fn principals(&self) -> Result<Vec<StoredPrincipal>, StoreError> {
         let rows = sqlx::query(
-            "SELECT name, member_of, disabled, salt, iterations, stored_key, server_key, created_at \
+            "SELECT name, member_of, disabled, salt, iterations, stored_key, server_key, native_key, created_at \
              FROM principals ORDER BY name",
         )
         .fetch_all(&self.pool)
@@ -67,11 +69,11 @@ impl Change {
         let keys = password.and_then(|password| password.keys.as_ref());
         sqlx::query(
             "INSERT INTO principals \
-             (name, member_of, disabled, salt, iterations, stored_key, server_key, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+             (name, member_of, disabled, salt, iterations, stored_key, server_key, created_at, native_key) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
              ON CONFLICT (name) DO UPDATE SET member_of = excluded.member_of, disabled = excluded.disabled, \
              salt = excluded.salt, iterations = excluded.iterations, stored_key = excluded.stored_key, \
-             server_key = excluded.server_key",
+             server_key = excluded.server_key, native_key = excluded.native_key",
         )
         .bind(principal.name.as_str())
         .bind(to_json(&principal.groups)?)
@@ -81,6 +83,7 @@ impl Change {
         .bind(keys.map(|keys| keys.stored_key.expose().as_slice()))
         .bind(keys.map(|keys| keys.server_key.expose().as_slice()))
         .bind(principal.created_at.as_microsecond())
+        .bind(password.and_then(|it| it.native.as_ref()).map(|key| key.expose().as_slice()))
         .execute(self.connection())
         .await
         .map(|_| ())
@@ -105,12 +108,17 @@ fn read(row: &SqliteRow) -> Result<StoredPrincipal, StoreError> {
     let name: String = value(row, "name")?;
     let salt: Option<Vec<u8>> = value(row, "salt")?;
     let iterations: Option<u32> = value(row, "iterations")?;
-    let keys = scram_keys(row)?;
+    let (keys, native) = (scram_keys(row)?, native_key(row)?);
     Ok(StoredPrincipal {
         name: name.into(),
         groups: from_json(row, "member_of")?,
         disabled: value(row, "disabled")?,
-        password: salt.zip(iterations).map(|(salt, iterations)| StoredPassword { salt, iterations, keys }),
+        password: salt.zip(iterations).map(|(salt, iterations)| StoredPassword {
+            salt,
+            iterations,
+            keys,
+            native,
+        }),
         created_at: instant(row, "created_at")?,
     })
 }

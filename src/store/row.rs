@@ -7,7 +7,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Row, sqlite::SqliteRow};
 
 use super::error::StoreError;
-use crate::model::{principal::ScramKeys, secret::Secret};
+use crate::model::{
+    principal::{NativeKey, ScramKeys},
+    secret::Secret,
+};
 
 /// `at` without what is finer than the store's microseconds; what is kept and what is published are then equal.
 pub fn whole_microseconds(at: Timestamp) -> Timestamp {
@@ -59,11 +62,14 @@ pub(super) fn scram_keys(row: &SqliteRow) -> Result<Option<ScramKeys>, StoreErro
     }
 }
 
-fn key_bytes(bytes: Vec<u8>) -> Result<Secret<[u8; 32]>, StoreError> {
+/// The key of mysql_native_password; `None` when there is none.
+pub(super) fn native_key(row: &SqliteRow) -> Result<Option<NativeKey>, StoreError> {
+    value::<Option<Vec<u8>>>(row, "native_key")?.map(key_bytes).transpose()
+}
+
+fn key_bytes<const N: usize>(bytes: Vec<u8>) -> Result<Secret<[u8; N]>, StoreError> {
     let bytes = Secret::new(bytes);
-    <[u8; 32]>::try_from(bytes.expose().as_slice())
-        .map(Secret::new)
-        .map_err(|source| corrupt("a key", source))
+    <[u8; N]>::try_from(bytes.expose().as_slice()).map(Secret::new).map_err(|source| corrupt("a key", source))
 }
 
 pub(super) fn value<'r, T>(row: &'r SqliteRow, column: &'static str) -> Result<T, StoreError>

@@ -7,11 +7,11 @@ use super::{
     change::Change,
     database::Store,
     error::{StoreError, doing},
-    row::{corrupt, instant, optional_instant, parsed, scram_keys, value},
+    row::{corrupt, instant, native_key, optional_instant, parsed, scram_keys, value},
 };
 use crate::model::{
     ids::{PrincipalName, TokenId},
-    principal::ScramKeys,
+    principal::{NativeKey, ScramKeys},
 };
 
 /// A database token as the store keeps it: never the token itself.
@@ -25,6 +25,8 @@ pub struct StoredToken {
     pub name: String,
     /// What proves it, under the principal's salt.
     pub keys: ScramKeys,
+    /// What mysql_native_password proves it by; tokens made by older versions have none.
+    pub native: Option<NativeKey>,
     /// When it was made.
     pub created_at: Timestamp,
     /// First instant at which it no longer logs in.
@@ -47,7 +49,7 @@ impl Store {
     /// `Query` and `Corrupt` when they cannot be read.
     pub async fn tokens(&self, ended_after: Timestamp) -> Result<Vec<StoredToken>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, principal, name, stored_key, server_key, created_at, ends_at, revoked_at \
+            "SELECT id, principal, name, stored_key, server_key, native_key, created_at, ends_at, revoked_at \
              FROM tokens WHERE ends_at > $1 ORDER BY id",
         )
         .bind(ended_after.as_microsecond())
@@ -65,8 +67,9 @@ impl Change {
     /// `Query` when it cannot be written.
     pub async fn insert_token(&mut self, token: &StoredToken) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO tokens (id, principal, name, stored_key, server_key, created_at, ends_at, revoked_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO tokens \
+             (id, principal, name, stored_key, server_key, created_at, ends_at, revoked_at, native_key) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(token.id.to_string())
         .bind(token.principal.as_str())
@@ -76,6 +79,7 @@ impl Change {
         .bind(token.created_at.as_microsecond())
         .bind(token.ends_at.as_microsecond())
         .bind(token.revoked_at.map(Timestamp::as_microsecond))
+        .bind(token.native.as_ref().map(|key| key.expose().as_slice()))
         .execute(self.connection())
         .await
         .map(|_| ())
@@ -105,6 +109,7 @@ fn read(row: &SqliteRow) -> Result<StoredToken, StoreError> {
         principal: principal.into(),
         name: value(row, "name")?,
         keys: keys.ok_or_else(|| corrupt("a token without keys", std::fmt::Error))?,
+        native: native_key(row)?,
         created_at: instant(row, "created_at")?,
         ends_at: instant(row, "ends_at")?,
         revoked_at: optional_instant(row, "revoked_at")?,

@@ -1,10 +1,16 @@
 //! Why a login failed, or what a server said, in the words of its protocol.
 
-use crate::wire::postgres::upstream as postgres;
+use crate::wire::{
+    mysql::{error as mysql_error, upstream as mysql},
+    postgres::upstream as postgres,
+};
 
 /// Why a login failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginProblem {
+    /// Of a MySQL server.
+    #[error(transparent)]
+    Mysql(#[from] mysql::LoginError),
     /// Of a PostgreSQL server.
     #[error(transparent)]
     Postgres(#[from] postgres::LoginError),
@@ -13,6 +19,9 @@ pub enum LoginProblem {
 /// What a server said to a statement of the gateway's own.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ServerWords {
+    /// ERR.
+    #[error(transparent)]
+    Mysql(#[from] mysql_error::ServerError),
     /// ErrorResponse.
     #[error(transparent)]
     Postgres(#[from] postgres::ServerError),
@@ -39,7 +48,14 @@ impl LoginProblem {
                 "28000" | "42501" | "55000" => Some(LoginAnswer::NotThere),
                 _ => None,
             },
-            Self::Postgres(_) => None,
+            Self::Mysql(mysql::LoginError::Server { source }) => match source.errno {
+                1049 => Some(LoginAnswer::NoDatabase),
+                // All connections, or all of the account's, are in use.
+                1040 | 1203 | 1226 => Some(LoginAnswer::Full),
+                1044 => Some(LoginAnswer::NotThere),
+                _ => None,
+            },
+            Self::Mysql(_) | Self::Postgres(_) => None,
         }
     }
 }

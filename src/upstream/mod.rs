@@ -13,6 +13,7 @@ mod error;
 mod health;
 mod lease;
 mod login_problem;
+pub mod mysql;
 mod pool;
 mod pools;
 pub mod postgres;
@@ -27,7 +28,10 @@ pub use error::UpstreamError;
 pub use health::TargetHealth;
 pub use lease::{HomeState, Lease};
 pub use login_problem::{LoginProblem, ServerWords};
+pub use mysql::{Mysql, MysqlMessage};
 pub use pools::Pools;
-pub use postgres::{AccessMode, CatalogSource, Isolation, ProtocolMessage, ServerFacts, SettingValue, Setup};
+pub use postgres::{
+    AccessMode, CatalogSource, Isolation, Postgres, ProtocolMessage, ServerFacts, SettingValue, Setup,
+};
 pub use protocol::Protocol;
 pub use settings::{Account, Accounts, Endpoint, PoolSettings, TargetSettings, TargetTls};

@@ -94,11 +94,26 @@ impl<P: Protocol> LanePool<P> {
             self.errors.wait.inc();
             return Err(UpstreamError::Exhausted { target: self.target.name.clone(), lane: self.lane });
         };
-        if let Some(connection) = self.take_idle(home) {
+        if let Some(connection) = self.take_idle(|idle| idle == home) {
             return Ok(Lease::new(connection, Slot::new(self, permit)));
         }
-        self.make_room();
-        let slot = Slot::new(self, permit);
+        let slot = match self.take_idle(|idle| P::can_move(idle, home)) {
+            Some(mut connection) => {
+                let slot = Slot::new(self, permit);
+                let moved =
+                    timeout(self.target.pool.connect_timeout, P::move_to(&mut connection, home)).await;
+                if matches!(moved, Ok(Ok(()))) {
+                    return Ok(Lease::new(connection, slot));
+                }
+                // Why it does not go is told best by a login.
+                connection.close();
+                slot
+            }
+            None => {
+                self.make_room();
+                Slot::new(self, permit)
+            }
+        };
         Ok(Lease::new(self.open(home).await?, slot))
     }
 
@@ -160,12 +175,12 @@ impl<P: Protocol> LanePool<P> {
         &self.target
     }
 
-    /// Takes an idle connection; its place in the count goes with it.
-    fn take_idle(&self, home: &P::Home) -> Option<Connection<P>> {
+    /// Takes an idle connection that fits; its place in the count goes with it.
+    fn take_idle(&self, fits: impl Fn(&P::Home) -> bool) -> Option<Connection<P>> {
         loop {
             let mut idle = {
                 let mut state = self.state();
-                let at = state.idle.iter().rposition(|idle| idle.connection.home == *home)?;
+                let at = state.idle.iter().rposition(|idle| fits(&idle.connection.home))?;
                 let idle = state.idle.remove(at)?;
                 self.count_idle(&state);
                 idle

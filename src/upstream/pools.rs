@@ -6,6 +6,7 @@ use super::{
     error::UpstreamError,
     health::TargetHealth,
     lease::Lease,
+    mysql::{self, Mysql},
     postgres::{CatalogSource, Postgres, ServerFacts},
     protocol::Protocol,
     settings::TargetSettings,
@@ -28,6 +29,7 @@ pub struct Pools(Arc<Groups>);
 /// The targets by what they speak; a session asks among those of its own protocol.
 #[derive(Debug, Default)]
 struct Groups {
+    mysql: Group<Mysql>,
     postgres: Group<Postgres>,
 }
 
@@ -43,7 +45,7 @@ impl Pools {
         for target in targets {
             let name = target.name.clone();
             match target.dialect {
-                Dialect::Mysql => {}
+                Dialect::Mysql => drop(groups.mysql.insert(name, TargetPools::start(target, metrics))),
                 Dialect::Postgres => drop(groups.postgres.insert(name, TargetPools::start(target, metrics))),
             }
         }
@@ -62,6 +64,35 @@ impl Pools {
         lane: Lane,
     ) -> Result<Lease, UpstreamError> {
         lease(&self.0.postgres, target, database, lane).await
+    }
+
+    /// Lends a connection to a MySQL target; waits in line for one if need be.
+    ///
+    /// # Errors
+    /// As [`Self::lease`].
+    pub async fn lease_mysql(
+        &self,
+        target: &TargetName,
+        home: &mysql::Home,
+        lane: Lane,
+    ) -> Result<Lease<Mysql>, UpstreamError> {
+        lease(&self.0.mysql, target, home, lane).await
+    }
+
+    /// What a MySQL server says of itself: from the newest connection to it, or from one that is opened now.
+    ///
+    /// # Errors
+    /// `UnknownTarget`, and those of connecting.
+    pub async fn mysql_facts(&self, target: &TargetName) -> Result<Arc<mysql::ServerFacts>, UpstreamError> {
+        let pools = place(&self.0.mysql, target, None)?;
+        if let Some(facts) = pools.known.current() {
+            return Ok(facts);
+        }
+        let listed = pools.settings.databases.as_ref().and_then(|listed| listed.first());
+        let connection = pools.lane(Lane::Read).open(&Mysql::probe_home(listed)).await?;
+        let facts = Arc::clone(&connection.session.facts);
+        connection.close();
+        Ok(facts)
     }
 
     /// The catalog of a database; see [`CatalogSource::fresh`]. Sessions hold on to [`Self::catalog_source`].
@@ -110,13 +141,15 @@ impl Pools {
 
     /// The upstream accounts of a target; none for an unknown one.
     pub fn accounts(&self, target: &TargetName) -> Arc<[Ident]> {
-        let postgres = self.0.postgres.get(target).map(|pools| Arc::clone(&pools.accounts));
-        postgres.unwrap_or_else(|| Arc::from([]))
+        let groups = &self.0;
+        let postgres = groups.postgres.get(target).map(|pools| &pools.accounts);
+        let accounts = postgres.or_else(|| groups.mysql.get(target).map(|pools| &pools.accounts));
+        accounts.map_or_else(|| Arc::from([]), Arc::clone)
     }
 
     /// What is known of every target, by name.
     pub fn health(&self) -> Vec<(TargetName, TargetHealth)> {
-        let mut all: Vec<_> = health(&self.0.postgres).collect();
+        let mut all: Vec<_> = health(&self.0.postgres).chain(health(&self.0.mysql)).collect();
         all.sort_by(|(a, _), (b, _)| a.cmp(b));
         all
     }

@@ -26,6 +26,18 @@ pub trait Protocol: Copy + fmt::Debug + Send + Sync + 'static {
     /// The database that a session of this kind begins in; `None` for none.
     fn database(home: &Self::Home) -> Option<&DatabaseName>;
 
+    /// Whether an idle connection that is like `idle` can be made like `wanted` by [`Self::move_to`].
+    fn can_move(idle: &Self::Home, wanted: &Self::Home) -> bool;
+
+    /// Makes an idle connection like `wanted`.
+    ///
+    /// # Errors
+    /// Any, and the connection is of no further use.
+    fn move_to(
+        connection: &mut Connection<Self>,
+        wanted: &Self::Home,
+    ) -> impl Future<Output = Result<(), UpstreamError>> + Send;
+
     /// Dials, secures, logs in, and asks the fresh connection what it has to be known for.
     ///
     /// # Errors

@@ -1,9 +1,11 @@
-//! The laboratory of the scenario tests: a private PostgreSQL and the real gateway binary in front of it.
+//! The laboratory of the scenario tests: private database servers and the real gateway binary in front of them.
 //!
 //! The servers are started by `tests/support/lab.py`, which the demo and the benchmark use as well. It is held by a
 //! pipe: when a test ends, panics or is killed, the pipe closes and everything is taken down.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod login;
+pub mod server;
 pub mod wire;
 
 use std::{
@@ -16,6 +18,9 @@ use std::{
 
 use serde_json::{Value, json};
 
+pub use login::Login;
+pub use server::Server;
+
 /// The gateway of this build.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_tidegate");
 /// The sample database.
@@ -27,6 +32,7 @@ pub struct Lab {
     line: Mutex<Line>,
     child: Child,
     where_: Value,
+    server: Server,
 }
 
 #[derive(Debug)]
@@ -35,16 +41,7 @@ struct Line {
     output: BufReader<ChildStdout>,
 }
 
-/// Where a client connects to, as whom.
-#[derive(Clone, Debug)]
-pub struct Login {
-    pub port: u16,
-    pub user: String,
-    pub password: String,
-    pub ca: PathBuf,
-}
-
-/// Starts a laboratory or ends the test as skipped: without PostgreSQL there is nothing to show.
+/// Starts a laboratory or ends the test as skipped: without its servers there is nothing to show.
 ///
 /// Where `CI` is set a missing server is a failure.
 #[macro_export]
@@ -60,14 +57,24 @@ macro_rules! lab {
 impl Lab {
     /// PostgreSQL alone.
     pub fn direct() -> Option<Self> {
-        Self::start(&[])
+        Self::start(Server::Postgres, &[])
     }
 
     /// PostgreSQL and the gateway; `settings` are arguments of `Lab.configure` in lab.py.
     pub fn gateway(settings: &Value) -> Option<Self> {
+        Self::with_gateway(Server::Postgres, settings)
+    }
+
+    /// A server of any kind and the gateway.
+    pub fn with_gateway(server: Server, settings: &Value) -> Option<Self> {
         let mut settings = settings.clone();
         settings["policies"] = json!(root().join("tests/support/policies"));
-        Self::start(&["--gateway", BINARY, "--settings", &settings.to_string()])
+        Self::start(server, &["--gateway", BINARY, "--settings", &settings.to_string()])
+    }
+
+    /// The usual one in front of a server of any kind.
+    pub fn of(server: Server) -> Option<Self> {
+        Self::with_gateway(server, &json!({ "plaintext": true }))
     }
 
     /// The usual one: plain text is let in beside TLS, for clients of the tests that speak no TLS.
@@ -75,21 +82,15 @@ impl Lab {
         Self::gateway(&json!({ "plaintext": true }))
     }
 
-    fn start(arguments: &[&str]) -> Option<Self> {
-        let have = Command::new("sh")
-            .args([
-                "-c",
-                "command -v python3 && { ls /usr/lib/postgresql/*/bin/initdb || command -v initdb; }",
-            ])
-            .output()
-            .is_ok_and(|done| done.status.success());
-        if !have {
-            assert!(std::env::var_os("CI").is_none(), "no PostgreSQL or python3 here: run `make setup`");
-            eprintln!("skipped: no PostgreSQL or python3 here; `make setup` installs them");
+    fn start(server: Server, arguments: &[&str]) -> Option<Self> {
+        if let Some(missing) = server.missing() {
+            assert!(std::env::var_os("CI").is_none(), "no {missing} here: run `make setup`");
+            eprintln!("skipped: no {missing} here; `make setup` installs it");
             return None;
         }
         let mut child = Command::new("python3")
             .arg(root().join("tests/support/lab.py"))
+            .args(["--servers", server.name()])
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -102,7 +103,7 @@ impl Lab {
         let where_: Value =
             serde_json::from_str(&first).unwrap_or_else(|_| panic!("the laboratory said: {first}"));
         assert!(where_.get("error").is_none(), "{}", where_["error"].as_str().unwrap());
-        Some(Self { line: Mutex::new(Line { input, output }), child, where_ })
+        Some(Self { line: Mutex::new(Line { input, output }), child, where_, server })
     }
 
     fn order(&self, order: &Value) -> Value {
@@ -142,12 +143,19 @@ impl Lab {
         u32::try_from(self.order(&json!({ "do": "where" }))["gateway_pid"].as_u64().unwrap()).unwrap()
     }
 
+    /// Which server the gateway stands before.
+    pub fn server(&self) -> Server {
+        self.server
+    }
+
     /// Around the gateway, as the account that holds every right the lanes have.
     pub fn directly(&self) -> Login {
+        let server = &self.where_["servers"][self.server.name()];
         Login {
-            port: self.pg_port(),
+            server: self.server,
+            port: number(&server["port"]),
             user: "tidegate_admin".to_owned(),
-            password: self.where_["passwords"]["tidegate_admin"].as_str().unwrap().to_owned(),
+            password: server["passwords"]["tidegate_admin"].as_str().unwrap().to_owned(),
             ca: self.path("ca.crt"),
         }
     }
@@ -156,6 +164,7 @@ impl Lab {
     pub fn add(&self, name: &str) -> Login {
         let answer = self.order(&json!({ "do": "add_person", "name": name }));
         Login {
+            server: self.server,
             port: self.port(),
             user: name.to_owned(),
             password: answer["password"].as_str().unwrap().to_owned(),
@@ -192,7 +201,8 @@ impl Lab {
     /// Makes a grant, on all tables if `tables` is empty; gives its identifier.
     pub fn grant(&self, to: &str, permission: &str, tables: &[&str], seconds: u32) -> String {
         let answer = self.order(&json!({ "do": "grant", "to": to, "permission": permission,
-            "tables": if tables.is_empty() { Value::Null } else { json!(tables) }, "seconds": seconds }));
+            "tables": if tables.is_empty() { Value::Null } else { json!(tables) }, "seconds": seconds,
+            "server": self.server.name() }));
         answer["id"].as_str().unwrap().to_owned()
     }
 
@@ -214,14 +224,15 @@ impl Lab {
         out
     }
 
-    /// Runs SQL as PostgreSQL's superuser, around the gateway.
+    /// Runs SQL as the server's superuser, around the gateway.
     pub fn superuser(&self, sql: &str) -> String {
-        self.order(&json!({ "do": "psql", "sql": sql }))["out"].as_str().unwrap().trim().to_owned()
+        let answer = self.order(&json!({ "do": "sql", "server": self.server.name(), "sql": sql }));
+        answer["out"].as_str().unwrap().trim().to_owned()
     }
 
     /// Sends the gateway a signal ("SIGKILL", "SIGTERM") and waits for its end; gives its exit code.
     pub fn stop_gateway(&self, signal: &str) -> i64 {
-        self.order(&json!({ "do": "stop_gateway", "signal": signal }))["code"].as_i64().unwrap()
+        self.order(&json!({ "do": "stop_gateway", "signal_name": signal }))["code"].as_i64().unwrap()
     }
 
     /// Starts the gateway again where it was.
@@ -229,14 +240,14 @@ impl Lab {
         self.order(&json!({ "do": "start_gateway" }));
     }
 
-    /// Sends PostgreSQL a signal and waits for its end.
-    pub fn stop_postgres(&self, signal: &str) {
-        self.order(&json!({ "do": "stop_postgres", "signal": signal }));
+    /// Sends the database server a signal and waits for its end.
+    pub fn stop_server(&self, signal: &str) {
+        self.order(&json!({ "do": "stop_server", "server": self.server.name(), "signal_name": signal }));
     }
 
-    /// Starts PostgreSQL again on the same port.
-    pub fn start_postgres(&self) {
-        self.order(&json!({ "do": "start_postgres" }));
+    /// Starts the database server again on the same port.
+    pub fn start_server(&self) {
+        self.order(&json!({ "do": "start_server", "server": self.server.name() }));
     }
 
     /// All records of the audit log so far.
@@ -281,51 +292,6 @@ impl KillAfter for Child {
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(())
-    }
-}
-
-impl Login {
-    /// What libpq and everything like it reads from the environment.
-    pub fn environment(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("PGHOST", "localhost".to_owned()),
-            ("PGPORT", self.port.to_string()),
-            ("PGDATABASE", DATABASE.to_owned()),
-            ("PGUSER", self.user.clone()),
-            ("PGPASSWORD", self.password.clone()),
-            ("PGSSLMODE", "verify-full".to_owned()),
-            ("PGSSLROOTCERT", self.ca.display().to_string()),
-            ("PGCONNECT_TIMEOUT", "10".to_owned()),
-            ("NODE_PATH", root().join(".cache/node/node_modules").display().to_string()),
-            ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
-        ]
-    }
-
-    /// A client program with this login in its environment.
-    pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command.envs(self.environment()).stdin(Stdio::null()).current_dir(root());
-        command
-    }
-
-    /// Runs SQL with psql; gives what it printed, errors in their place.
-    pub fn psql(&self, sql: &str) -> String {
-        let script = format!("psql -X -q -A -t -v VERBOSITY=verbose -f - 2>&1 <<'SQL'\n{sql}\nSQL\n");
-        text(&self.command("sh").args(["-c", &script]).output().unwrap())
-    }
-
-    /// A connection in plain text; its task ends with it.
-    pub async fn connect(&self) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
-        let (client, connection) = tokio_postgres::Config::new()
-            .host("127.0.0.1")
-            .port(self.port)
-            .user(&self.user)
-            .password(&self.password)
-            .dbname(DATABASE)
-            .connect(tokio_postgres::NoTls)
-            .await?;
-        tokio::spawn(connection);
-        Ok(client)
     }
 }
 

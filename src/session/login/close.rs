@@ -2,21 +2,14 @@
 
 use std::time::Duration;
 
-use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::{
-    model::refusal::Refusal,
-    net::Stream,
-    wire::postgres::backend::{Severity, error_response},
-};
+use crate::net::Stream;
 
-/// Sends `refusal` as the last message and closes; gives up after [`PATIENCE`].
-pub(super) async fn refuse(mut stream: Stream, refusal: &Refusal) {
-    let mut out = BytesMut::new();
-    error_response(&mut out, Severity::Fatal, refusal);
+/// Sends `message` as the last one and closes; gives up after [`PATIENCE`].
+pub(super) async fn say_last(mut stream: Stream, message: &[u8]) {
     let goodbye = async {
-        stream.write_all(&out).await?;
+        stream.write_all(message).await?;
         stream.shutdown().await?;
         // Closing a socket with unread bytes resets it, and the client would lose the message.
         let mut rest = (&mut stream).take(MOST_UNREAD_BYTES);

@@ -17,9 +17,13 @@ use crate::{
 /// How clients without a certificate prove who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authentication {
+    /// MySQL: caching_sha2_password, in full over TLS or hidden with the gateway's RSA key.
+    CachingSha2,
     /// Password or token in clear text, over TLS only.
     Cleartext,
-    /// SCRAM-SHA-256, bound to the TLS channel where there is one.
+    /// MySQL: mysql_native_password, for those who have a key of it.
+    Native,
+    /// PostgreSQL: SCRAM-SHA-256, bound to the TLS channel where there is one.
     Scram,
 }
 

@@ -29,6 +29,32 @@ pub(super) fn choose(
     })
 }
 
+/// The same for a client that need not name a database: nothing, or "target/", is the target alone, with an empty
+/// database.
+///
+/// # Errors
+/// As [`choose`].
+pub(super) fn choose_target(
+    asked: &str,
+    listings: &[Listing],
+    snapshot: &Snapshot,
+    principal: &str,
+    now: Timestamp,
+) -> Result<Place, LoginError> {
+    match without_database(asked, listings) {
+        Some(listing) => Ok(Place { target: listing.target.clone(), database: DatabaseName::from("") }),
+        None => choose(asked, listings, snapshot, principal, now),
+    }
+}
+
+fn without_database<'a>(asked: &str, listings: &'a [Listing]) -> Option<&'a Listing> {
+    match asked.strip_suffix('/') {
+        _ if asked.is_empty() => listings.first(),
+        Some(target) => listings.iter().find(|it| it.target.as_str() == target),
+        None => None,
+    }
+}
+
 fn find(asked: &str, listings: &[Listing]) -> Option<Place> {
     let (listing, database) = match asked.split_once('/') {
         Some((target, database)) => (listings.iter().find(|it| it.target.as_str() == target)?, database),
@@ -126,6 +152,18 @@ mod tests {
         assert_eq!(chosen("hr_prod", &here[1..]).as_deref(), Some("crm/hr_prod"));
         assert_eq!(chosen("anything", &here[1..]), None);
         assert_eq!(chosen("anything", &[]), None);
+    }
+
+    #[test]
+    fn a_target_can_be_named_alone() {
+        let here = [listing("hr", None), listing("crm", Some(&["crm_prod"]))];
+        let alone = |asked| without_database(asked, &here).map(|it| it.target.to_string());
+        assert_eq!(alone("").as_deref(), Some("hr"));
+        assert_eq!(alone("crm/").as_deref(), Some("crm"));
+        for wrong in ["crm", "nowhere/", "crm/crm_prod", "/"] {
+            assert_eq!(alone(wrong), None, "{wrong}");
+        }
+        assert!(without_database("", &[]).is_none());
     }
 
     #[test]

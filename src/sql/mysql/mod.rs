@@ -3,9 +3,27 @@
 //! The door is [`analyze`]. A token that no rule of the grammar takes makes the whole batch `Unanalyzable`: what the
 //! server might read and we did not is never sent.
 
+mod argument;
 mod batch;
 mod builtin;
 mod comment;
+mod data_statement;
+mod data_type;
+mod delete;
+#[cfg(test)]
+mod dml_tests;
+mod expression;
+mod fingerprint;
+mod found;
+mod function;
+mod insert;
+mod json_table;
+mod keywords;
+mod lexer;
+mod load;
+#[cfg(test)]
+mod misreading_tests;
+mod names;
 mod decode;
 mod fingerprint;
 mod found;
@@ -15,12 +33,21 @@ mod lexer;
 #[cfg(test)]
 mod lexer_tests;
 mod number;
+mod operand;
 mod parser;
+#[cfg(test)]
+mod probe;
+mod query;
+mod query_into;
 mod quoted;
 mod render;
+mod scope;
 mod respell;
 mod symbol;
+mod table_ref;
 mod token;
+mod update;
+mod window;
 
 pub(super) use batch::analyze;
 pub use decode::readable;

@@ -26,6 +26,8 @@ pub(super) struct Parser<'t> {
     pub(super) reading: MysqlReading,
     pub(super) limits: &'t Limits,
     pub(super) found: Found,
+    /// Names of the common table expressions in scope, the innermost last.
+    pub(super) ctes: Vec<&'t str>,
     /// Rules that are open at once.
     depth: usize,
 }
@@ -38,7 +40,7 @@ impl<'t> Parser<'t> {
         reading: MysqlReading,
         limits: &'t Limits,
     ) -> Self {
-        Self { tokens, at: 0, context, reading, limits, found: Found::default(), depth: 0 }
+        Self { tokens, at: 0, context, reading, limits, found: Found::default(), ctes: Vec::new(), depth: 0 }
     }
 
     /// The token in hand.
@@ -56,6 +58,11 @@ impl<'t> Parser<'t> {
         let token = self.tokens.get(self.at)?;
         self.at += 1;
         Some(token)
+    }
+
+    /// Takes as many tokens, which were looked at before.
+    pub(super) const fn skip(&mut self, tokens: usize) {
+        self.at += tokens;
     }
 
     /// Whether every token was taken.

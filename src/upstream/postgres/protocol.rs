@@ -43,6 +43,15 @@ impl Protocol for Postgres {
         Some(home)
     }
 
+    /// A connection stays in its database.
+    fn can_move(_idle: &DatabaseName, _wanted: &DatabaseName) -> bool {
+        false
+    }
+
+    async fn move_to(_: &mut Connection<Self>, _wanted: &DatabaseName) -> Result<(), UpstreamError> {
+        Err(UpstreamError::Misuse { what: "a PostgreSQL connection stays in its database" })
+    }
+
     async fn open(
         target: &TargetSettings,
         home: &DatabaseName,

@@ -15,7 +15,10 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::greeting::Nonce;
-use crate::{model::secret::Secret, wire::WireError};
+use crate::{
+    model::{principal::NativeKey, secret::Secret},
+    wire::WireError,
+};
 
 /// An authentication method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,9 +54,6 @@ impl AuthMethod {
 
 /// What caching_sha2_password keeps for its fast path: SHA-256 of SHA-256 of the password.
 pub type FastKey = Secret<[u8; 32]>;
-
-/// What mysql_native_password keeps: SHA-1 of SHA-1 of the password.
-pub type NativeKey = Secret<[u8; 20]>;
 
 /// The fast path's key of `password`.
 pub fn fast_key(password: &[u8]) -> FastKey {
@@ -203,4 +203,76 @@ where
     let mut out = [0; N];
     out.iter_mut().zip(context.finish().as_ref()).for_each(|(to, from)| *to = *from);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONCE: Nonce = *b"abcdefghijklmnopqrst";
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+    }
+
+    #[test]
+    fn native_keys_are_those_that_the_server_stores() {
+        // SELECT PASSWORD('secret') in MariaDB.
+        assert_eq!(hex(native_key(b"secret").expose()), "14E65567ABDB5135D0CFD9A70B3032C179A49EE7");
+    }
+
+    #[test]
+    fn a_proof_proves_its_own_password_and_nonce_only() {
+        let other: Nonce = *b"abcdefghijklmnopqrsX";
+        let fast = fast_proof(b"secret", &NONCE);
+        assert!(fast_proves(&fast, &NONCE, &fast_key(b"secret")));
+        assert!(!fast_proves(&fast, &other, &fast_key(b"secret")));
+        assert!(!fast_proves(&fast, &NONCE, &fast_key(b"secreT")));
+        let native = native_proof(b"secret", &NONCE);
+        assert!(native_proves(&native, &NONCE, &native_key(b"secret")));
+        assert!(!native_proves(&native, &other, &native_key(b"secret")));
+        assert!(!native_proves(&native, &NONCE, &native_key(b"secreT")));
+    }
+
+    #[test]
+    fn a_proof_of_another_length_proves_nothing() {
+        let fast = fast_proof(b"secret", &NONCE);
+        let native = native_proof(b"secret", &NONCE);
+        for end in 0..fast.len() {
+            assert!(!fast_proves(&fast[..end], &NONCE, &fast_key(b"secret")), "{end}");
+        }
+        for end in 0..native.len() {
+            assert!(!native_proves(&native[..end], &NONCE, &native_key(b"secret")), "{end}");
+        }
+        for proof in [[fast, vec![0]].concat(), vec![0; 32], vec![0; 20], Vec::new()] {
+            assert!(!fast_proves(&proof, &NONCE, &fast_key(b"secret")));
+            assert!(!native_proves(&proof, &NONCE, &native_key(b"secret")));
+        }
+        // Nobody has an empty password: its proof is nothing at all, and nothing proves nothing.
+        assert!(!fast_proves(&[], &NONCE, &fast_key(b"")));
+        assert!(!native_proves(&[], &NONCE, &native_key(b"")));
+    }
+
+    #[test]
+    fn what_is_hidden_with_the_public_key_opens_with_the_nonce_it_was_hidden_with() {
+        let key = ServerKey::generate().unwrap();
+        let password = "pässwörd of some length, longer than the nonce is";
+        let hidden = hide(password.as_bytes(), &NONCE, key.public_pem().as_bytes()).unwrap();
+        assert_eq!(key.open(&hidden, &NONCE).unwrap().expose(), password.as_bytes());
+        let mut damaged = hidden.clone();
+        damaged[7] ^= 1;
+        assert!(key.open(&damaged, &NONCE).is_none());
+        assert!(key.open(&[], &NONCE).is_none());
+        assert!(hide(&[b'x'; 300], &NONCE, key.public_pem().as_bytes()).is_none());
+        assert!(hide(b"x", &NONCE, b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----").is_none());
+    }
+
+    #[test]
+    fn a_cleartext_answer_is_one_text_and_its_zero() {
+        assert_eq!(cleartext(b"secret\0"), Ok(&b"secret"[..]));
+        assert_eq!(cleartext(b"\0"), Ok(&b""[..]));
+        assert!(cleartext(b"secret").is_err());
+        assert!(cleartext(b"sec\0ret\0").is_err());
+        assert!(cleartext(b"").is_err());
+    }
 }

@@ -247,3 +247,50 @@ impl std::fmt::Debug for Capabilities {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVERYTHING: Capabilities = Capabilities::from_bits(u64::MAX);
+
+    #[test]
+    fn nobody_is_offered_what_cannot_be_relayed() {
+        let offered = EVERYTHING.offered(true);
+        for never in [
+            Capabilities::COMPRESS,
+            Capabilities::ZSTD_COMPRESSION,
+            Capabilities::LOCAL_FILES,
+            Capabilities::MULTI_FACTOR_AUTHENTICATION,
+            Capabilities::COM_MULTI,
+            Capabilities::CACHE_METADATA,
+            Capabilities::NO_SCHEMA,
+            Capabilities::CAPABILITY_EXTENSION,
+        ] {
+            assert!(!offered.has(never), "{never:?}");
+        }
+        assert!(offered.has(Capabilities::DEPRECATE_EOF | Capabilities::SSL));
+        assert!(!EVERYTHING.offered(false).has(Capabilities::SSL));
+    }
+
+    #[test]
+    fn what_the_server_lacks_is_not_offered() {
+        let old = EVERYTHING.without(Capabilities::QUERY_ATTRIBUTES);
+        assert!(!old.offered(true).has(Capabilities::QUERY_ATTRIBUTES));
+        assert!(EVERYTHING.offered(true).has(Capabilities::QUERY_ATTRIBUTES));
+    }
+
+    #[test]
+    fn clients_that_differ_in_more_than_the_shape_share_connections() {
+        let one = Capabilities::DEPRECATE_EOF | Capabilities::SSL | Capabilities::CONNECT_WITH_DB;
+        let other = Capabilities::DEPRECATE_EOF | Capabilities::INTERACTIVE;
+        assert_eq!(one.upstream_shape(), other.upstream_shape());
+        let shaped = one | Capabilities::FOUND_ROWS;
+        assert_ne!(one.upstream_shape(), shaped.upstream_shape());
+    }
+
+    #[test]
+    fn everything_that_shapes_replies_can_be_asked_of_an_upstream_and_was_offered() {
+        assert!(Capabilities::OFFERED.has(Capabilities::SHAPE));
+    }
+}

@@ -136,3 +136,49 @@ impl ServerError {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::mysql::{packet::HEADER_BYTES, reply};
+
+    #[test]
+    fn a_missing_permission_is_a_denied_table_with_the_next_step_ahead_of_the_detail() {
+        let refusal =
+            Refusal::new(RefusalCode::InsufficientPrivilege, "permission denied: select on hr.salary")
+                .with_detail("dana holds explain on hr until standing.")
+                .with_hint("Ask for it: tidegate request --denial d7f3a");
+        let error = ServerError::refused(&refusal);
+        assert_eq!((error.errno, error.sqlstate.as_str()), (1142, "42000"));
+        assert_eq!(
+            error.message,
+            "permission denied: select on hr.salary. Ask for it: tidegate request --denial d7f3a. \
+             dana holds explain on hr until standing."
+        );
+    }
+
+    #[test]
+    fn an_error_comes_back_as_it_was_written() {
+        let mut out = bytes::BytesMut::new();
+        let error = ServerError::new(ErrorCode::TABLE_DENIED, "no");
+        reply::err(&mut out, &mut 1, &error);
+        assert_eq!(ServerError::read(&out[HEADER_BYTES..]).unwrap(), error);
+        assert_eq!(&out[..], b"\x0b\0\0\x01\xff\x76\x04#42000no");
+    }
+
+    #[test]
+    fn an_error_ahead_of_the_handshake_has_no_state() {
+        let error = ServerError::read(b"\xff\x6a\x04Host 'x' is not allowed").unwrap();
+        assert_eq!((error.errno, error.sqlstate.as_str()), (1130, "HY000"));
+        assert!(ServerError::read(b"\xff\x6a").is_err());
+        assert!(ServerError::read(b"\0\x6a\x04").is_err());
+    }
+
+    #[test]
+    fn broken_order_has_the_server_s_own_number() {
+        let error = ServerError::broken(&WireError::OutOfOrder { expected: 0, found: 3 });
+        assert_eq!((error.errno, error.sqlstate.as_str()), (1156, "08S01"));
+        let error = ServerError::broken(&WireError::PacketTooLarge { length_bytes: 9, limit_bytes: 8 });
+        assert_eq!(error.errno, 1153);
+    }
+}

@@ -155,3 +155,45 @@ pub fn put_zero_ended(out: &mut BytesMut, text: &[u8]) {
     out.extend(text.iter().copied().filter(|byte| *byte != 0));
     out.put_u8(0);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_come_back_in_the_shortest_form() {
+        for (number, bytes) in [
+            (0, 1),
+            (250, 1),
+            (251, 3),
+            (0xffff, 3),
+            (0x1_0000, 4),
+            (0xff_ffff, 4),
+            (0x100_0000, 9),
+            (u64::MAX, 9),
+        ] {
+            let mut out = BytesMut::new();
+            put_number(&mut out, number);
+            assert_eq!(out.len(), bytes, "{number}");
+            let mut fields = Fields::new(&out, "test");
+            assert_eq!(fields.number(), Ok(number));
+            assert_eq!(fields.end(), Ok(()));
+            assert!(Fields::new(&out[..bytes - 1], "test").number().is_err());
+        }
+    }
+
+    #[test]
+    fn a_string_longer_than_its_payload_is_refused() {
+        assert_eq!(Fields::new(b"\x02ab", "test").string(), Ok(&b"ab"[..]));
+        assert!(Fields::new(b"\x03ab", "test").string().is_err());
+        assert!(Fields::new(b"\xfe\xff\xff\xff\xff\xff\xff\xff\xffab", "test").string().is_err());
+        assert!(Fields::new(b"\xfb", "test").string().is_err());
+    }
+
+    #[test]
+    fn a_zero_within_a_text_does_not_end_it_early() {
+        let mut out = BytesMut::new();
+        put_zero_ended(&mut out, b"a\0b");
+        assert_eq!(&out[..], b"ab\0");
+    }
+}

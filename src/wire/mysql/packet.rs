@@ -154,3 +154,71 @@ fn header_bytes(length: usize, sequence: u8) -> [u8; HEADER_BYTES] {
     let [a, b, c, _] = u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
     [a, b, c, sequence]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_is_taken_whole_or_not_at_all() {
+        let whole = b"\x03\0\0\x07abc\x01\0\0\x08";
+        for end in 0..=whole.len() {
+            let mut input = BytesMut::from(&whole[..end]);
+            let packet = take_packet(&mut input, 3).unwrap();
+            if end < 7 {
+                assert!(packet.is_none());
+                assert_eq!(input.len(), end);
+            } else {
+                let packet = packet.unwrap();
+                assert_eq!(
+                    (packet.payload(), packet.sequence(), packet.next_sequence()),
+                    (&b"abc"[..], 7, 8)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_packet_at_the_limit_passes_and_one_byte_more_does_not() {
+        assert!(take_packet(&mut BytesMut::from(&b"\x03\0\0\0abc"[..]), 3).unwrap().is_some());
+        let over = take_packet(&mut BytesMut::from(&b"\x03\0\0\0"[..]), 2);
+        assert_eq!(over, Err(WireError::PacketTooLarge { length_bytes: 3, limit_bytes: 2 }));
+        // A full piece promises more, but what it is itself is already too long.
+        let over = take_packet(&mut BytesMut::from(&b"\xff\xff\xff\0"[..]), 1 << 20);
+        assert!(matches!(over, Err(WireError::PacketTooLarge { .. })));
+    }
+
+    #[test]
+    fn long_payloads_go_in_pieces_and_come_back_as_one() {
+        for length in [MAX_PIECE_BYTES - 1, MAX_PIECE_BYTES, MAX_PIECE_BYTES + 5, 2 * MAX_PIECE_BYTES] {
+            let payload: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            let mut out = BytesMut::new();
+            let mut sequence = 255;
+            write_packet(&mut out, &mut sequence, |out| out.put_slice(&payload));
+            let pieces = length / MAX_PIECE_BYTES + 1;
+            assert_eq!(out.len(), length + pieces * HEADER_BYTES);
+            let packet = take_packet(&mut out, length).unwrap().unwrap();
+            assert!(packet.payload() == payload.as_slice(), "{length}");
+            assert_eq!((packet.sequence(), packet.next_sequence()), (255, sequence));
+            assert!(out.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_piece_out_of_order_is_refused() {
+        let mut input = BytesMut::new();
+        write_packet(&mut input, &mut 0, |out| out.put_bytes(1, MAX_PIECE_BYTES + 1));
+        let second = HEADER_BYTES + MAX_PIECE_BYTES;
+        input[second + 3] = 0;
+        let taken = take_packet(&mut input, 1 << 26);
+        assert_eq!(taken, Err(WireError::OutOfOrder { expected: 1, found: 0 }));
+    }
+
+    #[test]
+    fn a_command_begins_at_zero() {
+        let packet = |bytes: &[u8]| take_packet(&mut BytesMut::from(bytes), 9).unwrap().unwrap();
+        assert_eq!(packet(b"\x01\0\0\0\x0e").expect_sequence(0), Ok(()));
+        let wrong = packet(b"\x01\0\0\x01\x0e").expect_sequence(0);
+        assert_eq!(wrong, Err(WireError::OutOfOrder { expected: 0, found: 1 }));
+    }
+}

@@ -63,10 +63,10 @@ pub fn one_row(
     client: Capabilities,
 ) {
     write_packet(out, sequence, |out| {
+        put_number(out, row.len() as u64);
         if client.has(Capabilities::OPTIONAL_RESULTSET_METADATA) {
             out.put_u8(1);
         }
-        put_number(out, row.len() as u64);
     });
     for (name, _) in row {
         write_packet(out, sequence, |out| put_definition(out, name, client));

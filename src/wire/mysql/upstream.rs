@@ -11,6 +11,7 @@ use super::{
     error::ServerError,
     fields::{Fields, put_string, put_zero_ended},
     greeting::{Greeting, NONCE_BYTES, Nonce},
+    handshake::{AuthState, CACHING_KEY_REQUEST},
     packet::{Packet, write_packet},
     response::Completion,
 };
@@ -281,10 +282,11 @@ impl Login {
                 Ok(LoginStep::Done(LoggedIn { greeting, capabilities: self.capabilities, ok }))
             }
             (Some((0xfe, body)), State::Proved(_)) => self.switched(body, out),
-            (Some((1, [FAST_PATH])), State::Proved(AuthMethod::CachingSha2)) => Ok(LoginStep::Next),
-            (Some((1, [FULL_PATH])), State::Proved(AuthMethod::CachingSha2)) => {
-                self.show(AuthMethod::CachingSha2, out)
-            }
+            (Some((1, data)), State::Proved(AuthMethod::CachingSha2)) => match AuthState::read(data) {
+                Some(AuthState::FastPath) => Ok(LoginStep::Next),
+                Some(AuthState::FullPath) => self.show(AuthMethod::CachingSha2, out),
+                None => Err(LoginError::Protocol { what: "an unknown state of caching_sha2_password" }),
+            },
             (Some((1, key)), State::Key(_)) => {
                 let hidden =
                     hide(self.secret.expose().as_bytes(), &self.nonce, key).ok_or(LoginError::Key)?;
@@ -359,7 +361,4 @@ const MAX_PACKET_BYTES: u32 = 1 << 30;
 /// Packets of a server until it has decided; the longest exchange has 5.
 const MAX_ROUNDS: u8 = 8;
 
-pub(super) const FAST_PATH: u8 = 3;
-pub(super) const FULL_PATH: u8 = 4;
-pub(super) const CACHING_KEY_REQUEST: u8 = 2;
 const SHA256_KEY_REQUEST: u8 = 1;

@@ -435,7 +435,7 @@ def speak_oddly(port, secret):
     for words, ready in odd():
         connection.sendall(words)
         while ready:
-            kind = laboratory._message(connection)[0]
+            kind = laboratory.message(connection)[0]
             ready -= kind == b"Z"
     connection.close()
 

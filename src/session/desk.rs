@@ -1,0 +1,64 @@
+//! What every session has, whatever it speaks: whose it is, where it is, and what it has done.
+
+use std::{sync::Arc, time::Instant};
+
+use jiff::Timestamp;
+
+use super::{deeds::Deeds, end::End, gate::Gate, registry::Handle, running::Ended, who::Who};
+use crate::{
+    metrics::TargetMetrics,
+    model::{record::Actor, target::Place},
+};
+
+/// The part of a session that judges and records; it knows nothing of messages.
+pub(super) struct Desk {
+    pub(super) gate: Arc<Gate>,
+    pub(super) who: Arc<Who>,
+    pub(super) handle: Arc<Handle>,
+    /// What is counted of its target.
+    pub(super) metrics: TargetMetrics,
+    /// Where it is now; a database can be left for another one where the protocol has that.
+    pub(super) place: Place,
+    /// What was written in the open transaction.
+    pub(super) deeds: Deeds,
+    /// Statements that are over and whose end records are not written yet.
+    pub(super) ended: Vec<Ended>,
+    /// It ends as soon as it does nothing.
+    pub(super) draining: bool,
+    /// Since when something that was told to stop is still running.
+    pub(super) stopping_since: Option<Instant>,
+}
+
+impl Desk {
+    /// That of a session that has just begun.
+    pub(super) fn new(gate: Arc<Gate>, who: Arc<Who>, handle: Arc<Handle>, metrics: TargetMetrics) -> Self {
+        Self {
+            place: who.place.clone(),
+            gate,
+            who,
+            handle,
+            metrics,
+            deeds: Deeds::default(),
+            ended: Vec::new(),
+            draining: false,
+            stopping_since: None,
+        }
+    }
+
+    /// The session's part of its records.
+    pub(super) fn actor(&self) -> Actor<'_> {
+        self.who.actor(&self.place)
+    }
+
+    /// The present instant.
+    pub(super) fn now(&self) -> Timestamp {
+        self.gate.clock.now()
+    }
+
+    /// Writes down that the session is over.
+    pub(super) async fn record_session_end(&self, end: &End) {
+        let record = self.session_end(end.reason());
+        // The session is over whether this can be written or not; the log says itself that it cannot.
+        let _ = self.gate.audit.append_one(&record).await;
+    }
+}

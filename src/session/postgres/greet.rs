@@ -1,0 +1,264 @@
+//! After the login: judges what the client asked for at startup, and greets it as its database would.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, AtomicU64},
+};
+
+use bytes::BytesMut;
+
+use super::{
+    held::Held,
+    lanes::Lanes,
+    names::{Names, parse_path},
+    session::{Block, Session, Transaction},
+    settings::Settings,
+};
+use crate::{
+    model::{
+        facts::SessionEffect,
+        ids::{Ident, SessionId},
+        name_context::NameContext,
+        refusal::{Refusal, RefusalCode},
+        target::Lane,
+    },
+    session::{
+        client::ClientSide,
+        desk::Desk,
+        gate::{Gate, SETUP_TIMEOUT},
+        login::postgres::LoggedIn,
+        registry::Handle,
+        who::Who,
+    },
+    upstream::{HomeState, ServerFacts, UpstreamError},
+    wire::postgres::{
+        backend::{self, Severity, TransactionStatus},
+        ledger::Ledger,
+    },
+};
+
+/// Serves a client that has logged in, until its session ends.
+pub(in crate::session) async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
+    let LoggedIn { stream, principal, place, settings, application, .. } = arrived;
+    let client = stream.peer();
+    let since = gate.clock.now();
+    let who = Arc::new(Who {
+        session: id,
+        principal,
+        place,
+        client,
+        application,
+        since,
+        statements: AtomicU64::new(0),
+        doing: AtomicU8::new(0),
+    });
+    let handle = gate.registry.enter(Arc::clone(&who));
+    let metrics = gate.metrics.target(&who.place.target);
+    metrics.sessions.inc();
+    metrics.sessions_total.inc();
+    let left =
+        Left { gate: Arc::clone(&gate), handle: Arc::clone(&handle), sessions: metrics.sessions.clone() };
+    let mut side = ClientSide::new(stream);
+    match open(&gate, &who, &settings).await {
+        Ok(opened) => {
+            greet(&mut side.outbound, &opened, &handle);
+            let session = Session {
+                client: side,
+                names: Names::new(opened.context),
+                held: Held::new(gate.limits.held),
+                settings: Settings::of_startup(opened.settings),
+                lanes: Lanes::default(),
+                ledger: Ledger::default(),
+                transaction: Transaction::idle(),
+                block: Block::default(),
+                parked: None,
+                catalog: opened.catalog,
+                said_fatal: false,
+                last_words: None,
+                cancelling: None,
+                desk: Desk::new(gate, who, handle, metrics),
+            };
+            session.run().await;
+        }
+        Err(refusal) => {
+            let mut message = BytesMut::new();
+            backend::error_response(&mut message, Severity::Fatal, &refusal);
+            side.say_last(&message).await;
+        }
+    }
+    drop(left);
+}
+
+/// Tells a principal that it has too many sessions.
+pub(in crate::session) async fn turn_away(arrived: LoggedIn, limit: usize) {
+    let message = format!("principal \"{}\" has {limit} sessions open already", arrived.principal.name);
+    let refusal = Refusal::new(RefusalCode::TooManyConnections, message).with_hint("Close some of them.");
+    let mut out = BytesMut::new();
+    backend::error_response(&mut out, Severity::Fatal, &refusal);
+    ClientSide::new(arrived.stream).say_last(&out).await;
+}
+
+/// Takes the session out of the registry however it ends.
+struct Left {
+    gate: Arc<Gate>,
+    handle: Arc<Handle>,
+    sessions: prometheus::IntGauge,
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.gate.registry.leave(&self.handle);
+        self.sessions.dec();
+    }
+}
+
+struct Opened {
+    context: NameContext,
+    catalog: crate::upstream::CatalogSource,
+    settings: Vec<(Ident, String)>,
+    parameters: Vec<(String, String)>,
+}
+
+async fn open(gate: &Gate, who: &Who, asked: &[(String, String)]) -> Result<Opened, Refusal> {
+    let place = &who.place;
+    let refused = |error: UpstreamError| match error.code() {
+        RefusalCode::InvalidCatalogName => {
+            let message =
+                format!("database \"{}\" does not exist on target \"{}\"", place.database, place.target);
+            Refusal::new(RefusalCode::InvalidCatalogName, message)
+                .with_hint("Connect to a database that the target has, and that you hold a grant on.")
+        }
+        _ => super::lanes::refusal_of(&error),
+    };
+    let catalog = gate.pools.catalog_source(&place.target, &place.database).map_err(refused)?;
+    let facts = catalog.facts().await.map_err(refused)?;
+    let known = catalog.fresh().await.map_err(refused)?;
+    let context = NameContext {
+        database: place.database.clone(),
+        server_version: facts.version,
+        search_path: parse_path(&facts.search_path),
+        accounts: gate.pools.accounts(&place.target),
+        temporary: Arc::default(),
+        catalog: Some(known),
+        mysql: None,
+    };
+    let (context, settings) = judge_startup(gate, who, context, asked)?;
+    let parameters = parameters(gate, who, &facts, &settings).await.map_err(refused)?;
+    Ok(Opened { context, catalog, settings, parameters })
+}
+
+/// Judges the settings of the startup message as the SETs that they stand for.
+fn judge_startup(
+    gate: &Gate,
+    who: &Who,
+    mut context: NameContext,
+    asked: &[(String, String)],
+) -> Result<(NameContext, Vec<(Ident, String)>), Refusal> {
+    let mut settings = Vec::new();
+    for (name, value) in asked {
+        let wrong = |why: &str| {
+            Refusal::new(RefusalCode::InvalidAuthorization, format!("setting \"{name}\" at startup: {why}"))
+        };
+        let known = name.split('.').all(|part| {
+            !part.is_empty() && part.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'_')
+        });
+        if !known || value.contains('\0') {
+            return Err(wrong("no such setting"));
+        }
+        let name: String = name.to_ascii_lowercase();
+        // A list stays a list: each of its names is judged by the path that it makes.
+        let text = match parse_path(value) {
+            crate::model::name_context::SearchPath::Known(path) if name == "search_path" => {
+                let names: Vec<String> = path.iter().map(|name| literal(name)).collect();
+                if names.is_empty() {
+                    return Err(wrong("an empty path"));
+                }
+                format!("SET {name} TO {}", names.join(", "))
+            }
+            _ => format!("SET {name} TO {}", literal(value)),
+        };
+        let context_now = Arc::new(context.clone());
+        let analysis = gate
+            .facts
+            .analyze(&text, crate::model::dialect::Dialect::Postgres, &context_now, &gate.limits.sql)
+            .map_err(|reason| wrong(&reason.to_string()))?;
+        for facts in analysis.iter() {
+            let snapshot = gate.snapshot.load();
+            match crate::policy::decide(&snapshot, &who.principal, &who.place, facts, gate.clock.now()) {
+                crate::policy::Decision::Allow(_permit) => {}
+                crate::policy::Decision::Deny(denial) => {
+                    return Err(denial.refusal(&who.principal, &who.place));
+                }
+            }
+            for effect in &facts.effects {
+                if let SessionEffect::Set { name, value: Some(value), .. } = effect {
+                    if &**name == "search_path" {
+                        context.search_path = parse_path(value);
+                    }
+                    settings.push((name.clone(), value.clone()));
+                }
+            }
+        }
+    }
+    Ok((context, settings))
+}
+
+fn literal(value: &str) -> String {
+    if value.contains('\\') {
+        format!("E'{}'", value.replace('\\', "\\\\").replace('\'', "''"))
+    } else {
+        format!("'{}'", value.replace('\'', "''"))
+    }
+}
+
+/// What the server reports to a session that starts with `settings`: asked of the server itself when some are set.
+async fn parameters(
+    gate: &Gate,
+    who: &Who,
+    facts: &ServerFacts,
+    settings: &[(Ident, String)],
+) -> Result<Vec<(String, String)>, UpstreamError> {
+    let mut parameters = facts.parameters.clone();
+    let asks = settings.iter().any(|(name, value)| {
+        let plain = matches!(&**name, "application_name") || (&**name == "client_encoding" && is_utf8(value));
+        !plain
+    });
+    if asks {
+        let lease = gate.pools.lease(&who.place.target, &who.place.database, Lane::Read).await;
+        let mut lease = lease?;
+        let setups: Vec<_> =
+            settings.iter().map(|(name, value)| super::lanes::setting(name, Some(value))).collect();
+        lease.run_setup(&setups, SETUP_TIMEOUT).await?;
+        parameters = lease.parameters().to_vec();
+        lease.go_home(HomeState::Idle);
+    }
+    let application = settings.iter().rev().find(|(name, _)| &**name == "application_name");
+    for (name, value) in &mut parameters {
+        if name == "application_name" {
+            *value = application.map(|(_, value)| value.clone()).unwrap_or_default();
+        }
+        // The shared account is not the client's business, nor what it may do.
+        if name == "session_authorization" {
+            *value = who.principal.name.to_string();
+        }
+        if name == "is_superuser" {
+            "off".clone_into(value);
+        }
+        if matches!(name.as_str(), "default_transaction_read_only" | "in_hot_standby") {
+            "off".clone_into(value);
+        }
+    }
+    Ok(parameters)
+}
+
+fn is_utf8(value: &str) -> bool {
+    matches!(value.to_ascii_lowercase().replace(['-', '_'], "").as_str(), "utf8" | "unicode")
+}
+
+fn greet(out: &mut BytesMut, opened: &Opened, handle: &Handle) {
+    for (name, value) in &opened.parameters {
+        backend::parameter_status(out, name, value);
+    }
+    backend::backend_key_data(out, handle.process_id(), handle.key());
+    backend::ready_for_query(out, TransactionStatus::Idle);
+}

@@ -1,0 +1,103 @@
+//! One session: everything that is its own.
+
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+
+use super::{held::Held, lanes::Lanes, names::Names, settings::Settings, task::Task};
+use crate::{
+    model::{record::Outcome, target::Lane},
+    session::{client::ClientSide, desk::Desk, running::Running},
+    upstream::CatalogSource,
+    wire::postgres::{backend::TransactionStatus, frame::Frame, ledger::Ledger},
+};
+
+/// One session, between its login and its end.
+pub(super) struct Session {
+    pub(super) desk: Desk,
+    pub(super) client: ClientSide,
+    pub(super) names: Names,
+    pub(super) held: Held,
+    pub(super) settings: Settings,
+    pub(super) lanes: Lanes,
+    pub(super) ledger: Ledger<Task>,
+    pub(super) transaction: Transaction,
+    pub(super) block: Block,
+    /// A message that waits until everything before it is settled.
+    pub(super) parked: Option<Frame>,
+    /// Where the catalog of its database comes from.
+    pub(super) catalog: CatalogSource,
+    /// The client has been told that the session ends.
+    pub(super) said_fatal: bool,
+    /// What the upstream said before it closed, for the client if the session ends with it.
+    pub(super) last_words: Option<Bytes>,
+    /// A cancel that is under way.
+    pub(super) cancelling: Option<JoinHandle<()>>,
+}
+
+/// What is known of the transaction.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    /// As the last ReadyForQuery said.
+    pub(super) status: TransactionStatus,
+    /// Some statement since the last ReadyForQuery failed.
+    pub(super) failed: bool,
+}
+
+/// The extended messages since the last Sync.
+#[derive(Debug, Default)]
+pub(super) struct Block {
+    /// Something of it went to the upstream.
+    pub(super) sent: bool,
+    /// A Flush was sent behind the last of it.
+    pub(super) flushed: bool,
+    /// The upstream asked for COPY data, and the client has not ended it.
+    pub(super) copying_in: bool,
+    /// Bytes of the upstream's message in hand that go to the client unread.
+    pub(super) passing: usize,
+}
+
+impl Transaction {
+    pub(super) const fn idle() -> Self {
+        Self { status: TransactionStatus::Idle, failed: false }
+    }
+}
+
+impl Session {
+    /// Whether nothing is owed, so that status, names and settings are what they seem.
+    pub(super) fn is_settled(&self) -> bool {
+        self.ledger.is_empty()
+    }
+
+    /// Whether a transaction is open, as far as the last ReadyForQuery tells.
+    pub(super) fn in_transaction(&self) -> bool {
+        self.transaction.status != TransactionStatus::Idle
+    }
+
+    /// The upstream's process on the lane in use.
+    pub(super) fn upstream_pid(&self) -> Option<i32> {
+        self.lanes.active_lease().and_then(|lease| lease.process_id())
+    }
+
+    /// Notes that a statement is over; its end record is written before the client knows.
+    pub(super) fn note_end(
+        &mut self,
+        running: &Running,
+        outcome: Outcome,
+        rows: Option<u64>,
+        sqlstate: Option<&str>,
+    ) {
+        let upstream_pid = self.upstream_pid();
+        self.desk.note_end(running, outcome, rows, sqlstate, upstream_pid);
+    }
+
+    /// The lane that everything runs on until the transaction, or the block of extended messages, is over.
+    pub(super) fn bound_lane(&self) -> Option<Lane> {
+        self.lanes.active().filter(|_| self.in_transaction() || self.block.sent)
+    }
+
+    /// Whether what the upstream says next depends on what was sent before: a refusal must go through it.
+    pub(super) fn is_upstream_involved(&self) -> bool {
+        self.lanes.active_lease().is_some()
+            && (self.block.sent || self.in_transaction() || self.ledger.is_upstream_owing())
+    }
+}

@@ -1,0 +1,259 @@
+//! The simple query protocol: one text, any number of statements, all or nothing.
+
+use std::{borrow::Cow, ops::Range, sync::Arc, time::Instant};
+
+use bytes::BytesMut;
+
+use super::{receive::Flow, session::Session, task::Task};
+use crate::{
+    audit::Receipt,
+    model::{
+        facts::{Facts, Runs, TransactionEffect},
+        refusal::{Refusal, RefusalCode},
+        target::Lane,
+    },
+    policy::Permit,
+    session::{
+        judge::{Judged, Refused},
+        running::{Does, Run},
+    },
+    upstream::{ProtocolMessage, Setup},
+    wire::postgres::{
+        backend::{self, Severity, TransactionStatus},
+        ledger::Owed,
+    },
+};
+
+/// A statement of a batch that may run.
+type Allowed = (Arc<str>, Does, Permit);
+
+impl Session {
+    /// One Query. Waits until everything before it is settled, because its lane, and what its names mean,
+    /// depend on it.
+    pub(super) async fn query(&mut self, text: &str) -> Flow {
+        if self.ledger.is_skipping() {
+            return Flow::Done;
+        }
+        if !self.is_settled() {
+            return self.wait_for_replies();
+        }
+        let received = Instant::now();
+        // Again if grants changed while a connection was waited for.
+        while !self.judge_and_run(text, received).await {}
+        Flow::Done
+    }
+
+    /// Judges a Query and sends it or answers it; false if what was judged no longer holds.
+    async fn judge_and_run(&mut self, text: &str, received: Instant) -> bool {
+        self.renew_catalog().await;
+        let judged = match self.judge_batch(text) {
+            Ok(judged) => judged,
+            Err(refused) => {
+                let recorded = self.desk.record_refusal(text, &[], &refused).await;
+                self.refuse_query(recorded.err().unwrap_or(refused.refusal));
+                return true;
+            }
+        };
+        if judged.is_empty() {
+            let mut empty = BytesMut::new();
+            backend::empty_query_response(&mut empty);
+            self.ledger.push(Owed::Local(empty.freeze()));
+            // As any Query it ends a block of extended messages.
+            self.sync().await;
+            return true;
+        }
+        if judged.iter().any(|judged| judged.verdict.is_err()) {
+            let recorded = self.desk.record_refusals(&judged).await;
+            let first = judged.into_iter().find_map(|judged| judged.verdict.err());
+            self.refuse_query(
+                recorded.err().or(first.map(|refused| refused.refusal)).unwrap_or_else(nothing_known),
+            );
+            return true;
+        }
+        let allowed: Vec<Allowed> =
+            judged.into_iter().filter_map(|it| Some((it.text, it.does, it.verdict.ok()?))).collect();
+        let lane = match self.lane_of_batch(&allowed) {
+            Ok(lane) => self.take_lane(lane, held_read_only(&allowed)).await.map(|()| lane),
+            Err(refusal) => Err(refusal),
+        };
+        match lane {
+            Err(refusal) => self.refuse_batch(allowed, refusal).await,
+            Ok(_) if !allowed.iter().all(|(_, _, permit)| self.desk.still_holds(permit)) => return false,
+            Ok(lane) => self.run_query(text, lane, allowed, received).await,
+        }
+        true
+    }
+
+    async fn run_query(&mut self, text: &str, lane: Lane, allowed: Vec<Allowed>, received: Instant) {
+        let sent = match self.written_for(lane, text, allowed.iter().filter_map(|(_, does, _)| does.first()))
+        {
+            Ok(sent) => sent,
+            Err(refusal) => return self.refuse_batch(allowed, refusal).await,
+        };
+        let starts: Vec<_> = allowed.iter().map(|(text, does, permit)| (text, does, permit)).collect();
+        let started = match self.desk.record_start(&starts).await {
+            Ok(started) => started,
+            Err(refusal) => return self.refuse_query(refusal),
+        };
+        let mut receipts = Vec::with_capacity(started.len());
+        let mut statements = Vec::with_capacity(started.len());
+        for (receipt, running) in started {
+            receipts.push(receipt);
+            statements.push(running);
+        }
+        self.remake_prepared(lane, &allowed);
+        for (_, does, permit) in &allowed {
+            self.desk.deeds.note(does, permit, self.ledger.block());
+        }
+        let mut message = BytesMut::with_capacity(sent.len() + 6);
+        backend::message(&mut message, b'Q', |out| {
+            out.extend_from_slice(sent.as_bytes());
+            out.extend_from_slice(&[0]);
+        });
+        let strongest = allowed.iter().map(|(_, _, permit)| permit).max_by_key(|permit| permit.lane());
+        if let (Some(permit), Some(receipt)) = (strongest, receipts.first()) {
+            self.send_batch(&message, permit, receipt);
+            self.desk.metrics.gate_seconds.observe(received.elapsed().as_secs_f64());
+        }
+        self.block.sent = false;
+        self.ledger.push(Owed::Query(Task::Run(Run { statements, over: 0 })));
+    }
+
+    fn send_batch(&mut self, message: &[u8], permit: &Permit, receipt: &Receipt) {
+        if let Some(lease) = self.lanes.active_lease_mut() {
+            // Cannot fail: the lane is the strongest of the batch, and the message is one Query.
+            let sent = lease.send_statement(message, permit, receipt);
+            debug_assert!(sent.is_ok(), "{sent:?}");
+        }
+    }
+
+    /// Makes the prepared statements that a batch runs by name on a connection that lacks them.
+    fn remake_prepared(&mut self, lane: Lane, allowed: &[Allowed]) {
+        for (_, does, permit) in allowed {
+            let runs = does.first().and_then(|facts| facts.runs.as_ref());
+            let Some(Runs::Prepared { name, .. }) = runs else { continue };
+            if let Some(message) = self.missing_on(lane, name) {
+                self.send_prepare(&message, permit);
+                self.send_protocol(ProtocolMessage::Sync);
+                self.ledger.push(Owed::Quiet);
+            }
+        }
+    }
+
+    async fn refuse_batch(&mut self, allowed: Vec<Allowed>, refusal: Refusal) {
+        let refused: Vec<Judged> = allowed
+            .into_iter()
+            .map(|(text, does, _)| Judged { text, does, verdict: Err(Refused::from(refusal.clone())) })
+            .collect();
+        let recorded = self.desk.record_refusals(&refused).await;
+        self.refuse_query(recorded.err().unwrap_or(refusal));
+    }
+
+    /// The lane that a batch runs on.
+    ///
+    /// # Errors
+    /// When the open transaction is on a weaker one.
+    fn lane_of_batch(&self, allowed: &[Allowed]) -> Result<Lane, Refusal> {
+        let needed = allowed.iter().map(|(_, _, permit)| permit.lane()).max().unwrap_or(Lane::Read);
+        let opens = allowed.iter().any(|(_, does, _)| does.iter().any(|facts| opens_or_ties(facts)));
+        self.choose_lane(needed, opens)
+    }
+
+    /// Answers a Query with a refusal, in the state in which the database would be after an error.
+    pub(super) fn refuse_query(&mut self, refusal: Refusal) {
+        let mut error = BytesMut::new();
+        backend::error_response(&mut error, Severity::Error, &refusal);
+        let involved = self.is_upstream_involved();
+        match self.lanes.active_lease_mut().filter(|_| involved) {
+            Some(lease) => {
+                let sent = lease.send_setup(Setup::PoisonQuery);
+                debug_assert!(sent.is_ok(), "{sent:?}");
+                self.block.sent = false;
+                self.ledger.push(Owed::RefusedQuery(error.freeze()));
+            }
+            None => {
+                self.client.outbound.extend_from_slice(&error);
+                backend::ready_for_query(&mut self.client.outbound, TransactionStatus::Idle);
+            }
+        }
+    }
+
+    /// The text as it goes out. On the read lane, transactions that ask for READ WRITE in words are opened READ ONLY,
+    /// so that clients which always say so work with a grant to read.
+    ///
+    /// # Errors
+    /// `ReadOnlyTransaction` when it asks for READ WRITE in another way.
+    pub(super) fn written_for<'t>(
+        &self,
+        lane: Lane,
+        text: &'t str,
+        statements: impl Iterator<Item = &'t Arc<Facts>>,
+    ) -> Result<Cow<'t, str>, Refusal> {
+        let spans: Vec<Range<usize>> =
+            statements.filter(|facts| asks_read_write(facts)).map(|facts| facts.span.clone()).collect();
+        if lane != Lane::Read || spans.is_empty() {
+            return Ok(text.into());
+        }
+        let mut written = text.to_owned();
+        spans.into_iter().for_each(|span| say_read_only(&mut written, span));
+        // INVARIANT: what goes out on the read lane does not lift its lock; the new text is judged like any other.
+        let lifts = |facts: &Arc<Facts>| asks_read_write(facts);
+        match self.analyze(&written) {
+            Ok(analysis) if !analysis.iter().any(lifts) => Ok(written.into()),
+            Ok(_) | Err(_) => Err(stays_read_only()),
+        }
+    }
+
+    /// Something before this message is not settled: it waits, and the upstream is asked to say what it has.
+    pub(super) fn wait_for_replies(&mut self) -> Flow {
+        if self.block.sent && !self.block.flushed && !self.block.copying_in {
+            self.block.flushed = true;
+            self.send_protocol(ProtocolMessage::Flush);
+        }
+        Flow::Wait
+    }
+}
+
+/// Whether a statement opens a transaction, or ties the session to its connection: then the strongest lane is
+/// taken at once, because neither can be moved later.
+pub(super) fn opens_or_ties(facts: &Facts) -> bool {
+    matches!(facts.transaction, TransactionEffect::Begin { .. } | TransactionEffect::SetModes { .. })
+        || matches!(
+            facts.transaction,
+            TransactionEffect::Commit { chain: true } | TransactionEffect::Rollback { chain: true }
+        )
+        || super::task::pins(facts)
+}
+
+/// Whether the statement asks for READ WRITE.
+const fn asks_read_write(facts: &Facts) -> bool {
+    matches!(
+        facts.transaction,
+        TransactionEffect::Begin { read_write: true } | TransactionEffect::SetModes { read_write: true, .. }
+    )
+}
+
+/// Replaces the words WRITE by ONLY within `span` of `text`; no offset moves.
+fn say_read_only(text: &mut String, span: Range<usize>) {
+    let Some(statement) = text.get(span.clone()) else { return };
+    let upper = statement.to_ascii_uppercase();
+    let places: Vec<usize> = upper.match_indices("WRITE").map(|(at, _)| span.start + at).collect();
+    for at in places {
+        text.replace_range(at..at + "WRITE".len(), "ONLY ");
+    }
+}
+
+/// Whether the database can be told to hold the connection read-only for the whole batch.
+fn held_read_only(allowed: &[Allowed]) -> bool {
+    allowed.iter().flat_map(|(_, does, _)| does.iter()).all(|facts| facts.read_only && !opens_or_ties(facts))
+}
+
+fn stays_read_only() -> Refusal {
+    Refusal::new(RefusalCode::ReadOnlyTransaction, "the read lane stays read-only")
+        .with_detail("No live grant on this database allows to change anything.")
+        .with_hint("Ask for dml, ddl or admin; or leave the transaction mode as it is.")
+}
+
+fn nothing_known() -> Refusal {
+    Refusal::new(RefusalCode::NotSupported, "the statement is not let through")
+}

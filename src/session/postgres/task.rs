@@ -1,0 +1,62 @@
+//! What the session remembers of a message until its replies have come.
+
+use std::sync::Arc;
+
+use super::held::Prepared;
+use crate::{
+    model::{
+        facts::{Facts, SessionEffect, TransactionEffect},
+        target::Lane,
+    },
+    session::running::Run,
+};
+
+/// What a debt in the ledger is about.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// Statements that run.
+    Run(Run),
+    /// A statement that is being prepared.
+    Prepare {
+        /// Its name.
+        name: Box<str>,
+        /// The statement.
+        prepared: Arc<Prepared>,
+        /// On the connection of which lane.
+        lane: Lane,
+        /// By the client; else it is made again by the gateway.
+        own: bool,
+    },
+    /// A portal that is being made, and its number.
+    Bind(Box<str>, u64),
+    /// Something that is being closed.
+    Close(Closing),
+}
+
+/// What a Close that was sent is about: it is held until the upstream has closed it, because a Close behind an
+/// error is skipped.
+#[derive(Debug)]
+pub(super) enum Closing {
+    /// The portal of this name and number.
+    Portal(Box<str>, u64),
+    /// The prepared statement of this name.
+    Statement(Box<str>, Arc<Prepared>),
+    /// What does not exist.
+    Nothing,
+}
+
+/// Whether something of `facts` stays with the one connection that it ran on, and cannot be made again elsewhere.
+pub(super) fn pins(facts: &Facts) -> bool {
+    let characteristics = matches!(facts.transaction, TransactionEffect::SetModes { session: true, .. });
+    characteristics
+        || facts.effects.iter().any(|effect| {
+            matches!(
+                effect,
+                SessionEffect::Pin
+                    | SessionEffect::CreateTemporary(_)
+                    | SessionEffect::Prepare { .. }
+                    | SessionEffect::ContextUnknown
+                    | SessionEffect::DeclareCursor { hold: true, .. }
+            )
+        })
+}

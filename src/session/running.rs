@@ -1,0 +1,112 @@
+//! Statements that were let through, up to their end records.
+
+use std::{sync::Arc, time::Instant};
+
+use jiff::Timestamp;
+
+use crate::model::{facts::Facts, ids::StatementId, record::Outcome, refusal::Refusal};
+
+/// What a statement does, and what it runs by name.
+pub(super) type Does = Arc<[Arc<Facts>]>;
+
+/// The statements of one text, or the one of an execution.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// In the order in which they run.
+    pub(super) statements: Vec<Running>,
+    /// How many of them are over.
+    pub(super) over: usize,
+}
+
+/// A statement that was let through.
+#[derive(Debug)]
+pub(super) struct Running {
+    /// Its identifier in the audit log.
+    pub(super) id: StatementId,
+    /// What it does, and what it runs by name.
+    pub(super) does: Does,
+    /// Its text, where a prepared statement or a cursor comes of it.
+    pub(super) text: Arc<str>,
+    /// When it has to be decided again.
+    pub(super) until: Option<Timestamp>,
+    /// When it was let through.
+    pub(super) started: Instant,
+    /// Bytes of rows so far.
+    pub(super) bytes: u64,
+    /// It was told to stop, and this is what its client is told.
+    pub(super) revoked: Option<Refusal>,
+}
+
+impl Running {
+    /// Takes it over, to note its end.
+    pub(super) fn take(&mut self) -> Self {
+        Self {
+            id: self.id,
+            does: Arc::clone(&self.does),
+            text: Arc::clone(&self.text),
+            until: self.until,
+            started: self.started,
+            bytes: self.bytes,
+            revoked: self.revoked.take(),
+        }
+    }
+
+    /// How it ended.
+    pub(super) fn ended(&self, outcome: Outcome, upstream_pid: Option<i32>) -> Ended {
+        Ended {
+            id: self.id,
+            outcome,
+            rows: None,
+            bytes: self.bytes,
+            started: self.started,
+            sqlstate: None,
+            upstream_pid,
+        }
+    }
+
+    /// What the statement itself does.
+    pub(super) fn facts(&self) -> Option<&Arc<Facts>> {
+        self.does.first()
+    }
+}
+
+impl Run {
+    /// One statement.
+    pub(super) fn one(statement: Running) -> Self {
+        Self { statements: vec![statement], over: 0 }
+    }
+
+    /// The statement whose replies are coming.
+    pub(super) fn current(&mut self) -> Option<&mut Running> {
+        self.statements.get_mut(self.over)
+    }
+
+    /// Those that are not over.
+    pub(super) fn open(&self) -> &[Running] {
+        self.statements.get(self.over..).unwrap_or_default()
+    }
+
+    /// Those that are not over, to change.
+    pub(super) fn open_mut(&mut self) -> &mut [Running] {
+        self.statements.get_mut(self.over..).unwrap_or_default()
+    }
+}
+
+/// How a statement ended; becomes its end record.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// Which.
+    pub(super) id: StatementId,
+    /// How.
+    pub(super) outcome: Outcome,
+    /// Rows by the command tag.
+    pub(super) rows: Option<u64>,
+    /// Bytes of rows.
+    pub(super) bytes: u64,
+    /// When it was let through.
+    pub(super) started: Instant,
+    /// SQLSTATE.
+    pub(super) sqlstate: Option<Box<str>>,
+    /// The upstream's process.
+    pub(super) upstream_pid: Option<i32>,
+}

@@ -1,0 +1,122 @@
+//! MySQL as a protocol of connections.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+
+use super::{
+    LastFacts, ServerFacts, State,
+    cancel::cancel,
+    introduce::introduce,
+    login::log_in,
+    reset::{reset, use_database},
+};
+use crate::{
+    model::{ids::DatabaseName, secret::Secret, target::Lane},
+    upstream::{connection::Connection, error::UpstreamError, protocol::Protocol, settings::TargetSettings},
+    wire::mysql::{capability::Capabilities, command::write},
+};
+
+/// MySQL, MariaDB and Aurora MySQL.
+#[derive(Clone, Copy, Debug)]
+pub enum Mysql {}
+
+/// What a connection is lent by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// What replies have to look like: [`Capabilities::upstream_shape`] of the client's.
+    pub shape: Capabilities,
+    /// The current database; `None` is none.
+    pub database: Option<DatabaseName>,
+}
+
+/// What is known of a MySQL session.
+#[derive(Debug)]
+pub struct Session {
+    /// What both sides speak.
+    pub(crate) capabilities: Capabilities,
+    /// What KILL takes.
+    pub(crate) thread_id: u64,
+    /// What it told of the server.
+    pub(crate) facts: Arc<ServerFacts>,
+    /// Its settings after the login or the last reset, or when they were last read.
+    pub(crate) state: State,
+    /// What the account holds beyond its needs, in words; empty for nothing.
+    pub(crate) excess: String,
+    /// COM_SET_OPTION was sent since the login or the last reset.
+    pub(crate) option_set: bool,
+}
+
+impl Protocol for Mysql {
+    type Home = Home;
+    type Session = Session;
+    type Key = u64;
+    type Known = LastFacts;
+
+    fn probe_home(listed: Option<&DatabaseName>) -> Home {
+        Home { shape: Capabilities::NONE, database: listed.cloned() }
+    }
+
+    fn database(home: &Home) -> Option<&DatabaseName> {
+        home.database.as_ref()
+    }
+
+    /// A database is left for another one, but never for none.
+    fn can_move(idle: &Home, wanted: &Home) -> bool {
+        idle.shape == wanted.shape && wanted.database.is_some()
+    }
+
+    async fn move_to(connection: &mut Connection<Self>, wanted: &Home) -> Result<(), UpstreamError> {
+        match &wanted.database {
+            Some(database) => use_database(connection, database).await,
+            None => Err(UpstreamError::Misuse { what: "a database is never left for none" }),
+        }
+    }
+
+    async fn open(
+        target: &TargetSettings,
+        home: &Home,
+        lane: Lane,
+        secret: Secret<String>,
+    ) -> Result<Connection<Self>, UpstreamError> {
+        let mut connection = log_in(target, home, lane, secret).await?;
+        introduce(&mut connection, lane).await?;
+        Ok(connection)
+    }
+
+    async fn reset(
+        connection: &mut Connection<Self>,
+        lane: Lane,
+        _in_transaction: bool,
+    ) -> Result<(), UpstreamError> {
+        reset(connection, lane).await
+    }
+
+    async fn cancel(target: &TargetSettings, lane: Lane, key: &u64) -> Result<(), UpstreamError> {
+        cancel(target, lane, *key).await
+    }
+
+    fn key(session: &Session) -> Option<u64> {
+        Some(session.thread_id)
+    }
+
+    fn excess(session: &Session) -> &str {
+        &session.excess
+    }
+
+    /// Commands go out whole.
+    fn is_whole(_: &Session) -> bool {
+        true
+    }
+
+    fn farewell(output: &mut BytesMut) {
+        write::quit(output);
+    }
+
+    fn opened(known: &LastFacts, session: &Session) {
+        known.learn(&session.facts);
+    }
+
+    /// What is known of a server takes no room that could be given up.
+    fn tick(_: &LastFacts) {}
+}
