@@ -1,11 +1,13 @@
 //! SET: of what, and in which scope.
 
-use crate::model::facts::{SessionEffect, StatementKind, TransactionEffect};
+use crate::model::{
+    facts::{SessionEffect, StatementKind, TransactionEffect},
+    name_context::MysqlFlavor,
+};
 
 use super::{
     charset::Charset,
     parser::{Parsed, Parser, unknown},
-    set_value::Value,
     statement::Head,
     token::Kind,
 };
@@ -47,7 +49,7 @@ impl Parser<'_> {
         // A scope in words holds for the assignments behind it, too.
         let mut words = Scope::Session;
         loop {
-            self.assignment(&mut words)?;
+            self.set_assignment(&mut words)?;
             if !self.accept_symbol(",") {
                 return Ok((StatementKind::Set, "SET"));
             }
@@ -93,7 +95,7 @@ impl Parser<'_> {
     }
 
     /// One assignment; `words` is the scope that stands in words somewhere before.
-    fn assignment(&mut self, words: &mut Scope) -> Parsed<()> {
+    fn set_assignment(&mut self, words: &mut Scope) -> Parsed<()> {
         if self.accept_kind(Kind::UserVariable).is_some() {
             self.equals()?;
             self.found.effect(SessionEffect::Pin);
@@ -248,7 +250,9 @@ impl Parser<'_> {
 
     /// A value other than the one in hand of the level of isolation.
     pub(super) fn sets_isolation(&mut self, value: Option<String>) {
-        self.leaves(self.reading.isolation_variable(), value);
+        let mysql = self.reading.flavor == MysqlFlavor::Mysql;
+        // MariaDB before 11.1 has no other name for it.
+        self.leaves(if mysql { "transaction_isolation" } else { "tx_isolation" }, value);
     }
 
     /// Notes modes of transactions.
