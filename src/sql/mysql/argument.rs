@@ -21,7 +21,7 @@ impl Parser<'_> {
             "WEIGHT_STRING" => self.in_brackets(Self::weight_string),
             "NTH_VALUE" => {
                 self.arguments()?;
-                self.from_first_or_last();
+                self.nth_from();
                 self.over()
             }
             _ => {
@@ -210,7 +210,7 @@ impl Parser<'_> {
     }
 
     /// `FROM FIRST` and `FROM LAST` of NTH_VALUE, which are no FROM clause because OVER comes behind them.
-    fn from_first_or_last(&mut self) {
+    fn nth_from(&mut self) {
         let behind = |word| self.peek_at(2).is_some_and(|token| token.is_word(word));
         let over = behind("OVER")
             || ((behind("RESPECT") || behind("IGNORE"))

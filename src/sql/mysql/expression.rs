@@ -3,7 +3,7 @@
 //! How tightly operators bind decides no fact, so operands and operators are taken in a row; what the grammar must not
 //! do is take a word that belongs to the clause behind.
 
-use crate::model::facts::SessionEffect;
+use crate::model::{facts::SessionEffect, name_context::MysqlFlavor};
 
 use super::{
     parser::{Parsed, Parser},
@@ -41,7 +41,7 @@ impl<'t> Parser<'t> {
         if bare {
             return self.expect_word("DEFAULT");
         }
-        if self.reading.flavor == crate::model::name_context::MysqlFlavor::Mariadb
+        if self.reading.flavor == MysqlFlavor::Mariadb
             && self.is_word("IGNORE")
             && self.peek_at(1).is_some_and(|token| token.is_symbol(",") || token.is_symbol(")"))
         {

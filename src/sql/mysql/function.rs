@@ -2,6 +2,7 @@
 
 use crate::model::{
     facts::{AccessMode, SessionEffect},
+    name_context::MysqlFlavor,
     object::Object,
 };
 
@@ -9,7 +10,7 @@ use super::{
     builtin::{self, Class},
     keywords,
     names::TableName,
-    parser::{Parsed, Parser},
+    parser::{Parsed, Parser, unknown},
 };
 
 impl<'t> Parser<'t> {
@@ -63,7 +64,7 @@ impl<'t> Parser<'t> {
         }
         let database = self.database_of(name)?;
         if database.contains('.') {
-            return Err(super::parser::unknown("a routine of a database with a dot in its name"));
+            return Err(unknown("a routine of a database with a dot in its name"));
         }
         Ok(format!("{database}.{own}"))
     }
@@ -86,7 +87,8 @@ impl<'t> Parser<'t> {
 
     /// Whether `NEXT VALUE FOR` or `PREVIOUS VALUE FOR` is in hand.
     pub(super) fn is_sequence_value(&self) -> bool {
-        self.are_words(&["NEXT", "VALUE", "FOR"]) || self.are_words(&["PREVIOUS", "VALUE", "FOR"])
+        self.reading.flavor == MysqlFlavor::Mariadb
+            && (self.are_words(&["NEXT", "VALUE", "FOR"]) || self.are_words(&["PREVIOUS", "VALUE", "FOR"]))
     }
 
     /// `NEXT VALUE FOR seq`, `PREVIOUS VALUE FOR seq` (MariaDB).
@@ -118,7 +120,7 @@ impl<'t> Parser<'t> {
     /// `seq.nextval` and `seq.currval`, if that is in hand: MariaDB reads a sequence where others read a column. What
     /// is taken for a sequence and is a column asks for more than it needs.
     pub(super) fn sequence_column(&mut self) -> Parsed<()> {
-        if self.reading.flavor != crate::model::name_context::MysqlFlavor::Mariadb {
+        if self.reading.flavor != MysqlFlavor::Mariadb {
             return Ok(());
         }
         let text = |ahead: usize| self.peek_at(ahead).map_or("", |token| &*token.text);
@@ -146,10 +148,11 @@ impl<'t> Parser<'t> {
 
 /// Built-in functions that are words of the grammar only if the bracket follows at once.
 ///
-/// Source: MySQL manual, "Function Name Parsing and Resolution".
+/// Those of MySQL and MariaDB together; what only the other one has asks for more than it needs.
+///
+/// Source: MySQL manual, "Function Name Parsing and Resolution"; and what live servers take for a stored function.
 const GLUED: &[&str] = &[
     "ADDDATE",
-    "ADD_MONTHS",
     "BIT_AND",
     "BIT_OR",
     "BIT_XOR",
@@ -159,14 +162,13 @@ const GLUED: &[&str] = &[
     "CURDATE",
     "CURTIME",
     "DATE_ADD",
-    "DATE_FORMAT",
     "DATE_SUB",
-    "DECODE",
     "DENSE_RANK",
     "EXTRACT",
     "FIRST_VALUE",
     "GROUP_CONCAT",
     "JSON_ARRAYAGG",
+    "JSON_DUALITY_OBJECT",
     "JSON_OBJECTAGG",
     "LAG",
     "LAST_VALUE",

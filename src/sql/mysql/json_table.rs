@@ -1,6 +1,9 @@
 //! JSON_TABLE.
 
-use super::parser::{Parsed, Parser};
+use super::{
+    parser::{Parsed, Parser},
+    token::Kind,
+};
 
 impl Parser<'_> {
     /// `JSON_TABLE(document, path COLUMNS (…))`, without its alias.
@@ -28,9 +31,7 @@ impl Parser<'_> {
 
     fn json_column(&mut self) -> Parsed<()> {
         let nested = self.is_word("NESTED")
-            && self
-                .peek_at(1)
-                .is_some_and(|token| token.is_word("PATH") || token.kind == super::token::Kind::String);
+            && self.peek_at(1).is_some_and(|token| token.is_word("PATH") || token.kind == Kind::String);
         if nested {
             self.next();
             self.accept_word("PATH");

@@ -1,6 +1,6 @@
 //! LOAD DATA and LOAD XML: a file of the server into a table.
 
-use crate::model::facts::{AccessMode, StatementKind, Unanalyzable};
+use crate::model::facts::{AccessMode, SessionEffect, StatementKind, Unanalyzable};
 
 use super::{
     parser::{Parsed, Parser},
@@ -37,10 +37,10 @@ impl Parser<'_> {
             self.text()?;
         }
         self.file_format()?;
-        if self.accept_word("IGNORE") {
-            if self.accept_kind(Kind::Integer).is_none() || self.accept_any(&["LINES", "ROWS"]).is_none() {
-                return Err(self.unexpected());
-            }
+        if self.accept_word("IGNORE")
+            && (self.accept_kind(Kind::Integer).is_none() || self.accept_any(&["LINES", "ROWS"]).is_none())
+        {
+            return Err(self.unexpected());
         }
         if self.is_symbol("(") {
             self.in_brackets(Self::loaded_columns)?;
@@ -56,7 +56,7 @@ impl Parser<'_> {
         while !self.is_symbol(")") {
             if self.peek().is_some_and(|token| token.kind == Kind::UserVariable) {
                 self.next();
-                self.found.effect(crate::model::facts::SessionEffect::Pin);
+                self.found.effect(SessionEffect::Pin);
             } else {
                 self.column()?;
             }

@@ -21,6 +21,8 @@ mod define_view;
 mod delete;
 mod drop;
 mod explain;
+#[cfg(test)]
+mod dml_tests;
 mod expression;
 mod fingerprint;
 mod found;
@@ -30,10 +32,14 @@ mod json_table;
 mod keywords;
 mod lexer;
 mod load;
+#[cfg(test)]
+mod misreading_tests;
 mod names;
 mod number;
 mod operand;
 mod parser;
+#[cfg(test)]
+mod probe;
 mod query;
 mod query_into;
 mod quoted;

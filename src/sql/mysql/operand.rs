@@ -207,11 +207,9 @@ impl Parser<'_> {
             parser.expect_word("AGAINST")?;
             parser.expect_symbol("(")?;
             parser.expression()?;
-            if parser.accept_words(&["IN", "NATURAL", "LANGUAGE", "MODE"]) {
-                parser.accept_words(&["WITH", "QUERY", "EXPANSION"]);
-            } else if !parser.accept_words(&["IN", "BOOLEAN", "MODE"]) {
-                parser.accept_words(&["WITH", "QUERY", "EXPANSION"]);
-            }
+            parser.accept_words(&["IN", "NATURAL", "LANGUAGE", "MODE"]);
+            parser.accept_words(&["IN", "BOOLEAN", "MODE"]);
+            parser.accept_words(&["WITH", "QUERY", "EXPANSION"]);
             parser.expect_symbol(")")
         })
     }

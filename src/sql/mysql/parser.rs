@@ -10,7 +10,6 @@ use crate::{
 
 use super::{
     found::Found,
-    scope::CommonTable,
     token::{Kind, Token},
 };
 
@@ -27,8 +26,8 @@ pub(super) struct Parser<'t> {
     pub(super) reading: MysqlReading,
     pub(super) limits: &'t Limits,
     pub(super) found: Found,
-    /// Common table expressions in scope, the innermost last.
-    pub(super) ctes: Vec<CommonTable<'t>>,
+    /// Names of the common table expressions in scope, the innermost last.
+    pub(super) ctes: Vec<&'t str>,
     /// Rules that are open at once.
     depth: usize,
 }

@@ -112,7 +112,7 @@ impl<'t> Parser<'t> {
         }
         if self.accept_word("TABLE") {
             let source = self.table_by_name()?;
-            self.note(std::slice::from_ref(&source), AccessMode::Read)?;
+            self.note(&source, AccessMode::Read)?;
             return Ok(vec![source]);
         }
         if self.accept_word("VALUES") {
@@ -142,12 +142,12 @@ impl<'t> Parser<'t> {
     }
 
     /// ORDER BY, LIMIT, INTO and locks behind a query.
-    pub(super) fn query_tail(&mut self, sources: Vec<Source<'t>>) -> Parsed<Vec<Source<'t>>> {
+    pub(super) fn query_tail(&mut self, mut sources: Vec<Source<'t>>) -> Parsed<Vec<Source<'t>>> {
         self.order_by()?;
         self.limit()?;
-        self.into_clause()?;
-        while self.locking(&sources)? {}
-        self.into_clause()?;
+        self.rows_into()?;
+        while self.locking(&mut sources)? {}
+        self.rows_into()?;
         Ok(sources)
     }
 
@@ -157,9 +157,9 @@ impl<'t> Parser<'t> {
         self.hints();
         while self.select_option() {}
         self.select_list()?;
-        self.into_clause()?;
+        self.rows_into()?;
         let sources = if self.accept_word("FROM") { self.from()? } else { Vec::new() };
-        self.note(&sources, AccessMode::Read)?;
+        sources.iter().try_for_each(|source| self.note(source, AccessMode::Read))?;
         self.where_clause()?;
         self.group_by()?;
         if self.accept_word("HAVING") {

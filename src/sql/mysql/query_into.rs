@@ -14,7 +14,7 @@ impl<'t> Parser<'t> {
     ///
     /// # Errors
     /// `Syntax` for a variable of a routine, too.
-    pub(super) fn into_clause(&mut self) -> Parsed<()> {
+    pub(super) fn rows_into(&mut self) -> Parsed<()> {
         if !self.accept_word("INTO") {
             return Ok(());
         }
@@ -71,11 +71,13 @@ impl<'t> Parser<'t> {
 
     /// FOR UPDATE, FOR SHARE or LOCK IN SHARE MODE; whether one was in hand.
     ///
-    /// It locks the tables in FROM, those of derived tables and of common table expressions among them (which the
-    /// server locks only where it merges them), but not those of other sub-queries.
-    pub(super) fn locking(&mut self, sources: &[Source<'t>]) -> Parsed<bool> {
+    /// It locks the tables in FROM, but not those of sub-queries, derived tables and common table expressions. Behind a
+    /// set operation all sides count, of which the server locks the last.
+    ///
+    /// Source: MySQL manual, "Locking Reads"; and what live servers lock.
+    pub(super) fn locking(&mut self, sources: &mut [Source<'t>]) -> Parsed<bool> {
         if self.accept_words(&["LOCK", "IN", "SHARE", "MODE"]) {
-            self.lock_all(sources)?;
+            self.lock(sources)?;
             return self.lock_wait().map(|()| true);
         }
         if !(self.accept_words(&["FOR", "UPDATE"]) || self.accept_words(&["FOR", "SHARE"])) {
@@ -90,7 +92,7 @@ impl<'t> Parser<'t> {
                 }
             }
         } else {
-            self.lock_all(sources)?;
+            self.lock(sources)?;
         }
         self.lock_wait().map(|()| true)
     }
@@ -105,36 +107,28 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    fn lock_all(&mut self, sources: &[Source<'t>]) -> Parsed<()> {
-        self.found.writes = true;
-        self.note(sources, AccessMode::Write)
-    }
-
     /// Locks what goes by `name`; everything, if nothing does.
-    fn lock_named(&mut self, sources: &[Source<'t>], name: TableName<'t>) -> Parsed<()> {
-        self.found.writes = true;
+    fn lock_named(&mut self, sources: &mut [Source<'t>], name: TableName<'t>) -> Parsed<()> {
         let mut matched = false;
-        for source in sources.iter().filter(|source| source.may_be(name.name)) {
+        for source in sources.iter_mut().filter(|source| source.may_be(name.name)) {
             matched = true;
-            self.note(std::slice::from_ref(source), AccessMode::Write)?;
+            self.lock(std::slice::from_mut(source))?;
         }
         // closed: the alias was not found where it should be.
-        if matched { Ok(()) } else { self.note(sources, AccessMode::Write) }
+        if matched { Ok(()) } else { self.lock(sources) }
     }
 
-    /// Notes that all tables of these sources are touched.
-    ///
-    /// Those of derived tables and common table expressions were read where they stand.
-    pub(super) fn note(&mut self, sources: &[Source<'t>], mode: AccessMode) -> Parsed<()> {
-        for source in sources {
-            let inner = source.kind != super::scope::SourceKind::Table;
-            if inner && mode == AccessMode::Read {
-                continue;
-            }
-            for table in &source.tables {
-                self.touch(*table, mode)?;
-            }
+    fn lock(&mut self, sources: &mut [Source<'t>]) -> Parsed<()> {
+        self.found.writes = true;
+        for source in sources.iter_mut().filter(|source| !source.locked) {
+            source.locked = true;
+            self.note(source, AccessMode::Write)?;
         }
         Ok(())
+    }
+
+    /// Notes that the table of a source is touched.
+    pub(super) fn note(&mut self, source: &Source<'t>, mode: AccessMode) -> Parsed<()> {
+        source.table.map_or(Ok(()), |table| self.touch(table, mode))
     }
 }

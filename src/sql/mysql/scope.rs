@@ -1,39 +1,22 @@
 //! What names stand for while a query is read: common table expressions, and what FROM lists.
 
+use crate::model::facts::Unanalyzable;
+
 use super::{
     names::TableName,
     parser::{Parsed, Parser},
 };
-
-/// A common table expression that is in scope.
-#[derive(Debug)]
-pub(super) struct CommonTable<'t> {
-    /// Its name as written.
-    name: &'t str,
-    /// The tables in its FROM clauses.
-    tables: Vec<TableName<'t>>,
-}
 
 /// One item of FROM.
 #[derive(Debug)]
 pub(super) struct Source<'t> {
     /// What the statement calls it: its alias, or its own name.
     pub(super) alias: &'t str,
-    /// What it is.
-    pub(super) kind: SourceKind,
-    /// The table itself, or those in the FROM clauses of a derived table or a common table expression.
-    pub(super) tables: Vec<TableName<'t>>,
-}
-
-/// What an item of FROM is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SourceKind {
-    /// A table or view by its name.
-    Table,
-    /// A sub-query, or a table function.
-    Derived,
-    /// A common table expression by its name.
-    Common,
+    /// The table; `None` is a derived table, a table function or a common table expression, whose tables are noted
+    /// where they stand.
+    pub(super) table: Option<TableName<'t>>,
+    /// It was noted that the query locks it.
+    pub(super) locked: bool,
 }
 
 impl Source<'_> {
@@ -62,18 +45,22 @@ impl<'t> Parser<'t> {
                 self.ident_list()?;
             }
             self.expect_word("AS")?;
+            if self.ctes.len() >= COMMON_TABLES {
+                return Err(Unanalyzable::TooLarge {
+                    what: "common table expressions",
+                    limit: COMMON_TABLES,
+                });
+            }
             if recursive {
-                self.ctes.push(CommonTable { name, tables: Vec::new() });
+                self.ctes.push(name);
             }
             self.expect_symbol("(")?;
-            let sources = self.query_sources()?;
+            self.query_expression()?;
             self.expect_symbol(")")?;
             self.cycle_clause()?;
-            let tables = tables_of(sources);
-            if recursive {
-                self.ctes.pop();
+            if !recursive {
+                self.ctes.push(name);
             }
-            self.ctes.push(CommonTable { name, tables });
             if !self.accept_symbol(",") {
                 return Ok(());
             }
@@ -92,22 +79,16 @@ impl<'t> Parser<'t> {
         self.expect_word("RESTRICT")
     }
 
-    /// The tables of the common table expression that hides `name`, if one does.
+    /// Whether a common table expression hides `name`.
     ///
     /// Case counts unless the server folds names: where it does not (MariaDB), more is taken for a table.
-    pub(super) fn common_table(&self, name: TableName<'t>) -> Option<Vec<TableName<'t>>> {
-        if name.database.is_some() {
-            return None;
-        }
-        let is_it = |common: &&CommonTable<'t>| {
-            common.name == name.name
-                || (self.reading.folds_names && common.name.eq_ignore_ascii_case(name.name))
+    pub(super) fn is_common_table(&self, name: TableName<'t>) -> bool {
+        let is_it = |common: &&str| {
+            *common == name.name || (self.reading.folds_names && common.eq_ignore_ascii_case(name.name))
         };
-        self.ctes.iter().rev().find(is_it).map(|common| common.tables.clone())
+        name.database.is_none() && self.ctes.iter().any(is_it)
     }
 }
 
-/// The tables of all sources.
-pub(super) fn tables_of<'t>(sources: Vec<Source<'t>>) -> Vec<TableName<'t>> {
-    sources.into_iter().flat_map(|source| source.tables).collect()
-}
+/// Common table expressions that are in scope at once.
+const COMMON_TABLES: usize = 1_000;

@@ -1,10 +1,10 @@
 //! What stands in FROM: tables, joins, derived tables, table functions.
 
-use crate::model::name_context::MysqlFlavor;
+use crate::model::{facts::Unanalyzable, name_context::MysqlFlavor};
 
 use super::{
     parser::{Parsed, Parser},
-    scope::{Source, SourceKind, tables_of},
+    scope::Source,
     token::Kind,
 };
 
@@ -21,9 +21,22 @@ impl<'t> Parser<'t> {
     pub(super) fn table_refs(&mut self) -> Parsed<Vec<Source<'t>>> {
         let mut sources = self.table_ref()?;
         while self.accept_symbol(",") {
-            sources.extend(self.table_ref()?);
+            self.add_sources(&mut sources, Self::table_ref)?;
         }
         Ok(sources)
+    }
+
+    /// Adds what a rule finds to the sources of one FROM.
+    fn add_sources(
+        &mut self,
+        sources: &mut Vec<Source<'t>>,
+        rule: impl FnOnce(&mut Self) -> Parsed<Vec<Source<'t>>>,
+    ) -> Parsed<()> {
+        sources.extend(rule(self)?);
+        if sources.len() > SOURCES {
+            return Err(Unanalyzable::TooLarge { what: "tables in one FROM", limit: SOURCES });
+        }
+        Ok(())
     }
 
     /// A table with everything that is joined to it.
@@ -38,7 +51,7 @@ impl<'t> Parser<'t> {
         let mut joined = false;
         loop {
             if self.join_word()? {
-                sources.extend(self.table_factor()?);
+                self.add_sources(sources, Self::table_factor)?;
                 joined = true;
             } else if joined && self.is_word("ON") && !self.are_words(&["ON", "DUPLICATE", "KEY"]) {
                 self.next();
@@ -83,12 +96,12 @@ impl<'t> Parser<'t> {
         let bracket = |ahead: usize| self.peek_at(ahead).is_some_and(|token| token.is_symbol("("));
         if self.is_word("LATERAL") && bracket(1) {
             self.next();
-            let inner = self.subquery()?;
-            return self.derived(inner).map(|source| vec![source]);
+            self.subquery()?;
+            return self.derived().map(|source| vec![source]);
         }
         if self.is_word("JSON_TABLE") && bracket(1) {
             self.json_table()?;
-            return self.derived(Vec::new()).map(|source| vec![source]);
+            return self.derived().map(|source| vec![source]);
         }
         self.table_by_name_with_options().map(|source| vec![source])
     }
@@ -96,7 +109,7 @@ impl<'t> Parser<'t> {
     /// A derived table, or tables and joins in brackets.
     fn bracketed_factor(&mut self) -> Parsed<Vec<Source<'t>>> {
         match self.bracketed()? {
-            Bracketed::Query(sources) => self.derived(sources).map(|source| vec![source]),
+            Bracketed::Query(_) => self.derived().map(|source| vec![source]),
             Bracketed::Tables(sources) => Ok(sources),
         }
     }
@@ -123,32 +136,30 @@ impl<'t> Parser<'t> {
                 let sources = self.set_operations(sources)?;
                 return self.query_tail(sources).map(Bracketed::Query);
             }
-            Bracketed::Query(inner) => vec![self.derived(inner)?],
+            Bracketed::Query(_) => vec![self.derived()?],
             Bracketed::Tables(sources) => sources,
         };
         self.joins(&mut sources)?;
         while self.accept_symbol(",") {
-            sources.extend(self.table_ref()?);
+            self.add_sources(&mut sources, Self::table_ref)?;
         }
         Ok(Bracketed::Tables(sources))
     }
 
     /// The alias of a derived table, and the names of its columns.
-    fn derived(&mut self, inner: Vec<Source<'t>>) -> Parsed<Source<'t>> {
+    fn derived(&mut self) -> Parsed<Source<'t>> {
         let alias = self.table_alias()?.unwrap_or_default();
         if self.is_symbol("(") {
             self.ident_list()?;
         }
-        Ok(Source { alias, kind: SourceKind::Derived, tables: tables_of(inner) })
+        Ok(Source { alias, table: None, locked: false })
     }
 
     /// A table by its name alone: a common table expression may hide it.
     pub(super) fn table_by_name(&mut self) -> Parsed<Source<'t>> {
         let name = self.qualified_name()?;
-        Ok(match self.common_table(name) {
-            Some(tables) => Source { alias: name.name, kind: SourceKind::Common, tables },
-            None => Source { alias: name.name, kind: SourceKind::Table, tables: vec![name] },
-        })
+        let table = if self.is_common_table(name) { None } else { Some(name) };
+        Ok(Source { alias: name.name, table, locked: false })
     }
 
     fn table_by_name_with_options(&mut self) -> Parsed<Source<'t>> {
@@ -249,6 +260,9 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 }
+
+/// Tables in one FROM; no server joins as many.
+const SOURCES: usize = 1_000;
 
 /// What a bracket in FROM held.
 enum Bracketed<'t> {

@@ -4,7 +4,7 @@ use crate::model::facts::{AccessMode, StatementKind};
 
 use super::{
     parser::{Parsed, Parser, unknown},
-    scope::{Source, SourceKind},
+    scope::Source,
 };
 
 impl<'t> Parser<'t> {
@@ -45,19 +45,16 @@ impl<'t> Parser<'t> {
     /// # Errors
     /// `Unknown` if there is no table among them: nothing else can be changed.
     pub(super) fn note_changed(&mut self, sources: &[Source<'t>], names: &[Option<&'t str>]) -> Parsed<()> {
-        let is_table = |source: &&Source<'t>| source.kind == SourceKind::Table;
-        if !sources.iter().any(|source| is_table(&source)) {
+        if !sources.iter().any(|source| source.table.is_some()) {
             return Err(unknown("changing what is no table"));
         }
-        let all = names.iter().any(|name| {
-            name.is_none_or(|name| !sources.iter().filter(is_table).any(|source| source.may_be(name)))
-        });
+        let is_known =
+            |name: &str| sources.iter().any(|source| source.table.is_some() && source.may_be(name));
+        let all = names.iter().any(|name| !name.is_some_and(is_known));
         for source in sources {
             let named = names.iter().flatten().any(|name| source.may_be(name));
             let mode = if all || named { AccessMode::Write } else { AccessMode::Read };
-            if is_table(&source) {
-                self.note(std::slice::from_ref(source), mode)?;
-            }
+            self.note(source, mode)?;
         }
         Ok(())
     }
