@@ -51,7 +51,8 @@ impl Parser<'_> {
         let database = self.database_of(name)?;
         let routine = format!("{database}.{}", name.name.to_lowercase());
         self.found.writes = true;
-        self.found.access(Object::Routine { name: routine.into() }, crate::model::facts::AccessMode::Administer);
+        self.found
+            .access(Object::Routine { name: routine.into() }, crate::model::facts::AccessMode::Administer);
         if self.accept_symbol("(") {
             if !self.is_symbol(")") {
                 self.expressions()?;

@@ -205,6 +205,11 @@ impl<'t> Parser<'t> {
         {
             return Ok(());
         }
+        if self.are_words(&["DROP", "MASKING"]) || self.are_words(&["SET", "MASKING"]) {
+            self.found.administer("masking policy");
+            self.skip_rest();
+            return Ok(());
+        }
         self.expect_word("SET")?;
         if self.accept_any(&["VISIBLE", "INVISIBLE"]).is_some() {
             return Ok(());

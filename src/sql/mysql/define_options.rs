@@ -40,7 +40,8 @@ impl Parser<'_> {
         }
         if self.is_word("DEFAULT") || self.is_charset_option() {
             self.accept_word("DEFAULT");
-            if self.accept_any(&["COLLATE", "CHARSET"]).is_none() && !self.accept_words(&["CHARACTER", "SET"]) {
+            if self.accept_any(&["COLLATE", "CHARSET"]).is_none() && !self.accept_words(&["CHARACTER", "SET"])
+            {
                 self.accept_words(&["CHAR", "SET"]);
             }
             self.accept_symbol("=");
@@ -50,6 +51,12 @@ impl Parser<'_> {
             || self.accept_words(&["WITH", "SYSTEM", "VERSIONING"])
         {
             return Ok(true);
+        }
+        if self.accept_word("SECONDARY_ENGINE") {
+            self.accept_symbol("=");
+            self.found.administer("secondary engine");
+            // A name, or NULL.
+            return self.option_value().map(|()| true);
         }
         if self.accept_word("TABLESPACE") {
             self.accept_symbol("=");
@@ -215,7 +222,7 @@ impl Parser<'_> {
     fn partition_value_list(&mut self) -> Parsed<()> {
         self.expect_symbol("(")?;
         loop {
-            if !self.accept_any(&["MAXVALUE", "DEFAULT"]).is_some() {
+            if self.accept_any(&["MAXVALUE", "DEFAULT"]).is_none() {
                 self.expression()?;
             }
             if !self.accept_symbol(",") {

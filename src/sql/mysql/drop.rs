@@ -200,10 +200,13 @@ impl Parser<'_> {
     }
 
     fn maintenance_options(&mut self) -> Parsed<()> {
-        const WORDS: &[&str] =
-            &["CHANGED", "EXTENDED", "FAST", "FORCE", "MEDIUM", "QUICK", "USE_FRM", "AUTO", "MANUAL"];
+        const WORDS: &[&str] = &["CHANGED", "EXTENDED", "FAST", "FORCE", "MEDIUM", "QUICK", "USE_FRM"];
         loop {
-            if self.accept_any(WORDS).is_some() || self.accept_words(&["FOR", "UPGRADE"]) {
+            if self.accept_any(WORDS).is_some()
+                || self.accept_words(&["FOR", "UPGRADE"])
+                || self.accept_words(&["AUTO", "UPDATE"])
+                || self.accept_words(&["MANUAL", "UPDATE"])
+            {
                 continue;
             }
             if self.accept_any(&["UPDATE", "DROP"]).is_some() {

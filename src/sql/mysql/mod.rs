@@ -19,10 +19,10 @@ mod define_options;
 mod define_table;
 mod define_view;
 mod delete;
-mod drop;
-mod explain;
 #[cfg(test)]
 mod dml_tests;
+mod drop;
+mod explain;
 mod expression;
 mod fingerprint;
 mod found;
