@@ -30,14 +30,27 @@ fn holds_program(tokens: &[Token<'_>]) -> bool {
 }
 
 fn is_block(token: &Token<'_>) -> bool {
-    ["BEGIN", "CASE", "FOR", "IF", "LOOP", "REPEAT", "WHILE"].iter().any(|word| token.is_word(word))
+    ["BEGIN", "CASE", "FOR", "IF", "LOOP", "PACKAGE", "REPEAT", "WHILE"]
+        .iter()
+        .any(|word| token.is_word(word))
 }
 
 const PROGRAMS: &[&str] = &["EVENT", "FUNCTION", "PACKAGE", "PROCEDURE", "TRIGGER"];
 
 /// Kinds of objects without a body.
-const OTHERS: &[&str] =
-    &["DATABASE", "INDEX", "KEY", "ROLE", "SCHEMA", "SEQUENCE", "SERVER", "TABLE", "TABLESPACE", "USER", "VIEW"];
+const OTHERS: &[&str] = &[
+    "DATABASE",
+    "INDEX",
+    "KEY",
+    "ROLE",
+    "SCHEMA",
+    "SEQUENCE",
+    "SERVER",
+    "TABLE",
+    "TABLESPACE",
+    "USER",
+    "VIEW",
+];
 
 #[cfg(test)]
 mod tests {

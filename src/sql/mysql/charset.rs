@@ -63,7 +63,9 @@ mod tests {
 
     #[test]
     fn sets_whose_characters_can_hide_a_quote_are_never_let_through() {
-        for name in ["gbk", "sjis", "cp932", "big5", "gb18030", "utf16", "utf32", "ucs2", "swe7", "of_tomorrow"] {
+        for name in
+            ["gbk", "sjis", "cp932", "big5", "gb18030", "utf16", "utf32", "ucs2", "swe7", "of_tomorrow"]
+        {
             assert!(Charset::of_client(name).is_err(), "{name}");
             assert!(Charset::of_collation(&format!("{name}_bin")).is_err(), "{name}");
         }

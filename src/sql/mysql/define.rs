@@ -206,6 +206,7 @@ impl Parser<'_> {
 const KINDS: &[(&[&str], &str, &str)] = &[
     (&["AGGREGATE", "FUNCTION"], "routine", "CREATE FUNCTION"),
     (&["EVENT"], "event", "CREATE EVENT"),
+    (&["EXTERNAL", "TABLE"], "server file", "CREATE EXTERNAL TABLE"),
     (&["FUNCTION"], "routine", "CREATE FUNCTION"),
     (&["LIBRARY"], "routine", "CREATE LIBRARY"),
     (&["LOGFILE", "GROUP"], "tablespace", "CREATE LOGFILE GROUP"),

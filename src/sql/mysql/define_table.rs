@@ -106,17 +106,8 @@ impl<'t> Parser<'t> {
     }
 
     pub(super) fn is_table_constraint(&self) -> bool {
-        const HEADS: &[&str] = &[
-            "CHECK",
-            "CONSTRAINT",
-            "FOREIGN",
-            "FULLTEXT",
-            "INDEX",
-            "KEY",
-            "PRIMARY",
-            "SPATIAL",
-            "UNIQUE",
-        ];
+        const HEADS: &[&str] =
+            &["CHECK", "CONSTRAINT", "FOREIGN", "FULLTEXT", "INDEX", "KEY", "PRIMARY", "SPATIAL", "UNIQUE"];
         let vector = self.is_word("VECTOR")
             && self.peek_at(1).is_some_and(|token| token.is_word("INDEX") || token.is_word("KEY"));
         vector || HEADS.iter().any(|head| self.is_word(head))

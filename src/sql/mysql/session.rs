@@ -27,7 +27,7 @@ impl Parser<'_> {
     }
 
     /// LOCK TABLES, LOCK INSTANCE FOR BACKUP, UNLOCK.
-    pub(super) fn lock(&mut self) -> Parsed<Head> {
+    pub(super) fn lock_statement(&mut self) -> Parsed<Head> {
         if self.accept_word("UNLOCK") {
             if self.accept_word("INSTANCE") {
                 self.found.administer("backup lock");

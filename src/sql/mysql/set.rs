@@ -1,11 +1,13 @@
 //! SET: of what, and in which scope.
 
-use crate::model::facts::{SessionEffect, StatementKind, TransactionEffect};
+use crate::model::{
+    facts::{SessionEffect, StatementKind, TransactionEffect},
+    name_context::MysqlFlavor,
+};
 
 use super::{
     charset::Charset,
     parser::{Parsed, Parser, unknown},
-    set_value::Value,
     statement::Head,
     token::Kind,
 };
@@ -47,7 +49,7 @@ impl Parser<'_> {
         // A scope in words holds for the assignments behind it, too.
         let mut words = Scope::Session;
         loop {
-            self.assignment(&mut words)?;
+            self.set_assignment(&mut words)?;
             if !self.accept_symbol(",") {
                 return Ok((StatementKind::Set, "SET"));
             }
@@ -75,7 +77,7 @@ impl Parser<'_> {
         let at = self.position();
         let scope = if self.accept_any(&["SESSION", "LOCAL"]).is_some() {
             Some(true)
-        } else if self.accept_word("GLOBAL") {
+        } else if self.accept_any(&["GLOBAL", "PERSIST", "PERSIST_ONLY"]).is_some() {
             None
         } else {
             Some(false)
@@ -93,7 +95,7 @@ impl Parser<'_> {
     }
 
     /// One assignment; `words` is the scope that stands in words somewhere before.
-    fn assignment(&mut self, words: &mut Scope) -> Parsed<()> {
+    fn set_assignment(&mut self, words: &mut Scope) -> Parsed<()> {
         if self.accept_kind(Kind::UserVariable).is_some() {
             self.equals()?;
             self.found.effect(SessionEffect::Pin);
@@ -131,12 +133,13 @@ impl Parser<'_> {
                 let scope = if *words == Scope::Server { Scope::Server } else { Scope::Next };
                 return Ok((first, scope));
             }
+            let structured = self.peek_at(1).is_some_and(|token| token.is_symbol("."));
             let scope = match first.as_str() {
-                "session" | "local" => Scope::Session,
+                "session" | "local" if !structured => Scope::Session,
                 // The server's, or a part of a structured variable.
                 _ => Scope::Server,
             };
-            return Ok((self.ident_behind_dot()?.to_ascii_lowercase(), scope));
+            return Ok((self.variable_name()?, scope));
         }
         let server = ["GLOBAL", "PERSIST", "PERSIST_ONLY"];
         if !self.is_assigned(1) {
@@ -146,12 +149,25 @@ impl Parser<'_> {
                 *words = Scope::Session;
             }
         }
-        let name = self.ident()?.to_ascii_lowercase();
-        if self.accept_symbol(".") {
-            self.ident_behind_dot()?;
-            return Ok((name, Scope::Server));
+        let structured = self.peek_at(1).is_some_and(|token| token.is_symbol("."));
+        let name = self.variable_name()?;
+        Ok((name, if structured { Scope::Server } else { *words }))
+    }
+
+    /// `name`, or `cache.name` of a structured variable, in which the cache may be DEFAULT.
+    fn variable_name(&mut self) -> Parsed<String> {
+        let default = self.peek().is_some_and(|token| token.text.eq_ignore_ascii_case("default"));
+        let structured = self.peek_at(1).is_some_and(|token| token.is_symbol("."));
+        if default && structured {
+            self.next();
+        } else {
+            let name = self.ident()?;
+            if !structured {
+                return Ok(name.to_ascii_lowercase());
+            }
         }
-        Ok((name, *words))
+        self.expect_symbol(".")?;
+        Ok(self.ident_behind_dot()?.to_ascii_lowercase())
     }
 
     fn equals(&mut self) -> Parsed<()> {
@@ -248,7 +264,9 @@ impl Parser<'_> {
 
     /// A value other than the one in hand of the level of isolation.
     pub(super) fn sets_isolation(&mut self, value: Option<String>) {
-        self.leaves(self.reading.isolation_variable(), value);
+        let mysql = self.reading.flavor == MysqlFlavor::Mysql;
+        // MariaDB before 11.1 has no other name for it.
+        self.leaves(if mysql { "transaction_isolation" } else { "tx_isolation" }, value);
     }
 
     /// Notes modes of transactions.

@@ -25,6 +25,8 @@ impl<'t> Parser<'t> {
         }
         if self.accept_word("CREATE") {
             self.show_create()?;
+        } else if self.accept_words(&["PROCEDURE", "CODE"]) || self.accept_words(&["FUNCTION", "CODE"]) {
+            self.database_of_routine()?;
         } else if self.is_word("COUNT") {
             self.show_count()?;
         } else if self.accept_any(&["WARNINGS", "ERRORS"]).is_some() {
@@ -47,6 +49,7 @@ impl<'t> Parser<'t> {
             &["BINARY"],
             &["BINLOG"],
             &["CLIENT_STATISTICS"],
+            &["CREATE", "MASKING"],
             &["CREATE", "SERVER"],
             &["CREATE", "USER"],
             &["ENGINE"],

@@ -40,7 +40,7 @@ impl Parser<'_> {
             "TRUNCATE" => self.truncate(),
             "ANALYZE" => self.analyze(),
             "CHECK" | "CHECKSUM" | "OPTIMIZE" | "REPAIR" | "CACHE" => self.maintain(),
-            "LOCK" | "UNLOCK" => self.lock(),
+            "LOCK" | "UNLOCK" => self.lock_statement(),
             "PREPARE" => self.prepare(),
             "EXECUTE" => self.execute(),
             "DEALLOCATE" => self.deallocate(),
