@@ -73,6 +73,8 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         clock: clock.clone(),
         metrics: Arc::clone(&metrics),
         registry: Registry::default(),
+        denials: Arc::new(control.clone()),
+        claims: Arc::new(control.clone()),
         limits: limits(&config.limits),
     });
 

@@ -11,6 +11,7 @@ mod held;
 mod judge;
 mod lanes;
 mod names;
+mod once;
 mod pump;
 mod receive;
 mod relay;
