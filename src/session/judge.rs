@@ -99,7 +99,8 @@ impl Desk {
         self.decide(does).map_err(|refused| self.askable(text, does, refused))
     }
 
-    fn askable(&self, text: &str, does: &Does, mut refused: Refused) -> Refused {
+    /// A refusal of policy's, kept so that people may ask about it where a request could help.
+    pub(super) fn askable(&self, text: &str, does: &Does, mut refused: Refused) -> Refused {
         let Some(denial) = refused.denial.take().filter(|denial| denial.can_be_asked_for()) else {
             return refused;
         };

@@ -79,7 +79,7 @@ impl Session {
         let own = own_text(text, facts);
         match self.with_what_it_runs(facts) {
             Ok(does) => {
-                let verdict = self.decide(&does);
+                let verdict = self.judge(&own, &does);
                 Judged { text: own, does, verdict }
             }
             Err(refusal) => {
@@ -153,6 +153,11 @@ impl Session {
     /// Decides now. What commits is decided with everything that it would make last.
     pub(super) fn decide(&self, does: &[Arc<Facts>]) -> Verdict {
         self.desk.decide_lasting(does, does.iter().any(|facts| commits(facts)))
+    }
+
+    /// Decides on a statement that the client sent; a refusal says how to ask.
+    pub(super) fn judge(&self, text: &str, does: &Does) -> Verdict {
+        self.decide(does).map_err(|refused| self.desk.askable(text, does, refused))
     }
 
     /// What a statement that succeeded does to the names that the session holds.

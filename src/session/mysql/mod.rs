@@ -14,6 +14,7 @@ mod judge;
 mod kill;
 mod lanes;
 mod names;
+mod once;
 mod own;
 mod prepared;
 mod pump;

@@ -92,7 +92,7 @@ impl Session {
                 (does, Err(Refusal::new(RefusalCode::SyntaxError, message).into()))
             }
             Ok(does) => {
-                let verdict = self.decide(&does);
+                let verdict = self.judge(text, &does);
                 (does, verdict)
             }
         }
@@ -148,7 +148,7 @@ impl Session {
                 }
                 Ok(_) if !self.desk.still_holds(&allowed.permit) => {}
                 Ok((lane, upstream)) => {
-                    let recorded = match self.record(vec![allowed]).await {
+                    let recorded = match self.record(vec![allowed], None).await {
                         Ok(Some(recorded)) => recorded,
                         Ok(None) => return Ok(()),
                         Err(refusal) => {
@@ -174,7 +174,7 @@ impl Session {
                 return None;
             }
         };
-        match self.decide(&does) {
+        match self.judge(&text, &does) {
             Ok(permit) => {
                 let sent = does.first().and_then(|facts| facts.sent.clone()).unwrap_or(text);
                 Some((Allowed { text: sent, does: Arc::clone(&does), permit }, does))
@@ -289,7 +289,7 @@ impl Session {
         if let Err(refusal) = there.and_then(|()| if lost { Err(elsewhere()) } else { Ok(()) }) {
             return self.refuse_allowed(next, vec![allowed], refusal).await;
         }
-        let recorded = match self.record(vec![allowed]).await {
+        let recorded = match self.record(vec![allowed], None).await {
             Ok(Some(recorded)) => recorded,
             Ok(None) => return,
             Err(refusal) => return self.say_refusal(next, &refusal),

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     model::{
         facts::{Facts, TransactionEffect},
+        ids::GrantId,
         refusal::{Refusal, RefusalCode},
         target::Lane,
     },
@@ -62,6 +63,9 @@ impl Session {
         if self.tells_of_loss(&judged, next) || self.kills(&judged, next).await {
             return true;
         }
+        if let Some(once) = self.approved_once(&judged) {
+            return self.run_once(judged, once, form, next, received).await;
+        }
         for judged in &mut judged {
             if let (Ok(_), Err(full)) =
                 (&judged.verdict, super::judge::room_for_names(&self.held, &judged.does))
@@ -86,17 +90,19 @@ impl Session {
         match self.enter_lane(needed, &facts).await {
             Err(refusal) => self.refuse_allowed(next, allowed, refusal).await,
             Ok(_) if !allowed.iter().all(|it| self.desk.still_holds(&it.permit)) => return false,
-            Ok(lane) => self.send_text(lane, allowed, form, next, received).await,
+            Ok(lane) => self.send_text(lane, allowed, form, next, None, received).await,
         }
         true
     }
 
-    async fn send_text(
+    /// Sends a text that may run; `once` is the grant that was used up for its one statement.
+    pub(super) async fn send_text(
         &mut self,
         lane: Lane,
         mut allowed: Vec<Allowed>,
         form: Form<'_>,
         next: u8,
+        once: Option<GrantId>,
         received: Instant,
     ) {
         match self.write_text(lane, &mut allowed) {
@@ -106,7 +112,7 @@ impl Session {
                 {
                     return self.refuse_allowed(next, allowed, refusal).await;
                 }
-                let recorded = match self.record(allowed).await {
+                let recorded = match self.record(allowed, once).await {
                     Ok(Some(recorded)) => recorded,
                     Ok(None) => return self.say_refusal(next, &nothing_known()),
                     Err(refusal) => return self.say_refusal(next, &refusal),

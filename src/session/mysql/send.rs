@@ -11,6 +11,7 @@ use crate::{
     audit::Receipt,
     model::{
         facts::{Facts, StatementKind, TransactionEffect},
+        ids::GrantId,
         refusal::{Refusal, RefusalCode},
         target::Lane,
     },
@@ -63,18 +64,24 @@ impl Session {
         Ok(lane)
     }
 
-    /// Writes statements down that go out together.
+    /// Writes statements down that go out together; `once` is the grant that was used up for them.
     ///
     /// # Errors
     /// When the log cannot be written.
-    pub(super) async fn record(&mut self, allowed: Vec<Allowed>) -> Result<Option<Recorded>, Refusal> {
+    pub(super) async fn record(
+        &mut self,
+        allowed: Vec<Allowed>,
+        once: Option<GrantId>,
+    ) -> Result<Option<Recorded>, Refusal> {
         let starts: Vec<_> = allowed.iter().map(|it| (&it.text, &it.does, &it.permit)).collect();
         let started = self.desk.record_start(&starts).await?;
         let (receipts, statements): (Vec<Receipt>, Vec<Running>) = started.into_iter().unzip();
-        for it in &allowed {
+        // What is approved once runs outside a transaction: no COMMIT will have to be decided with it.
+        for it in allowed.iter().filter(|_| once.is_none()) {
             self.desk.deeds.note(&it.does, &it.permit, 0);
         }
         let strongest = allowed.into_iter().map(|it| it.permit).max_by_key(Permit::lane);
+        let statements = statements.into_iter().map(|running| Running { once, ..running }).collect();
         let run = Run { statements, over: 0 };
         Ok(match (strongest, receipts.into_iter().next()) {
             (Some(permit), Some(receipt)) => Some(Recorded { permit, receipt, run }),

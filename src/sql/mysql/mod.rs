@@ -65,6 +65,6 @@ mod update;
 mod window;
 
 pub(super) use batch::analyze;
-pub use reading::{readable, reading_of_charset, reading_of_mode};
 pub use decode::readable;
+pub(crate) use reading::{reading_of_charset, reading_of_mode};
 pub use respell::respell;
