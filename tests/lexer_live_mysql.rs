@@ -2,8 +2,7 @@
 //!
 //! Each text goes to a live server twice, as it is and in our spelling, from an account that may read the table `open`
 //! and not the table `secret`: rows, or the table that the server says may not be read, must be the same.
-//! `TIDEGATE_TEST_MYSQL_URL` and `TIDEGATE_TEST_MARIADB_URL` name superusers without a password on servers that may be
-//! played with ("mysql://root@127.0.0.1:3306/").
+//! `TIDEGATE_TEST_MYSQL_URL` and `TIDEGATE_TEST_MARIADB_URL` name superusers on servers that may be played with.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod mysql_live;

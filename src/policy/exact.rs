@@ -55,6 +55,16 @@ impl Once {
         self.grant
     }
 
+    /// The weakest account that the statement can run on.
+    pub fn lane(&self) -> Lane {
+        self.permit.lane()
+    }
+
+    /// The version of the snapshot that it was decided on; on another one, decide again.
+    pub fn version(&self) -> u64 {
+        self.permit.version()
+    }
+
     /// The leave, for whoever has claimed the grant and was the one to get it.
     pub fn claimed(self) -> Permit {
         self.permit

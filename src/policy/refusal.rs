@@ -25,21 +25,14 @@ impl Denial {
         }
     }
 
-    /// The same, telling how to ask for what is missing by the name under which the refusal is kept; `link` is the
-    /// address that this name is put behind, for those who would rather click.
+    /// The same, telling how to ask for what is missing by the name under which the refusal is kept.
     ///
     /// Where no request could help, it is [`Denial::refusal`].
-    pub fn refusal_to_ask(
-        &self,
-        principal: &Principal,
-        place: &Place,
-        denial: DenialId,
-        link: Option<&str>,
-    ) -> Refusal {
+    pub fn refusal_to_ask(&self, principal: &Principal, place: &Place, denial: DenialId) -> Refusal {
         let refusal = self.refusal(principal, place);
         match &self.reason {
             Reason::Missing(lack) if self.can_be_asked_for() => {
-                refusal.with_hint(hint(lack, principal, place, Some((denial, link))))
+                refusal.with_hint(hint(lack, principal, place, Some(denial)))
             }
             Reason::Missing(_) | Reason::Closed(_) => refusal,
         }
@@ -110,7 +103,7 @@ fn deeds(touched: &[Touched], place: &Place) -> String {
     format!("this statement {}", deeds.join(" and "))
 }
 
-fn hint(lack: &Lack, principal: &Principal, place: &Place, ask: Option<(DenialId, Option<&str>)>) -> String {
+fn hint(lack: &Lack, principal: &Principal, place: &Place, ask: Option<DenialId>) -> String {
     if !lack.forbidden.is_empty() {
         let sentences: Vec<_> = lack.forbidden.iter().map(ceiling).collect();
         return sentences.join(" ");
@@ -132,10 +125,8 @@ fn hint(lack: &Lack, principal: &Principal, place: &Place, ask: Option<(DenialId
         sentences
             .push(format!("Write the schema in front of {name}, so that it is clear which one is meant."));
     }
-    if let Some((denial, link)) = ask {
-        let or_open = link.map(|base| format!("   or open {}/r/{denial}", base.trim_end_matches('/')));
-        let command = format!("Ask for it: tidegate request create --denial {denial}");
-        sentences.push(format!("{command}{}", or_open.unwrap_or_default()));
+    if let Some(denial) = ask {
+        sentences.push(format!("Ask for it: tidegate request create --denial {denial}"));
         return sentences.join(" ");
     }
     sentences.push(match command::for_missing(&lack.missing, principal, place, lack.dialect) {
@@ -205,16 +196,14 @@ ceilings: [ { environment: prod, forbid: [admin] } ]";
         let with_flows = snapshot(&policy(text), vec![]);
         let (dana, id) = (principal("dana", &[]), DenialId::new(0xd7f3a));
         let denial = denied(judge(&with_flows, &reads(&["public.salary"]), at(0)));
-        let hint = |link| denial.refusal_to_ask(&dana, &hr(), id, link).hint.unwrap();
-        assert_eq!(hint(None), "Ask for it: tidegate request create --denial 000d7f3a");
         assert_eq!(
-            hint(Some("https://gate.example/")),
-            "Ask for it: tidegate request create --denial 000d7f3a   or open https://gate.example/r/000d7f3a"
+            denial.refusal_to_ask(&dana, &hr(), id).hint.unwrap(),
+            "Ask for it: tidegate request create --denial 000d7f3a"
         );
         let role = facts(&[(AccessMode::Administer, Object::Server { what: "role".into() })], &[], true);
         let forbidden = denied(judge(&with_flows, &role, at(0)));
         assert!(!forbidden.can_be_asked_for());
-        assert_eq!(forbidden.refusal_to_ask(&dana, &hr(), id, None), forbidden.refusal(&dana, &hr()));
+        assert_eq!(forbidden.refusal_to_ask(&dana, &hr(), id), forbidden.refusal(&dana, &hr()));
         let without = denied(judge(&snapshot(&policy(""), vec![]), &reads(&["public.salary"]), at(0)));
         assert!(!without.can_be_asked_for());
     }

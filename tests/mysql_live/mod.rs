@@ -5,7 +5,18 @@ use std::{
     net::TcpStream,
 };
 
-use tidegate::model::name_context::{MysqlCharset, MysqlFlavor, MysqlReading};
+use bytes::BytesMut;
+use tidegate::{
+    model::{
+        name_context::{MysqlCharset, MysqlFlavor, MysqlReading},
+        secret::Secret,
+    },
+    wire::mysql::{
+        capability::Capabilities,
+        packet::take_packet,
+        upstream::{Login, LoginRequest, LoginStep},
+    },
+};
 
 /// What a server answers to one text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,40 +35,41 @@ pub(crate) struct Client {
     sequence: u8,
 }
 
-const LONG_PASSWORD: u32 = 1;
-const PROTOCOL_41: u32 = 1 << 9;
-const SECURE_CONNECTION: u32 = 1 << 15;
-const PLUGIN_AUTH: u32 = 1 << 19;
 const UTF8MB4_GENERAL_CI: u8 = 45;
 
 impl Client {
-    /// Logs in at `url` ("mysql://root@127.0.0.1:3306/") as `user`, or as whom it names.
+    /// Logs in at `url` ("mysql://root:password@127.0.0.1:3306/"), as whom it names or as `user` without a password.
     pub(crate) fn connect(url: &str, user: Option<&str>) -> Self {
-        let (named, place) = url.strip_prefix("mysql://").unwrap().split_once('@').unwrap();
-        let user = user.unwrap_or_else(|| named.trim_end_matches(':'));
+        let (named, place) = url.strip_prefix("mysql://").unwrap().rsplit_once('@').unwrap();
+        let (user, password) =
+            user.map_or_else(|| named.split_once(':').unwrap_or((named, "")), |user| (user, ""));
         let stream = TcpStream::connect(place.split('/').next().unwrap()).unwrap();
         let mut client = Self { stream, sequence: 0 };
-        let greeting = client.receive();
-        let plugin = greeting[..greeting.len() - 1].rsplit(|byte| *byte == 0).next().unwrap().to_vec();
-
-        let flags = LONG_PASSWORD | PROTOCOL_41 | SECURE_CONNECTION | PLUGIN_AUTH;
-        let mut login = flags.to_le_bytes().to_vec();
-        login.extend((1_u32 << 24).to_le_bytes());
-        login.push(UTF8MB4_GENERAL_CI);
-        login.extend([0; 23]);
-        login.extend(user.as_bytes());
-        login.extend([0, 0]);
-        login.extend(plugin);
-        login.push(0);
-        client.send(&login);
+        let request = LoginRequest {
+            user,
+            database: "",
+            shape: Capabilities::NONE,
+            tls: false,
+            charset: UTF8MB4_GENERAL_CI,
+            attributes: &[],
+        };
+        let mut login = Login::new(&request, Secret::new(password.to_owned())).unwrap();
+        let mut input = BytesMut::new();
         loop {
-            let reply = client.receive();
-            match reply[0] {
-                0 => return client,
-                0xfe if reply[1..].starts_with(b"caching_sha2") => client.send(&[0]),
-                0xfe => client.send(&[]),
-                1 => {}
-                _ => panic!("{user} may not log in: {}", String::from_utf8_lossy(&reply)),
+            let packet = loop {
+                if let Some(packet) = take_packet(&mut input, 1 << 16).unwrap() {
+                    break packet;
+                }
+                let mut piece = [0; 4096];
+                let length = client.stream.read(&mut piece).unwrap();
+                assert!(length > 0, "the server hung up");
+                input.extend_from_slice(&piece[..length]);
+            };
+            let mut out = BytesMut::new();
+            let step = login.receive(&packet, &mut out).unwrap();
+            client.stream.write_all(&out).unwrap();
+            if matches!(step, LoginStep::Done(_)) {
+                return client;
             }
         }
     }

@@ -6,6 +6,7 @@
 
 pub mod login;
 pub mod server;
+pub mod shell;
 pub mod wire;
 
 use std::{

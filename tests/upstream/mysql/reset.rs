@@ -155,7 +155,8 @@ async fn nobody_sees_the_database_of_somebody_else() {
             let gone = pools.lease_mysql(&"hr".into(), &home(database), Lane::Read).await;
             if let Ok(mut lease) = gone {
                 // It lay idle in the database that is gone; the server itself says so.
-                assert_eq!(run(&mut lease, "SELECT * FROM t").await.errors, [1146]);
+                let told = run(&mut lease, "SELECT * FROM t").await.errors;
+                assert!(told == [1049] || told == [1146], "{told:?}");
             }
         }
         let mut lease = lend(&pools, &home(""), Lane::Read).await;
