@@ -158,7 +158,9 @@ impl<'t> Parser<'t> {
             Some(SystemRelation::Open) if harmless => self.found.access(Object::Database, AccessMode::Use),
             Some(SystemRelation::Open | SystemRelation::Guarded) => {
                 self.found.writes = true;
-                self.found.access(relation(&database, &table), AccessMode::Administer);
+                // Their names are compared without regard to case.
+                let object = relation(&database.to_ascii_lowercase(), &table.to_ascii_lowercase());
+                self.found.access(object, AccessMode::Administer);
             }
             None => self.found.access(relation(&database, &table), mode),
         }
