@@ -10,6 +10,7 @@ use crate::{
         Targets,
     },
     model::{
+        facts::{Facts, Unanalyzable},
         ids::{DatabaseName, SessionId, TargetName},
         name_context::{NameContext, SearchPath},
         target::Place,
@@ -71,6 +72,13 @@ impl Explain for Judge {
     fn explain(&self, question: Question) -> BoxFuture<'_, Result<Explanation, ExplainError>> {
         Box::pin(self.answer(question))
     }
+
+    fn facts(
+        &self,
+        question: Question,
+    ) -> BoxFuture<'_, Result<Result<Vec<Facts>, Unanalyzable>, ExplainError>> {
+        Box::pin(async move { self.analysis(&question).await.map(|(_, analysis)| analysis) })
+    }
 }
 
 impl Judge {
@@ -79,6 +87,17 @@ impl Judge {
         let principal = snapshot
             .principal(&question.principal)
             .ok_or_else(|| ExplainError::UnknownPrincipal(question.principal.to_string()))?;
+        let (place, analysis) = self.analysis(&question).await?;
+        let now = self.gate.clock.now();
+        Ok(control::Explanation::new(&snapshot, principal, &place, &question.sql, &analysis, now))
+    }
+
+    /// Where the question is about, and what its text does there.
+    async fn analysis(
+        &self,
+        question: &Question,
+    ) -> Result<(Place, Result<Vec<Facts>, Unanalyzable>), ExplainError> {
+        let snapshot = self.gate.snapshot.load();
         let target = snapshot
             .target(&question.target)
             .ok_or_else(|| ExplainError::UnknownTarget(question.target.to_string()))?;
@@ -90,14 +109,7 @@ impl Judge {
         };
         let context = self.context(&place).await;
         let analysis = crate::sql::analyze(&question.sql, target.dialect, &context, &self.gate.limits.sql);
-        Ok(control::Explanation::new(
-            &snapshot,
-            principal,
-            &place,
-            &question.sql,
-            &analysis,
-            self.gate.clock.now(),
-        ))
+        Ok((place, analysis))
     }
 
     /// The context of a session that has just begun; without the database's answer, one in which nothing is known.

@@ -79,6 +79,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     let mut tasks = JoinSet::new();
     tasks.spawn(reload::tell_sessions(Arc::clone(&gate)));
     tasks.spawn(watch_policy(control.clone(), shutdown.clone()));
+    tasks.spawn(tend(control.clone(), shutdown.clone()));
     tasks.spawn(measure(control.clone(), Arc::clone(&gate)));
     let certificates: Vec<_> =
         listeners.iter().filter_map(|(_, tls)| tls.clone()).chain(api_tls.clone()).collect();
@@ -189,6 +190,10 @@ async fn stop(gate: &Gate, shutdown: &Shutdown) {
 
 async fn watch_policy(control: Control, shutdown: Shutdown) {
     control.watch_policy(async move { shutdown.begun().await }).await;
+}
+
+async fn tend(control: Control, shutdown: Shutdown) {
+    control.tend(async move { shutdown.begun().await }).await;
 }
 
 async fn read_again(certificates: Vec<Arc<ServerTls>>, control: Control, shutdown: Shutdown) {

@@ -24,6 +24,14 @@ mod load;
 #[cfg(test)]
 mod misreading_tests;
 mod names;
+mod decode;
+mod fingerprint;
+mod found;
+mod hint;
+mod keywords;
+mod lexer;
+#[cfg(test)]
+mod lexer_tests;
 mod number;
 mod operand;
 mod parser;
@@ -34,6 +42,7 @@ mod query_into;
 mod quoted;
 mod render;
 mod scope;
+mod respell;
 mod symbol;
 mod table_ref;
 mod token;
@@ -41,3 +50,5 @@ mod update;
 mod window;
 
 pub(super) use batch::analyze;
+pub use decode::readable;
+pub use respell::respell;

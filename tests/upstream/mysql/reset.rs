@@ -188,7 +188,7 @@ async fn a_role_that_was_taken_is_not_left() {
         let role = unique("role");
         let pools = server.single();
         let mut lease = server.lease(&pools, Lane::Admin).await;
-        let me = one(&mut lease, "SELECT REPLACE(CURRENT_USER(), '@', '\'@\'')").await;
+        let me = one(&mut lease, r#"SELECT REPLACE(CURRENT_USER(), '@', "'@'")"#).await;
         server.sql(&[&format!("CREATE ROLE {role}"), &format!("GRANT {role} TO '{me}'")]).await;
         let before = one(&mut lease, "SELECT CURRENT_ROLE()").await;
         assert!(run(&mut lease, &format!("SET ROLE {role}")).await.errors.is_empty());
