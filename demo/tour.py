@@ -197,7 +197,7 @@ class Shell:
 
 def mysql_command(lab, port, name):
     """What logs somebody in before MariaDB, all but the password."""
-    return ["mariadb", "--host=127.0.0.1", f"--port={port}", f"--user={name}", f"--ssl-ca={lab.path('ca.crt')}",
+    return ["mariadb", "--protocol=tcp", "--host=localhost", f"--port={port}", f"--user={name}", f"--ssl-ca={lab.path('ca.crt')}",
             "--ssl-verify-server-cert", laboratory.DATABASE]
 
 

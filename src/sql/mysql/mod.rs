@@ -9,29 +9,29 @@ mod builtin;
 mod comment;
 mod data_statement;
 mod data_type;
+mod decode;
 mod delete;
 #[cfg(test)]
 mod dml_tests;
 mod expression;
 mod fingerprint;
+mod fingerprint;
+mod found;
 mod found;
 mod function;
+mod hint;
 mod insert;
 mod json_table;
 mod keywords;
+mod keywords;
 mod lexer;
+mod lexer;
+#[cfg(test)]
+mod lexer_tests;
 mod load;
 #[cfg(test)]
 mod misreading_tests;
 mod names;
-mod decode;
-mod fingerprint;
-mod found;
-mod hint;
-mod keywords;
-mod lexer;
-#[cfg(test)]
-mod lexer_tests;
 mod number;
 mod operand;
 mod parser;
@@ -41,8 +41,8 @@ mod query;
 mod query_into;
 mod quoted;
 mod render;
-mod scope;
 mod respell;
+mod scope;
 mod symbol;
 mod table_ref;
 mod token;
