@@ -28,16 +28,12 @@ mod effect_tests;
 mod explain;
 mod expression;
 mod fingerprint;
-mod fingerprint;
-mod found;
 mod found;
 mod function;
 mod hint;
 mod insert;
 mod json_table;
 mod keywords;
-mod keywords;
-mod lexer;
 mod lexer;
 #[cfg(test)]
 mod lexer_tests;
