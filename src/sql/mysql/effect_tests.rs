@@ -194,6 +194,13 @@ fn code_that_is_out_of_sight_leaves_the_context_unknown() {
 }
 
 #[test]
+fn the_plan_of_a_change_is_not_made_in_a_transaction_of_reads() {
+    assert!(facts("EXPLAIN SELECT * FROM t").read_only);
+    assert!(!facts("EXPLAIN DELETE FROM t").read_only);
+    assert!(!facts("EXPLAIN SELECT f(1)").read_only);
+}
+
+#[test]
 fn a_text_of_nothing_has_no_statements_and_an_empty_one_between_semicolons_is_told() {
     let kinds = |text: &str| -> Vec<_> {
         let all = analyze(text, &context(MysqlFlavor::Mysql), &Limits::default()).unwrap();
