@@ -3,15 +3,28 @@
 //! The door is [`analyze`]. A token that no rule of the grammar takes makes the whole batch `Unanalyzable`: what the
 //! server might read and we did not is never sent.
 
+mod administer;
+mod alter;
 mod argument;
 mod batch;
+mod body;
 mod builtin;
+mod charset;
 mod comment;
 mod data_statement;
 mod data_type;
+mod define;
+mod define_column;
+mod define_options;
+mod define_table;
+mod define_view;
 mod delete;
 #[cfg(test)]
 mod dml_tests;
+mod drop;
+#[cfg(test)]
+mod effect_tests;
+mod explain;
 mod expression;
 mod fingerprint;
 mod found;
@@ -34,9 +47,16 @@ mod query_into;
 mod quoted;
 mod render;
 mod scope;
+mod session;
+mod set;
+mod set_value;
+mod show;
+mod sql_mode;
+mod statement;
 mod symbol;
 mod table_ref;
 mod token;
+mod transaction;
 mod update;
 mod window;
 

@@ -142,6 +142,21 @@ impl<'t> Parser<'t> {
         self.at
     }
 
+    /// The tokens that were taken since it stood at `position`.
+    pub(super) fn since(&self, position: usize) -> &'t [Token<'t>] {
+        self.tokens.get(position..self.at).unwrap_or_default()
+    }
+
+    /// The tokens of the statement that are not taken yet.
+    pub(super) fn rest(&self) -> &'t [Token<'t>] {
+        self.tokens.get(self.at..).unwrap_or_default()
+    }
+
+    /// Takes all that is left.
+    pub(super) const fn skip_rest(&mut self) {
+        self.at = self.tokens.len();
+    }
+
     /// Stands where it stood before. What was found since stays found.
     pub(super) const fn go_back(&mut self, position: usize) {
         self.at = position;
