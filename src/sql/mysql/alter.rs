@@ -230,7 +230,8 @@ impl<'t> Parser<'t> {
         }
         let name = self.qualified_name()?;
         let (old, new) = (self.temporary_name(table)?, self.temporary_name(name)?);
-        if self.context.temporary.contains(old.as_str()) {
+        let is_temporary = self.is_temporary(&self.database_of(table)?, &self.folded(table.name)?);
+        if is_temporary {
             self.found.effect(SessionEffect::DropRelation(old.into()));
             self.found.effect(SessionEffect::CreateTemporary(new.into()));
             return Ok(());

@@ -16,18 +16,10 @@ impl Charset {
         found.map(|name| Self(name)).ok_or_else(|| never(name))
     }
 
-    /// The set that literals are turned into: one that holds every character.
+    /// The set of a collation of that name (lower case).
     ///
     /// # Errors
-    /// `Never` for the others: a character would become a question mark behind our back.
-    pub(super) fn of_connection(name: &str) -> Result<(), Unanalyzable> {
-        if UTF8.contains(&name) || name == "binary" { Ok(()) } else { Err(never(name)) }
-    }
-
-    /// The same, by one of its collations; those of the single bytes are let through, as SET NAMES is.
-    ///
-    /// # Errors
-    /// `Never` for collations of other sets.
+    /// `Never` for collations of sets that clients may not have.
     pub(super) fn of_collation(name: &str) -> Result<(), Unanalyzable> {
         let charset = name.split('_').next().unwrap_or_default();
         Self::of_client(charset).map(drop)
@@ -76,6 +68,5 @@ mod tests {
         assert_eq!(Charset::of_client("utf8mb4").unwrap().reading(), MysqlCharset::Utf8);
         assert_eq!(Charset::of_client("latin1").unwrap().reading(), MysqlCharset::SingleByte);
         assert!(Charset::of_collation("utf8mb4_0900_ai_ci").is_ok());
-        assert!(Charset::of_connection("utf8mb4").is_ok() && Charset::of_connection("latin1").is_err());
     }
 }

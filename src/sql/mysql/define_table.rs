@@ -183,9 +183,7 @@ impl<'t> Parser<'t> {
         const VALUED: &[&str] =
             &["COMMENT", "DISTANCE", "ENGINE_ATTRIBUTE", "KEY_BLOCK_SIZE", "M", "SECONDARY_ENGINE_ATTRIBUTE"];
         loop {
-            if self.accept_any(&["USING", "TYPE"]).is_some() {
-                self.ident()?;
-            } else if self.accept_words(&["WITH", "PARSER"]) {
+            if self.accept_any(&["USING", "TYPE"]).is_some() || self.accept_words(&["WITH", "PARSER"]) {
                 self.ident()?;
             } else if self.accept_any(ALONE).is_some() || self.accept_words(&["NOT", "IGNORED"]) {
             } else if self.accept_any(VALUED).is_some() {

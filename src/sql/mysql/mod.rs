@@ -23,6 +23,8 @@ mod delete;
 #[cfg(test)]
 mod dml_tests;
 mod drop;
+#[cfg(test)]
+mod effect_tests;
 mod explain;
 mod expression;
 mod fingerprint;

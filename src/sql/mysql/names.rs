@@ -184,7 +184,7 @@ impl<'t> Parser<'t> {
     /// Whether a temporary table of the session goes by this name.
     ///
     /// A dot in a name would make "database.table" ambiguous: such a table never counts as temporary.
-    fn is_temporary(&self, database: &str, table: &str) -> bool {
+    pub(super) fn is_temporary(&self, database: &str, table: &str) -> bool {
         let ambiguous = database.contains('.') || table.contains('.');
         !ambiguous && self.context.temporary.contains(format!("{database}.{table}").as_str())
     }

@@ -174,8 +174,7 @@ impl Parser<'_> {
             return Ok(());
         };
         match name {
-            "character_set_client" => Charset::of_client(&text).map(drop)?,
-            "character_set_connection" => Charset::of_connection(&text)?,
+            "character_set_client" | "character_set_connection" => Charset::of_client(&text).map(drop)?,
             _ => Charset::of_collation(&text)?,
         }
         self.leaves(name, Some(text));
