@@ -25,7 +25,8 @@ use crate::{
         target::{Lane, Place},
     },
     session::{
-        client::ClientSide, desk::Desk, gate::Gate, login::mysql::LoggedIn, registry::Handle, who::Who,
+        client::ClientSide, desk::Desk, gate::Gate, judge::Refused, login::mysql::LoggedIn, registry::Handle,
+        who::Who,
     },
     sql::mysql::{reading_of_charset, reading_of_mode},
     upstream::mysql::ServerFacts,
@@ -86,7 +87,10 @@ pub(super) async fn serve(
                     session.say_ok(sequence);
                     session.run().await;
                 }
-                Err(refusal) => say_last(&mut session.client, sequence, &refusal).await,
+                Err(refused) => {
+                    session.say_refused(sequence, &refused);
+                    session.client.say_last(&[]).await;
+                }
             }
         }
         Err(refusal) => say_last(&mut side, sequence, &refusal).await,
@@ -212,16 +216,16 @@ impl Session {
     ///
     /// # Errors
     /// When it may not be used.
-    pub(super) async fn enter_database(&mut self) -> Result<(), Refusal> {
+    pub(super) async fn enter_database(&mut self) -> Result<(), Refused> {
         let database = self.names.context().database.clone();
         if database.is_empty() {
             return Ok(());
         }
         let text = format!("USE `{}`", database.replace('`', "``"));
-        let analysis = self.analyze(&text).map_err(|refused| refused.refusal)?;
-        if let Err(refused) = self.decide(&analysis) {
+        let analysis = self.analyze(&text)?;
+        if let Err(refused) = self.judge(&text, &analysis) {
             self.desk.record_refusal(&text, &analysis, &refused).await?;
-            return Err(refused.refusal);
+            return Err(refused);
         }
         // The server may write it in another way (lower_case_table_names).
         for facts in analysis.iter() {
@@ -232,7 +236,14 @@ impl Session {
             }
         }
         // Whether it is there, only the server knows.
-        self.take_lane(Lane::Read, None).await
+        self.take_lane(Lane::Read, None).await.map_err(|refusal| match refusal.code {
+            RefusalCode::InvalidCatalogName => {
+                let message =
+                    format!("Unknown database '{database}' on target \"{}\"", self.desk.place.target);
+                Refused::from(Refusal::new(RefusalCode::InvalidCatalogName, message))
+            }
+            _ => Refused::from(refusal),
+        })
     }
 }
 
