@@ -62,7 +62,7 @@ async fn a_grant_that_cannot_be_meant_is_refused_and_names_the_field() {
         ("target", json!("finance"), 422, "unknown_reference"),
         ("database", json!(""), 422, "invalid"),
         ("objects", json!([]), 422, "invalid"),
-        ("objects", json!(["employee"]), 400, "malformed"),
+        ("objects", json!(["employee"]), 422, "invalid"),
         ("permissions", json!([]), 422, "invalid"),
         ("permissions", json!(["superuser"]), 400, "malformed"),
         ("for", json!("0s"), 400, "malformed"),

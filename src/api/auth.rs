@@ -13,7 +13,10 @@ use super::{
     problem::Problem,
     router::{Api, Peer},
 };
-use crate::control::{Caller, Scope};
+use crate::{
+    control::{Caller, Scope},
+    model::ids::PrincipalName,
+};
 
 /// Lets in whoever shows a live service key, and remembers whose it is.
 pub(super) async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Response {
@@ -81,6 +84,29 @@ macro_rules! caller_with {
     };
 }
 
+/// A person, by a key of their own: what is done is done by them.
+pub(super) struct Person(pub(super) PrincipalName);
+
+impl<S: Send + Sync> FromRequestParts<S> for Person {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let caller = permitted(parts, &[Scope::Person])?;
+        caller.principal.map(Self).ok_or_else(|| {
+            let detail = "this takes the key of a person: tidegate login, or tidegate key create --for NAME";
+            Problem::new(StatusCode::FORBIDDEN, "not_a_person", detail)
+        })
+    }
+}
+
+caller_with!(
+    /// A caller that may look at requests: a person at their own.
+    RequestReader, &[Scope::Read, Scope::Person], (Caller), Self
+);
+caller_with!(
+    /// A caller that may revoke grants: a person their own and those that they approved.
+    Revoker, &[Scope::Grants, Scope::Person], (Caller), Self
+);
 caller_with!(
     /// A caller that may do everything.
     Admin, &[], (Caller), Self
@@ -94,6 +120,6 @@ caller_with!(
     Reader, &[Scope::Read], (), |_| Self
 );
 caller_with!(
-    /// A caller that may look at grants and ask what they are good for.
-    GrantReader, &[Scope::Read, Scope::Grants], (), |_| Self
+    /// A caller that may look at grants and ask what they are good for: a person at their own.
+    GrantReader, &[Scope::Read, Scope::Grants, Scope::Person], (Caller), Self
 );

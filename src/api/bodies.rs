@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::control::{
-    BadLifetime, CreatedGrant, CreatedKey, CreatedToken, ExplainError, Explanation, GrantQuery, GrantView,
-    KeyView, LifeState, Lifetime, NeedView, NewGrant, NewKey, NewPrincipal, NewToken, PolicyRejection,
-    PolicyView, PrincipalPatch, PrincipalView, Question, RefusalView, Removed, RevocationView, Revoke, Scope,
-    SessionView, StatementExplanation, TargetHealth, TokenView, UnknownScope,
+    Answer, BadLifetime, CreatedGrant, CreatedKey, CreatedToken, ExplainError, Explanation, Extend,
+    GrantQuery, GrantView, KeyView, LifeState, Lifetime, NeedView, NewGrant, NewKey, NewLogin, NewPrincipal,
+    NewRequest, NewReview, NewToken, PolicyRejection, PolicyView, PrincipalPatch, PrincipalView, Question,
+    RefusalView, Removed, RequestPage, RequestQuery, RequestView, ReviewView, RevocationView, Revoke, Scope,
+    SessionView, StatementExplanation, StatementView, TargetHealth, TokenView, UnknownScope,
 };
 use crate::model::ids::PrincipalName;
 

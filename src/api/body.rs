@@ -30,7 +30,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for SecretBody<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let bytes = json_bytes(request, state).await?;
         let read = serde_json::from_slice(&bytes).map(Self);
-        read.map_err(|_| malformed("the body is not {\"password\": \"…\"}"))
+        read.map_err(|_| malformed("the body has not the fields that it takes; see docs/api.md"))
     }
 }
 

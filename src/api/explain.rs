@@ -9,12 +9,18 @@ use super::{
     problem::Problem,
     router::Api,
 };
+use crate::control::Scope;
 
 pub(super) async fn explain(
     State(api): State<Api>,
-    _: GrantReader,
+    GrantReader(caller): GrantReader,
     JsonBody(question): JsonBody<Question>,
 ) -> Result<Json<Explanation>, Problem> {
+    let is_own = caller.principal.as_ref() == Some(&question.principal);
+    if !is_own && !caller.may(&[Scope::Read, Scope::Grants]) {
+        let detail = "a person's key tells what that person may do, and nobody else";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
+    }
     api.explain.explain(question).await.map(Json).map_err(|error| {
         let field = match error {
             ExplainError::UnknownPrincipal(_) => "principal",

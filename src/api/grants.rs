@@ -7,27 +7,44 @@ use axum::{
 };
 
 use super::{
-    auth::{GrantReader, Granter},
+    auth::{GrantReader, Granter, Revoker},
     bodies::{CreatedGrant, GrantList, GrantQuery, GrantView, NewGrant, Revoke},
     body::{JsonBody, QueryOf, id},
     problem::Problem,
     router::Api,
 };
+use crate::{
+    control::{Caller, Scope},
+    model::ids::PrincipalName,
+};
 
 pub(super) async fn list(
     State(api): State<Api>,
-    _: GrantReader,
-    QueryOf(query): QueryOf<GrantQuery>,
+    GrantReader(caller): GrantReader,
+    QueryOf(mut query): QueryOf<GrantQuery>,
 ) -> Result<Json<GrantList>, Problem> {
+    if let Some(person) = own_only(&caller, &[Scope::Read, Scope::Grants]) {
+        let asks_for_others =
+            query.group.is_some() || query.principal.as_ref().is_some_and(|name| *name != person);
+        if asks_for_others {
+            let detail = "a person's key shows that person's own grants";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
+        }
+        query.principal = Some(person);
+    }
     Ok(Json(GrantList { grants: api.control.list_grants(query).await? }))
 }
 
 pub(super) async fn one(
     State(api): State<Api>,
-    _: GrantReader,
+    GrantReader(caller): GrantReader,
     Path(grant): Path<String>,
 ) -> Result<Json<GrantView>, Problem> {
-    Ok(Json(api.control.grant(id("grant", &grant)?).await?))
+    let grant = id("grant", &grant)?;
+    Ok(Json(match own_only(&caller, &[Scope::Read, Scope::Grants]) {
+        Some(person) => api.control.grant_of(&person, grant).await?,
+        None => api.control.grant(grant).await?,
+    }))
 }
 
 pub(super) async fn create(
@@ -41,9 +58,19 @@ pub(super) async fn create(
 
 pub(super) async fn revoke(
     State(api): State<Api>,
-    Granter(caller): Granter,
+    Revoker(caller): Revoker,
     Path(grant): Path<String>,
     JsonBody(body): JsonBody<Revoke>,
 ) -> Result<Json<GrantView>, Problem> {
-    Ok(Json(api.control.revoke_grant(&caller.name, id("grant", &grant)?, &body.reason).await?))
+    let grant = id("grant", &grant)?;
+    Ok(Json(match own_only(&caller, &[Scope::Grants]) {
+        Some(person) => api.control.revoke_grant_as(&person, grant, &body.reason).await?,
+        None => api.control.revoke_grant(&caller.name, grant, &body.reason).await?,
+    }))
+}
+
+/// The person whose own grants alone the key is for, if it has none of the scopes that open all.
+fn own_only(caller: &Caller, all: &[Scope]) -> Option<PrincipalName> {
+    // A key without a principal and without these scopes is not let in here.
+    caller.principal.clone().filter(|_| !caller.may(all))
 }

@@ -23,7 +23,10 @@ pub(super) async fn create(
     Admin(caller): Admin,
     JsonBody(new): JsonBody<NewKey>,
 ) -> Result<(StatusCode, Json<CreatedKey>), Problem> {
-    Ok((StatusCode::CREATED, Json(api.control.create_key(&caller.name, new).await?)))
+    Ok((
+        StatusCode::CREATED,
+        Json(api.control.create_key(&caller.name, new).await.map_err(Problem::in_body)?),
+    ))
 }
 
 pub(super) async fn revoke(

@@ -11,7 +11,7 @@ use tracing::{error, info};
 
 use super::bodies::ProblemBody;
 use crate::{
-    control::ControlError,
+    control::{ControlError, NotReviewed},
     model::failure::{Classify, FailureClass},
 };
 
@@ -77,25 +77,44 @@ impl From<ControlError> for Problem {
     fn from(error: ControlError) -> Self {
         let (status, code) = match &error {
             ControlError::Audit { .. } => (StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable"),
+            ControlError::Conflict => (StatusCode::CONFLICT, "conflict"),
             ControlError::Exists { .. } => (StatusCode::CONFLICT, "exists"),
             ControlError::File { .. } | ControlError::Random => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal")
             }
             ControlError::Interrupted => (StatusCode::INTERNAL_SERVER_ERROR, "interrupted"),
             ControlError::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
+            ControlError::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
             ControlError::Limit { .. } => (StatusCode::CONFLICT, "limit_reached"),
+            ControlError::NotReviewed { source } => not_reviewed(source),
+            ControlError::NotTaken { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "request_refused"),
             ControlError::PolicyBroken { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "policy_broken"),
             ControlError::PolicyUnreadable { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "policy_unreadable"),
             ControlError::Store { .. } => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
             ControlError::Unaudited { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "unaudited"),
             ControlError::Unknown { .. } => (StatusCode::NOT_FOUND, "not_found"),
+            ControlError::WrongPassword => (StatusCode::UNAUTHORIZED, "wrong_password"),
         };
         log(&error);
         let field = match &error {
-            ControlError::Invalid { field, .. } => Some(*field),
+            ControlError::Invalid { field, .. }
+            | ControlError::NotReviewed { source: NotReviewed::NotNarrower { field } } => Some(*field),
             _ => None,
         };
         Self { field, ..Self::new(status, code, error.to_string()) }
+    }
+}
+
+/// May not, cannot any more, or not so.
+fn not_reviewed(why: &NotReviewed) -> (StatusCode, &'static str) {
+    match why {
+        NotReviewed::Gone(_) | NotReviewed::NotApprover { .. } | NotReviewed::OwnRequest => {
+            (StatusCode::FORBIDDEN, "not_approver")
+        }
+        NotReviewed::Expired | NotReviewed::Nothing => (StatusCode::CONFLICT, "expired"),
+        NotReviewed::Settled(_) => (StatusCode::CONFLICT, "settled"),
+        NotReviewed::Twice => (StatusCode::CONFLICT, "answered_already"),
+        NotReviewed::NotNarrower { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "not_narrower"),
     }
 }
 

@@ -10,7 +10,8 @@ use axum::{
 };
 
 use super::{
-    auth, explain, grants, guard, health, keys, people, policy, sessions, throttle::Throttle, tokens,
+    auth, explain, grants, guard, health, keys, login, people, policy, requests, sessions,
+    throttle::Throttle, tokens,
 };
 use crate::{
     audit::AuditLog,
@@ -61,6 +62,7 @@ pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
     let keyed = keyed().route_layer(from_fn_with_state(api.clone(), auth::authenticate));
     Router::new()
         .nest("/api/v1", keyed)
+        .route("/api/v1/login", post(login::log_in).layer(DefaultBodyLimit::max(MAX_LOGIN_BYTES)))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
@@ -75,7 +77,12 @@ fn keyed() -> Router<Api> {
     Router::new()
         .route("/grants", get(grants::list).post(grants::create))
         .route("/grants/{id}", get(grants::one))
+        .route("/grants/{id}/extend", post(requests::extend))
         .route("/grants/{id}/revoke", post(grants::revoke))
+        .route("/requests", get(requests::list).post(requests::create))
+        .route("/requests/{id}", get(requests::one))
+        .route("/requests/{id}/cancel", post(requests::cancel))
+        .route("/requests/{id}/reviews", post(requests::review))
         .route("/principals", get(people::list).post(people::add))
         .route("/principals/{name}", patch(people::change).delete(people::remove))
         .route("/principals/{name}/password", put(people::set_password))
@@ -93,5 +100,6 @@ fn keyed() -> Router<Api> {
 }
 
 const MAX_BODY_BYTES: usize = 64 << 10;
+const MAX_LOGIN_BYTES: usize = 4 << 10;
 /// A statement of the default limit, with room for what JSON escapes.
 const MAX_STATEMENT_BYTES: usize = 4 << 20;

@@ -37,6 +37,14 @@ impl Throttle {
         entry.count = entry.count.saturating_add(1);
         entry.count > MAX_FAILURES
     }
+
+    /// Whether there were too many failures in the last minute, without noting one.
+    pub(super) fn is_shut(&self, from: IpAddr, now: Instant) -> bool {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures
+            .get(&from)
+            .is_some_and(|it| now.duration_since(it.since) < WINDOW && it.count >= MAX_FAILURES)
+    }
 }
 
 const MAX_FAILURES: u32 = 20;
@@ -55,7 +63,9 @@ mod tests {
         for _ in 0..20 {
             assert!(!throttle.failed(one, now));
         }
+        assert!(throttle.is_shut(one, now) && !throttle.is_shut(other, now));
         assert!(throttle.failed(one, now));
+        assert!(!throttle.is_shut(one, now + WINDOW));
         assert!(!throttle.failed(other, now));
         assert!(!throttle.failed(one, now + WINDOW));
     }

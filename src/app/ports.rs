@@ -10,11 +10,13 @@ use crate::{
         Targets,
     },
     model::{
+        dialect::Dialect,
+        facts::{Facts, Unanalyzable},
         ids::{DatabaseName, SessionId, TargetName},
         name_context::{NameContext, SearchPath},
         target::Place,
     },
-    session::{Gate, Who},
+    session::{Gate, Who, mysql_context},
     sql::search_path_entries,
 };
 
@@ -38,7 +40,7 @@ fn view(who: &Who) -> SessionView {
         client: who.client,
         application: who.application.clone(),
         target: who.place.target.clone(),
-        database: who.place.database.clone(),
+        database: who.database(),
         // To the microsecond, as all instants of the API.
         started_at: who.since.round(Unit::Microsecond).unwrap_or(who.since),
         state: who.state().to_owned(),
@@ -71,6 +73,13 @@ impl Explain for Judge {
     fn explain(&self, question: Question) -> BoxFuture<'_, Result<Explanation, ExplainError>> {
         Box::pin(self.answer(question))
     }
+
+    fn facts(
+        &self,
+        question: Question,
+    ) -> BoxFuture<'_, Result<Result<Vec<Facts>, Unanalyzable>, ExplainError>> {
+        Box::pin(async move { self.analysis(&question).await.map(|(_, analysis)| analysis) })
+    }
 }
 
 impl Judge {
@@ -79,6 +88,17 @@ impl Judge {
         let principal = snapshot
             .principal(&question.principal)
             .ok_or_else(|| ExplainError::UnknownPrincipal(question.principal.to_string()))?;
+        let (place, analysis) = self.analysis(&question).await?;
+        let now = self.gate.clock.now();
+        Ok(control::Explanation::new(&snapshot, principal, &place, &question.sql, &analysis, now))
+    }
+
+    /// Where the question is about, and what its text does there.
+    async fn analysis(
+        &self,
+        question: &Question,
+    ) -> Result<(Place, Result<Vec<Facts>, Unanalyzable>), ExplainError> {
+        let snapshot = self.gate.snapshot.load();
         let target = snapshot
             .target(&question.target)
             .ok_or_else(|| ExplainError::UnknownTarget(question.target.to_string()))?;
@@ -88,16 +108,12 @@ impl Judge {
             target: target.name.clone(),
             database: database.unwrap_or_else(|| question.target.as_str().into()),
         };
-        let context = self.context(&place).await;
+        let context = match target.dialect {
+            Dialect::Mysql => self.mysql_context(&place).await,
+            Dialect::Postgres => self.context(&place).await,
+        };
         let analysis = crate::sql::analyze(&question.sql, target.dialect, &context, &self.gate.limits.sql);
-        Ok(control::Explanation::new(
-            &snapshot,
-            principal,
-            &place,
-            &question.sql,
-            &analysis,
-            self.gate.clock.now(),
-        ))
+        Ok((place, analysis))
     }
 
     /// The context of a session that has just begun; without the database's answer, one in which nothing is known.
@@ -116,5 +132,11 @@ impl Judge {
             catalog: pools.catalog(&place.target, &place.database).await.ok(),
             mysql: None,
         }
+    }
+
+    /// The same on a MySQL target; without the server's answer, as one of MySQL 8.0 reads.
+    async fn mysql_context(&self, place: &Place) -> NameContext {
+        let facts = self.gate.pools.mysql_facts(&place.target).await.ok();
+        mysql_context(facts.as_deref(), place.database.clone())
     }
 }

@@ -8,12 +8,14 @@ use jiff::Timestamp;
 use crate::{
     api::bodies::{Lifetime, Scope},
     model::{
+        denial::DenialId,
         ids::{
-            DatabaseName, EnvironmentName, GrantId, GroupName, KeyId, PrincipalName, SessionId, TargetName,
-            TokenId,
+            DatabaseName, EnvironmentName, GrantId, GroupName, KeyId, PrincipalName, RequestId, RoleName,
+            SessionId, TargetName, TokenId,
         },
         object::{Glob, ObjectPattern},
         permission::Permission,
+        request::RequestState,
     },
 };
 
@@ -47,9 +49,28 @@ pub(super) enum Command {
     /// Make, list and revoke service keys of the administration API.
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Make, list and revoke grants.
+    /// Make, list, extend and revoke grants.
     #[command(subcommand)]
     Grant(GrantCommand),
+    /// Ask for a grant, and see what became of it.
+    #[command(subcommand)]
+    Request(RequestCommand),
+    /// Answer the requests of others.
+    #[command(subcommand)]
+    Review(ReviewCommand),
+    /// Log in with the database password, for a service key that acts as you for twelve hours.
+    Login {
+        /// Who.
+        name: PrincipalName,
+        /// Read the password from standard input, one line.
+        #[arg(long)]
+        password_stdin: bool,
+        /// Write it to this file (mode 0600) instead of printing it.
+        #[arg(long, value_name = "FILE")]
+        save: Option<PathBuf>,
+        #[command(flatten)]
+        connection: Connection,
+    },
     /// List open sessions, and end them.
     #[command(subcommand)]
     Session(SessionCommand),
@@ -241,8 +262,17 @@ pub(super) enum KeyCommand {
     Create {
         /// What people call it; the actor of what is done with it.
         name: String,
-        /// What it may do: admin, grants, read. May be repeated, or several with commas.
-        #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',', required = true)]
+        /// The principal whose key it is: what is done with it is done by them.
+        #[arg(long = "for", value_name = "PRINCIPAL")]
+        principal: Option<PrincipalName>,
+        /// What it may do: admin, grants, person, read. May be repeated, or several with commas; person if it is left
+        /// out beside --for.
+        #[arg(
+            long = "scope",
+            value_name = "SCOPE",
+            value_delimiter = ',',
+            required_unless_present = "principal"
+        )]
         scopes: Vec<Scope>,
         /// How long, at most 90d; without end if left out.
         #[arg(long, value_name = "TIME")]
@@ -286,6 +316,23 @@ pub(super) enum GrantCommand {
         /// How many at most, newest first.
         #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1000))]
         limit: u32,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Ask for the same for longer, from the end of a grant of yours on; prints the request.
+    Extend {
+        /// Which.
+        #[arg(value_parser = id::<GrantId>)]
+        id: GrantId,
+        /// How much longer.
+        #[arg(long = "for", value_name = "TIME")]
+        lifetime: Lifetime,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        /// The ticket or incident.
+        #[arg(long)]
+        ticket: Option<String>,
         #[command(flatten)]
         connection: Connection,
     },
@@ -341,6 +388,140 @@ pub(super) struct GrantCreateArgs {
 }
 
 #[derive(Debug, Subcommand)]
+pub(super) enum RequestCommand {
+    /// Ask for a grant.
+    Create(Box<RequestCreateArgs>),
+    /// List your requests, and those that you may answer.
+    List {
+        /// In this state: pending, approved, denied, cancelled, expired.
+        #[arg(long, value_parser = state)]
+        state: Option<RequestState>,
+        /// Made by this principal.
+        #[arg(long = "by", value_name = "PRINCIPAL")]
+        requester: Option<PrincipalName>,
+        /// On this target.
+        #[arg(long)]
+        target: Option<String>,
+        /// How many at most, newest first.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
+        limit: u32,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Show a request and the answers to it.
+    Show {
+        /// Which.
+        #[arg(value_parser = id::<RequestId>)]
+        id: RequestId,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Take a request back.
+    Cancel {
+        /// Which.
+        #[arg(value_parser = id::<RequestId>)]
+        id: RequestId,
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RequestCreateArgs {
+    /// The refusal to ask about, from its hint; fills in target, database, tables and permissions.
+    #[arg(long, value_name = "ID")]
+    pub(super) denial: Option<DenialId>,
+    /// On which target.
+    #[arg(long, required_unless_present = "denial")]
+    pub(super) target: Option<TargetName>,
+    /// On which database.
+    #[arg(long, required_unless_present = "denial")]
+    pub(super) database: Option<DatabaseName>,
+    /// On which tables, for example public.employee or public.*. May be repeated.
+    #[arg(long = "table", value_name = "SCHEMA.TABLE", value_delimiter = ',', conflicts_with = "all_tables")]
+    pub(super) tables: Vec<ObjectPattern>,
+    /// On everything in the database.
+    #[arg(long)]
+    pub(super) all_tables: bool,
+    /// For what: explain, select, export, dml, ddl, admin. May be repeated, or several with commas.
+    #[arg(long = "permission", value_name = "PERMISSION", value_delimiter = ',', conflicts_with = "role")]
+    pub(super) permissions: Vec<Permission>,
+    /// For the permissions of this role of policy.
+    #[arg(long)]
+    pub(super) role: Option<RoleName>,
+    /// For this statement alone, once; "-" reads it from standard input. Without a value, the refused one.
+    #[arg(long, value_name = "SQL", num_args = 0..=1, default_missing_value = "",
+          conflicts_with_all = ["tables", "all_tables", "permissions", "role"])]
+    pub(super) statement: Option<String>,
+    /// How long: 2m, 8h, 1d; at most 90d.
+    #[arg(long = "for", value_name = "TIME", required_unless_present = "until")]
+    pub(super) lifetime: Option<Lifetime>,
+    /// Until when, for example 2026-11-21T18:00:00Z; with --for, whichever is first.
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    pub(super) until: Option<Timestamp>,
+    /// From when on; from the approval on if left out.
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    pub(super) starts_at: Option<Timestamp>,
+    /// Why.
+    #[arg(long)]
+    pub(super) reason: String,
+    /// The ticket or incident.
+    #[arg(long)]
+    pub(super) ticket: Option<String>,
+    /// It cannot wait: approve it yourself, and answer for it afterwards.
+    #[arg(long)]
+    pub(super) break_glass: bool,
+    /// Wait until it is decided; exit code 0 if it is approved.
+    #[arg(long)]
+    pub(super) wait: bool,
+    /// A name of your choice: a call that repeats it makes no second request.
+    #[arg(long, value_name = "NAME")]
+    pub(super) idempotency_key: Option<String>,
+    #[command(flatten)]
+    pub(super) connection: Connection,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ReviewCommand {
+    /// List the requests that wait for your answer, also to look back on break-glass.
+    List {
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Approve a request, or less of it. After break-glass: it was right.
+    Approve {
+        /// Which.
+        #[arg(value_parser = id::<RequestId>)]
+        id: RequestId,
+        /// These tables alone. May be repeated.
+        #[arg(long = "table", value_name = "SCHEMA.TABLE", value_delimiter = ',')]
+        tables: Vec<ObjectPattern>,
+        /// These permissions alone. May be repeated, or several with commas.
+        #[arg(long = "permission", value_name = "PERMISSION", value_delimiter = ',')]
+        permissions: Vec<Permission>,
+        /// So long at most.
+        #[arg(long = "for", value_name = "TIME")]
+        lifetime: Option<Lifetime>,
+        /// In words.
+        #[arg(long, default_value = "", hide_default_value = true)]
+        comment: String,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Deny a request. After break-glass: it was not right, and what is left of its grant ends.
+    Deny {
+        /// Which.
+        #[arg(value_parser = id::<RequestId>)]
+        id: RequestId,
+        /// Why.
+        #[arg(long)]
+        comment: String,
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(super) enum SessionCommand {
     /// List sessions.
     List {
@@ -381,6 +562,11 @@ fn id<I: FromStr>(text: &str) -> Result<I, &'static str> {
     text.parse().map_err(
         |_| "it is no identifier: copy one from the first column of the list command beside this one",
     )
+}
+
+fn state(text: &str) -> Result<RequestState, &'static str> {
+    let found = RequestState::ALL.into_iter().find(|known| known.as_str() == text);
+    found.ok_or("it is no state: write pending, approved, denied, cancelled or expired")
 }
 
 fn instant(text: &str) -> Result<Timestamp, &'static str> {

@@ -14,12 +14,21 @@ use crate::{api::bodies::ProblemBody, model::secret::Secret};
 pub(super) struct Api {
     client: Client,
     base: Url,
-    key: Secret<String>,
+    key: Option<Secret<String>>,
 }
 
 impl Api {
     /// Reads key and certificates; connects nowhere yet.
     pub(super) fn new(connection: &Connection) -> anyhow::Result<Self> {
+        Self::with(connection, Some(key(connection)?))
+    }
+
+    /// The same without a key, for whoever wants to get one.
+    pub(super) fn without_key(connection: &Connection) -> anyhow::Result<Self> {
+        Self::with(connection, None)
+    }
+
+    fn with(connection: &Connection, key: Option<Secret<String>>) -> anyhow::Result<Self> {
         let base = Url::parse(&connection.api).ok().filter(|base| base.has_host());
         let base = base.with_context(|| {
             format!("\"{}\" is no address: write for example https://gate.example:6480", connection.api)
@@ -33,7 +42,6 @@ impl Api {
             ),
             other => bail!("{other}: use https, or http on this machine"),
         }
-        let key = key(connection)?;
         // A second installation is refused, and that is no harm: the first one was ours.
         let _ = aws_lc_rs::default_provider().install_default();
         let mut builder = Client::builder()
@@ -76,6 +84,20 @@ impl Api {
         self.answer(request).await
     }
 
+    /// The same, which may be repeated under this name without being done twice.
+    pub(super) async fn send_once<A: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+        name: Option<&str>,
+    ) -> anyhow::Result<A> {
+        let mut request = self.request(Method::POST, path)?.json(body);
+        if let Some(name) = name {
+            request = request.header("idempotency-key", name);
+        }
+        self.answer(request).await
+    }
+
     /// A request without a body.
     pub(super) async fn call<A: DeserializeOwned>(&self, method: Method, path: &[&str]) -> anyhow::Result<A> {
         let request = self.request(method, path)?;
@@ -90,7 +112,11 @@ impl Api {
             .pop_if_empty()
             .extend(["api", "v1"])
             .extend(path);
-        Ok(self.client.request(method, url).bearer_auth(self.key.expose()))
+        let request = self.client.request(method, url);
+        Ok(match &self.key {
+            Some(key) => request.bearer_auth(key.expose()),
+            None => request,
+        })
     }
 
     async fn answer<A: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<A> {
@@ -127,7 +153,7 @@ impl Api {
 fn told(status: StatusCode, problem: &ProblemBody) -> anyhow::Error {
     let field = problem.field.as_ref().map(|field| format!(" (field {field})")).unwrap_or_default();
     let hint = match status {
-        StatusCode::UNAUTHORIZED => {
+        StatusCode::UNAUTHORIZED if problem.code != "wrong_password" => {
             "\nThe key in TIDEGATE_KEY or TIDEGATE_KEY_FILE is not this gateway's, or is over."
         }
         status if status.is_server_error() => "\nThe gateway's log says more.",

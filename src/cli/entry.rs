@@ -8,9 +8,9 @@ use tokio::runtime;
 
 use super::{
     args::{AuditCommand, Cli, Command, PolicyCommand},
-    audit, explain, grant, key,
+    audit, explain, grant, key, login,
     output::complain,
-    policy, serve, session, token, user,
+    policy, request, review, serve, session, token, user,
 };
 
 /// Runs the command that the process was started with.
@@ -51,6 +51,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Token(command) => client(token::run(command)),
         Command::Key(command) => client(key::run(command)),
         Command::Grant(command) => client(grant::run(command)),
+        Command::Request(command) => client(request::run(command)),
+        Command::Review(command) => client(review::run(command)),
+        Command::Login { name, password_stdin, save, connection } => {
+            client(login::run(name, password_stdin, save, connection))
+        }
         Command::Session(command) => client(session::run(command)),
     }
 }

@@ -10,7 +10,9 @@ use super::{
     output::{complain, instant, list, say, show, span, table},
 };
 use crate::{
-    api::bodies::{CreatedGrant, GrantList, GrantQuery, GrantView, LifeState, NewGrant, Revoke},
+    api::bodies::{
+        CreatedGrant, Extend, GrantList, GrantQuery, GrantView, LifeState, NewGrant, RequestView, Revoke,
+    },
     model::{grant::Holder, object::ObjectPattern},
 };
 
@@ -21,6 +23,13 @@ pub(super) async fn run(command: GrantCommand) -> anyhow::Result<ExitCode> {
             let query = GrantQuery { principal, group, target, all, before: None, limit: Some(limit) };
             let answer: GrantList = Api::new(&connection)?.get(&["grants"], &query).await?;
             show(connection.json, &answer, |it| print(&it.grants))
+        }
+        GrantCommand::Extend { id, lifetime, reason, ticket, connection } => {
+            let name = id.to_string();
+            let extend = Extend { lifetime, reason, ticket };
+            let path = ["grants", &name, "extend"];
+            let made: RequestView = Api::new(&connection)?.send(Method::POST, &path, &extend).await?;
+            show(connection.json, &made, super::request::tell)
         }
         GrantCommand::Revoke { id, reason, connection } => {
             let name = id.to_string();
@@ -99,9 +108,22 @@ fn holder(holder: &Holder) -> String {
     }
 }
 
+/// A statement on one line of a list.
+pub(super) fn short(sql: &str) -> String {
+    let words: Vec<_> = sql.split_whitespace().collect();
+    let line = words.join(" ");
+    if line.chars().count() <= MOST_SHOWN {
+        return line;
+    }
+    format!("{}…", line.chars().take(MOST_SHOWN).collect::<String>())
+}
+
+const MOST_SHOWN: usize = 60;
+
 fn print(grants: &[GrantView]) {
     let row = |it: &GrantView| {
         let left = match (it.state, it.seconds_left) {
+            (LifeState::Live, _) if it.used_at.is_some() => "used".to_owned(),
             (LifeState::Live, Some(seconds)) => span(seconds),
             (LifeState::Upcoming, _) => format!("from {}", instant(it.starts_at)),
             (state, _) => state.as_str().to_owned(),
@@ -110,7 +132,7 @@ fn print(grants: &[GrantView]) {
             it.id.to_string(),
             holder(&it.holder),
             format!("{}/{}", it.target, it.database),
-            list(&it.objects),
+            it.statement.as_deref().map_or_else(|| list(&it.objects), short),
             it.permissions.to_string(),
             left,
             it.created_by.clone(),

@@ -14,8 +14,8 @@ use crate::api::bodies::{CreatedKey, KeyList, KeyView, NewKey};
 
 pub(super) async fn run(command: KeyCommand) -> anyhow::Result<ExitCode> {
     match command {
-        KeyCommand::Create { name, scopes, ttl, connection } => {
-            let new = NewKey { name, scopes, lifetime: ttl };
+        KeyCommand::Create { name, principal, scopes, ttl, connection } => {
+            let new = NewKey { name, principal, scopes, lifetime: ttl };
             let made: CreatedKey = Api::new(&connection)?.send(Method::POST, &["keys"], &new).await?;
             show(connection.json, &made, |it| {
                 // The key stands alone on standard output, so that a script can take it.
@@ -43,8 +43,9 @@ pub(super) async fn run(command: KeyCommand) -> anyhow::Result<ExitCode> {
 fn print(keys: &[KeyView]) {
     let row = |it: &KeyView| {
         let ends = it.ends_at.map_or_else(|| "never".to_owned(), instant);
-        vec![it.id.to_string(), it.name.clone(), list(&it.scopes), it.state.as_str().to_owned(), ends]
+        let whose = it.principal.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+        vec![it.id.to_string(), it.name.clone(), whose, list(&it.scopes), it.state.as_str().to_owned(), ends]
     };
     let rows = keys.iter().map(row).collect();
-    table(&["ID", "NAME", "SCOPES", "STATE", "ENDS AT"], rows, "There are no service keys.");
+    table(&["ID", "NAME", "FOR", "SCOPES", "STATE", "ENDS AT"], rows, "There are no service keys.");
 }

@@ -22,6 +22,14 @@ pub(super) fn ask(of: &str, from_stdin: bool) -> anyhow::Result<Secret<String>> 
     Ok(once)
 }
 
+/// Asks once on the terminal, or reads one line of standard input: to show a password, not to set one.
+pub(super) fn ask_once(of: &str, from_stdin: bool) -> anyhow::Result<Secret<String>> {
+    if from_stdin || !io::stdin().is_terminal() {
+        return first_line(io::stdin().lock());
+    }
+    rpassword::prompt_password(format!("Password of {of}: ")).map(Secret::new).context("no password")
+}
+
 fn first_line(input: impl Read) -> anyhow::Result<Secret<String>> {
     let mut text = String::new();
     let read = input.take(MAX_BYTES).read_to_string(&mut text);

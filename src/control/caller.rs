@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::ids::KeyId;
+use crate::model::ids::{KeyId, PrincipalName};
 
 /// What a service key may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -14,19 +14,22 @@ pub enum Scope {
     Admin,
     /// List, make and revoke grants.
     Grants,
+    /// Act as the person whose key it is: ask, answer, look at and revoke one's own.
+    Person,
     /// Look at everything but service keys; change nothing.
     Read,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Admin, Self::Grants, Self::Read];
+    pub const ALL: [Self; 4] = [Self::Admin, Self::Grants, Self::Person, Self::Read];
 
     /// The word of the API, the store and the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Admin => "admin",
             Self::Grants => "grants",
+            Self::Person => "person",
             Self::Read => "read",
         }
     }
@@ -40,7 +43,7 @@ impl fmt::Display for Scope {
 
 /// The word is no scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown scope \"{0}\": it is one of admin, grants, read")]
+#[error("unknown scope \"{0}\": it is one of admin, grants, person, read")]
 pub struct UnknownScope(pub String);
 
 impl FromStr for Scope {
@@ -56,8 +59,10 @@ impl FromStr for Scope {
 /// A call's proven origin.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// The key's name: the actor of audit records.
+    /// Whose key it is, or a service key's own name: the actor of audit records.
     pub name: String,
+    /// Whose key it is, if it is a person's.
+    pub principal: Option<PrincipalName>,
     /// The key.
     pub key: KeyId,
     pub(super) scopes: Vec<Scope>,

@@ -1,6 +1,6 @@
 //! The control plane's door: start, authenticate, publish.
 
-use std::{future::Future, path::PathBuf, sync::Arc};
+use std::{fmt, future::Future, path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
@@ -8,6 +8,7 @@ use tracing::error;
 
 use super::{
     caller::Caller,
+    denials::Ledger,
     error::ControlError,
     policy::{Loaded, load},
     secret_text::{random, same, sha256},
@@ -68,6 +69,13 @@ struct Inner {
     keys: Published<Vec<StoredKey>>,
     policy: Published<PolicyView>,
     mock_secret: Secret<[u8; 32]>,
+    denials: Ledger,
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control").finish_non_exhaustive()
+    }
 }
 
 impl Control {
@@ -102,6 +110,7 @@ impl Control {
             policy: Published::new(policy),
             state: Mutex::new(state),
             mock_secret,
+            denials: Ledger::default(),
             parts,
         })))
     }
@@ -130,7 +139,13 @@ impl Control {
             }
         }
         let key = found.filter(|key| key.is_live(now))?;
-        Some(Caller { name: key.name.clone(), key: key.id, scopes: scopes(&key.scopes) })
+        if let Some(name) = &key.principal {
+            let snapshot = self.snapshot().load();
+            // closed: the key of somebody who is not known, or not let in, opens nothing
+            snapshot.principal(name).filter(|principal| !principal.disabled)?;
+        }
+        let name = key.principal.as_deref().unwrap_or(&key.name).to_owned();
+        Some(Caller { name, principal: key.principal.clone(), key: key.id, scopes: scopes(&key.scopes) })
     }
 
     /// Counts what changes by the clock alone; to be called before metrics are shown.
@@ -151,6 +166,10 @@ impl Control {
 
     pub(super) fn store(&self) -> &Store {
         &self.0.parts.store
+    }
+
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.0.denials
     }
 
     pub(super) fn parts(&self) -> &ControlParts {

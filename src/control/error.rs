@@ -5,6 +5,7 @@ use std::{io, path::PathBuf};
 use crate::{
     audit::AuditError,
     model::failure::{Classify, FailureClass},
+    policy::{NotReviewed, NotTaken},
     store::StoreError,
 };
 
@@ -17,6 +18,9 @@ pub enum ControlError {
         /// Why.
         source: AuditError,
     },
+    /// Somebody else changed the same thing at the same moment.
+    #[error("somebody else was first: look at what it is now, and decide again")]
+    Conflict,
     /// There is one of this name already.
     #[error("{what} \"{name}\" exists already")]
     Exists {
@@ -44,6 +48,9 @@ pub enum ControlError {
     /// The change was cut off from inside; whether it was made is to be looked up.
     #[error("the change was interrupted: look whether it was made")]
     Interrupted,
+    /// The idempotency key was used for something else.
+    #[error("the idempotency key was used for another request: take a new one")]
+    KeyReused,
     /// There are as many as there may be.
     #[error("there are {limit} {what} already: remove some first")]
     Limit {
@@ -51,6 +58,18 @@ pub enum ControlError {
         what: &'static str,
         /// The bound.
         limit: usize,
+    },
+    /// The answer to a request is not taken.
+    #[error("{source}")]
+    NotReviewed {
+        /// Why.
+        source: NotReviewed,
+    },
+    /// The request is not taken.
+    #[error("{source}")]
+    NotTaken {
+        /// Why.
+        source: NotTaken,
     },
     /// The policy files are wrong; those that were in force before stay so.
     #[error("the policy is broken and was not loaded:\n{problems}")]
@@ -76,6 +95,9 @@ pub enum ControlError {
         #[from]
         source: StoreError,
     },
+    /// The name or the password is wrong.
+    #[error("wrong name or password")]
+    WrongPassword,
     /// The change is in force, but the audit log could not take its record.
     #[error("{done}, but the audit log could not be written")]
     Unaudited {
@@ -100,7 +122,12 @@ impl Classify for ControlError {
             Self::Audit { .. } | Self::File { .. } | Self::Store { .. } | Self::Unaudited { .. } => {
                 FailureClass::Storage
             }
-            Self::Exists { .. } | Self::Invalid { .. } | Self::Unknown { .. } => FailureClass::Client,
+            Self::Conflict
+            | Self::Exists { .. }
+            | Self::Invalid { .. }
+            | Self::KeyReused
+            | Self::Unknown { .. } => FailureClass::Client,
+            Self::NotReviewed { .. } | Self::NotTaken { .. } | Self::WrongPassword => FailureClass::Denied,
             Self::Interrupted | Self::Random => FailureClass::Internal,
             Self::Limit { .. } => FailureClass::Limit,
             Self::PolicyBroken { .. } | Self::PolicyUnreadable { .. } => FailureClass::Configuration,

@@ -14,14 +14,16 @@ use super::{
 use crate::{
     model::{
         grant::{Grant, GrantName, Holder},
-        ids::GrantId,
+        ids::{GrantId, PrincipalName},
         object::{Glob, ObjectPattern},
         permission::Permission,
         record::Record,
+        request::{Asked, Case, Request},
         target::Target,
         window::Window,
     },
-    store::{GrantFilter, Revocation, StoredGrant, whole_microseconds},
+    policy::Approved,
+    store::{GrantFilter, Origin, Revocation, StoredGrant, whole_microseconds},
 };
 
 impl Control {
@@ -85,6 +87,35 @@ impl Control {
         .await
     }
 
+    /// Revokes a grant that `person` holds itself or has approved; as [`Control::revoke_grant`].
+    ///
+    /// # Errors
+    /// `Unknown` for any other grant. As [`Control::revoke_grant`].
+    pub async fn revoke_grant_as(
+        &self,
+        person: &PrincipalName,
+        id: GrantId,
+        reason: &str,
+    ) -> Result<GrantView, ControlError> {
+        let stored = self.store().grant(id).await?.ok_or_else(|| unknown("grant", id))?;
+        let holds = stored.grant.holder == Holder::Principal(person.clone());
+        let approved = stored.origin.is_some_and(|origin| origin.approvers.contains(person));
+        if !holds && !approved {
+            return Err(unknown("grant", id));
+        }
+        self.revoke_grant(person, id, reason).await
+    }
+
+    /// One grant that `person` holds itself or has approved.
+    ///
+    /// # Errors
+    /// `Unknown`, also for any other grant; `Store`.
+    pub async fn grant_of(&self, person: &PrincipalName, id: GrantId) -> Result<GrantView, ControlError> {
+        let view = self.grant(id).await?;
+        let is_own = view.holder == Holder::Principal(person.clone()) || view.approvers.contains(person);
+        if is_own { Ok(view) } else { Err(unknown("grant", id)) }
+    }
+
     /// One grant, however old.
     ///
     /// # Errors
@@ -146,12 +177,7 @@ fn stored_grant(
     }
     check_pattern("database", &new.database)?;
     check_pattern("target", &new.target)?;
-    if new.objects.is_empty() || new.objects.len() > MAX_OBJECTS {
-        return Err(invalid("objects", format!("from 1 to {MAX_OBJECTS} patterns; [\"*\"] is everything")));
-    }
-    if new.objects.iter().any(|pattern| pattern.to_string().len() > MAX_PATTERN_BYTES) {
-        return Err(invalid("objects", format!("a pattern has at most {MAX_PATTERN_BYTES} bytes")));
-    }
+    check_objects(&new.objects)?;
     if new.permissions.is_empty() {
         return Err(invalid("permissions", "name at least one of explain, select, export, dml, ddl, admin"));
     }
@@ -172,7 +198,66 @@ fn stored_grant(
         reason,
         revoked_at: None,
     };
-    Ok(StoredGrant { id, grant, created_at: now, created_by: actor.to_owned(), revocation: None })
+    Ok(StoredGrant {
+        id,
+        grant,
+        created_at: now,
+        created_by: actor.to_owned(),
+        revocation: None,
+        origin: None,
+        statement: None,
+        used_at: None,
+    })
+}
+
+/// The grant that an approved request becomes, made by `by`.
+pub(super) fn stored_of_request(
+    case: &Case,
+    approved: Approved,
+    by: &str,
+    approvers: Vec<PrincipalName>,
+    now: Timestamp,
+) -> StoredGrant {
+    let Request { requester, target, database, reason, ticket, .. } = &case.request;
+    let id = GrantId::new(Uuid::now_v7());
+    let permissions = approved.what.permissions();
+    let (objects, statement) = match approved.what {
+        Asked::Access { objects, .. } => (objects, None),
+        // Without objects it opens nothing but the statement.
+        Asked::Statement(statement) => (Vec::new(), Some(statement)),
+    };
+    let grant = Grant {
+        id: GrantName::Granted(id),
+        holder: Holder::Principal(requester.clone()),
+        target: Glob::new(target),
+        database: Glob::new(database),
+        objects,
+        permissions,
+        window: approved.window,
+        reason: ticket.as_ref().map_or_else(|| reason.clone(), |ticket| format!("{ticket}: {reason}")),
+        revoked_at: None,
+    };
+    StoredGrant {
+        id,
+        grant,
+        created_at: now,
+        created_by: by.to_owned(),
+        revocation: None,
+        origin: Some(Origin { request: case.request.id, approvers }),
+        statement,
+        used_at: None,
+    }
+}
+
+/// Refuses no objects, too many, and patterns that are too long.
+pub(super) fn check_objects(objects: &[ObjectPattern]) -> Result<(), ControlError> {
+    if objects.is_empty() || objects.len() > MAX_OBJECTS {
+        return Err(invalid("objects", format!("from 1 to {MAX_OBJECTS} patterns; [\"*\"] is everything")));
+    }
+    if objects.iter().any(|pattern| pattern.to_string().len() > MAX_PATTERN_BYTES) {
+        return Err(invalid("objects", format!("a pattern has at most {MAX_PATTERN_BYTES} bytes")));
+    }
+    Ok(())
 }
 
 fn check_pattern(field: &'static str, pattern: &Glob) -> Result<(), ControlError> {

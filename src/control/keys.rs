@@ -37,13 +37,32 @@ impl Control {
         let mut wanted = new.scopes.clone();
         wanted.sort();
         wanted.dedup();
-        if wanted.is_empty() {
-            return Err(invalid("scopes", "name at least one of admin, grants, read"));
+        match &new.principal {
+            Some(_) if wanted.is_empty() => wanted.push(Scope::Person),
+            None if wanted.is_empty() => {
+                return Err(invalid("scopes", "name at least one of admin, grants, read"));
+            }
+            None if wanted.contains(&Scope::Person) => {
+                return Err(invalid("scopes", "person is for the key of a principal: say whose it is"));
+            }
+            Some(_) | None => {}
         }
         let actor = actor.to_owned();
         self.to_the_end(|control| async move {
             let mut state = control.turn().await;
             let now = control.now();
+            if let Some(name) = &new.principal
+                && !state.knows(name)
+            {
+                return Err(unknown("principal", name));
+            }
+            // Records name the actor: a service must not pass for a person.
+            if new.principal.is_none() && state.knows(&new.name) {
+                return Err(invalid(
+                    "name",
+                    "a principal is called so: say that the key is theirs, or take another",
+                ));
+            }
             if state.keys.iter().any(|key| key.name == new.name && key.is_live(now)) {
                 return Err(ControlError::Exists { what: "service key", name: new.name });
             }
@@ -55,6 +74,7 @@ impl Control {
                 id: KeyId::new(Uuid::now_v7()),
                 name: new.name,
                 sha256: sha256(secret.expose()),
+                principal: new.principal,
                 scopes: wanted.iter().map(|scope| scope.as_str().to_owned()).collect(),
                 created_at: now,
                 ends_at: new.lifetime.map(|lifetime| lifetime.after(now)),
@@ -125,7 +145,7 @@ impl Control {
             0 => "admin".to_owned(),
             number => format!("admin-{}", number + 1),
         };
-        let new = NewKey { name, scopes: vec![Scope::Admin], lifetime: None };
+        let new = NewKey { name, principal: None, scopes: vec![Scope::Admin], lifetime: None };
         let created = self.create_key(START, new).await?;
         let written = writeln!(file, "{}", created.secret).and_then(|()| file.sync_all());
         if let Err(source) = written {

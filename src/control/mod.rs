@@ -1,4 +1,4 @@
-//! The control plane: people, grants, keys and policy are changed here, and every change becomes a new Snapshot.
+//! The control plane: people, requests, grants, keys and policy are changed here, and every change becomes a new Snapshot.
 //!
 //! The door is [`Control`]. A change goes through the store and the audit log before or together with its effect:
 //! what gives leave is recorded first and takes effect only if that worked; what takes leave away takes effect
@@ -6,14 +6,20 @@
 //! administration is behind the traits [`Sessions`], [`Explain`] and [`Targets`], which the application fills in:
 //! this folder never knows the data plane, the wire or SQL.
 
+mod answering;
+mod ask_bodies;
+mod ask_views;
+mod asking;
 mod caller;
+mod claims;
+mod denials;
 mod door;
 mod error;
 mod explanation;
 mod files;
 mod grants;
 mod keys;
-mod lifetime;
+mod login;
 mod names;
 mod policy;
 mod ports;
@@ -22,15 +28,20 @@ mod requests;
 mod secret_text;
 mod sessions;
 mod state;
+mod tending;
 mod tokens;
 mod views;
 
+pub use crate::model::lifetime::{BadLifetime, Lifetime};
+pub use crate::policy::NotReviewed;
+pub use ask_bodies::{Answer, Extend, NewLogin, NewRequest, NewReview, RequestQuery};
+pub use ask_views::{RequestPage, RequestView, ReviewView, StatementView};
+pub use asking::IdempotencyKey;
 pub use caller::{Caller, Scope, UnknownScope};
 pub use door::{Control, ControlParts, MakeKeys, MakeNativeKey};
 pub use error::ControlError;
 pub use explanation::{Explanation, NeedView, ObjectView, Question, RefusalView, StatementExplanation};
 pub use files::{digest, read_examples, read_policy};
-pub use lifetime::{BadLifetime, Lifetime};
 pub use ports::{BoxFuture, Explain, ExplainError, Sessions, TargetHealth, Targets};
 pub use requests::{
     GrantQuery, NewGrant, NewKey, NewPassword, NewPrincipal, NewToken, PrincipalPatch, Revoke,

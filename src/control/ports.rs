@@ -8,7 +8,10 @@ use super::{
     explanation::{Explanation, Question},
     views::SessionView,
 };
-use crate::model::ids::{SessionId, TargetName};
+use crate::model::{
+    facts::{Facts, Unanalyzable},
+    ids::{SessionId, TargetName},
+};
 
 /// A future of a trait's method.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -26,6 +29,12 @@ pub trait Sessions: Send + Sync + 'static {
 pub trait Explain: Send + Sync + 'static {
     /// Analyses and judges without running anything.
     fn explain(&self, question: Question) -> BoxFuture<'_, Result<Explanation, ExplainError>>;
+
+    /// What the statements do, in a session that has just begun.
+    fn facts(
+        &self,
+        question: Question,
+    ) -> BoxFuture<'_, Result<Result<Vec<Facts>, Unanalyzable>, ExplainError>>;
 }
 
 /// Why a question has no answer.

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{caller::Scope, lifetime::Lifetime};
+use super::caller::Scope;
 use crate::model::{
     grant::Holder,
     ids::{GrantId, GroupName, PrincipalName},
+    lifetime::Lifetime,
     object::{Glob, ObjectPattern},
     permission::PermissionSet,
     secret::Secret,
@@ -124,13 +125,17 @@ pub struct NewToken {
 pub struct NewKey {
     /// What people call it; the actor of what is done with it.
     pub name: String,
-    /// What it may do.
+    /// Whose it is: what is done with it is done by this person. A service's own if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<PrincipalName>,
+    /// What it may do; for a principal's key `person` if left out.
+    #[serde(default)]
     pub scopes: Vec<Scope>,
     /// How long it is to open anything; without end if left out.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub lifetime: Option<Lifetime>,
 }
 
-fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Secret<String>, D::Error> {
+pub(super) fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Secret<String>, D::Error> {
     String::deserialize(deserializer).map(Secret::new)
 }

@@ -13,9 +13,9 @@ use crate::{
         grant::Holder,
         ids::{GrantId, GroupName, PrincipalName, TokenId},
         principal::{Credentials, Principal, Token},
-        target::Target,
+        target::{Place, Target},
     },
-    policy::{Policy, Snapshot, SnapshotParts},
+    policy::{ExactGrant, Policy, Snapshot, SnapshotParts},
     store::{Store, StoredGrant, StoredKey, StoredPrincipal, StoredToken},
 };
 
@@ -29,6 +29,10 @@ pub(super) struct State {
     pub(super) tokens: BTreeMap<TokenId, StoredToken>,
     pub(super) grants: BTreeMap<GrantId, StoredGrant>,
     pub(super) keys: Vec<StoredKey>,
+    /// Grants whose end was announced; the store knows them, too.
+    pub(super) announced: BTreeSet<GrantId>,
+    /// When what is no longer needed was last looked for.
+    pub(super) tidied_at: Option<Timestamp>,
 }
 
 impl State {
@@ -47,6 +51,8 @@ impl State {
             tokens: store.tokens(now).await?.into_iter().map(|it| (it.id, it)).collect(),
             grants: store.grants(keep_after(now)).await?.into_iter().map(|it| (it.id, it)).collect(),
             keys: store.keys().await?,
+            announced: BTreeSet::new(),
+            tidied_at: None,
         })
     }
 
@@ -55,17 +61,21 @@ impl State {
         let after = keep_after(now);
         self.grants.retain(|_, it| it.grant.window.ends_at.is_none_or(|end| end > after));
         self.tokens.retain(|_, it| it.is_live(now));
+        self.keys.retain(|it| it.is_live(now));
+        self.announced.retain(|id| self.grants.contains_key(id));
     }
 
     /// The Snapshot of this state.
     pub(super) fn snapshot(&self, targets: &[Target], now: Timestamp) -> Snapshot {
+        let grants = self.grants.values().filter(|it| it.statement.is_none());
         Snapshot::build(SnapshotParts {
             version: self.version,
             policy: Arc::clone(&self.policy),
             principals: self.principals.values().map(|it| self.principal(it, now)).collect(),
-            grants: self.grants.values().map(|it| it.grant.clone()).collect(),
+            grants: grants.map(|it| it.grant.clone()).collect(),
             targets: targets.to_vec(),
         })
+        .with_exact(self.grants.values().filter_map(exact))
     }
 
     fn principal(&self, stored: &StoredPrincipal, now: Timestamp) -> Principal {
@@ -143,6 +153,22 @@ impl State {
         let open = |it: &&StoredGrant| it.revocation.is_none() && !it.grant.window.is_over(now);
         self.grants.values().filter(held).filter(open).map(|it| it.id).collect()
     }
+}
+
+/// Leave for one statement, if the grant is that.
+fn exact(stored: &StoredGrant) -> Option<ExactGrant> {
+    let statement = stored.statement.as_ref()?;
+    let Holder::Principal(holder) = &stored.grant.holder else { return None };
+    let (target, database) = (stored.grant.target.as_str(), stored.grant.database.as_str());
+    Some(ExactGrant {
+        id: stored.id,
+        holder: holder.clone(),
+        place: Place { target: target.into(), database: database.into() },
+        statement: Arc::new(statement.clone()),
+        window: stored.grant.window,
+        revoked_at: stored.grant.revoked_at,
+        is_used: stored.used_at.is_some(),
+    })
 }
 
 /// Ended grants are kept this long, so that a refusal can say "ended two days ago".

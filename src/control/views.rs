@@ -9,7 +9,9 @@ use super::caller::Scope;
 use crate::{
     model::{
         grant::Holder,
-        ids::{DatabaseName, GrantId, GroupName, KeyId, PrincipalName, SessionId, TargetName, TokenId},
+        ids::{
+            DatabaseName, GrantId, GroupName, KeyId, PrincipalName, RequestId, SessionId, TargetName, TokenId,
+        },
         object::{Glob, ObjectPattern},
         permission::PermissionSet,
     },
@@ -74,11 +76,24 @@ pub struct GrantView {
     /// How it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocation: Option<RevocationView>,
+    /// The request that it was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestId>,
+    /// Who approved that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<PrincipalName>,
+    /// The one statement that it is for, once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<String>,
+    /// When that statement was let through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_at: Option<Timestamp>,
 }
 
 impl GrantView {
     pub(super) fn new(stored: StoredGrant, now: Timestamp) -> Self {
-        let StoredGrant { id, grant, created_at, created_by, revocation } = stored;
+        let StoredGrant { id, grant, created_at, created_by, revocation, origin, statement, used_at } =
+            stored;
         let state = if grant.revoked_at.is_some_and(|at| at <= now) {
             LifeState::Revoked
         } else if grant.window.is_over(now) {
@@ -105,6 +120,10 @@ impl GrantView {
             created_at,
             created_by,
             revocation: revocation.map(|it| RevocationView { at: it.at, by: it.by, reason: it.reason }),
+            request: origin.as_ref().map(|it| it.request),
+            approvers: origin.map(|it| it.approvers).unwrap_or_default(),
+            statement: statement.map(|it| it.sql.to_string()),
+            used_at,
         }
     }
 }
@@ -202,6 +221,9 @@ pub struct KeyView {
     pub id: KeyId,
     /// What people call it.
     pub name: String,
+    /// Whose it is; absent for a service's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<PrincipalName>,
     /// What it may do.
     pub scopes: Vec<Scope>,
     /// Where it stands.
@@ -216,8 +238,8 @@ impl KeyView {
     pub(super) fn new(key: StoredKey, now: Timestamp) -> Self {
         let state = life(key.revoked_at, key.ends_at, now);
         let scopes = scopes(&key.scopes);
-        let StoredKey { id, name, created_at, ends_at, .. } = key;
-        Self { id, name, scopes, state, created_at, ends_at }
+        let StoredKey { id, name, principal, created_at, ends_at, .. } = key;
+        Self { id, name, principal, scopes, state, created_at, ends_at }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{ids::Ident, object::Object, permission::Permission};
 
@@ -35,7 +35,7 @@ pub struct Facts {
 }
 
 /// The kinds of statement that the rest of the gateway tells apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StatementKind {
     /// Roles, code, server settings, files.
@@ -93,7 +93,7 @@ pub enum StatementKind {
 }
 
 /// One object and how it is touched.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Access {
     /// What is touched.
     pub object: Object,
@@ -102,7 +102,7 @@ pub struct Access {
 }
 
 /// How an object is touched; each mode asks for one permission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccessMode {
     /// Harmless use of the database: any live grant on it is enough.

@@ -152,3 +152,7 @@ id!(
     /// A service key of the administration API.
     KeyId
 );
+id!(
+    /// A request for a grant.
+    RequestId
+);

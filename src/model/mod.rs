@@ -3,17 +3,23 @@
 //! Imports nothing of ours, does nothing: no I/O, no clock, no logging.
 
 pub mod catalog;
+pub mod claim;
+pub mod denial;
 pub mod dialect;
 pub mod facts;
 pub mod failure;
+pub mod flow;
 pub mod grant;
 pub mod ids;
+pub mod lifetime;
 pub mod name_context;
 pub mod object;
 pub mod permission;
 pub mod principal;
 pub mod record;
 pub mod refusal;
+pub mod request;
+pub mod review;
 pub mod secret;
 pub mod target;
 pub mod window;

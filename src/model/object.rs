@@ -10,7 +10,8 @@ use super::{
 };
 
 /// Something in, or around, a database that an access is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
 pub enum Object {
     /// The session's database as a whole; any live grant on it matches an access of mode `Use`.
     Database,
@@ -83,6 +84,13 @@ impl Glob {
     /// Whether it matches every name.
     pub fn is_any(&self) -> bool {
         &*self.0 == "*"
+    }
+
+    /// Whether every name that fits `other` surely fits this one, too.
+    ///
+    /// A star of `other` must fall into a star of this one; what is in doubt is no.
+    pub fn contains(&self, other: &Self) -> bool {
+        self.matches(other.as_str())
     }
 
     /// Whether the whole of `name` fits.
@@ -170,6 +178,21 @@ impl ObjectPattern {
                 | Object::OtherDatabase { .. }
                 | Object::Server { .. },
             ) => false,
+        }
+    }
+}
+
+impl ObjectPattern {
+    /// Whether whatever `other` reaches is surely reached by this one, too; what is in doubt is no.
+    pub fn contains(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All, _) => true,
+            (Self::Name(name), Self::Name(n)) => name.contains(n),
+            (Self::Relation { schema, name }, Self::Relation { schema: s, name: n }) => {
+                schema.contains(s) && name.contains(n)
+            }
+            (Self::Name(_), Self::All | Self::Relation { .. })
+            | (Self::Relation { .. }, Self::All | Self::Name(_)) => false,
         }
     }
 }
@@ -267,5 +290,32 @@ mod tests {
         assert!(!pattern.matches(&relation("public", "employee"), Dialect::Postgres));
         assert!("a.b.c".parse::<ObjectPattern>().is_err());
         assert!("".parse::<ObjectPattern>().is_err());
+    }
+
+    #[test]
+    fn a_pattern_contains_what_is_narrower_and_nothing_else() {
+        let contains = |a: &str, b: &str| {
+            a.parse::<ObjectPattern>().unwrap().contains(&b.parse::<ObjectPattern>().unwrap())
+        };
+        for (wide, narrow) in [
+            ("*", "*"),
+            ("*", "*.*"),
+            ("public.*", "public.emp*"),
+            ("*.*", "a.b"),
+            ("a*", "ab*"),
+            ("a.b*c", "a.b*xc"),
+        ] {
+            assert!(contains(wide, narrow), "{wide} {narrow}");
+        }
+        for (wide, narrow) in [
+            ("*.*", "*"),
+            ("public.emp*", "public.*"),
+            ("public.*", "*.employee"),
+            ("a.b*c", "a.b*"),
+            ("a", "a.a"),
+            ("ab*", "a*"),
+        ] {
+            assert!(!contains(wide, narrow), "{wide} {narrow}");
+        }
     }
 }

@@ -7,8 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     facts::{AccessMode, StatementKind},
-    grant::{Grant, GrantName},
-    ids::{DatabaseName, KeyId, PrincipalName, SessionId, StatementId, TargetName, TokenId},
+    flow::Plan,
+    grant::{Grant, GrantName, Holder},
+    ids::{
+        DatabaseName, GrantId, GroupName, KeyId, PrincipalName, RequestId, SessionId, StatementId,
+        TargetName, TokenId,
+    },
+    request::{Request, RequestState},
+    review::Review,
     target::Lane,
 };
 
@@ -52,6 +58,94 @@ pub enum Record<'a> {
         grant: &'a GrantName,
         /// Why.
         reason: &'a str,
+    },
+    /// A grant for one statement was used up: the statement is about to run.
+    GrantUsed {
+        /// Whose it is.
+        actor: &'a str,
+        /// Which.
+        grant: &'a GrantName,
+        /// In which session.
+        session: SessionId,
+    },
+    /// A grant is about to end.
+    GrantExpiring {
+        /// Which.
+        grant: &'a GrantName,
+        /// Who holds it.
+        holder: &'a Holder,
+        /// Its end.
+        ends_at: Timestamp,
+    },
+    /// Somebody asks for a grant.
+    RequestCreated {
+        /// Who.
+        actor: &'a str,
+        /// For what.
+        request: &'a Request,
+        /// By which way it goes.
+        plan: &'a Plan,
+    },
+    /// Somebody asked for a grant, and policy did not take it.
+    RequestRefused {
+        /// Who asked.
+        actor: &'a str,
+        /// On which target.
+        target: &'a TargetName,
+        /// On which database.
+        database: &'a DatabaseName,
+        /// Why it was not taken.
+        problem: &'a str,
+    },
+    /// Somebody answered a request.
+    RequestReviewed {
+        /// Who.
+        actor: &'a str,
+        /// Which request.
+        request: RequestId,
+        /// The answer.
+        review: &'a Review,
+    },
+    /// A request is decided.
+    RequestSettled {
+        /// Who did it: the last approver, who denied, who took it back, "clock", or the flow that approves by itself.
+        actor: &'a str,
+        /// Which.
+        request: RequestId,
+        /// How.
+        state: RequestState,
+        /// The grant that was made of it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        grant: Option<GrantId>,
+    },
+    /// Nobody answers a request, and others may by now.
+    RequestEscalated {
+        /// Which.
+        request: RequestId,
+        /// Who may, too.
+        to: &'a [GroupName],
+    },
+    /// Somebody approved their own request, because it could not wait. Somebody else has to look at it.
+    BreakGlass {
+        /// Who.
+        actor: &'a str,
+        /// Which request.
+        request: RequestId,
+        /// What came of it.
+        grant: &'a GrantName,
+        /// Why it could not wait.
+        reason: &'a str,
+    },
+    /// Somebody has looked at what was approved by its requester alone.
+    BreakGlassReviewed {
+        /// Who.
+        actor: &'a str,
+        /// Which request.
+        request: RequestId,
+        /// Whether it was right.
+        justified: bool,
+        /// In words.
+        comment: &'a str,
     },
     /// Policy was read and is in force.
     PolicyLoaded {

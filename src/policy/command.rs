@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use crate::model::{
     dialect::Dialect,
-    object::Object,
+    ids::DatabaseName,
+    object::{Object, ObjectPattern},
     permission::{Permission, PermissionSet},
     principal::Principal,
     refusal::Missing,
@@ -52,6 +53,37 @@ pub(super) fn for_missing(
         written.push(format!("{left_out} more"));
     }
     Some(written.join(" and "))
+}
+
+/// What somebody asks for who asks for what is missing: a database, patterns, permissions.
+///
+/// One request has one set of permissions for all its objects, so what it asks can be more than each of them lacks.
+/// `None` where a name cannot be written as a pattern that means only it, or several databases are meant.
+pub fn asked_for(
+    missing: &[Missing],
+    place: &Place,
+    dialect: Dialect,
+) -> Option<(DatabaseName, Vec<ObjectPattern>, PermissionSet)> {
+    let mut permissions = PermissionSet::EMPTY;
+    let mut patterns = Vec::new();
+    let mut databases = Vec::new();
+    for Missing { permission, object } in missing {
+        permissions.insert(permission.unwrap_or(Permission::Explain));
+        let (database, scope) = scope(object, place, dialect)?;
+        databases.push(database);
+        patterns.push(match scope {
+            Scope::All => ObjectPattern::All,
+            Scope::Table(pattern) => pattern.parse().ok()?,
+        });
+    }
+    if patterns.contains(&ObjectPattern::All) {
+        patterns = vec![ObjectPattern::All];
+    }
+    databases.sort();
+    databases.dedup();
+    let [database] = databases.as_slice() else { return None };
+    let permissions = shortest(ceiling::downward(permissions));
+    Some((database.as_str().into(), patterns, permissions))
 }
 
 /// `text` as one word of a POSIX shell.

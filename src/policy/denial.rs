@@ -55,6 +55,8 @@ pub(super) struct Lack {
     pub(super) not_now: Option<NotNow>,
     /// Listed routines that a call would be if it were written with its schema.
     pub(super) spellings: Vec<Ident>,
+    /// Policy has flows, so that people can ask for what is missing.
+    pub(super) can_ask: bool,
     pub(super) now: Timestamp,
     pub(super) dialect: Dialect,
 }
@@ -113,6 +115,7 @@ impl Denial {
             forbidden: forbidden(view, &lacking),
             not_now: not_now(view, &lacking),
             spellings: spellings(view, &lacking),
+            can_ask: !view.snapshot.policy().flows.is_empty(),
             missing: lacking.needs.iter().map(Need::as_missing).collect(),
             now: view.now,
             dialect: view.dialect(),
@@ -125,6 +128,14 @@ impl Denial {
         match &self.reason {
             Reason::Closed(_) => &[],
             Reason::Missing(lack) => &lack.missing,
+        }
+    }
+
+    /// Whether a request could help: policy has flows, and no ceiling forbids what is missing.
+    pub fn can_be_asked_for(&self) -> bool {
+        match &self.reason {
+            Reason::Closed(_) => false,
+            Reason::Missing(lack) => lack.can_ask && lack.forbidden.is_empty(),
         }
     }
 

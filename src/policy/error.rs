@@ -84,6 +84,18 @@ pub enum ProblemKind {
         /// What to write.
         instead: &'static str,
     },
+    /// A condition that cannot be read, or names what there is not.
+    #[error("bad condition: {problem}")]
+    Condition {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Keys that do not go together.
+    #[error("{problem}")]
+    Conflict {
+        /// Which, and what to write instead.
+        problem: &'static str,
+    },
     /// Nothing where something must be.
     #[error("{what} is empty: write {instead}")]
     Empty {

@@ -1,6 +1,7 @@
 //! What the client reads when a statement is refused.
 
 use crate::model::{
+    denial::DenialId,
     object::Object,
     principal::Principal,
     refusal::{Missing, Refusal, RefusalCode},
@@ -20,7 +21,20 @@ impl Denial {
             Reason::Closed(closed) => shut(*closed, principal, place),
             Reason::Missing(lack) => Refusal::new(RefusalCode::InsufficientPrivilege, message(lack, place))
                 .with_detail(detail(lack, principal, place))
-                .with_hint(hint(lack, principal, place)),
+                .with_hint(hint(lack, principal, place, None)),
+        }
+    }
+
+    /// The same, telling how to ask for what is missing by the name under which the refusal is kept.
+    ///
+    /// Where no request could help, it is [`Denial::refusal`].
+    pub fn refusal_to_ask(&self, principal: &Principal, place: &Place, denial: DenialId) -> Refusal {
+        let refusal = self.refusal(principal, place);
+        match &self.reason {
+            Reason::Missing(lack) if self.can_be_asked_for() => {
+                refusal.with_hint(hint(lack, principal, place, Some(denial)))
+            }
+            Reason::Missing(_) | Reason::Closed(_) => refusal,
         }
     }
 }
@@ -89,7 +103,7 @@ fn deeds(touched: &[Touched], place: &Place) -> String {
     format!("this statement {}", deeds.join(" and "))
 }
 
-fn hint(lack: &Lack, principal: &Principal, place: &Place) -> String {
+fn hint(lack: &Lack, principal: &Principal, place: &Place, ask: Option<DenialId>) -> String {
     if !lack.forbidden.is_empty() {
         let sentences: Vec<_> = lack.forbidden.iter().map(ceiling).collect();
         return sentences.join(" ");
@@ -110,6 +124,10 @@ fn hint(lack: &Lack, principal: &Principal, place: &Place) -> String {
     if let Some(name) = unresolved {
         sentences
             .push(format!("Write the schema in front of {name}, so that it is clear which one is meant."));
+    }
+    if let Some(denial) = ask {
+        sentences.push(format!("Ask for it: tidegate request create --denial {denial}"));
+        return sentences.join(" ");
     }
     sentences.push(match command::for_missing(&lack.missing, principal, place, lack.dialect) {
         Some(commands) => format!("Ask an administrator to run: {commands}"),
@@ -169,6 +187,25 @@ mod tests {
             "Ask an administrator to run: tidegate grant create --to dana --target hr --database hr_prod \
              --table public.employee --table public.salary --permission select --for 1h --reason \"…\""
         );
+    }
+
+    #[test]
+    fn where_people_can_ask_the_hint_says_how() {
+        let text = "flows: [ { name: all, when: \"true\", automatic: true } ]
+ceilings: [ { environment: prod, forbid: [admin] } ]";
+        let with_flows = snapshot(&policy(text), vec![]);
+        let (dana, id) = (principal("dana", &[]), DenialId::new(0xd7f3a));
+        let denial = denied(judge(&with_flows, &reads(&["public.salary"]), at(0)));
+        assert_eq!(
+            denial.refusal_to_ask(&dana, &hr(), id).hint.unwrap(),
+            "Ask for it: tidegate request create --denial 000d7f3a"
+        );
+        let role = facts(&[(AccessMode::Administer, Object::Server { what: "role".into() })], &[], true);
+        let forbidden = denied(judge(&with_flows, &role, at(0)));
+        assert!(!forbidden.can_be_asked_for());
+        assert_eq!(forbidden.refusal_to_ask(&dana, &hr(), id), forbidden.refusal(&dana, &hr()));
+        let without = denied(judge(&snapshot(&policy(""), vec![]), &reads(&["public.salary"]), at(0)));
+        assert!(!without.can_be_asked_for());
     }
 
     #[test]

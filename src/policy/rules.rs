@@ -9,6 +9,8 @@ use crate::model::{
     permission::PermissionSet,
 };
 
+use super::flows::{Flow, RiskRule};
+
 /// A whole policy. Made by `parse`; the default one knows nobody and allows nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
@@ -24,6 +26,10 @@ pub struct Policy {
     pub ceilings: Vec<Ceiling>,
     /// Routines as harmless as built-in ones, in the order of the files.
     pub routines: Vec<RoutineRule>,
+    /// How risky requests are, in the order of the files; the first that holds counts.
+    pub risk: Vec<RiskRule>,
+    /// By which way requests become grants, in the order of the files; the first that holds counts.
+    pub flows: Vec<Flow>,
 }
 
 /// A group of principals.

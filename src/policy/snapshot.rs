@@ -15,6 +15,7 @@ use crate::model::{
 };
 
 use super::{
+    exact::ExactGrant,
     index::{GrantIndex, HolderNumber},
     rules::{Ceiling, Policy},
 };
@@ -43,6 +44,7 @@ pub struct Snapshot {
     by_certificate: HashMap<String, Vec<PrincipalName>>,
     targets: BTreeMap<TargetName, Site>,
     index: GrantIndex,
+    exact: HashMap<PrincipalName, Vec<ExactGrant>>,
 }
 
 /// A principal and where its grants are.
@@ -102,7 +104,16 @@ impl Snapshot {
         }
         let targets =
             targets.into_iter().map(|target| (target.name.clone(), site(&policy, target))).collect();
-        Self { version, policy, principals, by_certificate, targets, index }
+        Self { version, policy, principals, by_certificate, targets, index, exact: HashMap::new() }
+    }
+
+    /// The same with leave for exact statements.
+    #[must_use]
+    pub fn with_exact(mut self, grants: impl IntoIterator<Item = ExactGrant>) -> Self {
+        for grant in grants {
+            self.exact.entry(grant.holder.clone()).or_default().push(grant);
+        }
+        self
     }
 
     /// Its version.
@@ -170,6 +181,10 @@ impl Snapshot {
             .ceilings
             .iter()
             .filter(|ceiling| !self.targets().any(|target| ceiling.environment.matches(&target.environment)))
+    }
+
+    pub(super) fn exact_of(&self, principal: &str) -> &[ExactGrant] {
+        self.exact.get(principal).map(Vec::as_slice).unwrap_or_default()
     }
 
     pub(super) fn member(&self, name: &str) -> Option<&Member> {

@@ -6,6 +6,7 @@ use super::registry::Registry;
 use crate::{
     audit::AuditLog,
     metrics::Metrics,
+    model::{claim::ClaimGrants, denial::KeepDenials},
     net::{Clock, Published},
     policy::Snapshot,
     sql,
@@ -29,6 +30,10 @@ pub struct Gate {
     pub metrics: Arc<Metrics>,
     /// The open sessions.
     pub registry: Registry,
+    /// Where refusals are kept that people may ask about.
+    pub denials: Arc<dyn KeepDenials>,
+    /// Where grants for one statement are used up.
+    pub claims: Arc<dyn ClaimGrants>,
     /// What is bounded.
     pub limits: Limits,
 }

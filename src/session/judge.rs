@@ -5,13 +5,15 @@ use std::sync::Arc;
 use super::{desk::Desk, running::Does};
 use crate::{
     model::{
+        denial::Denied,
         dialect::Dialect,
         facts::{Facts, Runs, Unanalyzable},
+        ids::GrantId,
         name_context::NameContext,
         refusal::{Missing, Refusal, RefusalCode},
         target::Lane,
     },
-    policy::{self, Decision, Permit},
+    policy::{self, Decision, Denial, Once, Permit},
 };
 
 /// A statement of a text, judged.
@@ -35,11 +37,13 @@ pub(super) struct Refused {
     pub(super) refusal: Refusal,
     /// For the audit log.
     pub(super) missing: Vec<Missing>,
+    /// Why policy said no, where it was policy.
+    denial: Option<Box<Denial>>,
 }
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        Self { refusal, missing: Vec::new() }
+        Self { refusal, missing: Vec::new(), denial: None }
     }
 }
 
@@ -60,17 +64,20 @@ impl Desk {
 
     /// Decides now. A COMMIT is decided with everything that it would make last.
     pub(super) fn decide(&self, does: &[Arc<Facts>]) -> Verdict {
+        self.decide_lasting(does, does.iter().any(|facts| self.deeds.are_committed_by(facts)))
+    }
+
+    /// Decides now; `lasts` says that they make last what was written in the open transaction.
+    pub(super) fn decide_lasting(&self, does: &[Arc<Facts>], lasts: bool) -> Verdict {
         let snapshot = self.gate.snapshot.load();
-        let now = self.gate.clock.now();
+        let now = self.now();
         let place = &self.place;
         let principal = &self.who.principal;
         let decision = match does {
-            [facts] if !self.deeds.are_committed_by(facts) => {
-                policy::decide(&snapshot, principal, place, facts, now)
-            }
+            [facts] if !lasts => policy::decide(&snapshot, principal, place, facts, now),
             _ => {
                 let mut all: Vec<&Facts> = does.iter().map(|facts| &**facts).collect();
-                if does.iter().any(|facts| self.deeds.are_committed_by(facts)) {
+                if lasts {
                     all.extend(self.deeds.done());
                 }
                 policy::decide_all(&snapshot, principal, place, &all, now)
@@ -78,10 +85,56 @@ impl Desk {
         };
         match decision {
             Decision::Allow(permit) => Ok(permit),
-            Decision::Deny(denial) => {
-                Err(Refused { refusal: denial.refusal(principal, place), missing: denial.missing().to_vec() })
-            }
+            Decision::Deny(denial) => Err(Refused {
+                refusal: denial.refusal(principal, place),
+                missing: denial.missing().to_vec(),
+                denial: Some(Box::new(denial)),
+            }),
         }
+    }
+
+    /// Decides on a statement that the client sent; a refusal that a request could help against is kept, and says how
+    /// to ask.
+    pub(super) fn judge(&self, text: &str, does: &Does) -> Verdict {
+        self.decide(does).map_err(|refused| self.askable(text, does, refused))
+    }
+
+    /// A refusal of policy's, kept so that people may ask about it where a request could help.
+    pub(super) fn askable(&self, text: &str, does: &Does, mut refused: Refused) -> Refused {
+        let Some(denial) = refused.denial.take().filter(|denial| denial.can_be_asked_for()) else {
+            return refused;
+        };
+        let (principal, place) = (&self.who.principal, &self.place);
+        let kept = self.gate.denials.keep(Denied {
+            principal: principal.name.clone(),
+            place: place.clone(),
+            sql: text.into(),
+            does: Arc::clone(does),
+            missing: refused.missing.clone(),
+            at: self.now(),
+        });
+        if let Some(id) = kept {
+            refused.refusal = denial.refusal_to_ask(principal, place, id);
+        }
+        refused
+    }
+
+    /// Leave for a statement that was refused, if it was approved as it stands, for once.
+    pub(super) fn approved_once(&self, text: &str, facts: &Facts) -> Option<Once> {
+        let snapshot = self.gate.snapshot.load();
+        policy::decide_exact(&snapshot, &self.who.principal, &self.place, text, facts, self.now())
+    }
+
+    /// Uses up that leave; `None` if somebody else was first, or it could not be kept.
+    pub(super) async fn claim(&self, once: Once) -> Option<Permit> {
+        let (holder, session) = (&self.who.principal.name, self.who.session);
+        self.gate.claims.claim(once.grant(), holder, session).await.then(|| once.claimed())
+    }
+
+    /// Whether what runs on leave that was used up may go on.
+    pub(super) fn still_runs(&self, grant: GrantId) -> bool {
+        let snapshot = self.gate.snapshot.load();
+        policy::still_runs(&snapshot, &self.who.principal, &self.place, grant, self.now())
     }
 
     /// Whether what was decided would be decided so now.
@@ -120,7 +173,8 @@ pub(super) fn own_text(text: &str, facts: &Facts) -> Arc<str> {
     text.get(facts.span.clone()).unwrap_or(text).into()
 }
 
-fn refusal_of(reason: &Unanalyzable) -> Refusal {
+/// What a client is told of a text that is not understood.
+pub(super) fn refusal_of(reason: &Unanalyzable) -> Refusal {
     match reason {
         Unanalyzable::Syntax { message, position } => {
             Refusal { position: *position, ..Refusal::new(RefusalCode::SyntaxError, message.clone()) }

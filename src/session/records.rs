@@ -60,6 +60,7 @@ impl Desk {
             does: Arc::clone(does),
             text: Arc::clone(text),
             until: permit.until(),
+            once: None,
             started,
             bytes: 0,
             revoked: None,

@@ -34,6 +34,9 @@ impl Desk {
         if one.revoked.is_some() {
             return None;
         }
+        if one.once.is_some_and(|grant| self.still_runs(grant)) {
+            return None;
+        }
         match self.decide(&one.does).and_then(|permit| lost.cloned().map_or(Ok(permit), Err)) {
             Ok(permit) => {
                 one.until = permit.until();

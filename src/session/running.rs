@@ -4,7 +4,12 @@ use std::{sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 
-use crate::model::{facts::Facts, ids::StatementId, record::Outcome, refusal::Refusal};
+use crate::model::{
+    facts::Facts,
+    ids::{GrantId, StatementId},
+    record::Outcome,
+    refusal::Refusal,
+};
 
 /// What a statement does, and what it runs by name.
 pub(super) type Does = Arc<[Arc<Facts>]>;
@@ -29,6 +34,8 @@ pub(super) struct Running {
     pub(super) text: Arc<str>,
     /// When it has to be decided again.
     pub(super) until: Option<Timestamp>,
+    /// The grant that was used up for it: it goes on for as long as that is not over or revoked.
+    pub(super) once: Option<GrantId>,
     /// When it was let through.
     pub(super) started: Instant,
     /// Bytes of rows so far.
@@ -45,6 +52,7 @@ impl Running {
             does: Arc::clone(&self.does),
             text: Arc::clone(&self.text),
             until: self.until,
+            once: self.once,
             started: self.started,
             bytes: self.bytes,
             revoked: self.revoked.take(),

@@ -92,6 +92,7 @@ fn migrations() -> Migrator {
     let texts = [
         ("store", include_str!("../../migrations/sqlite/0001_store.sql")),
         ("native keys", include_str!("../../migrations/sqlite/0002_native_keys.sql")),
+        ("requests", include_str!("../../migrations/sqlite/0003_requests.sql")),
     ];
     let numbered = (1..).zip(texts).map(|(version, (name, text))| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

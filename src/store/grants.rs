@@ -11,10 +11,18 @@ use super::{
 };
 use crate::model::{
     grant::{Grant, GrantName, Holder},
-    ids::GrantId,
+    ids::{GrantId, PrincipalName, RequestId},
     object::Glob,
+    request::ExactStatement,
     window::Window,
 };
+
+macro_rules! columns {
+    () => {
+        "id, holder_kind, holder, target, database_name, objects, permissions, starts_at, ends_at, reason, \
+         created_at, created_by, revoked_at, revoked_by, revoke_reason, request, approvers, statement, used_at"
+    };
+}
 
 /// A grant and its history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +37,21 @@ pub struct StoredGrant {
     pub created_by: String,
     /// How it was revoked, if it was; `grant.revoked_at` holds the same instant.
     pub revocation: Option<Revocation>,
+    /// The request that it was made of, if it was.
+    pub origin: Option<Origin>,
+    /// It is for this statement alone, once; `grant.objects` is empty then.
+    pub statement: Option<ExactStatement>,
+    /// When that statement was let through.
+    pub used_at: Option<Timestamp>,
+}
+
+/// The request that a grant was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Which.
+    pub request: RequestId,
+    /// Who approved it.
+    pub approvers: Vec<PrincipalName>,
 }
 
 /// How a grant was revoked.
@@ -63,15 +86,11 @@ impl Store {
     /// # Errors
     /// `Query` and `Corrupt` when they cannot be read.
     pub async fn grants(&self, ended_after: Timestamp) -> Result<Vec<StoredGrant>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT id, holder_kind, holder, target, database_name, objects, permissions, starts_at, ends_at, \
-             reason, created_at, created_by, revoked_at, revoked_by, revoke_reason \
-             FROM grants WHERE ends_at > $1 ORDER BY id",
-        )
-        .bind(ended_after.as_microsecond())
-        .fetch_all(&self.pool)
-        .await
-        .map_err(doing("read grants"))?;
+        let rows = sqlx::query(concat!("SELECT ", columns!(), " FROM grants WHERE ends_at > $1 ORDER BY id"))
+            .bind(ended_after.as_microsecond())
+            .fetch_all(&self.pool)
+            .await
+            .map_err(doing("read grants"))?;
         rows.iter().map(read).collect()
     }
 
@@ -80,14 +99,11 @@ impl Store {
     /// # Errors
     /// `Query` and `Corrupt` when it cannot be read.
     pub async fn grant(&self, id: GrantId) -> Result<Option<StoredGrant>, StoreError> {
-        let row = sqlx::query(
-            "SELECT id, holder_kind, holder, target, database_name, objects, permissions, starts_at, ends_at, \
-             reason, created_at, created_by, revoked_at, revoked_by, revoke_reason FROM grants WHERE id = $1",
-        )
-        .bind(id.to_string())
-        .fetch_optional(&self.pool)
-        .await
-        .map_err(doing("read a grant"))?;
+        let row = sqlx::query(concat!("SELECT ", columns!(), " FROM grants WHERE id = $1"))
+            .bind(id.to_string())
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(doing("read a grant"))?;
         row.as_ref().map(read).transpose()
     }
 
@@ -103,13 +119,13 @@ impl Store {
             }
             None => (None, None),
         };
-        let rows = sqlx::query(
-            "SELECT id, holder_kind, holder, target, database_name, objects, permissions, starts_at, ends_at, \
-             reason, created_at, created_by, revoked_at, revoked_by, revoke_reason FROM grants \
-             WHERE ($1 IS NULL OR (holder_kind = $1 AND holder = $2)) AND ($3 IS NULL OR target = $3) \
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM grants WHERE ($1 IS NULL OR (holder_kind = $1 AND holder = $2)) AND ($3 IS NULL OR target = $3) \
              AND ($4 IS NULL OR (revoked_at IS NULL AND ends_at > $4)) AND ($5 IS NULL OR id < $5) \
-             ORDER BY id DESC LIMIT $6",
-        )
+             ORDER BY id DESC LIMIT $6"
+        ))
         .bind(kind)
         .bind(holder)
         .bind(filter.target.as_deref())
@@ -135,8 +151,9 @@ impl Change {
         let revocation = stored.revocation.as_ref();
         sqlx::query(
             "INSERT INTO grants (id, holder_kind, holder, target, database_name, objects, permissions, starts_at, \
-             ends_at, reason, created_at, created_by, revoked_at, revoked_by, revoke_reason) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+             ends_at, reason, created_at, created_by, revoked_at, revoked_by, revoke_reason, request, approvers, \
+             statement, used_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
         )
         .bind(stored.id.to_string())
         .bind(kind)
@@ -153,10 +170,45 @@ impl Change {
         .bind(revocation.map(|revocation| revocation.at.as_microsecond()))
         .bind(revocation.map(|revocation| revocation.by.as_str()))
         .bind(revocation.map(|revocation| revocation.reason.as_str()))
+        .bind(stored.origin.as_ref().map(|origin| origin.request.to_string()))
+        .bind(stored.origin.as_ref().map(|origin| to_json(&origin.approvers)).transpose()?)
+        .bind(stored.statement.as_ref().map(to_json).transpose()?)
+        .bind(stored.used_at.map(Timestamp::as_microsecond))
         .execute(self.connection())
         .await
         .map(|_| ())
         .map_err(doing("write a grant"))
+    }
+
+    /// Uses up a grant for one statement, if nobody has; gives whether this was the one.
+    ///
+    /// # Errors
+    /// `Query` when it cannot be written.
+    pub async fn use_grant(&mut self, id: GrantId, at: Timestamp) -> Result<bool, StoreError> {
+        let used = sqlx::query(
+            "UPDATE grants SET used_at = $2 WHERE id = $1 AND statement IS NOT NULL AND used_at IS NULL \
+             AND revoked_at IS NULL AND starts_at <= $2 AND ends_at > $2",
+        )
+        .bind(id.to_string())
+        .bind(at.as_microsecond())
+        .execute(self.connection())
+        .await
+        .map_err(doing("use a grant"))?;
+        Ok(used.rows_affected() == 1)
+    }
+
+    /// Notes that the end of a grant was announced, if nobody has; gives whether this was the one.
+    ///
+    /// # Errors
+    /// `Query` when it cannot be written.
+    pub async fn announce_grant(&mut self, id: GrantId, at: Timestamp) -> Result<bool, StoreError> {
+        let noted = sqlx::query("UPDATE grants SET announced_at = $2 WHERE id = $1 AND announced_at IS NULL")
+            .bind(id.to_string())
+            .bind(at.as_microsecond())
+            .execute(self.connection())
+            .await
+            .map_err(doing("announce the end of a grant"))?;
+        Ok(noted.rows_affected() == 1)
     }
 
     /// Writes down how a grant was revoked; the first revocation stands.
@@ -219,7 +271,19 @@ fn read(row: &SqliteRow) -> Result<StoredGrant, StoreError> {
             (Some(at), Some(by), Some(reason)) => Some(Revocation { at, by, reason }),
             _ => None,
         },
+        origin: origin(row)?,
+        statement: value::<Option<String>>(row, "statement")?
+            .map(|_| from_json(row, "statement"))
+            .transpose()?,
+        used_at: optional_instant(row, "used_at")?,
     })
+}
+
+fn origin(row: &SqliteRow) -> Result<Option<Origin>, StoreError> {
+    if value::<Option<String>>(row, "request")?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Origin { request: parsed(row, "request")?, approvers: from_json(row, "approvers")? }))
 }
 
 const PRINCIPAL: &str = "principal";
@@ -251,6 +315,9 @@ mod tests {
             created_at: at,
             created_by: "root".to_owned(),
             revocation: None,
+            origin: None,
+            statement: None,
+            used_at: None,
         }
     }
 
@@ -301,5 +368,42 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(store.list_grants(&open).await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn a_grant_for_one_statement_is_used_once_and_within_its_window() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store.db")).await.unwrap();
+        let statement = ExactStatement {
+            sql: "DELETE FROM a.b".into(),
+            fingerprint: u64::MAX,
+            kind: crate::model::facts::StatementKind::Delete,
+            command: "DELETE".to_owned(),
+            read_only: false,
+            accesses: Vec::new(),
+            calls: Vec::new(),
+        };
+        let origin = Origin { request: RequestId::new(Uuid::now_v7()), approvers: vec!["lee".into()] };
+        let exact =
+            StoredGrant { statement: Some(statement), origin: Some(origin.clone()), ..stored("dana", 2000) };
+        let plain = stored("dana", 2000);
+        let second = StoredGrant { origin: Some(origin), ..stored("dana", 2000) };
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut change = store.change().await.unwrap();
+        change.insert_grant(&exact).await.unwrap();
+        change.insert_grant(&plain).await.unwrap();
+        assert!(change.insert_grant(&second).await.is_err(), "a second grant of one request");
+        assert!(!change.use_grant(plain.id, at(1500)).await.unwrap(), "it is for no one statement");
+        assert!(
+            !change.use_grant(exact.id, at(999)).await.unwrap()
+                && !change.use_grant(exact.id, at(2000)).await.unwrap()
+        );
+        assert!(change.use_grant(exact.id, at(1500)).await.unwrap());
+        assert!(!change.use_grant(exact.id, at(1500)).await.unwrap());
+        assert!(change.announce_grant(plain.id, at(1)).await.unwrap());
+        assert!(!change.announce_grant(plain.id, at(1)).await.unwrap());
+        change.commit().await.unwrap();
+        let read = store.grant(exact.id).await.unwrap();
+        assert_eq!(read, Some(StoredGrant { used_at: Some(at(1500)), ..exact }));
     }
 }

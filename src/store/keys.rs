@@ -9,7 +9,7 @@ use super::{
     error::{StoreError, doing},
     row::{corrupt, from_json, instant, optional_instant, parsed, to_json, value},
 };
-use crate::model::ids::KeyId;
+use crate::model::ids::{KeyId, PrincipalName};
 
 /// A service key as the store keeps it: never the key itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct StoredKey {
     pub name: String,
     /// SHA-256 of the key; enough, because a key has 256 random bits.
     pub sha256: [u8; 32],
+    /// The person who uses it; `None` is a service's own key.
+    pub principal: Option<PrincipalName>,
     /// Words for what it may do.
     pub scopes: Vec<String>,
     /// When it was made.
@@ -44,7 +46,7 @@ impl Store {
     /// `Query` and `Corrupt` when they cannot be read.
     pub async fn keys(&self) -> Result<Vec<StoredKey>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, name, sha256, scopes, created_at, ends_at, revoked_at FROM service_keys ORDER BY id",
+            "SELECT id, name, sha256, principal, scopes, created_at, ends_at, revoked_at FROM service_keys ORDER BY id",
         )
         .fetch_all(&self.pool)
         .await
@@ -60,8 +62,8 @@ impl Change {
     /// `Query` when it cannot be written.
     pub async fn insert_key(&mut self, key: &StoredKey) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO service_keys (id, name, sha256, scopes, created_at, ends_at, revoked_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO service_keys (id, name, sha256, scopes, created_at, ends_at, revoked_at, principal) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(key.id.to_string())
         .bind(key.name.as_str())
@@ -70,6 +72,7 @@ impl Change {
         .bind(key.created_at.as_microsecond())
         .bind(key.ends_at.map(Timestamp::as_microsecond))
         .bind(key.revoked_at.map(Timestamp::as_microsecond))
+        .bind(key.principal.as_deref())
         .execute(self.connection())
         .await
         .map(|_| ())
@@ -97,6 +100,7 @@ fn read(row: &SqliteRow) -> Result<StoredKey, StoreError> {
         id: parsed(row, "id")?,
         name: value(row, "name")?,
         sha256: sha256.as_slice().try_into().map_err(|source| corrupt("a digest", source))?,
+        principal: value::<Option<String>>(row, "principal")?.map(PrincipalName::from),
         scopes: from_json(row, "scopes")?,
         created_at: instant(row, "created_at")?,
         ends_at: optional_instant(row, "ends_at")?,

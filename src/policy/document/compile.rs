@@ -58,13 +58,15 @@ pub fn parse(files: &[PolicyFile]) -> Result<Policy, Vec<PolicyProblem>> {
 }
 
 #[derive(Default)]
-struct Compiler {
-    policy: Policy,
+pub(super) struct Compiler {
+    pub(super) policy: Policy,
     /// Where each certificate stood first.
     certificates: HashMap<String, String>,
     /// How many standing grants each holder has.
     standing: HashMap<Holder, usize>,
-    problems: Vec<PolicyProblem>,
+    /// Where each flow and each risk rule stood first.
+    pub(super) named: HashMap<(&'static str, String), String>,
+    pub(super) problems: Vec<PolicyProblem>,
 }
 
 impl Compiler {
@@ -131,6 +133,7 @@ impl Compiler {
         for entry in &document.routines {
             self.routines(file, &entry.value);
         }
+        self.requests(file, document);
     }
 
     fn principal(&mut self, file: &PolicyFile, name: &Text, entry: &PrincipalEntry) {
@@ -229,7 +232,7 @@ impl Compiler {
         }
     }
 
-    fn groups(&mut self, file: &PolicyFile, names: &[Text]) -> BTreeSet<GroupName> {
+    pub(super) fn groups(&mut self, file: &PolicyFile, names: &[Text]) -> BTreeSet<GroupName> {
         names.iter().filter_map(|name| self.group(file, name)).collect()
     }
 
@@ -291,7 +294,7 @@ impl Compiler {
         Some(Glob::new(text))
     }
 
-    fn report<T>(&mut self, file: &PolicyFile, at: &Spanned<T>, kind: ProblemKind) {
+    pub(super) fn report<T>(&mut self, file: &PolicyFile, at: &Spanned<T>, kind: ProblemKind) {
         self.problems.push(locate(file, at).problem(kind));
     }
 }
@@ -308,15 +311,15 @@ fn is_routine(name: &str) -> bool {
         })
 }
 
-fn bad(what: &'static str, text: &str, instead: &'static str) -> ProblemKind {
+pub(super) fn bad(what: &'static str, text: &str, instead: &'static str) -> ProblemKind {
     ProblemKind::BadText { what, text: text.to_owned(), instead }
 }
 
-fn twice(what: &'static str, name: &str, before: String) -> ProblemKind {
+pub(super) fn twice(what: &'static str, name: &str, before: String) -> ProblemKind {
     ProblemKind::Duplicate { what, name: name.to_owned(), first: Some(before) }
 }
 
-fn place<T>(file: &PolicyFile, value: &Spanned<T>) -> String {
+pub(super) fn place<T>(file: &PolicyFile, value: &Spanned<T>) -> String {
     let at = locate(file, value);
     format!("{}:{}", at.path, at.line)
 }

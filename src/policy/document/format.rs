@@ -8,6 +8,8 @@ use serde::{
 };
 use serde_saphyr::Spanned;
 
+use crate::model::flow::Risk;
+
 /// A text and where it stands.
 pub(super) type Text = Spanned<String>;
 
@@ -26,6 +28,61 @@ pub(super) struct Document {
     pub(super) ceilings: Vec<Spanned<CeilingEntry>>,
     #[serde(default)]
     pub(super) routines: Vec<Spanned<RoutineEntry>>,
+    /// The time zone of this file's conditions.
+    #[serde(default)]
+    pub(super) zone: Option<Text>,
+    #[serde(default)]
+    pub(super) risk: Vec<Spanned<RiskEntry>>,
+    #[serde(default)]
+    pub(super) flows: Vec<Spanned<FlowEntry>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RiskEntry {
+    pub(super) name: Text,
+    pub(super) level: Risk,
+    pub(super) when: Text,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FlowEntry {
+    pub(super) name: Text,
+    pub(super) when: Text,
+    #[serde(default)]
+    pub(super) automatic: bool,
+    #[serde(default)]
+    pub(super) break_glass: bool,
+    #[serde(default)]
+    pub(super) steps: Vec<StepEntry>,
+    #[serde(default)]
+    pub(super) denials: Option<Spanned<u32>>,
+    #[serde(default)]
+    pub(super) longest: Entries<Text>,
+    #[serde(default)]
+    pub(super) expires_after: Option<Text>,
+    #[serde(default)]
+    pub(super) escalate: Option<EscalateEntry>,
+    #[serde(default)]
+    pub(super) reason: Option<Text>,
+    #[serde(default)]
+    pub(super) ticket: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StepEntry {
+    pub(super) approvers: Spanned<Vec<Text>>,
+    #[serde(default)]
+    pub(super) quorum: Option<Spanned<u32>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EscalateEntry {
+    pub(super) after: Text,
+    pub(super) to: Spanned<Vec<Text>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,6 +1,7 @@
 //! The policy files: YAML in, a checked [`Policy`](super::Policy) or a list of problems out.
 
 mod compile;
+mod flows;
 mod format;
 mod names;
 mod read;

@@ -102,7 +102,7 @@ impl Session {
             },
             _ => return (analysis, Err(several_statements().into())),
         };
-        let verdict = self.desk.decide(&does);
+        let verdict = self.desk.judge(query, &does);
         (does, verdict)
     }
 
@@ -134,7 +134,7 @@ impl Session {
         }
         let text =
             self.held.prepared(statement).map(|slot| Arc::clone(&slot.prepared.text)).unwrap_or_default();
-        let permit = match self.desk.decide(&does) {
+        let permit = match self.desk.judge(&text, &does) {
             Ok(permit) => permit,
             Err(refused) => {
                 self.refuse_statement(&text, &does, refused).await;
@@ -176,7 +176,7 @@ impl Session {
                 Err(refusal) => return self.refuse(refusal),
             };
         }
-        let permit = match self.desk.decide(&bound.does) {
+        let permit = match self.desk.judge(&bound.text, &bound.does) {
             Ok(permit) => permit,
             Err(refused) => {
                 self.refuse_statement(&bound.text, &bound.does, refused).await;

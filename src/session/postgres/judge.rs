@@ -70,7 +70,7 @@ impl Session {
         let own = own_text(text, facts);
         match self.with_what_it_runs(facts) {
             Ok(does) => {
-                let verdict = self.desk.decide(&does);
+                let verdict = self.desk.judge(&own, &does);
                 Judged { text: own, does, verdict }
             }
             Err(refusal) => {

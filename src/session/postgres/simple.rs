@@ -9,13 +9,14 @@ use crate::{
     audit::Receipt,
     model::{
         facts::{Facts, Runs, TransactionEffect},
+        ids::GrantId,
         refusal::{Refusal, RefusalCode},
         target::Lane,
     },
     policy::Permit,
     session::{
         judge::{Judged, Refused},
-        running::{Does, Run},
+        running::{Does, Run, Running},
     },
     upstream::{ProtocolMessage, Setup},
     wire::postgres::{
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// A statement of a batch that may run.
-type Allowed = (Arc<str>, Does, Permit);
+pub(super) type Allowed = (Arc<str>, Does, Permit);
 
 impl Session {
     /// One Query. Waits until everything before it is settled, because its lane, and what its names mean,
@@ -62,6 +63,9 @@ impl Session {
             self.sync().await;
             return true;
         }
+        if let Some(once) = self.approved_once(&judged) {
+            return self.run_once(text, judged, once, received).await;
+        }
         if judged.iter().any(|judged| judged.verdict.is_err()) {
             let recorded = self.desk.record_refusals(&judged).await;
             let first = judged.into_iter().find_map(|judged| judged.verdict.err());
@@ -79,12 +83,20 @@ impl Session {
         match lane {
             Err(refusal) => self.refuse_batch(allowed, refusal).await,
             Ok(_) if !allowed.iter().all(|(_, _, permit)| self.desk.still_holds(permit)) => return false,
-            Ok(lane) => self.run_query(text, lane, allowed, received).await,
+            Ok(lane) => self.run_query(text, lane, allowed, None, received).await,
         }
         true
     }
 
-    async fn run_query(&mut self, text: &str, lane: Lane, allowed: Vec<Allowed>, received: Instant) {
+    /// Sends a Query that may run; `once` is the grant that was used up for its one statement.
+    pub(super) async fn run_query(
+        &mut self,
+        text: &str,
+        lane: Lane,
+        allowed: Vec<Allowed>,
+        once: Option<GrantId>,
+        received: Instant,
+    ) {
         let sent = match self.written_for(lane, text, allowed.iter().filter_map(|(_, does, _)| does.first()))
         {
             Ok(sent) => sent,
@@ -99,10 +111,11 @@ impl Session {
         let mut statements = Vec::with_capacity(started.len());
         for (receipt, running) in started {
             receipts.push(receipt);
-            statements.push(running);
+            statements.push(Running { once, ..running });
         }
         self.remake_prepared(lane, &allowed);
-        for (_, does, permit) in &allowed {
+        // What is approved once runs outside a transaction: no COMMIT will have to be decided with it.
+        for (_, does, permit) in allowed.iter().filter(|_| once.is_none()) {
             self.desk.deeds.note(does, permit, self.ledger.block());
         }
         let mut message = BytesMut::with_capacity(sent.len() + 6);

@@ -6,11 +6,6 @@ use super::{
 };
 
 impl Parser<'_> {
-    /// Whether a type's first word is in hand.
-    pub(super) fn is_data_type(&self) -> bool {
-        TYPES.iter().any(|word| self.is_word(word))
-    }
-
     /// A type with its length, its values and its attributes.
     pub(super) fn data_type(&mut self) -> Parsed<()> {
         if self.accept_any(TYPES).is_none() {

@@ -1,0 +1,36 @@
+//! `/api/v1/login`
+
+use std::time::Instant;
+
+use axum::{Extension, Json, extract::State, http::StatusCode};
+
+use super::{
+    bodies::{CreatedKey, NewLogin},
+    body::SecretBody,
+    problem::Problem,
+    router::{Api, Peer},
+};
+use crate::control::ControlError;
+
+pub(super) async fn log_in(
+    State(api): State<Api>,
+    peer: Option<Extension<Peer>>,
+    SecretBody(login): SecretBody<NewLogin>,
+) -> Result<(StatusCode, Json<CreatedKey>), Problem> {
+    // closed: without an address all failures count as one caller's
+    let from = peer.map_or_else(|| [0, 0, 0, 0].into(), |Extension(Peer(address))| address.ip());
+    // A password can be guessed, so that who has failed too often is not even listened to.
+    if api.throttle.is_shut(from, Instant::now()) {
+        return Err(throttled());
+    }
+    match api.control.log_in(login).await {
+        Ok(made) => Ok((StatusCode::CREATED, Json(made))),
+        Err(ControlError::WrongPassword) if api.throttle.failed(from, Instant::now()) => Err(throttled()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn throttled() -> Problem {
+    let detail = "too many wrong passwords from this address: wait a minute";
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "throttled", detail)
+}

@@ -1,0 +1,139 @@
+//! What people send when they ask and answer.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    denial::DenialId,
+    ids::{DatabaseName, PrincipalName, RequestId, RoleName, TargetName},
+    lifetime::Lifetime,
+    object::ObjectPattern,
+    permission::PermissionSet,
+    request::RequestState,
+};
+
+/// A request to be made. What a refusal can tell may be left out beside `denial`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewRequest {
+    /// The refusal that is asked about; it fills in target, database, objects and permissions, or the statement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denial: Option<DenialId>,
+    /// On which target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetName>,
+    /// On which database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseName>,
+    /// On which objects; `["*"]` is the whole database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<Vec<ObjectPattern>>,
+    /// Which permissions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<PermissionSet>,
+    /// The permissions of this role of policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<RoleName>,
+    /// This statement alone, once, instead of objects and permissions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<String>,
+    /// The refused statement alone, once; beside `denial`.
+    #[serde(default)]
+    pub refused_statement: bool,
+    /// How long.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<Lifetime>,
+    /// Until when; with `for`, whichever is first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// From when on; from the approval on if it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<Timestamp>,
+    /// Why.
+    pub reason: String,
+    /// The ticket or incident.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// It cannot wait: it is approved at once, by oneself, and looked at afterwards.
+    #[serde(default)]
+    pub break_glass: bool,
+}
+
+/// A grant to be carried on: a request for the same from its end on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extend {
+    /// How much longer.
+    #[serde(rename = "for")]
+    pub lifetime: Lifetime,
+    /// Why.
+    pub reason: String,
+    /// The ticket or incident.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+}
+
+/// Yes or no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// Yes. Afterwards: it was right.
+    Approve,
+    /// No. Afterwards: it was not.
+    Deny,
+}
+
+/// An answer to be given.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewReview {
+    /// Yes or no.
+    pub verdict: Answer,
+    /// In words.
+    #[serde(default)]
+    pub comment: String,
+    /// These objects alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<Vec<ObjectPattern>>,
+    /// These permissions alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<PermissionSet>,
+    /// So long at most.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<Lifetime>,
+}
+
+/// Which requests to list. People see their own, and those that they may answer.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestQuery {
+    /// Only those that wait for the caller's answer.
+    #[serde(default)]
+    pub to_review: bool,
+    /// Made by this principal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requester: Option<PrincipalName>,
+    /// In this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<RequestState>,
+    /// On this target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Only older ones than this: `next` of the answer before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<RequestId>,
+    /// How many at most: 1 to 200, 50 if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// A login of a person, to act on the API.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewLogin {
+    /// Who.
+    pub principal: PrincipalName,
+    /// The database password.
+    #[serde(deserialize_with = "super::requests::secret")]
+    pub password: crate::model::secret::Secret<String>,
+}

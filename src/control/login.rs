@@ -1,0 +1,84 @@
+//! People log in with their database password, for a key that acts as them for a while.
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::{
+    ask_bodies::NewLogin,
+    caller::Scope,
+    door::Control,
+    error::ControlError,
+    secret_text::{random_text, same, sha256},
+    views::{CreatedKey, KeyView},
+};
+use crate::{
+    model::{ids::KeyId, principal::Credentials, record::Record},
+    store::StoredKey,
+};
+
+impl Control {
+    /// Makes a key of scope `person` that lasts twelve hours, for whoever knows the password of `login.principal`. The
+    /// oldest of more than ten such keys is revoked.
+    ///
+    /// # Errors
+    /// `WrongPassword`, also for people who do not exist, are disabled or have no password; `Random`, `Audit`, `Store`.
+    pub async fn log_in(&self, login: NewLogin) -> Result<CreatedKey, ControlError> {
+        let snapshot = self.snapshot().load();
+        let person = snapshot.principal(&login.principal).filter(|it| !it.disabled);
+        let nobody = Credentials { salt: vec![0; 16], iterations: 4096, ..Credentials::default() };
+        // The work is the same for those who do not exist.
+        let credentials = person.map_or(&nobody, |it| &*it.credentials);
+        if !knows(credentials, login.password.expose(), self.parts().make_keys) || person.is_none() {
+            return Err(ControlError::WrongPassword);
+        }
+        let principal = login.principal;
+        self.to_the_end(|control| async move {
+            let mut state = control.turn().await;
+            let now = control.now();
+            let secret = random_text(PREFIX)?;
+            let key = StoredKey {
+                id: KeyId::new(Uuid::now_v7()),
+                name: format!("login:{principal}"),
+                sha256: sha256(secret.expose()),
+                principal: Some(principal.clone()),
+                scopes: vec![Scope::Person.as_str().to_owned()],
+                created_at: now,
+                ends_at: Some(now.checked_add(LASTS).unwrap_or(Timestamp::MAX)),
+                revoked_at: None,
+            };
+            let mut change = control.begin(&state).await?;
+            change.insert_key(&key).await?;
+            let own = |it: &&StoredKey| it.name == key.name && it.is_live(now);
+            let mut old: Vec<KeyId> = state.keys.iter().filter(own).map(|it| it.id).collect();
+            old.sort();
+            old.truncate((old.len() + 1).saturating_sub(MOST_LOGINS));
+            for id in &old {
+                change.revoke_key(*id, now).await?;
+            }
+            let mut records = vec![Record::KeyCreated { actor: &principal, key: key.id, name: &key.name }];
+            records.extend(old.iter().map(|id| Record::KeyRevoked { actor: &principal, key: *id }));
+            control.record_first(&records).await?;
+            drop(records);
+            control.commit_recorded(change).await?;
+            state.keys.retain(|it| !old.contains(&it.id));
+            state.keys.push(key.clone());
+            control.publish(&mut state);
+            Ok(CreatedKey { key: KeyView::new(key, now), secret: secret.expose().clone() })
+        })
+        .await
+    }
+}
+
+fn knows(credentials: &Credentials, password: &str, make_keys: super::MakeKeys) -> bool {
+    if password.is_empty() || password.len() > MOST_PASSWORD_BYTES || credentials.salt.is_empty() {
+        return false;
+    }
+    let shown = make_keys(password.as_bytes(), &credentials.salt, credentials.iterations);
+    let kept = credentials.password.as_ref();
+    kept.is_some_and(|kept| same(kept.stored_key.expose(), shown.stored_key.expose()))
+}
+
+const PREFIX: &str = "tgk_";
+const LASTS: SignedDuration = SignedDuration::from_hours(12);
+const MOST_LOGINS: usize = 10;
+const MOST_PASSWORD_BYTES: usize = 512;
