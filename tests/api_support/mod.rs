@@ -35,7 +35,7 @@ use tidegate::{
     net::{Clock, ManualClock, Published},
     policy::Snapshot,
     store::Store,
-    wire::postgres::scram::scram_keys,
+    wire::{mysql::auth::native_key, postgres::scram::scram_keys},
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use uuid::Uuid;
