@@ -16,7 +16,7 @@ use crate::model::{
 
 use super::{
     Approved, Ask, History, NotReviewed, NotTaken, Outcome, Past, Policy, Snapshot, approvers,
-    fixture::{at, policy, principal, snapshot},
+    fixture::{at, policy, snapshot},
     may_review, review, submit,
 };
 
