@@ -94,7 +94,7 @@ async fn an_approved_statement_runs_once_as_it_stands_and_outside_a_transaction(
     let lab = lab!(lab());
     let dana = lab.add("dana").connect().await.unwrap();
     let (asks, answers) = (Person::new(&lab, "dana"), Person::new(&lab, "lee"));
-    let sql = "UPDATE public.employee SET email = 'new@example.com' WHERE employee_no = 10001";
+    let sql = "UPDATE public.employee SET email = 'new@example.com' WHERE employee_no = 7";
     let place = ["--target", "hr", "--database", "hr_prod", "--for", "10m", "--reason", "INC-42"];
     let request = asks.does(&[&["request", "create", "--statement", sql], &place[..]].concat());
     assert_eq!(request["statement"]["sql"], sql);
@@ -102,14 +102,14 @@ async fn an_approved_statement_runs_once_as_it_stands_and_outside_a_transaction(
     assert_eq!(refused(dana.simple_query(sql).await), "42501", "not approved yet");
     answers.does(&["review", "approve", id(&request)]);
 
-    for other in [sql.replace("10001", "10002"), sql.replace("new@", "old@"), format!("{sql}; {sql}")] {
+    for other in [sql.replace("7", "8"), sql.replace("new@", "old@"), format!("{sql}; {sql}")] {
         assert_eq!(refused(dana.simple_query(&other).await), "42501", "{other}");
     }
     dana.simple_query("BEGIN").await.unwrap();
     assert_eq!(refused(dana.simple_query(sql).await), "42501", "in a transaction");
     dana.simple_query("ROLLBACK").await.unwrap();
     dana.simple_query(&format!("  {sql};")).await.unwrap();
-    let email = lab.superuser("SELECT email FROM public.employee WHERE employee_no = 10001");
+    let email = lab.superuser("SELECT email FROM public.employee WHERE employee_no = 7");
     assert!(email.contains("new@example.com"), "{email}");
     assert_eq!(refused(dana.simple_query(sql).await), "42501", "once");
     let used = lab.audit().into_iter().find(|it| it["event"] == "grant_used").unwrap();

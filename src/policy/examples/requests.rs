@@ -160,4 +160,18 @@ flows:
         assert!(problems[0].contains("write \"select\"") && problems[1].contains("bad for"), "{problems:?}");
         assert!(problems[2].contains("nothing to judge"), "{problems:?}");
     }
+
+    #[test]
+    fn the_request_of_the_reference_holds_under_its_rules() {
+        let reference = include_str!("../../../docs/policy.md");
+        let block = |tag: &str, has: &str| {
+            let blocks = reference.split(tag).skip(1).filter_map(|rest| rest.split("```").next());
+            blocks.into_iter().find(|block| block.contains(has)).unwrap().to_owned()
+        };
+        let people = "principals: { dana: { groups: [developers] } }";
+        let rules = policy(&format!("{}\n{people}", block("```yaml\n", "\nflows:")));
+        let examples = [file("reference.md", &block("```yaml request\n", "request:"))];
+        let report = run(&examples, &rules, &[], &mut |_, _| Ok(Vec::new()));
+        assert_eq!((report.passed, report.is_good()), (1, true), "{report:?}");
+    }
 }
