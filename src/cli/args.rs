@@ -611,9 +611,36 @@ mod tests {
             &["--all-tables"],
             &["--to", "dana", "--to-group", "developers", "--all-tables"],
             &["--to", "dana", "--table", "public.employee", "--all-tables"],
-            &["--to", "dana", "--table", "a.b.c"],
+            &["--to", "dana", "--table", "hr.public.employee"],
         ] {
             assert_eq!(line(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_says_where_or_names_a_denial_and_how_long() {
+        let line = |words: &str| {
+            let line = ["tidegate", "request", "create", "--reason", "INC-42"].into_iter();
+            Cli::try_parse_from(line.chain(words.split_whitespace()))
+        };
+        for good in [
+            "--denial 0badcafe --for 1h",
+            "--denial 0badcafe --until 2026-11-21T18:00:00Z --statement",
+            "--target hr --database hr_prod --all-tables --role reader --for 1h",
+            "--target hr --database hr_prod --statement - --for 1h --wait",
+        ] {
+            line(good).unwrap_or_else(|error| panic!("{good}: {error}"));
+        }
+        for wrong in [
+            "--for 1h",
+            "--denial 0badcafe",
+            "--denial nonsense --for 1h",
+            "--target hr --for 1h",
+            "--denial 0badcafe --for 1h --all-tables --table a.b",
+            "--denial 0badcafe --for 1h --role reader --permission select",
+            "--denial 0badcafe --for 1h --statement - --permission select",
+        ] {
+            assert_eq!(line(wrong).unwrap_err().exit_code(), 2, "{wrong}");
         }
     }
 

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::model::{
     dialect::Dialect,
     facts::{Facts, Unanalyzable},
+    flow::Risk,
     grant::{Grant, GrantName, Holder},
     ids::GrantId,
     object::{Glob, ObjectPattern},
@@ -97,7 +98,13 @@ pub fn run(
                     continue;
                 }
             };
-            let got = scene.judge(&entry.value.statement, analyze);
+            let got = match scene.judge_entry(file, entry, policy, analyze) {
+                Ok(got) => got,
+                Err(problems) => {
+                    report.problems.extend(problems);
+                    continue;
+                }
+            };
             if is_expected(&entry.value.expect, &got) {
                 report.passed += 1;
             } else {
@@ -109,19 +116,31 @@ pub fn run(
 }
 
 /// What was decided on an example.
-enum Got {
-    Allow { by: Vec<String> },
-    Deny { missing: Vec<(String, String)>, message: String },
-    Refuse { why: String },
+pub(super) enum Got {
+    /// A request is taken.
+    Flow {
+        flow: String,
+        risk: Risk,
+    },
+    Allow {
+        by: Vec<String>,
+    },
+    Deny {
+        missing: Vec<(String, String)>,
+        message: String,
+    },
+    Refuse {
+        why: String,
+    },
 }
 
 /// Somebody, somewhere, with grants, at an instant.
-struct Scene {
-    snapshot: Snapshot,
-    principal: Arc<Principal>,
-    place: Place,
+pub(super) struct Scene {
+    pub(super) snapshot: Snapshot,
+    pub(super) principal: Arc<Principal>,
+    pub(super) place: Place,
     dialect: Dialect,
-    now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 impl Scene {
@@ -156,6 +175,28 @@ impl Scene {
             return Err(vec![locate(file, &given.principal).problem(unknown(given, policy))]);
         };
         Ok(Self { snapshot, principal, place, dialect, now })
+    }
+
+    /// The statement, or the request, whichever it is.
+    fn judge_entry(
+        &self,
+        file: &PolicyFile,
+        entry: &Spanned<ExampleEntry>,
+        policy: &Policy,
+        analyze: &mut Analyze<'_>,
+    ) -> Result<Got, Vec<PolicyProblem>> {
+        match (&entry.value.statement, &entry.value.request) {
+            (Some(statement), None) => Ok(self.judge(statement, analyze)),
+            (statement, Some(request)) => {
+                let facts =
+                    statement.as_ref().map(|sql| (sql.as_str(), analyze(sql, &self.place, self.dialect)));
+                self.judge_request(file, request, facts, policy)
+            }
+            (None, None) => {
+                let problem = "there is nothing to judge: write a statement, or a request";
+                Err(vec![locate(file, entry).problem(ProblemKind::Conflict { problem })])
+            }
+        }
     }
 
     fn judge(&self, statement: &str, analyze: &mut Analyze<'_>) -> Got {
@@ -202,15 +243,20 @@ fn is_expected(expect: &Expect, got: &Got) -> bool {
             missing.sort();
             wanted == missing
         }
-        (Expect::Allow, Got::Deny { .. } | Got::Refuse { .. })
-        | (Expect::Deny | Expect::DenyFor(_), Got::Allow { .. } | Got::Refuse { .. })
-        | (Expect::Refuse, Got::Allow { .. } | Got::Deny { .. }) => false,
+        (Expect::Flow { flow: wanted, risk: level }, Got::Flow { flow, risk }) => {
+            wanted.as_ref().is_none_or(|wanted| wanted == flow) && level.is_none_or(|level| level == *risk)
+        }
+        (Expect::Allow, Got::Deny { .. } | Got::Refuse { .. } | Got::Flow { .. })
+        | (Expect::Deny | Expect::DenyFor(_), Got::Allow { .. } | Got::Refuse { .. } | Got::Flow { .. })
+        | (Expect::Flow { .. }, Got::Allow { .. } | Got::Deny { .. } | Got::Refuse { .. })
+        | (Expect::Refuse, Got::Allow { .. } | Got::Deny { .. } | Got::Flow { .. }) => false,
     }
 }
 
 fn failure(file: &PolicyFile, entry: &Spanned<ExampleEntry>, got: &Got) -> ExampleFailure {
     let at = locate(file, entry);
     let ExampleEntry { name, statement, expect, .. } = &entry.value;
+    let statement = statement.as_deref().unwrap_or("a request");
     ExampleFailure {
         path: at.path.to_owned(),
         line: at.line,
@@ -220,6 +266,10 @@ fn failure(file: &PolicyFile, entry: &Spanned<ExampleEntry>, got: &Got) -> Examp
             Expect::Allow => "allow".to_owned(),
             Expect::Deny => "deny".to_owned(),
             Expect::Refuse => "refuse".to_owned(),
+            Expect::Flow { flow, risk } => {
+                let flow = flow.as_deref().unwrap_or("any");
+                format!("flow {flow} at risk {}", risk.map_or("any", Risk::as_str))
+            }
             Expect::DenyFor(wanted) => {
                 let wanted: Vec<_> =
                     wanted.iter().map(|entry| format!("{} on {}", entry.permission, entry.object)).collect();
@@ -230,6 +280,7 @@ fn failure(file: &PolicyFile, entry: &Spanned<ExampleEntry>, got: &Got) -> Examp
             Got::Allow { by } => format!("allow (by {})", by.join(", ")),
             Got::Deny { message, .. } => format!("deny ({message})"),
             Got::Refuse { why } => format!("refuse ({why})"),
+            Got::Flow { flow, risk } => format!("flow {flow} at risk {risk}"),
         },
     }
 }
@@ -252,7 +303,8 @@ fn target(
             return None;
         }
     };
-    let labels = known.map(|known| known.labels.clone()).unwrap_or_default();
+    let mut labels = known.map(|known| known.labels.clone()).unwrap_or_default();
+    labels.extend(given.labels.clone());
     Some(Target {
         name: given.target.value.as_str().into(),
         dialect: given.dialect.or(known.map(|known| known.dialect)).unwrap_or(Dialect::Postgres),
@@ -329,7 +381,11 @@ fn grant(
     }
 }
 
-fn instant(file: &PolicyFile, text: Option<&Text>, problems: &mut Vec<PolicyProblem>) -> Option<Timestamp> {
+pub(super) fn instant(
+    file: &PolicyFile,
+    text: Option<&Text>,
+    problems: &mut Vec<PolicyProblem>,
+) -> Option<Timestamp> {
     let text = text?;
     let parsed = text.value.parse().ok();
     if parsed.is_none() {
