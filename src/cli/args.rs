@@ -9,6 +9,7 @@ use crate::{
     api::bodies::{Lifetime, Scope},
     model::{
         denial::DenialId,
+        dialect::Dialect,
         ids::{
             DatabaseName, EnvironmentName, GrantId, GroupName, KeyId, PrincipalName, RequestId, RoleName,
             SessionId, TargetName, TokenId,
@@ -144,7 +145,10 @@ pub(super) struct ExplainArgs {
     /// Environment of the target, for --policy.
     #[arg(long, default_value = "prod", requires = "policy")]
     pub(super) environment: EnvironmentName,
-    /// Major version of the database server, for --policy.
+    /// What the target speaks, for --policy: postgres or mysql.
+    #[arg(long, default_value = "postgres", requires = "policy", value_parser = dialect)]
+    pub(super) dialect: Dialect,
+    /// Major version of the database server, for --policy; PostgreSQL only.
     #[arg(long, default_value_t = 15, requires = "policy")]
     pub(super) server_version: u32,
     /// The statement; "-" reads it from standard input.
@@ -573,6 +577,14 @@ fn instant(text: &str) -> Result<Timestamp, &'static str> {
     text.parse().map_err(|_| "it is no instant: write it with its offset, for example 2026-11-21T18:00:00Z")
 }
 
+fn dialect(word: &str) -> Result<Dialect, String> {
+    match word {
+        "mysql" => Ok(Dialect::Mysql),
+        "postgres" => Ok(Dialect::Postgres),
+        _ => Err("write postgres or mysql".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -599,7 +611,7 @@ mod tests {
             &["--all-tables"],
             &["--to", "dana", "--to-group", "developers", "--all-tables"],
             &["--to", "dana", "--table", "public.employee", "--all-tables"],
-            &["--to", "dana", "--table", "employee"],
+            &["--to", "dana", "--table", "a.b.c"],
         ] {
             assert_eq!(line(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
         }

@@ -68,8 +68,8 @@ impl fmt::Display for ExampleFailure {
     }
 }
 
-/// Turns the text of a statement, at a place, into facts.
-type Analyze<'a> = dyn FnMut(&str, &Place) -> Result<Vec<Facts>, Unanalyzable> + 'a;
+/// Turns the text of a statement, at a place where a dialect is spoken, into facts.
+type Analyze<'a> = dyn FnMut(&str, &Place, Dialect) -> Result<Vec<Facts>, Unanalyzable> + 'a;
 
 /// Judges every example of `files` on `policy`.
 ///
@@ -120,6 +120,7 @@ struct Scene {
     snapshot: Snapshot,
     principal: Arc<Principal>,
     place: Place,
+    dialect: Dialect,
     now: Timestamp,
 }
 
@@ -143,6 +144,7 @@ impl Scene {
             .map(|(number, entry)| grant(file, number, entry, given, policy, &mut problems))
             .collect();
         let (Some(target), true) = (target, problems.is_empty()) else { return Err(problems) };
+        let dialect = target.dialect;
         let snapshot = Snapshot::build(SnapshotParts {
             version: 1,
             policy: Arc::clone(policy),
@@ -153,11 +155,11 @@ impl Scene {
         let Some(principal) = snapshot.principal(&given.principal.value).map(Arc::clone) else {
             return Err(vec![locate(file, &given.principal).problem(unknown(given, policy))]);
         };
-        Ok(Self { snapshot, principal, place, now })
+        Ok(Self { snapshot, principal, place, dialect, now })
     }
 
     fn judge(&self, statement: &str, analyze: &mut Analyze<'_>) -> Got {
-        let facts = match analyze(statement, &self.place) {
+        let facts = match analyze(statement, &self.place, self.dialect) {
             Ok(facts) => facts,
             Err(why) => return Got::Refuse { why: why.to_string() },
         };
@@ -253,7 +255,7 @@ fn target(
     let labels = known.map(|known| known.labels.clone()).unwrap_or_default();
     Some(Target {
         name: given.target.value.as_str().into(),
-        dialect: known.map_or(Dialect::Postgres, |known| known.dialect),
+        dialect: given.dialect.or(known.map(|known| known.dialect)).unwrap_or(Dialect::Postgres),
         environment,
         labels,
     })
@@ -355,7 +357,7 @@ mod tests {
     const SHIPPED: &str = include_str!("../../../policies/access.test.yaml");
 
     /// What the statements of these tests do.
-    fn analyze(statement: &str, _place: &Place) -> Result<Vec<Facts>, Unanalyzable> {
+    fn analyze(statement: &str, _place: &Place, _dialect: Dialect) -> Result<Vec<Facts>, Unanalyzable> {
         let role = Object::Server { what: "role".into() };
         Ok(vec![match statement.trim() {
             "EXPLAIN SELECT * FROM public.salary" => {

@@ -20,12 +20,13 @@ use crate::{
     model::{
         facts::SessionEffect,
         ids::{DatabaseName, Ident, SessionId},
-        name_context::{MysqlCharset, MysqlFlavor, MysqlReading, NameContext, SearchPath},
+        name_context::{MysqlReading, NameContext, SearchPath},
         refusal::{Refusal, RefusalCode},
         target::{Lane, Place},
     },
     session::{
-        client::ClientSide, desk::Desk, gate::Gate, login::mysql::LoggedIn, registry::Handle, who::Who,
+        client::ClientSide, desk::Desk, gate::Gate, judge::Refused, login::mysql::LoggedIn, registry::Handle,
+        who::Who,
     },
     sql::mysql::{reading_of_charset, reading_of_mode},
     upstream::mysql::ServerFacts,
@@ -86,7 +87,10 @@ pub(super) async fn serve(
                     session.say_ok(sequence);
                     session.run().await;
                 }
-                Err(refusal) => say_last(&mut session.client, sequence, &refusal).await,
+                Err(refused) => {
+                    session.say_refused(sequence, &refused);
+                    session.client.say_last(&[]).await;
+                }
             }
         }
         Err(refusal) => say_last(&mut side, sequence, &refusal).await,
@@ -165,29 +169,19 @@ pub(super) async fn open(
 
 /// How a fresh session of a server reads; `None` if the gateway cannot read so.
 fn reading(facts: &ServerFacts) -> Option<MysqlReading> {
-    let plain = plain(facts.flavor, facts.version, facts.lower_case_table_names != 0);
+    let plain = MysqlReading {
+        flavor: facts.flavor,
+        version: facts.version,
+        folds_names: facts.lower_case_table_names != 0,
+        ..MysqlReading::USUAL
+    };
     reading_of_mode(&facts.sql_mode, plain).ok()
-}
-
-const fn plain(flavor: MysqlFlavor, version: u32, folds_names: bool) -> MysqlReading {
-    MysqlReading {
-        flavor,
-        version,
-        ansi_quotes: false,
-        no_backslash_escapes: false,
-        pipes_as_concat: false,
-        ignore_space: false,
-        folds_names,
-        charset: MysqlCharset::Utf8,
-    }
 }
 
 /// The context of a session that has just begun in `database`, for explanations; where nothing is known of the server,
 /// as MySQL 8.0 reads.
 pub fn mysql_context(facts: Option<&ServerFacts>, database: DatabaseName) -> NameContext {
-    let usual = plain(MysqlFlavor::Mysql, 80_000, false);
-    let reading = facts.and_then(reading).unwrap_or(usual);
-    context(reading, database)
+    context(facts.and_then(reading).unwrap_or(MysqlReading::USUAL), database)
 }
 
 fn context(reading: MysqlReading, database: DatabaseName) -> NameContext {
@@ -212,16 +206,16 @@ impl Session {
     ///
     /// # Errors
     /// When it may not be used.
-    pub(super) async fn enter_database(&mut self) -> Result<(), Refusal> {
+    pub(super) async fn enter_database(&mut self) -> Result<(), Refused> {
         let database = self.names.context().database.clone();
         if database.is_empty() {
             return Ok(());
         }
         let text = format!("USE `{}`", database.replace('`', "``"));
-        let analysis = self.analyze(&text).map_err(|refused| refused.refusal)?;
-        if let Err(refused) = self.decide(&analysis) {
+        let analysis = self.analyze(&text)?;
+        if let Err(refused) = self.judge(&text, &analysis) {
             self.desk.record_refusal(&text, &analysis, &refused).await?;
-            return Err(refused.refusal);
+            return Err(refused);
         }
         // The server may write it in another way (lower_case_table_names).
         for facts in analysis.iter() {
@@ -232,7 +226,14 @@ impl Session {
             }
         }
         // Whether it is there, only the server knows.
-        self.take_lane(Lane::Read, None).await
+        self.take_lane(Lane::Read, None).await.map_err(|refusal| match refusal.code {
+            RefusalCode::InvalidCatalogName => {
+                let message =
+                    format!("Unknown database '{database}' on target \"{}\"", self.desk.place.target);
+                Refused::from(Refusal::new(RefusalCode::InvalidCatalogName, message))
+            }
+            _ => Refused::from(refusal),
+        })
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
     },
     session::{
         end::End,
+        judge::Refused,
         login::mysql::{Caller, Changed, change_user},
         who::Who,
     },
@@ -82,7 +83,7 @@ impl Session {
             if open >= self.entrance.per_principal {
                 self.desk.gate.metrics.logins.over_limit.inc();
                 let refusal = greet::too_many(&principal.name, self.entrance.per_principal);
-                return Err(self.turn_out(sequence, refusal));
+                return Err(self.turn_out(sequence, refusal.into()));
             }
         }
         self.desk.record_session_end(&End::ClientClosed).await;
@@ -115,21 +116,21 @@ impl Session {
                 self.settings = opened.settings;
                 self.enter_database().await
             }
-            Err(refusal) => Err(refusal),
+            Err(refusal) => Err(refusal.into()),
         };
         match entered {
             Ok(()) => {
                 self.say_ok(sequence);
                 Ok(())
             }
-            Err(refusal) => Err(self.turn_out(sequence, refusal)),
+            Err(refused) => Err(self.turn_out(sequence, refused)),
         }
     }
 
     /// Ends the session with the answer to the login.
-    fn turn_out(&mut self, sequence: u8, refusal: Refusal) -> End {
-        self.say_refusal(sequence, &refusal);
+    fn turn_out(&mut self, sequence: u8, refused: Refused) -> End {
+        self.say_refused(sequence, &refused);
         self.state.said_fatal = true;
-        End::Fatal(refusal)
+        End::Fatal(refused.refusal)
     }
 }

@@ -1,6 +1,7 @@
 //! Types of columns, casts and JSON paths.
 
 use super::{
+    operand::UNITS,
     parser::{Parsed, Parser},
     token::Kind,
 };
@@ -8,7 +9,10 @@ use super::{
 impl Parser<'_> {
     /// A type with its length, its values and its attributes.
     pub(super) fn data_type(&mut self) -> Parsed<()> {
-        if self.accept_any(TYPES).is_none() {
+        if self.accept_word("INTERVAL") {
+            // INTERVAL DAY_SECOND(6), of MariaDB's casts.
+            self.accept_any(UNITS);
+        } else if self.accept_any(TYPES).is_none() {
             return Err(self.unexpected());
         }
         // LONG VARCHAR, NATIONAL CHARACTER VARYING, DOUBLE PRECISION, SIGNED INTEGER.
@@ -27,9 +31,6 @@ impl Parser<'_> {
             }
             if self.accept_any(&["CHARSET", "COLLATE"]).is_some() {
                 self.collation()?;
-                continue;
-            }
-            if self.accept_words(&["TO", "SECOND"]) || self.accept_words(&["TO", "MONTH"]) {
                 continue;
             }
             return Ok(());
@@ -87,7 +88,6 @@ const TYPES: &[&str] = &[
     "INT4",
     "INT8",
     "INTEGER",
-    "INTERVAL",
     "JSON",
     "LINESTRING",
     "LONG",

@@ -194,6 +194,13 @@ fn code_that_is_out_of_sight_leaves_the_context_unknown() {
 }
 
 #[test]
+fn the_plan_of_a_change_is_not_made_in_a_transaction_of_reads() {
+    assert!(facts("EXPLAIN SELECT * FROM t").read_only);
+    assert!(!facts("EXPLAIN DELETE FROM t").read_only);
+    assert!(!facts("EXPLAIN SELECT f(1)").read_only);
+}
+
+#[test]
 fn a_text_of_nothing_has_no_statements_and_an_empty_one_between_semicolons_is_told() {
     let kinds = |text: &str| -> Vec<_> {
         let all = analyze(text, &context(MysqlFlavor::Mysql), &Limits::default()).unwrap();
@@ -213,4 +220,18 @@ fn a_text_over_a_limit_is_refused_and_one_at_it_is_not() {
     let told = |text: &str| matches!(ask(text), Err(Unanalyzable::TooLarge { .. }));
     assert!(told("select 1; select 22"));
     assert!(told("do 1; do 2; do 3"));
+}
+
+#[test]
+fn a_function_that_the_server_no_longer_has_is_a_stored_one() {
+    let calls = |version| {
+        let mut context = context(MysqlFlavor::Mysql);
+        if let Some(reading) = &mut context.mysql {
+            reading.version = version;
+        }
+        let facts = analyze("SELECT md5('a')", &context, &Limits::default()).unwrap();
+        facts[0].calls.iter().map(|call| call.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(calls(80_036), Vec::<String>::new());
+    assert_eq!(calls(90_700), ["hr_prod.md5"]);
 }

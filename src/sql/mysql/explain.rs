@@ -61,7 +61,7 @@ impl Parser<'_> {
     /// The statement; without ANALYZE it does not run.
     fn explained(&mut self, analyze: bool) -> Parsed<Head> {
         let before = std::mem::take(&mut self.found);
-        self.explainable()?;
+        let (kind, _) = self.explainable()?;
         let mut found = std::mem::replace(&mut self.found, before);
         if !analyze {
             for access in &mut found.accesses {
@@ -69,8 +69,9 @@ impl Parser<'_> {
                     access.mode = AccessMode::Explain;
                 }
             }
-            // Functions of constants run while the plan is made: what they leave behind stays.
-            found.writes = !found.calls.is_empty();
+            // A READ ONLY transaction does not even plan a change; and functions of constants run while the plan is
+            // made.
+            found.writes = kind != StatementKind::Select || !found.calls.is_empty();
             found.transaction = TransactionEffect::None;
         }
         self.found.accesses.append(&mut found.accesses);
