@@ -36,7 +36,7 @@ TONGUES = [
            refused_salary=("ERROR:  42501", r"public\.salary"), three_rows=r"\(3 rows\)",
            cancelled="ERROR:  (57014|42501)", counted=r"\(1 row\)"),
     Tongue(server="mariadb", client="mariadb", prompt="MariaDB [hr_prod]>", table="employee",
-           slow="SELECT COUNT(SLEEP(0.01)) FROM employee;",
+           slow="SELECT SUM(SLEEP(0.01)) FROM employee;",
            refused=(r"ERROR 1142 \(42000\).*permission denied: select on .*employee", "tidegate"),
            refused_salary=(r"ERROR 1142 \(42000\)", "salary"), three_rows=r"\| +3 \|",
            cancelled=r"ERROR (1317|1142|1053|3024)", counted=r"\| +\d+ \|"),
