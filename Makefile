@@ -18,13 +18,13 @@ setup-demo:
 build: setup-demo ## Builds the release binary, target/release/tidegate
 	cargo build --release --locked
 
-demo: setup-demo ## Starts PostgreSQL and the gateway and says what to try (ARGS=--tour plays it)
+demo: setup-demo ## Starts PostgreSQL, MariaDB and the gateway, and says what to try (ARGS=--tour plays it)
 	@demo/run $(ARGS)
 
 test: setup ## Runs every test, against real servers and real clients
 	@tests/support/test $(ARGS)
 
-bench: setup ## Micro benches, then side by side with PgBouncer
+bench: setup ## Micro benches, then side by side with PgBouncer and, for MySQL, with HAProxy
 	cargo bench --locked
 	@benches/peers/run $(ARGS)
 

@@ -277,6 +277,7 @@ async fn a_password_is_kept_as_keys_alone_and_never_told() {
     let keys = tidegate::wire::postgres::scram::scram_keys(secret.as_bytes(), &credentials.salt, 4096);
     assert_eq!((credentials.salt.len(), credentials.iterations), (16, 4096));
     assert_eq!(credentials.password.as_ref(), Some(&keys));
+    assert_eq!(credentials.native, None, "the weaker key is kept only for those who ask for it");
     for (bad, status) in [(json!("short"), 422), (json!("x".repeat(513)), 422), (json!(12_345_678), 400)] {
         let (got, problem) = set(bad).await;
         assert_eq!(got, status);
@@ -290,6 +291,27 @@ async fn a_password_is_kept_as_keys_alone_and_never_told() {
 }
 
 #[tokio::test]
+async fn the_key_of_mysql_native_password_is_kept_when_asked_for_and_goes_with_its_password() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let native = |gateway: &Gateway| {
+        gateway.control.snapshot().load().principal("dana").unwrap().credentials.native.clone()
+    };
+    let secret = "correct horse battery";
+    let body = json!({ "password": secret, "mysql_native": true });
+    assert_eq!(gateway.call(PUT, "/principals/dana/password", body).await.0, 204);
+    let key = tidegate::wire::mysql::auth::native_key(secret.as_bytes());
+    assert_eq!(native(&gateway), Some(key.clone()));
+    gateway.stop().await;
+    let gateway = home.start().await;
+    assert_eq!(native(&gateway), Some(key), "it is in the store");
+    let body = json!({ "password": "another horse" });
+    assert_eq!(gateway.call(PUT, "/principals/dana/password", body).await.0, 204);
+    assert_eq!(native(&gateway), None);
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_token_logs_in_until_it_is_revoked_or_over_and_survives_a_new_password() {
     let home = Home::new();
     let gateway = home.start().await;
@@ -300,6 +322,8 @@ async fn a_token_logs_in_until_it_is_revoked_or_over_and_survives_a_new_password
     let first = credentials();
     let keys = tidegate::wire::postgres::scram::scram_keys(secret.as_bytes(), &first.salt, first.iterations);
     assert_eq!(first.tokens[0].keys, keys);
+    let native = tidegate::wire::mysql::auth::native_key(secret.as_bytes());
+    assert_eq!(first.tokens[0].native.as_ref(), Some(&native));
     let password = json!({ "password": "correct horse" });
     assert_eq!(gateway.call(PUT, "/principals/dana/password", password.clone()).await.0, 204);
     assert_eq!(credentials().salt, first.salt);

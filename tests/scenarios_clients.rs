@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
+mod transcripts;
 
-use std::{fmt::Write as _, path::Path, process::Command, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 
 use serde_json::json;
 use support::{Lab, Login, root, run_within, text};
+use transcripts::{plain_postgres, same};
 
 /// A client: what it is called, and how it is started.
 struct Client {
@@ -132,7 +134,7 @@ fn psql(script: &str) {
     let lab = lab!(Lab::usual());
     let full = lab.add_full();
     let tell = |login: &Login| text(&run_within(login.command("sh").args(arguments), PATIENCE));
-    same(script, &tell(&lab.directly()), &tell(&full));
+    same(script, &plain_postgres(&tell(&lab.directly())), &plain_postgres(&tell(&full)));
 }
 
 fn compare(client: &Client) {
@@ -156,43 +158,9 @@ fn compare(client: &Client) {
     };
     let direct = tell(&lab.directly());
     assert!(!direct.contains("UNEXPECTED"), "the client fails without the gateway already:\n{direct}");
-    same(client.arguments[client.arguments.len() - 1], &direct, &tell(&full));
+    let what = client.arguments[client.arguments.len() - 1];
+    same(what, &plain_postgres(&direct), &plain_postgres(&tell(&full)));
 }
 
 /// Longer than any client needs, shorter than somebody's patience.
 const PATIENCE: Duration = Duration::from_secs(180);
-
-/// Holds two transcripts against each other, line by line, without what must differ.
-fn same(what: &str, direct: &str, gate: &str) {
-    let (left, right) = (plain(direct), plain(gate));
-    assert!(left.len() > 3, "{what}: there is nothing to compare: {direct}");
-    if left == right {
-        return;
-    }
-    let mut report = String::new();
-    let common = left.iter().zip(&right).take_while(|(l, r)| l == r).count();
-    let tail =
-        left[common..].iter().rev().zip(right[common..].iter().rev()).take_while(|(l, r)| l == r).count();
-    for line in &left[common.saturating_sub(4)..common] {
-        writeln!(report, "   {line}").unwrap();
-    }
-    for line in left[common..left.len() - tail].iter().take(80) {
-        writeln!(report, " - {line}").unwrap();
-    }
-    for line in right[common..right.len() - tail].iter().take(80) {
-        writeln!(report, " + {line}").unwrap();
-    }
-    panic!("{what}: directly (-) and through the gateway (+) differ, from line {common}:\n{report}");
-}
-
-/// Lines without process identifiers and places in PostgreSQL's own source, which differ from run to run.
-fn plain(transcript: &str) -> Vec<String> {
-    transcript
-        .lines()
-        .filter(|line| !line.starts_with("LOCATION:"))
-        .map(|line| match line.split_once(" from server process with PID ") {
-            Some((head, _)) => head.to_owned(),
-            None => line.to_owned(),
-        })
-        .collect()
-}

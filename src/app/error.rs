@@ -8,6 +8,7 @@ use crate::{
     model::failure::{Classify, FailureClass},
     net::NetError,
     store::StoreError,
+    wire::mysql::auth::NoKey,
 };
 
 /// Why the gateway does not start.
@@ -34,6 +35,12 @@ pub enum AppError {
         directory: String,
         /// Why.
         source: io::Error,
+    },
+    /// No key for MySQL's clients could be made.
+    #[error("no RSA key could be made for MySQL's clients")]
+    Key {
+        /// Why.
+        source: NoKey,
     },
     /// An address cannot be listened on.
     #[error("cannot listen on {address}{}", what_to_do(.source))]
@@ -67,7 +74,7 @@ impl Classify for AppError {
             Self::Audit { .. } | Self::Store { .. } => FailureClass::Storage,
             Self::Control { source } => source.class(),
             Self::DataDirectory { .. } | Self::Listen { .. } => FailureClass::Configuration,
-            Self::Metrics { .. } => FailureClass::Internal,
+            Self::Key { .. } | Self::Metrics { .. } => FailureClass::Internal,
             Self::Net(source) => source.class(),
         }
     }

@@ -10,12 +10,13 @@ use crate::{
         Targets,
     },
     model::{
+        dialect::Dialect,
         facts::{Facts, Unanalyzable},
         ids::{DatabaseName, SessionId, TargetName},
         name_context::{NameContext, SearchPath},
         target::Place,
     },
-    session::{Gate, Who},
+    session::{Gate, Who, mysql_context},
     sql::search_path_entries,
 };
 
@@ -39,7 +40,7 @@ fn view(who: &Who) -> SessionView {
         client: who.client,
         application: who.application.clone(),
         target: who.place.target.clone(),
-        database: who.place.database.clone(),
+        database: who.database(),
         // To the microsecond, as all instants of the API.
         started_at: who.since.round(Unit::Microsecond).unwrap_or(who.since),
         state: who.state().to_owned(),
@@ -107,7 +108,10 @@ impl Judge {
             target: target.name.clone(),
             database: database.unwrap_or_else(|| question.target.as_str().into()),
         };
-        let context = self.context(&place).await;
+        let context = match target.dialect {
+            Dialect::Mysql => self.mysql_context(&place).await,
+            Dialect::Postgres => self.context(&place).await,
+        };
         let analysis = crate::sql::analyze(&question.sql, target.dialect, &context, &self.gate.limits.sql);
         Ok((place, analysis))
     }
@@ -128,5 +132,11 @@ impl Judge {
             catalog: pools.catalog(&place.target, &place.database).await.ok(),
             mysql: None,
         }
+    }
+
+    /// The same on a MySQL target; without the server's answer, as one of MySQL 8.0 reads.
+    async fn mysql_context(&self, place: &Place) -> NameContext {
+        let facts = self.gate.pools.mysql_facts(&place.target).await.ok();
+        mysql_context(facts.as_deref(), place.database.clone())
     }
 }

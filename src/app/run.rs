@@ -11,11 +11,11 @@ use crate::{
     config::{self, Config},
     control::{Control, ControlParts},
     metrics::Metrics,
-    model::record::Record,
+    model::{dialect::Dialect, record::Record},
     net::{Clock, ServerTls, ServerTlsFiles, Shutdown},
     session::{
-        Admission, Gate, HeldLimits, Limits, Registry, listen,
-        login::{Authentication, Door},
+        Admission, Gate, HeldLimits, Limits, Registry, Speaks, listen,
+        login::{Authentication, Door, mysql::Lobby},
         throttle::{Throttle, ThrottleLimits},
     },
     sql::{self, FactsCache},
@@ -86,7 +86,8 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     let certificates: Vec<_> =
         listeners.iter().filter_map(|(_, tls)| tls.clone()).chain(api_tls.clone()).collect();
     tasks.spawn(read_again(certificates, control.clone(), shutdown.clone()));
-    serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks);
+    let lobby = Arc::new(Lobby::new().map_err(|source| AppError::Key { source })?);
+    serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &lobby);
     tracing::info!(api = %config.api.address, "ready");
     serve_api(api_listener, api_tls, &config, control, &gate, &shutdown).await;
 
@@ -104,6 +105,7 @@ fn serve_clients(
     control: &Control,
     shutdown: &Shutdown,
     tasks: &mut JoinSet<()>,
+    lobby: &Arc<Lobby>,
 ) {
     let throttle = Arc::new(Throttle::new(&ThrottleLimits::default()));
     let admission = Admission {
@@ -131,7 +133,12 @@ fn serve_clients(
             clock: gate.clock.clone(),
         };
         tracing::info!(address = %listener.address, tls = listener.tls.is_some(), "listening");
-        tasks.spawn(listen(socket, Arc::new(door), Arc::clone(gate), admission.clone(), shutdown.clone()));
+        let speaks = match listener.dialect {
+            Dialect::Mysql => Speaks::Mysql(Arc::clone(lobby)),
+            Dialect::Postgres => Speaks::Postgres,
+        };
+        let (door, gate) = (Arc::new(door), Arc::clone(gate));
+        tasks.spawn(listen(socket, door, speaks, gate, admission.clone(), shutdown.clone()));
     }
 }
 
@@ -229,7 +236,12 @@ fn server_tls(listener: &config::Listener) -> Result<Option<Arc<ServerTls>>, App
         key: tls.files.key.clone(),
         client_ca: tls.client_ca.clone(),
     };
-    Ok(Some(Arc::new(ServerTls::open(files, &[b"postgresql"])?)))
+    // MySQL's clients do not say what they speak.
+    let protocols: &[&[u8]] = match listener.dialect {
+        Dialect::Mysql => &[],
+        Dialect::Postgres => &[b"postgresql"],
+    };
+    Ok(Some(Arc::new(ServerTls::open(files, protocols)?)))
 }
 
 fn api_server_tls(files: &config::CertificateFiles) -> Result<Arc<ServerTls>, AppError> {

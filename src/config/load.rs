@@ -124,7 +124,7 @@ targets:
         let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tidegate.example.yaml");
         let config = load(&file, |_| Some("x".to_owned())).unwrap();
         assert_eq!(config.data_dir, PathBuf::from("/var/lib/tidegate"));
-        assert_eq!(config.targets.len(), 2);
+        assert_eq!(config.targets.len(), 3);
         assert_eq!(config.targets[0].accounts.of(Lane::Admin).user, "tidegate_admin");
         assert_eq!(config.limits, Limits::default());
         assert!(config.warnings.is_empty(), "{:?}", config.warnings);

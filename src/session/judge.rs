@@ -64,17 +64,20 @@ impl Desk {
 
     /// Decides now. A COMMIT is decided with everything that it would make last.
     pub(super) fn decide(&self, does: &[Arc<Facts>]) -> Verdict {
+        self.decide_lasting(does, does.iter().any(|facts| self.deeds.are_committed_by(facts)))
+    }
+
+    /// Decides now; `lasts` says that they make last what was written in the open transaction.
+    pub(super) fn decide_lasting(&self, does: &[Arc<Facts>], lasts: bool) -> Verdict {
         let snapshot = self.gate.snapshot.load();
-        let now = self.gate.clock.now();
+        let now = self.now();
         let place = &self.place;
         let principal = &self.who.principal;
         let decision = match does {
-            [facts] if !self.deeds.are_committed_by(facts) => {
-                policy::decide(&snapshot, principal, place, facts, now)
-            }
+            [facts] if !lasts => policy::decide(&snapshot, principal, place, facts, now),
             _ => {
                 let mut all: Vec<&Facts> = does.iter().map(|facts| &**facts).collect();
-                if does.iter().any(|facts| self.deeds.are_committed_by(facts)) {
+                if lasts {
                     all.extend(self.deeds.done());
                 }
                 policy::decide_all(&snapshot, principal, place, &all, now)
@@ -96,7 +99,8 @@ impl Desk {
         self.decide(does).map_err(|refused| self.askable(text, does, refused))
     }
 
-    fn askable(&self, text: &str, does: &Does, mut refused: Refused) -> Refused {
+    /// A refusal of policy's, kept so that people may ask about it where a request could help.
+    pub(super) fn askable(&self, text: &str, does: &Does, mut refused: Refused) -> Refused {
         let Some(denial) = refused.denial.take().filter(|denial| denial.can_be_asked_for()) else {
             return refused;
         };
@@ -169,7 +173,8 @@ pub(super) fn own_text(text: &str, facts: &Facts) -> Arc<str> {
     text.get(facts.span.clone()).unwrap_or(text).into()
 }
 
-fn refusal_of(reason: &Unanalyzable) -> Refusal {
+/// What a client is told of a text that is not understood.
+pub(super) fn refusal_of(reason: &Unanalyzable) -> Refusal {
     match reason {
         Unanalyzable::Syntax { message, position } => {
             Refusal { position: *position, ..Refusal::new(RefusalCode::SyntaxError, message.clone()) }

@@ -7,13 +7,19 @@ use uuid::Uuid;
 
 use super::{
     gate::Gate,
-    login::{
-        Door,
-        postgres::{Arrival, login},
-    },
-    postgres::{serve, turn_away},
+    login::{Door, mysql::Lobby},
+    mysql, postgres,
 };
 use crate::{model::ids::SessionId, net::Shutdown};
+
+/// What the clients of a listener speak.
+#[derive(Clone, Debug)]
+pub enum Speaks {
+    /// MySQL; with what all its listeners share.
+    Mysql(Arc<Lobby>),
+    /// PostgreSQL.
+    Postgres,
+}
 
 /// How many clients are let in at one time.
 #[derive(Clone, Debug)]
@@ -28,6 +34,7 @@ pub struct Admission {
 pub async fn listen(
     listener: TcpListener,
     door: Arc<Door>,
+    speaks: Speaks,
     gate: Arc<Gate>,
     admission: Admission,
     shutdown: Shutdown,
@@ -52,23 +59,16 @@ pub async fn listen(
             continue;
         };
         let (door, gate, per_principal) = (Arc::clone(&door), Arc::clone(&gate), admission.per_principal);
+        let speaks = speaks.clone();
         tokio::spawn(async move {
             let _place = place;
             let id = SessionId::new(Uuid::now_v7());
-            match login(socket, peer, id, &door).await {
-                Ok(Arrival::LoggedIn(arrived)) => {
-                    if gate.registry.count_of(&arrived.principal.name) >= per_principal {
-                        gate.metrics.logins.over_limit.inc();
-                        turn_away(*arrived, per_principal).await;
-                    } else {
-                        serve(gate, id, *arrived).await;
-                    }
+            match speaks {
+                Speaks::Mysql(lobby) => {
+                    let entrance = mysql::Entrance { door, lobby, per_principal };
+                    mysql::admit(socket, peer, id, entrance, gate).await;
                 }
-                Ok(Arrival::Cancel { request, stream }) => {
-                    gate.registry.cancel(request.process_id, &request.key);
-                    drop(stream);
-                }
-                Err(error) => tracing::debug!(%peer, %error, "login failed"),
+                Speaks::Postgres => postgres::admit(socket, peer, id, &door, gate, per_principal).await,
             }
         });
     }

@@ -14,6 +14,7 @@ mod gate;
 mod judge;
 mod listener;
 pub mod login;
+mod mysql;
 mod postgres;
 mod records;
 mod registry;
@@ -23,6 +24,7 @@ pub mod throttle;
 mod who;
 
 pub use gate::{Gate, HeldLimits, Limits};
-pub use listener::{Admission, listen};
+pub use listener::{Admission, Speaks, listen};
+pub use mysql::mysql_context;
 pub use registry::{Handle, Registry};
 pub use who::Who;

@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use aws_lc_rs::{constant_time, rand};
 use dashmap::DashMap;
 use futures_util::task::AtomicWaker;
@@ -28,8 +28,8 @@ pub struct Registry {
 
 /// One open session, seen from outside.
 pub struct Handle {
-    /// Whose it is.
-    pub who: Arc<Who>,
+    /// Whose it is; another's after a change of user.
+    who: ArcSwap<Who>,
     process_id: i32,
     key: Secret<[u8; 4]>,
     signals: AtomicU8,
@@ -40,7 +40,7 @@ pub struct Handle {
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("session", &self.who.session).finish_non_exhaustive()
+        f.debug_struct("Handle").field("session", &self.who().session).finish_non_exhaustive()
     }
 }
 
@@ -76,6 +76,11 @@ impl Signals {
 }
 
 impl Handle {
+    /// Whose it is.
+    pub fn who(&self) -> Arc<Who> {
+        self.who.load_full()
+    }
+
     /// The process identifier that the client is given.
     pub const fn process_id(&self) -> i32 {
         self.process_id
@@ -109,29 +114,53 @@ impl Handle {
 impl Registry {
     /// Enters a session and gives it its cancel key.
     pub fn enter(&self, who: Arc<Who>) -> Arc<Handle> {
+        loop {
+            if let Some(handle) = self.enter_as(self.next_process(), Arc::clone(&who)) {
+                return handle;
+            }
+        }
+    }
+
+    /// A process identifier that no open session has, for one that has to say it before it is entered.
+    pub fn next_process(&self) -> i32 {
+        loop {
+            let process_id = self.next_process.fetch_add(1, Ordering::Relaxed).rem_euclid(i32::MAX - 1) + 1;
+            if !self.by_process.contains_key(&process_id) {
+                return process_id;
+            }
+        }
+    }
+
+    /// Enters a session under `process_id`; `None` if another one has it.
+    pub fn enter_as(&self, process_id: i32, who: Arc<Who>) -> Option<Arc<Handle>> {
         let mut key = [0; 4];
         // Without randomness the key stays zero and is never accepted: cancel fails, nothing is opened.
         let keyed = rand::fill(&mut key).is_ok();
-        loop {
-            let process_id = self.next_process.fetch_add(1, Ordering::Relaxed).rem_euclid(i32::MAX - 1) + 1;
-            let dashmap::Entry::Vacant(place) = self.by_process.entry(process_id) else { continue };
-            let handle = Arc::new(Handle {
-                who: Arc::clone(&who),
-                process_id,
-                key: Secret::new(if keyed { key } else { [0; 4] }),
-                signals: AtomicU8::new(0),
-                waker: AtomicWaker::new(),
-                published_at: ArcSwapOption::empty(),
-            });
-            place.insert(Arc::clone(&handle));
-            self.by_session.insert(who.session, process_id);
-            return handle;
-        }
+        let dashmap::Entry::Vacant(place) = self.by_process.entry(process_id) else { return None };
+        let session = who.session;
+        let handle = Arc::new(Handle {
+            who: ArcSwap::new(who),
+            process_id,
+            key: Secret::new(if keyed { key } else { [0; 4] }),
+            signals: AtomicU8::new(0),
+            waker: AtomicWaker::new(),
+            published_at: ArcSwapOption::empty(),
+        });
+        place.insert(Arc::clone(&handle));
+        self.by_session.insert(session, process_id);
+        Some(handle)
+    }
+
+    /// A session goes on as somebody else's, or as a new one of the same principal.
+    pub(super) fn change(&self, handle: &Handle, who: Arc<Who>) {
+        self.by_session.insert(who.session, handle.process_id);
+        let before = handle.who.swap(who);
+        self.by_session.remove(&before.session);
     }
 
     /// Takes a session out.
     pub fn leave(&self, handle: &Handle) {
-        self.by_session.remove(&handle.who.session);
+        self.by_session.remove(&handle.who().session);
         self.by_process.remove(&handle.process_id);
     }
 
@@ -147,12 +176,12 @@ impl Registry {
 
     /// How many of them `principal` has.
     pub fn count_of(&self, principal: &str) -> usize {
-        self.by_process.iter().filter(|entry| &*entry.who.principal.name == principal).count()
+        self.by_process.iter().filter(|entry| &*entry.who().principal.name == principal).count()
     }
 
     /// All open sessions.
     pub fn list(&self) -> Vec<Arc<Who>> {
-        self.by_process.iter().map(|entry| Arc::clone(&entry.who)).collect()
+        self.by_process.iter().map(|entry| entry.who()).collect()
     }
 
     /// Passes on a CancelRequest; a wrong key does nothing, in the same time.
@@ -163,6 +192,22 @@ impl Registry {
                 handle.tell(Signals::CANCEL);
             }
         }
+    }
+
+    /// Whether the session of `process_id` is one of `principal`.
+    pub(super) fn is_of(&self, process_id: i32, principal: &str) -> bool {
+        self.by_process.get(&process_id).is_some_and(|handle| *handle.who().principal.name == *principal)
+    }
+
+    /// Cancels what the session of `process_id` runs, or ends it (`connection`), if it is one of `principal`; false if
+    /// there is no such session.
+    pub(super) fn kill(&self, process_id: i32, principal: &str, connection: bool) -> bool {
+        let handle = self.by_process.get(&process_id);
+        let own = handle.filter(|handle| *handle.who().principal.name == *principal);
+        own.is_some_and(|handle| {
+            handle.tell(if connection { Signals::TERMINATE } else { Signals::CANCEL });
+            true
+        })
     }
 
     /// Ends a session; false if there is none of that identifier.

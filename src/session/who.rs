@@ -8,11 +8,12 @@ use std::{
     },
 };
 
+use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use uuid::Builder;
 
 use crate::model::{
-    ids::{SessionId, StatementId},
+    ids::{DatabaseName, SessionId, StatementId},
     principal::Principal,
     record::Actor,
     target::Place,
@@ -27,6 +28,8 @@ pub struct Who {
     pub principal: Arc<Principal>,
     /// Where to, as of the login.
     pub place: Place,
+    /// The database it is in now, where that is not the one of the login any longer.
+    pub(super) moved_to: ArcSwapOption<DatabaseName>,
     /// From where.
     pub client: SocketAddr,
     /// What the client called itself at login.
@@ -72,6 +75,17 @@ impl Who {
         head.copy_from_slice(tail);
         tail.copy_from_slice(&count.to_be_bytes());
         StatementId::new(Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// The database it is in.
+    pub fn database(&self) -> DatabaseName {
+        let moved = self.moved_to.load();
+        moved.as_deref().unwrap_or(&self.place.database).clone()
+    }
+
+    /// Notes that it is in another database.
+    pub(super) fn move_to(&self, database: &DatabaseName) {
+        self.moved_to.store(Some(Arc::new(database.clone())));
     }
 
     /// Notes what it does now.

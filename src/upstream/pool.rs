@@ -100,13 +100,16 @@ impl<P: Protocol> LanePool<P> {
         let slot = match self.take_idle(|idle| P::can_move(idle, home)) {
             Some(mut connection) => {
                 let slot = Slot::new(self, permit);
-                let moved =
-                    timeout(self.target.pool.connect_timeout, P::move_to(&mut connection, home)).await;
-                if matches!(moved, Ok(Ok(()))) {
-                    return Ok(Lease::new(connection, slot));
+                let moved = P::move_to(&mut connection, home, self.lane);
+                match timeout(self.target.pool.connect_timeout, moved).await {
+                    Ok(Ok(())) => return Ok(Lease::new(connection, slot)),
+                    Ok(Err(error)) if error.leaves_target_up() => {
+                        slot.put_back(connection);
+                        return Err(error);
+                    }
+                    // Why it does not go is told best by a login.
+                    Ok(Err(_)) | Err(_) => connection.close(),
                 }
-                // Why it does not go is told best by a login.
-                connection.close();
                 slot
             }
             None => {

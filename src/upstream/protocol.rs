@@ -32,10 +32,12 @@ pub trait Protocol: Copy + fmt::Debug + Send + Sync + 'static {
     /// Makes an idle connection like `wanted`.
     ///
     /// # Errors
-    /// Any, and the connection is of no further use.
+    /// `Login` with what a login would have been answered, where that leaves the target up: the connection is as it
+    /// was then. Any other, and it is of no further use.
     fn move_to(
         connection: &mut Connection<Self>,
         wanted: &Self::Home,
+        lane: Lane,
     ) -> impl Future<Output = Result<(), UpstreamError>> + Send;
 
     /// Dials, secures, logs in, and asks the fresh connection what it has to be known for.

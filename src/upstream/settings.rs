@@ -34,7 +34,8 @@ pub struct TargetSettings {
 /// How the connection to a target is protected.
 #[derive(Clone, Debug)]
 pub enum TargetTls {
-    /// Plain text; passwords go out only as SCRAM proofs.
+    /// Plain text. To PostgreSQL, passwords go out only as SCRAM proofs; to MySQL, as proofs or hidden with the RSA
+    /// key that the server shows, which nothing vouches for.
     Disable,
     /// TLS, with the server's certificate checked up to the roots and against the name.
     VerifyFull(ClientTls),

@@ -38,15 +38,18 @@ use tidegate::{
         },
         throttle::{Throttle, ThrottleLimits},
     },
-    wire::postgres::{
-        backend::{self, TransactionStatus},
-        frame::take_frame,
-        scram,
+    wire::{
+        mysql::auth::native_key,
+        postgres::{
+            backend::{self, TransactionStatus},
+            frame::take_frame,
+            scram,
+        },
     },
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
 };
 use uuid::Uuid;
 
@@ -93,10 +96,12 @@ fn credentials(certificates: &[&str]) -> Credentials {
     let token = |number, text: &str, seconds| Token {
         id: id(number),
         keys: keys(text),
+        native: Some(native_key(text.as_bytes())),
         ends_at: start_of_time() + Duration::from_secs(seconds),
     };
     Credentials {
         password: Some(keys(PASSWORD)),
+        native: Some(native_key(PASSWORD.as_bytes())),
         tokens: vec![token(2, OLD_TOKEN, 0), token(1, TOKEN, 60)],
         certificates: certificates.iter().map(|it| (*it).to_owned()).collect(),
         iterations: scram::DEFAULT_ITERATIONS,
@@ -179,6 +184,15 @@ fn certificates(folder: &Path) {
 impl Gate {
     /// A gate with TLS and SCRAM; `change` makes it another.
     pub(crate) async fn start(change: impl FnOnce(&mut Door)) -> Self {
+        Self::start_with(change, welcome).await
+    }
+
+    /// A gate that hands every connection to `welcome`.
+    pub(crate) async fn start_with<W, F>(change: impl FnOnce(&mut Door), welcome: W) -> Self
+    where
+        W: Fn(TcpStream, SocketAddr, Arc<Door>) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
         let folder = tempfile::tempdir().unwrap();
         certificates(folder.path());
         let (clock, hand) = Clock::manual(start_of_time());
@@ -211,21 +225,7 @@ impl Gate {
         let task = tokio::spawn(async move {
             loop {
                 let (socket, peer) = listener.accept().await.unwrap();
-                let door = Arc::clone(&door);
-                tokio::spawn(async move {
-                    let session = SessionId::new(Uuid::from_u128(1));
-                    match login(socket, peer, session, &door).await {
-                        Ok(Arrival::LoggedIn(client)) => {
-                            serve(client.stream, &client.settings).await;
-                        }
-                        // What the client sees of a cancel request that was dealt with.
-                        Ok(Arrival::Cancel { request, mut stream }) => {
-                            let _ = stream.write_all(&request.key).await;
-                            let _ = stream.flush().await;
-                        }
-                        Err(_) => {}
-                    }
-                });
+                tokio::spawn(welcome(socket, peer, Arc::clone(&door)));
             }
         });
         Self { address, folder, hand, metrics, task }
@@ -297,6 +297,19 @@ impl Gate {
         stream.write_all(&request(80_877_103, &[])).await.unwrap();
         assert_eq!(read_byte(&mut stream).await, Some(b'S'));
         stream.connect_tls(&self.client_tls(&[])).await.unwrap()
+    }
+}
+
+async fn welcome(socket: TcpStream, peer: SocketAddr, door: Arc<Door>) {
+    let session = SessionId::new(Uuid::from_u128(1));
+    match login(socket, peer, session, &door).await {
+        Ok(Arrival::LoggedIn(client)) => serve(client.stream, &client.settings).await,
+        // What the client sees of a cancel request that was dealt with.
+        Ok(Arrival::Cancel { request, mut stream }) => {
+            let _ = stream.write_all(&request.key).await;
+            let _ = stream.flush().await;
+        }
+        Err(_) => {}
     }
 }
 

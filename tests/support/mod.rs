@@ -4,7 +4,9 @@
 //! pipe: when a test ends, panics or is killed, the pipe closes and everything is taken down.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod login;
 pub mod server;
+pub mod shell;
 pub mod wire;
 
 use std::{
@@ -17,6 +19,7 @@ use std::{
 
 use serde_json::{Value, json};
 
+pub use login::Login;
 pub use server::Server;
 
 /// The gateway of this build.
@@ -37,16 +40,6 @@ pub struct Lab {
 struct Line {
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
-}
-
-/// Where a client connects to, as whom.
-#[derive(Clone, Debug)]
-pub struct Login {
-    pub server: Server,
-    pub port: u16,
-    pub user: String,
-    pub password: String,
-    pub ca: PathBuf,
 }
 
 /// Starts a laboratory or ends the test as skipped: without its servers there is nothing to show.
@@ -300,51 +293,6 @@ impl KillAfter for Child {
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(())
-    }
-}
-
-impl Login {
-    /// What libpq and everything like it reads from the environment.
-    pub fn environment(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("PGHOST", "localhost".to_owned()),
-            ("PGPORT", self.port.to_string()),
-            ("PGDATABASE", DATABASE.to_owned()),
-            ("PGUSER", self.user.clone()),
-            ("PGPASSWORD", self.password.clone()),
-            ("PGSSLMODE", "verify-full".to_owned()),
-            ("PGSSLROOTCERT", self.ca.display().to_string()),
-            ("PGCONNECT_TIMEOUT", "10".to_owned()),
-            ("NODE_PATH", root().join(".cache/node/node_modules").display().to_string()),
-            ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
-        ]
-    }
-
-    /// A client program with this login in its environment.
-    pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command.envs(self.environment()).stdin(Stdio::null()).current_dir(root());
-        command
-    }
-
-    /// Runs SQL with psql; gives what it printed, errors in their place.
-    pub fn psql(&self, sql: &str) -> String {
-        let script = format!("psql -X -q -A -t -v VERBOSITY=verbose -f - 2>&1 <<'SQL'\n{sql}\nSQL\n");
-        text(&self.command("sh").args(["-c", &script]).output().unwrap())
-    }
-
-    /// A connection in plain text; its task ends with it.
-    pub async fn connect(&self) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
-        let (client, connection) = tokio_postgres::Config::new()
-            .host("127.0.0.1")
-            .port(self.port)
-            .user(&self.user)
-            .password(&self.password)
-            .dbname(DATABASE)
-            .connect(tokio_postgres::NoTls)
-            .await?;
-        tokio::spawn(connection);
-        Ok(client)
     }
 }
 

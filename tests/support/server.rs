@@ -54,3 +54,58 @@ impl Server {
         (!here(test)).then_some(name)
     }
 }
+
+/// How the same thing is said and seen.
+impl Server {
+    /// A table as it is named in grants.
+    pub fn table(self, name: &str) -> String {
+        match self {
+            Self::Postgres => format!("public.{name}"),
+            Self::Mariadb | Self::Mysql => name.to_owned(),
+        }
+    }
+
+    /// What the client prints of a refusal.
+    pub fn refused(self) -> &'static str {
+        match self {
+            Self::Postgres => "ERROR:  42501: permission denied",
+            Self::Mariadb | Self::Mysql => "ERROR 1142 (42000)",
+        }
+    }
+
+    /// What it prints of an error of any kind.
+    pub fn error(self) -> &'static str {
+        "ERROR"
+    }
+
+    /// A function that waits.
+    pub fn sleep(self) -> &'static str {
+        match self {
+            Self::Postgres => "pg_sleep",
+            Self::Mariadb | Self::Mysql => "SLEEP",
+        }
+    }
+
+    /// Statements that go to the server in one message.
+    pub fn batch(self, statements: &[&str]) -> String {
+        match self {
+            Self::Postgres => format!("{};", statements.join(" \\; ")),
+            Self::Mariadb | Self::Mysql => {
+                format!("DELIMITER //\n{} //\nDELIMITER ;", statements.join("; "))
+            }
+        }
+    }
+
+    /// How many statements of the gateway's accounts run in the server.
+    pub fn running(self) -> &'static str {
+        match self {
+            Self::Postgres => {
+                "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND usename LIKE 'tidegate%'"
+            }
+            Self::Mariadb | Self::Mysql => {
+                "SELECT COUNT(*) FROM information_schema.processlist \
+                 WHERE command IN ('Query', 'Execute') AND user LIKE 'tidegate%'"
+            }
+        }
+    }
+}

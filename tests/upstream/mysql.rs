@@ -74,9 +74,7 @@ impl MyServer {
 
     /// A pool of one connection, so that the next lease gets the same one, or a new one in its place.
     fn single(&self) -> Pools {
-        let mut settings = self.settings();
-        settings.pool.max_connections = 1;
-        pools(settings)
+        single(self.settings())
     }
 
     /// In the server's first database.
@@ -92,6 +90,11 @@ impl MyServer {
             assert!(answer.errors.is_empty(), "{text}: {answer:?}");
         }
     }
+}
+
+fn single(mut settings: TargetSettings) -> Pools {
+    settings.pool.max_connections = 1;
+    pools(settings)
 }
 
 async fn lend(pools: &Pools, home: &Home, lane: Lane) -> MyLease {
@@ -113,6 +116,8 @@ struct Answer {
     /// Numbers of errors.
     errors: Vec<u16>,
     status: Status,
+    /// The number of what was prepared.
+    statement: u32,
 }
 
 fn query(lease: &MyLease, text: &str) -> Vec<u8> {
@@ -144,7 +149,8 @@ async fn answer(lease: &mut MyLease, expect: Expect, next: u8) -> Answer {
                             .send_protocol(tidegate::upstream::MysqlMessage::NoFile { answer: number })
                             .unwrap();
                     }
-                    Event::Prepared(_) | Event::ResultSet { .. } | Event::Statistics => {}
+                    Event::Prepared(prepared) => answer.statement = prepared.statement,
+                    Event::ResultSet { .. } | Event::Statistics => {}
                 }
                 bytes
             }

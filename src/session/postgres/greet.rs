@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicU8, AtomicU64},
 };
 
+use arc_swap::ArcSwapOption;
 use bytes::BytesMut;
 
 use super::{
@@ -38,7 +39,7 @@ use crate::{
 };
 
 /// Serves a client that has logged in, until its session ends.
-pub(in crate::session) async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
+pub(super) async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
     let LoggedIn { stream, principal, place, settings, application, .. } = arrived;
     let client = stream.peer();
     let since = gate.clock.now();
@@ -51,6 +52,7 @@ pub(in crate::session) async fn serve(gate: Arc<Gate>, id: SessionId, arrived: L
         since,
         statements: AtomicU64::new(0),
         doing: AtomicU8::new(0),
+        moved_to: ArcSwapOption::empty(),
     });
     let handle = gate.registry.enter(Arc::clone(&who));
     let metrics = gate.metrics.target(&who.place.target);
@@ -90,7 +92,7 @@ pub(in crate::session) async fn serve(gate: Arc<Gate>, id: SessionId, arrived: L
 }
 
 /// Tells a principal that it has too many sessions.
-pub(in crate::session) async fn turn_away(arrived: LoggedIn, limit: usize) {
+pub(super) async fn turn_away(arrived: LoggedIn, limit: usize) {
     let message = format!("principal \"{}\" has {limit} sessions open already", arrived.principal.name);
     let refusal = Refusal::new(RefusalCode::TooManyConnections, message).with_hint("Close some of them.");
     let mut out = BytesMut::new();

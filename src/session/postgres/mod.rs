@@ -1,9 +1,10 @@
 //! PostgreSQL's sessions: messages in any number on their way, replies held against a ledger.
 //!
-//! The door is [`serve`]. A statement's path is `receive` (what the client says), `judge` (facts and decision),
+//! The door is [`admit`]. A statement's path is `receive` (what the client says), `judge` (facts and decision),
 //! `lanes` (a connection), `relay` (replies and end record); deciding and recording themselves are the folder
 //! above's.
 
+mod admit;
 mod extended;
 mod greet;
 mod held;
@@ -21,4 +22,4 @@ mod settings;
 mod simple;
 mod task;
 
-pub(super) use greet::{serve, turn_away};
+pub(super) use admit::admit;

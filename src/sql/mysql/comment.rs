@@ -149,12 +149,16 @@ impl<'t> Lexer<'t> {
             return Err(refused("an optimizer hint does not end", start));
         };
         let text = self.slice(inside..inside + length)?;
-        // The server reads hints with another lexer, in which quotes may hide the end.
-        if text.bytes().any(|byte| matches!(byte, b'\'' | b'"' | 0)) || text.contains("/*") {
-            return Err(refused("an optimizer hint has quotes in it", start));
-        }
-        if text.bytes().filter(|byte| *byte == b'`').count() % 2 == 1 {
-            return Err(refused("an optimizer hint has quotes in it", start));
+        // The server reads hints with another lexer, in which quotes may hide the end: whichever it takes for quotes,
+        // it has to come to the same end.
+        let count = |quote: u8| text.bytes().filter(|byte| *byte == quote).count();
+        let quotes = [count(b'\''), count(b'"'), count(b'`')];
+        let is_plain = quotes.iter().all(|count| count % 2 == 0)
+            && quotes.iter().filter(|count| **count > 0).count() < 2
+            && !text.contains(['\\', '\0'])
+            && !text.contains("/*");
+        if !is_plain {
+            return Err(refused("an optimizer hint may end elsewhere", start));
         }
         let glued = start == self.at;
         self.at = inside + length + 2;

@@ -1,19 +1,18 @@
 //! Types of columns, casts and JSON paths.
 
 use super::{
+    operand::UNITS,
     parser::{Parsed, Parser},
     token::Kind,
 };
 
 impl Parser<'_> {
-    /// Whether a type's first word is in hand.
-    pub(super) fn is_data_type(&self) -> bool {
-        TYPES.iter().any(|word| self.is_word(word))
-    }
-
     /// A type with its length, its values and its attributes.
     pub(super) fn data_type(&mut self) -> Parsed<()> {
-        if self.accept_any(TYPES).is_none() {
+        if self.accept_word("INTERVAL") {
+            // INTERVAL DAY_SECOND(6), of MariaDB's casts.
+            self.accept_any(UNITS);
+        } else if self.accept_any(TYPES).is_none() {
             return Err(self.unexpected());
         }
         // LONG VARCHAR, NATIONAL CHARACTER VARYING, DOUBLE PRECISION, SIGNED INTEGER.
@@ -32,9 +31,6 @@ impl Parser<'_> {
             }
             if self.accept_any(&["CHARSET", "COLLATE"]).is_some() {
                 self.collation()?;
-                continue;
-            }
-            if self.accept_words(&["TO", "SECOND"]) || self.accept_words(&["TO", "MONTH"]) {
                 continue;
             }
             return Ok(());
@@ -92,7 +88,6 @@ const TYPES: &[&str] = &[
     "INT4",
     "INT8",
     "INTEGER",
-    "INTERVAL",
     "JSON",
     "LINESTRING",
     "LONG",

@@ -334,7 +334,7 @@ fn names_are_folded_where_the_server_folds_them() {
     let mut folding = context(Mysql);
     folding.mysql = Some(crate::model::name_context::MysqlReading { folds_names: true, ..reading(Mysql) });
     assert_eq!(does_in("select * from Other.T", &folding).as_deref(), Ok("read other.t"));
-    assert_eq!(does_in("with X as (select 1) select * from x", &folding).as_deref(), Ok("use"));
+    assert_eq!(does_in("with X as (select 1) select * from x", &folding).as_deref(), Ok("read d.x"));
     assert!(does_in("select * from `t\u{130}`", &folding).is_err());
     assert_eq!(does("select * from Other.T", Mysql).as_deref(), Ok("read Other.T"));
 }
@@ -360,4 +360,16 @@ fn nesting_has_a_bound() {
     assert!(matches!(too_deep, Err(Unanalyzable::TooLarge { .. })), "{too_deep:?}");
     let from = format!("select * from {}t{}", "(".repeat(300), ")".repeat(300));
     assert!(matches!(does(&from, Mysql), Err(Unanalyzable::TooLarge { .. })));
+}
+
+#[test]
+fn nesting_to_the_bound_needs_little_stack() {
+    let wraps =
+        [("(", "", ")"), ("concat(", "", ")"), ("case when ", " then 1 end", ""), ("(select ", "", ")")];
+    for (open, middle, close) in wraps {
+        let text = format!("select {}1{}", open.repeat(95), format!("{middle}{close}").repeat(95));
+        let small = std::thread::Builder::new().stack_size(256 << 10);
+        let done = small.spawn(move || does(&text, Mysql).is_ok()).unwrap().join();
+        assert!(done.unwrap(), "{open}");
+    }
 }

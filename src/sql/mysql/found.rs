@@ -16,6 +16,8 @@ pub(super) struct Found {
     pub(super) transaction: TransactionEffect,
     pub(super) effects: Vec<SessionEffect>,
     pub(super) runs: Option<Runs>,
+    /// How it is sent, if not as its own tokens.
+    pub(super) sent: Option<String>,
     /// Something in it would not be taken by a READ ONLY transaction, or is not undone with it.
     pub(super) writes: bool,
 }
@@ -58,7 +60,7 @@ impl Found {
         fingerprint: u64,
         sent: Arc<str>,
     ) -> Facts {
-        let Self { mut accesses, mut calls, transaction, effects, runs, writes } = self;
+        let Self { mut accesses, mut calls, transaction, effects, runs, writes, sent: _ } = self;
         if accesses.is_empty() {
             accesses.push(Access { object: Object::Database, mode: AccessMode::Use });
         }

@@ -208,6 +208,7 @@ impl<'t> Lexer<'t> {
         let joined = after == After::Point || (after == After::Any && self.after == After::Name);
         let is_hidden = || {
             keywords::is_reserved(&text, self.reading.flavor)
+                || text.strip_prefix('_').is_some_and(|rest| keywords::is_charset(rest, self.reading.flavor))
                 || (after == After::Point && text.starts_with(|first: char| first.is_ascii_digit()))
         };
         Ok((if joined && is_hidden() { Kind::Quoted } else { Kind::Word }, text))

@@ -158,7 +158,9 @@ impl<'t> Parser<'t> {
             Some(SystemRelation::Open) if harmless => self.found.access(Object::Database, AccessMode::Use),
             Some(SystemRelation::Open | SystemRelation::Guarded) => {
                 self.found.writes = true;
-                self.found.access(relation(&database, &table), AccessMode::Administer);
+                // Their names are compared without regard to case.
+                let object = relation(&database.to_ascii_lowercase(), &table.to_ascii_lowercase());
+                self.found.access(object, AccessMode::Administer);
             }
             None => self.found.access(relation(&database, &table), mode),
         }
@@ -182,7 +184,7 @@ impl<'t> Parser<'t> {
     /// Whether a temporary table of the session goes by this name.
     ///
     /// A dot in a name would make "database.table" ambiguous: such a table never counts as temporary.
-    fn is_temporary(&self, database: &str, table: &str) -> bool {
+    pub(super) fn is_temporary(&self, database: &str, table: &str) -> bool {
         let ambiguous = database.contains('.') || table.contains('.');
         !ambiguous && self.context.temporary.contains(format!("{database}.{table}").as_str())
     }

@@ -142,6 +142,21 @@ impl<'t> Parser<'t> {
         self.at
     }
 
+    /// The tokens that were taken since it stood at `position`.
+    pub(super) fn since(&self, position: usize) -> &'t [Token<'t>] {
+        self.tokens.get(position..self.at).unwrap_or_default()
+    }
+
+    /// The tokens of the statement that are not taken yet.
+    pub(super) fn rest(&self) -> &'t [Token<'t>] {
+        self.tokens.get(self.at..).unwrap_or_default()
+    }
+
+    /// Takes all that is left.
+    pub(super) const fn skip_rest(&mut self) {
+        self.at = self.tokens.len();
+    }
+
     /// Stands where it stood before. What was found since stays found.
     pub(super) const fn go_back(&mut self, position: usize) {
         self.at = position;
@@ -156,7 +171,7 @@ impl<'t> Parser<'t> {
             return Err(Unanalyzable::TooLarge { what: "levels of nesting", limit: self.limits.nesting });
         }
         self.depth += 1;
-        let parsed = rule(self);
+        let parsed = stacker::maybe_grow(STACK_BYTES_LEFT, STACK_BYTES_MORE, || rule(self));
         self.depth -= 1;
         parsed
     }
@@ -175,6 +190,12 @@ impl<'t> Parser<'t> {
         }
     }
 }
+
+/// Stack that must be left where a rule begins; many times what it takes to the next one that may contain itself.
+const STACK_BYTES_LEFT: usize = 128 << 10;
+
+/// Stack that is added where less is left.
+const STACK_BYTES_MORE: usize = 1 << 20;
 
 /// Something of the manual that the gateway knows by name and does not judge.
 pub(super) fn unknown(construct: impl Into<String>) -> Unanalyzable {

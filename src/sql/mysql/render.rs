@@ -3,6 +3,7 @@
 use crate::model::name_context::MysqlReading;
 
 use super::{
+    hint,
     lexer::is_bare_variable,
     token::{Kind, Token},
 };
@@ -15,6 +16,9 @@ pub(super) fn render(tokens: &[Token<'_>], reading: &MysqlReading) -> String {
     let mut text = String::with_capacity(tokens.iter().map(|token| token.text.len() + 2).sum());
     let mut before: Option<&Token<'_>> = None;
     for (at, token) in tokens.iter().enumerate() {
+        if token.kind == Kind::Hint && hint::kept(&token.text).is_none() {
+            continue;
+        }
         if before.is_some_and(|before| !is_joined(before, token)) {
             text.push(' ');
         }
@@ -73,7 +77,13 @@ fn spell(text: &mut String, token: &Token<'_>, is_point_behind: bool, reading: &
                 text.push_str(&token.text);
             }
         }
-        Kind::Hint => {}
+        Kind::Hint => {
+            if let Some(kept) = hint::kept(&token.text) {
+                text.push_str("/*+");
+                text.push_str(&kept);
+                text.push_str(" */");
+            }
+        }
     }
 }
 

@@ -81,12 +81,10 @@ impl<'t> Parser<'t> {
 
     /// Whether a common table expression hides `name`.
     ///
-    /// Case counts unless the server folds names: where it does not (MariaDB), more is taken for a table.
+    /// Case counts: where the server looks past it (MariaDB, and MySQL where it folds names), more is taken for a
+    /// table than the server takes.
     pub(super) fn is_common_table(&self, name: TableName<'t>) -> bool {
-        let is_it = |common: &&str| {
-            *common == name.name || (self.reading.folds_names && common.eq_ignore_ascii_case(name.name))
-        };
-        name.database.is_none() && self.ctes.iter().any(is_it)
+        name.database.is_none() && self.ctes.contains(&name.name)
     }
 }
 

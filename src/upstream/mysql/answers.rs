@@ -3,7 +3,7 @@
 //! Several commands are never sent ahead of their answers: not every server takes that (Aurora does not). Where
 //! several statements in one command are negotiated, they go as one.
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 
 use super::protocol::Mysql;
 use crate::{
@@ -91,7 +91,10 @@ impl Connection<Mysql> {
                 Step::Packet { bytes, event } => {
                     match event {
                         Event::Complete(Completion { .. }) => results += 1,
-                        Event::Failed(error) => return Err(self.refused(error)),
+                        Event::Failed(error) => {
+                            self.input.advance(bytes);
+                            return Err(self.refused(error));
+                        }
                         Event::LocalInfile { .. } => return Err(self.unexpected("it asks for a file")),
                         Event::Prepared(_) | Event::ResultSet { .. } | Event::Statistics => {}
                     }
@@ -99,7 +102,7 @@ impl Connection<Mysql> {
                 }
             };
             if reply.len() + bytes > ANSWER_LIMIT_BYTES {
-                return Err(self.unexpected("an answer over 1 MiB"));
+                return Err(self.unexpected("an answer over 16 MiB"));
             }
             reply.unsplit(self.input.split_to(bytes));
         }
@@ -158,7 +161,7 @@ fn row(payload: &[u8], columns: u64) -> Result<Row, WireError> {
 
 const NULL: u8 = 0xfb;
 /// The longest are the grants of an account.
-const ANSWER_LIMIT_BYTES: usize = 1024 * 1024;
+const ANSWER_LIMIT_BYTES: usize = 16 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

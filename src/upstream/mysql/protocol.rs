@@ -13,8 +13,11 @@ use super::{
 };
 use crate::{
     model::{ids::DatabaseName, secret::Secret, target::Lane},
-    upstream::{connection::Connection, error::UpstreamError, protocol::Protocol, settings::TargetSettings},
-    wire::mysql::{capability::Capabilities, command::write},
+    upstream::{
+        connection::Connection, error::UpstreamError, login_problem::ServerWords, protocol::Protocol,
+        settings::TargetSettings,
+    },
+    wire::mysql::{capability::Capabilities, command::write, upstream::LoginError},
 };
 
 /// MySQL, MariaDB and Aurora MySQL.
@@ -66,11 +69,20 @@ impl Protocol for Mysql {
         idle.shape == wanted.shape && wanted.database.is_some()
     }
 
-    async fn move_to(connection: &mut Connection<Self>, wanted: &Home) -> Result<(), UpstreamError> {
-        match &wanted.database {
-            Some(database) => use_database(connection, database).await,
-            None => Err(UpstreamError::Misuse { what: "a database is never left for none" }),
-        }
+    async fn move_to(
+        connection: &mut Connection<Self>,
+        wanted: &Home,
+        lane: Lane,
+    ) -> Result<(), UpstreamError> {
+        let Some(database) = &wanted.database else {
+            return Err(UpstreamError::Misuse { what: "a database is never left for none" });
+        };
+        use_database(connection, database).await.map_err(|error| match error {
+            UpstreamError::Refused { target, source: ServerWords::Mysql(source) } => {
+                UpstreamError::Login { target, lane, source: LoginError::Server { source }.into() }
+            }
+            error => error,
+        })
     }
 
     async fn open(

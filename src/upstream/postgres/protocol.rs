@@ -48,7 +48,11 @@ impl Protocol for Postgres {
         false
     }
 
-    async fn move_to(_: &mut Connection<Self>, _wanted: &DatabaseName) -> Result<(), UpstreamError> {
+    async fn move_to(
+        _: &mut Connection<Self>,
+        _wanted: &DatabaseName,
+        _lane: Lane,
+    ) -> Result<(), UpstreamError> {
         Err(UpstreamError::Misuse { what: "a PostgreSQL connection stays in its database" })
     }
 

@@ -314,3 +314,105 @@ const COM_SET_OPTION: u8 = 0x1b;
 const COM_STMT_FETCH: u8 = 0x1c;
 const COM_RESET_CONNECTION: u8 = 0x1f;
 pub(super) const COM_STMT_BULK_EXECUTE: u8 = 0xfa;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEW: Capabilities = Capabilities::QUERY_ATTRIBUTES;
+
+    fn read(payload: &[u8]) -> Result<Command<'_>, WireError> {
+        Command::read(payload, Capabilities::NONE)
+    }
+
+    #[test]
+    fn every_first_byte_is_a_command_that_is_spoken_or_is_refused() {
+        let spoken = [1, 2, 3, 4, 9, 12, 14, 17, 22, 23, 24, 25, 26, 27, 28, 31];
+        for code in 0..=u8::MAX {
+            let payload = [&[code], [0; 16].as_slice()].concat();
+            let refused = matches!(read(&payload), Ok(Command::Refused(_) | Command::Unknown(_)));
+            assert_eq!(refused, !spoken.contains(&code), "{code}");
+        }
+        for (code, name) in
+            [(0x12, "COM_BINLOG_DUMP"), (0x1e, "COM_BINLOG_DUMP_GTID"), (0x08, "COM_SHUTDOWN")]
+        {
+            let Ok(Command::Refused(refused)) = read(&[code, 0]) else { panic!("{name}") };
+            assert_eq!(refused.name, name);
+        }
+        assert!(matches!(read(b""), Err(WireError::Malformed { .. })));
+    }
+
+    #[test]
+    fn a_bulk_is_spoken_where_it_was_agreed_on_only() {
+        let payload = b"\xfa\x01\0\0\0\x80\0\x08\0rest";
+        assert!(matches!(read(payload), Ok(Command::Refused(_))));
+        let bulk = Command::read(payload, Capabilities::BULK_OPERATIONS);
+        assert!(matches!(bulk, Ok(Command::StmtBulkExecute(it)) if it.statement == 1));
+    }
+
+    #[test]
+    fn fields_of_commands_stay_inside_them_and_fill_them() {
+        assert!(matches!(read(b"\x19\x05\0\0\0"), Ok(Command::StmtClose(5))));
+        for wrong in [
+            &b"\x19\x05\0\0"[..],
+            b"\x19\x05\0\0\0\0",
+            b"\x1b\x02\0",
+            b"\x1c\0\0\0\0",
+            b"\x04t",
+            b"\x17\x01\0\0\0",
+        ] {
+            assert!(matches!(read(wrong), Err(WireError::Malformed { .. })), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_behind_attributes_is_the_whole_rest() {
+        let text = |payload: &[u8]| match Command::read(payload, NEW) {
+            Ok(Command::Query(query)) => Some(String::from_utf8(query.text.to_vec()).unwrap()),
+            _ => None,
+        };
+        assert_eq!(text(b"\x03\0\x01select 1").as_deref(), Some("select 1"));
+        // Two attributes: a string named "n" and a NULL without a name.
+        let two = b"\x03\x02\x01\x02\x01\xfe\0\x01n\x06\0\0\x03abcselect 2";
+        assert_eq!(text(two).as_deref(), Some("select 2"));
+        for wrong in [
+            &b"\x03"[..],
+            b"\x03\0\x02select 1",
+            b"\x03\x01\x01\0\0\xfe\0\0\x03abcselect 2",
+            b"\x03\x01\x01\0\x01\xf4\0\0\x01select 2",
+            b"\x03\x01\x01\0\x01\xfe\0\0\x7fselect 2",
+        ] {
+            assert_eq!(text(wrong), None, "{wrong:?}");
+        }
+        // Where they are not agreed on, the same bytes are text.
+        let Ok(Command::Query(query)) = read(b"\x03\0\x01select 1") else { panic!() };
+        assert_eq!(query.text, b"\0\x01select 1");
+    }
+
+    #[test]
+    fn attributes_go_along_with_another_text() {
+        let two = b"\x03\x02\x01\x02\x01\xfe\0\x01n\x06\0\0\x03abcselect 2";
+        let Ok(Command::Query(query)) = Command::read(two, NEW) else { panic!() };
+        let mut out = BytesMut::new();
+        assert_eq!(write::query(&mut out, b"select 3", query.attributes, NEW), 1);
+        assert_eq!(&out[4..], b"\x03\x02\x01\x02\x01\xfe\0\x01n\x06\0\0\x03abcselect 3");
+        out.clear();
+        write::query(&mut out, b"select 3", query.attributes, Capabilities::NONE);
+        assert_eq!(&out[4..], b"\x03select 3");
+        out.clear();
+        write::query(&mut out, b"select 3", Attributes::default(), NEW);
+        assert_eq!(&out[4..], b"\x03\0\x01select 3");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes: Vec<u8>, bits: u64, count: u16) {
+            let client = Capabilities::from_bits(bits);
+            match Command::read(&bytes, client) {
+                Ok(Command::StmtExecute(it)) => drop(it.parameters(count, client)),
+                Ok(Command::StmtBulkExecute(it)) => drop(it.types(count)),
+                _ => {}
+            }
+        }
+    }
+}

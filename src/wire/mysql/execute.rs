@@ -245,3 +245,76 @@ impl<'a> BulkExecute<'a> {
 const CURSOR_FLAGS: u8 = 0x07;
 const PARAMETER_COUNT_AVAILABLE: u8 = 0x08;
 const BULK_SENDS_TYPES: u16 = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEW: Capabilities = Capabilities::QUERY_ATTRIBUTES;
+
+    fn written(body: &[u8], count: u16, client: Capabilities, types: Option<&[u8]>) -> Vec<u8> {
+        let execute = Execute::read(body).unwrap();
+        let parameters = execute.parameters(count, client).unwrap();
+        let mut out = BytesMut::new();
+        execute.write(&mut out, 9, &parameters, types);
+        out[4..].to_vec()
+    }
+
+    #[test]
+    fn types_that_the_client_left_out_are_put_in_and_values_stay() {
+        let types = b"\x03\0\xfe\0";
+        let bound = b"\x05\0\0\0\0\x01\0\0\0\0\x01\x03\0\xfe\0\x07\0\0\0\x01x";
+        let again = b"\x05\0\0\0\0\x01\0\0\0\0\0\x07\0\0\0\x01x";
+        let expected = b"\x17\x09\0\0\0\0\x01\0\0\0\0\x01\x03\0\xfe\0\x07\0\0\0\x01x";
+        assert_eq!(written(bound, 2, Capabilities::NONE, None), expected);
+        assert_eq!(
+            written(bound, 2, Capabilities::NONE, Some(b"\x01\0\x01\0")),
+            expected,
+            "its own are kept"
+        );
+        assert_eq!(written(again, 2, Capabilities::NONE, Some(types)), expected);
+        assert_eq!(&written(again, 2, Capabilities::NONE, None)[1..5], b"\x09\0\0\0");
+        let execute = Execute::read(bound).unwrap();
+        assert_eq!(execute.parameters(2, Capabilities::NONE).unwrap().types, Some(&types[..]));
+    }
+
+    #[test]
+    fn a_statement_without_parameters_has_nothing_to_read() {
+        let body = b"\x05\0\0\0\x01\x01\0\0\0";
+        assert_eq!(written(body, 0, Capabilities::NONE, None), b"\x17\x09\0\0\0\x01\x01\0\0\0");
+        assert!(Execute::read(body).unwrap().wants_cursor());
+        // With attributes agreed on and announced there is at least their count.
+        let none = b"\x05\0\0\0\x08\x01\0\0\0\0";
+        assert_eq!(written(none, 0, NEW, None), b"\x17\x09\0\0\0\x08\x01\0\0\0\0");
+        assert!(Execute::read(b"\x05\0\0\0\x08\x01\0\0\0").unwrap().parameters(0, NEW).is_err());
+        assert!(!Execute::read(none).unwrap().wants_cursor());
+    }
+
+    #[test]
+    fn heads_that_do_not_fit_the_statement_are_refused() {
+        for (body, count, client) in [
+            (&b"\x05\0\0\0\0\x01\0\0\0"[..], 1, Capabilities::NONE),
+            (b"\x05\0\0\0\0\x01\0\0\0\0", 1, Capabilities::NONE),
+            (b"\x05\0\0\0\0\x01\0\0\0\0\x02\x03\0", 1, Capabilities::NONE),
+            (b"\x05\0\0\0\0\x01\0\0\0\0\x01\x03", 1, Capabilities::NONE),
+            (b"\x05\0\0\0\x08\x01\0\0\0\x01\0\x01\x03\0\0\x07\0\0\0", 2, NEW),
+            (b"\x05\0\0\0\x08\x01\0\0\0\x01\0\x01\x03\0\x05", 1, NEW),
+        ] {
+            assert!(Execute::read(body).unwrap().parameters(count, client).is_err(), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_bulk_gets_its_types_where_the_client_left_them_out() {
+        let bulk = BulkExecute::read(b"\x05\0\0\0\0\0values").unwrap();
+        assert_eq!(bulk.types(1).unwrap(), None);
+        let mut out = BytesMut::new();
+        bulk.write(&mut out, 9, Some(b"\x03\0"));
+        assert_eq!(&out[4..], b"\xfa\x09\0\0\0\x80\0\x03\0values");
+        let bulk = BulkExecute::read(b"\x05\0\0\0\x80\0\x03\0values").unwrap();
+        assert_eq!(bulk.types(1).unwrap(), Some(&b"\x03\0"[..]));
+        out.clear();
+        bulk.write(&mut out, 9, Some(b"\x01\0"));
+        assert_eq!(&out[4..], b"\xfa\x09\0\0\0\x80\0\x03\0values");
+    }
+}

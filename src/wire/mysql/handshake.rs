@@ -210,3 +210,97 @@ pub const CACHING_KEY_REQUEST: u8 = 2;
 
 /// More attributes than any client sends; the packet's own limit bounds their bytes.
 const MAX_ATTRIBUTES: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: Capabilities = Capabilities::from_bits(
+        Capabilities::MYSQL.bits()
+            | Capabilities::PROTOCOL_41.bits()
+            | Capabilities::SECURE_CONNECTION.bits(),
+    );
+    const ALL: Capabilities = Capabilities::from_bits(u64::MAX);
+
+    fn payload(said: Capabilities, rest: &[u8]) -> Vec<u8> {
+        let mut out = BytesMut::new();
+        out.put_u32_le(said.lower());
+        out.put_u32_le(1 << 24);
+        out.put_u8(45);
+        out.put_bytes(0, 19);
+        out.put_u32_le(said.extended());
+        out.put_slice(rest);
+        out.to_vec()
+    }
+
+    fn login(said: Capabilities, rest: &[u8], offered: Capabilities) -> Option<HandshakeResponse> {
+        match read_opening(&payload(said, rest), offered) {
+            Ok(Opening::Login(response)) => Some(response),
+            Ok(Opening::Tls) | Err(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_login_is_read_in_each_of_its_forms() {
+        let short = login(BASE, b"dana\0\x03abc", ALL).unwrap();
+        assert_eq!((short.user.as_str(), short.proof.expose().as_slice()), ("dana", &b"abc"[..]));
+        assert_eq!((short.database.as_str(), short.plugin.as_str()), ("", ""));
+        let said = BASE
+            | Capabilities::PLUGIN_AUTH_LENENC
+            | Capabilities::CONNECT_WITH_DB
+            | Capabilities::PLUGIN_AUTH
+            | Capabilities::CONNECT_ATTRS
+            | Capabilities::ZSTD_COMPRESSION;
+        let long =
+            login(said, b"dana\0\xfc\x03\0abchr\0caching_sha2_password\0\x07\x02os\x03any\x03", ALL).unwrap();
+        assert_eq!((long.database.as_str(), long.plugin.as_str()), ("hr", "caching_sha2_password"));
+        assert_eq!(attribute(&long.attributes, "os"), Some("any"));
+        let old = login(BASE.without(Capabilities::SECURE_CONNECTION), b"dana\0abc\0", ALL).unwrap();
+        assert_eq!(old.proof.expose(), b"abc");
+    }
+
+    #[test]
+    fn what_was_not_offered_is_not_spoken() {
+        let said = BASE | Capabilities::COMPRESS | Capabilities::DEPRECATE_EOF;
+        let offered = ALL.offered(false);
+        let spoken = login(said, b"dana\0\0", offered).unwrap().capabilities;
+        assert!(spoken.has(Capabilities::DEPRECATE_EOF) && !spoken.has(Capabilities::COMPRESS));
+        // MariaDB's are heard from those who do not say that they are MySQL.
+        let extended = Capabilities::BULK_OPERATIONS;
+        let maria = login(BASE.without(Capabilities::MYSQL) | extended, b"dana\0\0", offered).unwrap();
+        assert!(maria.capabilities.has(extended));
+        assert!(!login(BASE | extended, b"dana\0\0", offered).unwrap().capabilities.has(extended));
+    }
+
+    #[test]
+    fn tls_is_asked_for_where_it_was_offered() {
+        let asks = payload(BASE | Capabilities::SSL, b"");
+        assert!(matches!(read_opening(&asks, ALL.offered(true)), Ok(Opening::Tls)));
+        assert!(read_opening(&asks, ALL.offered(false)).is_err());
+    }
+
+    #[test]
+    fn logins_that_are_cut_or_too_old_are_refused() {
+        assert!(login(BASE.without(Capabilities::PROTOCOL_41), b"dana\0\0", ALL).is_none());
+        assert!(login(BASE, b"dana", ALL).is_none());
+        assert!(login(BASE, b"dana\0\x04abc", ALL).is_none());
+        assert!(login(BASE, b"d\xff\0\0", ALL).is_none());
+        let attributes = BASE | Capabilities::CONNECT_ATTRS;
+        assert!(login(attributes, b"dana\0\0\x09\x02os\x03any", ALL).is_none());
+        assert!(login(attributes, b"dana\0\0", ALL).is_some());
+        let many = [b"dana\0\0\xfc\x02\x01".as_slice(), &[0; 258]].concat();
+        assert!(login(attributes, &many, ALL).is_none());
+        let fewer = [b"dana\0\0\xfc\x00\x01".as_slice(), &[0; 256]].concat();
+        assert!(login(attributes, &fewer, ALL).is_some());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_readers_panic(bytes: Vec<u8>, bits: u64) {
+            let _ = read_opening(&bytes, Capabilities::from_bits(bits));
+            let _ = read_opening(&payload(Capabilities::from_bits(bits | 512), &bytes), ALL);
+            let _ = ChangeUser::read(&bytes, Capabilities::from_bits(bits));
+            let _ = crate::wire::mysql::greeting::Greeting::read(&bytes);
+        }
+    }
+}

@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod capability;
 pub mod command;
+mod completion;
 pub mod error;
 pub mod execute;
 pub mod fields;

@@ -4,13 +4,12 @@
 //!
 //! Source: MySQL source documentation, "Command Response", "Protocol::ResultSet".
 
+pub use super::completion::{Completion, set_more_results};
 use super::{
     capability::Capabilities,
     error::ServerError,
     fields::Fields,
     packet::{HEADER_BYTES, MAX_PIECE_BYTES, header},
-    status::Status,
-    track::StateChanges,
 };
 use crate::wire::WireError;
 
@@ -74,37 +73,6 @@ pub enum Event {
     },
     /// COM_STATISTICS' text.
     Statistics,
-}
-
-/// How a statement ended well.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Completion {
-    /// Rows passed; `None` when it has no result.
-    pub rows: Option<u64>,
-    /// Bytes of rows passed, headers included.
-    pub row_bytes: u64,
-    /// Rows changed, as the server counts them.
-    pub affected_rows: u64,
-    /// The first value generated for an AUTO_INCREMENT column; 0 is none.
-    pub last_insert_id: u64,
-    /// The session's state.
-    pub status: Status,
-    /// How many warnings there are.
-    pub warnings: u16,
-    /// What changed in the session, where SESSION_TRACK is negotiated.
-    pub changes: StateChanges,
-}
-
-impl Completion {
-    /// Another result follows in the same reply.
-    pub const fn more(&self) -> bool {
-        self.status.has(Status::MORE_RESULTS)
-    }
-
-    /// Its rows wait in a cursor.
-    pub const fn cursor(&self) -> bool {
-        self.status.has(Status::CURSOR_EXISTS)
-    }
 }
 
 /// COM_STMT_PREPARE's OK.
@@ -475,84 +443,187 @@ enum Found {
     Wait,
 }
 
-impl Completion {
-    /// Reads an OK, whether it begins with 0x00 or 0xfe; an old EOF, too, by its length.
-    ///
-    /// # Errors
-    /// `Malformed`.
-    pub fn read(payload: &[u8], shape: Capabilities) -> Result<Self, WireError> {
-        if payload.len() < MIN_OK_BYTES {
-            return Self::read_eof(payload);
-        }
-        let mut fields = Fields::new(payload, "OK");
-        if !matches!(fields.byte()?, 0 | 0xfe) {
-            return Err(fields.malformed());
-        }
-        let (affected_rows, last_insert_id) = (fields.number()?, fields.number()?);
-        let status = Status::from_bits(fields.int16()?);
-        let warnings = fields.int16()?;
-        let changes = if shape.has(Capabilities::SESSION_TRACK) && !fields.rest().is_empty() {
-            fields.string()?;
-            if status.has(Status::SESSION_STATE_CHANGED) {
-                StateChanges::read(fields.string()?)?
-            } else {
-                StateChanges::default()
-            }
-        } else {
-            StateChanges::default()
-        };
-        Ok(Self { affected_rows, last_insert_id, status, warnings, changes, ..Self::default() })
-    }
-
-    /// Reads an old EOF.
-    ///
-    /// # Errors
-    /// `Malformed`.
-    pub fn read_eof(payload: &[u8]) -> Result<Self, WireError> {
-        let mut fields = Fields::new(payload, "EOF");
-        if fields.byte()? != 0xfe {
-            return Err(fields.malformed());
-        }
-        let warnings = fields.int16()?;
-        let status = Status::from_bits(fields.int16()?);
-        fields.end()?;
-        Ok(Self { status, warnings, ..Self::default() })
-    }
-}
-
-/// Says in a whole OK or EOF packet (with header, as it came) whether more results follow. Other packets stay as they are.
-pub fn set_more_results(packet: &mut [u8], more: bool, shape: Capabilities) {
-    let Some(at) = packet.get(HEADER_BYTES..).and_then(|payload| status_at(payload, shape)) else { return };
-    let Some(place) = packet.get_mut(HEADER_BYTES + at..HEADER_BYTES + at + 2) else { return };
-    if let [low, _] = place {
-        let [bit, _] = Status::MORE_RESULTS.bits().to_le_bytes();
-        *low = if more { *low | bit } else { *low & !bit };
-    }
-}
-
-fn status_at(payload: &[u8], shape: Capabilities) -> Option<usize> {
-    match payload.first()? {
-        0xfe if payload.len() < MIN_OK_BYTES || !shape.has(Capabilities::DEPRECATE_EOF) => Some(3),
-        0 | 0xfe => {
-            let mut fields = Fields::new(payload, "OK");
-            fields.byte().ok()?;
-            fields.number().ok()?;
-            fields.number().ok()?;
-            Some(payload.len() - fields.rest().len())
-        }
-        _ => None,
-    }
-}
-
 fn unexpected(payload: &[u8]) -> WireError {
     WireError::Unexpected { tag: payload.first().copied().unwrap_or_default() }
 }
-
-/// Header, two numbers, status, warnings.
-const MIN_OK_BYTES: usize = 7;
 
 /// Columns that a result or a table can have, with room: the server's own bound is 4096.
 const MAX_COLUMNS: u64 = 65_535;
 
 /// MariaDB reports progress as an error of this number.
 const PROGRESS_REPORT: u16 = 0xffff;
+
+#[cfg(test)]
+mod tests {
+    use bytes::{Buf, BufMut, BytesMut};
+
+    use super::*;
+    use crate::wire::mysql::{packet::write_packet, reply, status::Status};
+
+    const MODERN: Capabilities = Capabilities::DEPRECATE_EOF;
+    const CLASSIC: Capabilities = Capabilities::NONE;
+    const LIMIT: usize = 1 << 16;
+
+    fn packets(payloads: &[&[u8]]) -> BytesMut {
+        let mut out = BytesMut::new();
+        let mut sequence = 1;
+        for payload in payloads {
+            write_packet(&mut out, &mut sequence, |out| out.put_slice(payload));
+        }
+        out
+    }
+
+    /// Reads to the end; gives the events and the bytes that passed.
+    fn all(response: &mut Response, mut input: BytesMut) -> Result<(Vec<Event>, usize), WireError> {
+        let (mut events, mut passed) = (Vec::new(), 0);
+        loop {
+            match response.step(&mut input)? {
+                Step::Wait | Step::Over => return Ok((events, passed)),
+                Step::Pass(bytes) => {
+                    passed += bytes;
+                    input.advance(bytes);
+                }
+                Step::Packet { bytes, event } => {
+                    events.push(event);
+                    passed += bytes;
+                    input.advance(bytes);
+                }
+            }
+        }
+    }
+
+    fn read(expect: Expect, shape: Capabilities, payloads: &[&[u8]]) -> Vec<Event> {
+        let mut response = Response::new(expect, shape, 1, 1, LIMIT);
+        let events = all(&mut response, packets(payloads)).unwrap().0;
+        assert!(response.is_over(), "{events:?}");
+        events
+    }
+
+    const DEFINITION: &[u8] = b"\x03def\0\0\0\x01a\0\x0c\x21\0\0\0\0\0\xfd\0\0\0\0\0";
+
+    #[test]
+    fn a_file_that_is_asked_for_is_refused_and_the_client_sees_the_end_only() {
+        let mut response = Response::new(Expect::Query, MODERN, 1, 1, LIMIT);
+        let mut input = packets(&[b"\xfb/etc/passwd"]);
+        let step = response.step(&mut input).unwrap();
+        assert_eq!(step, Step::Packet { bytes: input.len(), event: Event::LocalInfile { answer: 2 } });
+        assert!(!response.is_over());
+        let mut end = BytesMut::new();
+        reply::err(
+            &mut end,
+            &mut 3,
+            &ServerError { errno: 1, sqlstate: "HY000".into(), message: "x".into() },
+        );
+        let step = response.step(&mut end).unwrap();
+        assert!(matches!(step, Step::Packet { event: Event::Failed(_), .. }), "{step:?}");
+        assert_eq!(end[3], 1, "the number that the client waits for");
+        assert!(response.is_over());
+    }
+
+    #[test]
+    fn a_row_beyond_16_mib_passes_in_pieces_and_is_one_row() {
+        // Its first column has a length of eight bytes: it begins with 0xfe, as an end does.
+        let mut row = BytesMut::new();
+        row.put_u8(0xfe);
+        row.put_u64_le(MAX_PIECE_BYTES as u64 + 7);
+        row.put_bytes(0xfe, MAX_PIECE_BYTES + 7);
+        for (shape, end) in [(MODERN, &b"\xfe\0\0\x02\0\0\0"[..]), (CLASSIC, b"\xfe\0\0\x02\0")] {
+            let eof: &[&[u8]] = if shape == CLASSIC { &[end] } else { &[] };
+            let input = packets(&[&[b"\x01", DEFINITION], eof, &[row.as_ref(), b"\x01b", end]].concat());
+            let (whole, total) = (input.clone(), input.len());
+            let mut response = Response::new(Expect::Query, shape, 1, 1, LIMIT);
+            let (events, passed) = all(&mut response, whole).unwrap();
+            assert_eq!(passed, total);
+            let Some(Event::Complete(end)) = events.last() else { panic!("{events:?}") };
+            assert_eq!(end.rows, Some(2));
+            assert_eq!(end.row_bytes, (row.len() + 8 + 2 + 4) as u64);
+            // What has arrived of a row passes before the rest of it comes.
+            let mut response = Response::new(Expect::Query, shape, 1, 1, LIMIT);
+            let half = input.len() / 2;
+            assert_eq!(all(&mut response, BytesMut::from(&input[..half])).unwrap().1, half);
+        }
+    }
+
+    #[test]
+    fn packets_that_are_read_are_bounded_and_rows_are_not() {
+        let long = vec![0; LIMIT + 1];
+        let mut response = Response::new(Expect::Simple, MODERN, 1, 1, LIMIT);
+        let refused = all(&mut response, packets(&[&long]));
+        assert!(matches!(refused, Err(WireError::PacketTooLarge { .. })), "{refused:?}");
+        let row = [b"a".as_slice(), &long].concat();
+        let events = read(Expect::Query, MODERN, &[b"\x01", DEFINITION, &row, b"\xfe\0\0\x02\0\0\0"]);
+        assert_eq!(events.len(), 2);
+    }
+
+    #[test]
+    fn an_error_ends_a_reply_wherever_it_comes() {
+        let error: &[u8] = b"\xff\x25\x05#70100interrupted";
+        let result: [&[u8]; 4] = [b"\x02", DEFINITION, DEFINITION, b"\x01a\x01b"];
+        for before in 0..=result.len() {
+            let payloads = [&result[..before], &[error]].concat();
+            let events = read(Expect::Query, MODERN, &payloads);
+            let Some(Event::Failed(error)) = events.last() else { panic!("{events:?}") };
+            assert_eq!((error.errno, error.sqlstate.as_str()), (1317, "70100"));
+        }
+    }
+
+    #[test]
+    fn reports_of_progress_pass_and_mean_nothing() {
+        let report = b"\xff\xff\xff\x01\x01\x02\0\0\0\x04copy";
+        let events = read(Expect::Query, MODERN | Capabilities::PROGRESS, &[report, b"\0\0\0\x02\0\0\0"]);
+        assert!(matches!(&events[..], [Event::Complete(_)]), "{events:?}");
+        // Where nobody asked for it, it is an error like any other.
+        let events = read(Expect::Query, MODERN, &[report]);
+        assert!(matches!(&events[..], [Event::Failed(_)]), "{events:?}");
+    }
+
+    #[test]
+    fn a_packet_with_another_number_breaks_the_connection() {
+        let mut response = Response::new(Expect::Simple, MODERN, 1, 1, LIMIT);
+        let mut input = packets(&[b"\0\0\0\x02\0\0\0"]);
+        input[3] = 2;
+        assert_eq!(response.step(&mut input), Err(WireError::OutOfOrder { expected: 1, found: 2 }));
+    }
+
+    #[test]
+    fn what_no_reply_begins_with_is_refused() {
+        for (expect, payload) in [
+            (Expect::Simple, &b"\x01"[..]),
+            (Expect::Prepare, b"\xfe"),
+            (Expect::Execute, b"\xfbfile"),
+            (Expect::Query, b"\xfe\0\0\x02\0"),
+            (Expect::Query, b""),
+        ] {
+            let mut response = Response::new(expect, CLASSIC, 1, 1, LIMIT);
+            assert!(all(&mut response, packets(&[payload])).is_err(), "{expect:?} {payload:?}");
+        }
+    }
+
+    #[test]
+    fn our_own_rows_are_read_as_any_server_s() {
+        let flagged = MODERN | Capabilities::OPTIONAL_RESULTSET_METADATA | Capabilities::EXTENDED_METADATA;
+        for shape in [MODERN, CLASSIC, flagged] {
+            let mut out = BytesMut::new();
+            let row = [("a", Some("1")), ("b", None)];
+            reply::one_row(&mut out, &mut 1, &row, Status::AUTOCOMMIT, shape);
+            let mut response = Response::new(Expect::Query, shape, 1, 1, LIMIT);
+            let events = all(&mut response, out).unwrap().0;
+            assert!(response.is_over());
+            let [Event::ResultSet { columns: 2 }, Event::Complete(end)] = &events[..] else {
+                panic!("{events:?}")
+            };
+            assert_eq!((end.rows, end.status), (Some(1), Status::AUTOCOMMIT));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes: Vec<u8>, modern: bool, which in 0_usize..7) {
+            let kinds = [Expect::Execute, Expect::Fetch, Expect::FieldList, Expect::Prepare, Expect::Query, Expect::Simple, Expect::Statistics];
+            let mut input = packets(&[&bytes, &bytes, DEFINITION, &bytes]);
+            input.extend_from_slice(&bytes);
+            let mut response = Response::new(kinds[which], if modern { MODERN } else { CLASSIC }, 1, 1, LIMIT);
+            let _ = all(&mut response, input);
+        }
+    }
+}

@@ -157,7 +157,7 @@ impl Login {
         Ok(Self {
             user: request.user.to_owned(),
             database: request.database.to_owned(),
-            shape: request.shape,
+            shape: request.shape.upstream_shape(),
             wants_tls: request.tls,
             charset: request.charset,
             attributes,

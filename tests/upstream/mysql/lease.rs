@@ -42,11 +42,15 @@ async fn prepared_statements_and_the_small_commands_work() {
         let next = lease.send_prepare(b"\x11\0\0\0\x16SELECT LENGTH(?)", &permit(Lane::Read)).unwrap();
         let prepared = answer(&mut lease, Expect::Prepare, next).await;
         assert!(prepared.errors.is_empty(), "{prepared:?}");
-        lease.send_protocol(MysqlMessage::LongData(b"\x0a\0\0\0\x18\x01\0\0\0\0\0abc")).unwrap();
-        let next = lease.send_protocol(MysqlMessage::StmtReset(1)).unwrap();
-        assert!(answer(&mut lease, Expect::Simple, next).await.errors.is_empty());
-        lease.send_protocol(MysqlMessage::StmtClose(1)).unwrap();
-        let next = lease.send_protocol(MysqlMessage::StmtReset(1)).unwrap();
+        let number = prepared.statement;
+        let mut data = BytesMut::new();
+        write::long_data(&mut data, number, 0, b"abc");
+        lease.send_protocol(MysqlMessage::LongData(&data)).unwrap();
+        let next = lease.send_protocol(MysqlMessage::StmtReset(number)).unwrap();
+        let reset = answer(&mut lease, Expect::Simple, next).await;
+        assert!(reset.errors.is_empty(), "{prepared:?} {reset:?}");
+        lease.send_protocol(MysqlMessage::StmtClose(number)).unwrap();
+        let next = lease.send_protocol(MysqlMessage::StmtReset(number)).unwrap();
         assert_eq!(answer(&mut lease, Expect::Simple, next).await.errors, [1243]);
         assert_eq!(one(&mut lease, "SELECT 1").await, "1");
     }

@@ -194,9 +194,16 @@ async fn what_the_server_refuses_is_told_with_its_code() {
             assert!(causes(&error).contains("1044"), "{error:?}");
             drop(lend(&pools, &home(""), Lane::Read).await);
         }
-        // An idle connection without a database is not led there, either.
-        lend(&pools, &home(""), Lane::Read).await.go_home(HomeState::Idle);
-        assert!(pools.lease_mysql(&"hr".into(), &home("mysql"), Lane::Read).await.is_err());
+        // An idle connection is not led there, either, and stays as it is.
+        let idle = single(as_user(server.settings(), &user, "hunter2"));
+        let lease = lend(&idle, &home(""), Lane::Read).await;
+        let thread = lease.thread_id();
+        lease.go_home(HomeState::Idle);
+        for _ in 0..2 {
+            let error = idle.lease_mysql(&"hr".into(), &home("mysql"), Lane::Read).await.unwrap_err();
+            assert!(causes(&error).contains("1044"), "{error:?}");
+        }
+        assert_eq!(lend(&idle, &home(""), Lane::Read).await.thread_id(), thread);
         assert!(pools.health()[0].1.is_up());
         server.sql(&[&format!("DROP USER {user}@'%'")]).await;
     }

@@ -87,7 +87,7 @@ impl OwnServer {
                 place("ssl-key", "server.key"),
             ])
             .arg(format!("--port={}", self.at.at.port))
-            .args(["--bind-address=127.0.0.1", "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin"])
+            .args(["--bind-address=127.0.0.1", "--skip-log-bin"])
             .args(more)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())

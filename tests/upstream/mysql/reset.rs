@@ -155,7 +155,8 @@ async fn nobody_sees_the_database_of_somebody_else() {
             let gone = pools.lease_mysql(&"hr".into(), &home(database), Lane::Read).await;
             if let Ok(mut lease) = gone {
                 // It lay idle in the database that is gone; the server itself says so.
-                assert_eq!(run(&mut lease, "SELECT * FROM t").await.errors, [1146]);
+                let told = run(&mut lease, "SELECT * FROM t").await.errors;
+                assert!(told == [1049] || told == [1146], "{told:?}");
             }
         }
         let mut lease = lend(&pools, &home(""), Lane::Read).await;
@@ -188,7 +189,7 @@ async fn a_role_that_was_taken_is_not_left() {
         let role = unique("role");
         let pools = server.single();
         let mut lease = server.lease(&pools, Lane::Admin).await;
-        let me = one(&mut lease, "SELECT REPLACE(CURRENT_USER(), '@', '\'@\'')").await;
+        let me = one(&mut lease, r#"SELECT REPLACE(CURRENT_USER(), '@', "'@'")"#).await;
         server.sql(&[&format!("CREATE ROLE {role}"), &format!("GRANT {role} TO '{me}'")]).await;
         let before = one(&mut lease, "SELECT CURRENT_ROLE()").await;
         assert!(run(&mut lease, &format!("SET ROLE {role}")).await.errors.is_empty());

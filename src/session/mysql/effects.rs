@@ -1,0 +1,195 @@
+//! What a statement that succeeded leaves in the session.
+
+use std::sync::Arc;
+
+use super::{session::Session, settings::can_be_made_again};
+use crate::{
+    model::{
+        facts::{Facts, Runs, SessionEffect, StatementKind, TransactionEffect},
+        object::Object,
+    },
+    session::running::Does,
+    wire::mysql::{response::Completion, status::Status, track::StateChange},
+};
+
+impl Session {
+    /// The server is done with a statement, or with one result of it: what it says of the session is true now.
+    pub(super) fn on_status(&mut self, completion: &Completion) {
+        self.state.status = completion.status.without(Status::MORE_RESULTS);
+        if completion.last_insert_id != 0 {
+            self.state.last_insert_id = completion.last_insert_id;
+        }
+        for change in &completion.changes {
+            if let StateChange::Schema(database) = change {
+                self.use_database(&database.as_str().into());
+                self.note_database();
+            }
+        }
+        if completion.status.has(Status::DATABASE_DROPPED) {
+            self.state.unknown = true;
+        }
+        if !self.in_transaction() {
+            self.desk.deeds.forget();
+        }
+        self.state.diagnostics = self.state.asks_diagnostics
+            || completion.warnings > 0
+            || completion.affected_rows > 0
+            || completion.last_insert_id != 0;
+        self.lanes.note_used(completion.last_insert_id);
+    }
+
+    /// A statement succeeded.
+    pub(super) fn apply_effects(&mut self, does: &Does) {
+        let next_modes = std::mem::take(&mut self.state.next_modes);
+        for facts in what_happens(does) {
+            self.state.next_modes |= match facts.transaction {
+                TransactionEffect::SetModes { session, .. } => !session,
+                _ => next_modes && matches!(facts.kind, StatementKind::Set | StatementKind::Show),
+            };
+            if facts.effects.is_empty() && facts.transaction == TransactionEffect::None {
+                continue;
+            }
+            self.apply_to_held(facts);
+            self.state.unknown |= !self.names.apply(facts);
+            self.follow_database();
+            let before = self.settings.version();
+            self.settings.apply(facts);
+            self.lanes.note_settings(before, self.settings.version());
+            self.note_ties(facts);
+            for effect in &facts.effects {
+                match effect {
+                    SessionEffect::UseDatabase(_) => self.note_database(),
+                    SessionEffect::LockTables => self.state.locked = true,
+                    SessionEffect::UnlockTables => self.state.locked = false,
+                    SessionEffect::ReadsDiagnostics => self.state.asks_diagnostics = true,
+                    SessionEffect::Set { .. }
+                    | SessionEffect::ResetAll
+                    | SessionEffect::DiscardAll
+                    | SessionEffect::DiscardTemporary
+                    | SessionEffect::CreateTemporary(_)
+                    | SessionEffect::DropRelation(_)
+                    | SessionEffect::Prepare { .. }
+                    | SessionEffect::Deallocate(_)
+                    | SessionEffect::DeclareCursor { .. }
+                    | SessionEffect::CloseCursor(_)
+                    | SessionEffect::Pin
+                    | SessionEffect::Define
+                    | SessionEffect::ContextUnknown => {}
+                }
+            }
+        }
+        self.check_reading();
+    }
+
+    /// What the server's flags say of its reading is held against ours.
+    fn check_reading(&mut self) {
+        let Some(reading) = self.names.context().mysql else { return };
+        if self.state.status.has(Status::NO_BACKSLASH_ESCAPES) != reading.no_backslash_escapes {
+            self.state.unknown = true;
+        }
+    }
+
+    fn note_database(&mut self) {
+        let database = self.names.context().database.clone();
+        self.lanes.note_database(&database);
+    }
+
+    /// What a statement leaves on its connection may tie the session to it.
+    fn note_ties(&mut self, facts: &Facts) {
+        let untold = facts.effects.iter().any(|effect| match effect {
+            SessionEffect::Set { value, .. } => !can_be_made_again(value.as_deref()),
+            _ => false,
+        });
+        if untold || pins(facts) {
+            self.lanes.stick();
+        }
+        if matches!(facts.transaction, TransactionEffect::SetModes { session: true, .. }) {
+            self.lanes.forget_read_only();
+        }
+    }
+
+    /// Asks the server what the session is set to, where a statement may have changed that out of sight.
+    ///
+    /// # Errors
+    /// Why the session cannot go on.
+    pub(super) async fn learn_state(&mut self) -> Result<(), crate::session::end::End> {
+        use crate::session::{end::End, gate::SETUP_TIMEOUT};
+        if !std::mem::take(&mut self.state.unknown) {
+            return Ok(());
+        }
+        let Some(lease) = self.lanes.active_lease_mut() else { return Ok(()) };
+        let read = lease.read_state(SETUP_TIMEOUT).await;
+        let state = read.map_err(|error| End::Upstream(error.to_string()))?.clone();
+        let database = state.database.as_deref().unwrap_or_default().to_owned();
+        self.use_database(&database.as_str().into());
+        self.note_database();
+        let before = self.settings.version();
+        for (name, value) in [
+            ("sql_mode", format!("'{}'", state.sql_mode)),
+            ("character_set_client", state.character_set_client.clone()),
+            ("character_set_connection", state.character_set_connection.clone()),
+            ("collation_connection", state.collation_connection.clone()),
+            (
+                "character_set_results",
+                state.character_set_results.clone().unwrap_or_else(|| "NULL".to_owned()),
+            ),
+        ] {
+            self.settings.set(&name.into(), Some(value));
+        }
+        self.lanes.note_settings(before, self.settings.version());
+        self.names.learn(&state.sql_mode, &state.character_set_client).map_err(|_| End::Fatal(unreadable()))
+    }
+}
+
+/// The facts whose effects come about when a statement succeeds: its own, and those of what it executes by name.
+pub(super) fn what_happens(does: &[Arc<Facts>]) -> &[Arc<Facts>] {
+    match does {
+        [facts, ..] if matches!(facts.runs, Some(Runs::Prepared { explain: false, .. })) => does,
+        [facts, ..] => std::slice::from_ref(facts),
+        [] => &[],
+    }
+}
+
+/// Whether something of `facts` stays with the one connection that it ran on, and cannot be made again elsewhere.
+pub(super) fn pins(facts: &Facts) -> bool {
+    let sets = |effect: &SessionEffect| matches!(effect, SessionEffect::Set { .. });
+    let modes = matches!(facts.transaction, TransactionEffect::SetModes { session: true, .. })
+        && !facts.effects.iter().any(sets);
+    modes
+        || facts.effects.iter().any(|effect| {
+            matches!(
+                effect,
+                SessionEffect::Pin | SessionEffect::CreateTemporary(_) | SessionEffect::Prepare { .. }
+            )
+        })
+}
+
+/// Whether a statement opens a transaction, or ties the session to its connection: then the strongest lane is
+/// taken at once, because neither can be moved later.
+pub(super) fn opens_or_ties(facts: &Facts) -> bool {
+    matches!(
+        facts.transaction,
+        TransactionEffect::Begin { .. }
+            | TransactionEffect::SetModes { .. }
+            | TransactionEffect::Commit { chain: true }
+            | TransactionEffect::Rollback { chain: true }
+    ) || pins(facts)
+        || facts.effects.iter().any(|effect| matches!(effect, SessionEffect::LockTables))
+}
+
+/// Whether a statement only asks what the one before it left, and nothing of any table.
+pub(super) fn asks_diagnostics_only(facts: &Facts) -> bool {
+    facts.read_only
+        && facts.calls.is_empty()
+        && facts.effects.iter().any(|effect| matches!(effect, SessionEffect::ReadsDiagnostics))
+        && !facts.accesses.iter().any(|access| matches!(access.object, Object::Relation { .. }))
+}
+
+fn unreadable() -> crate::model::refusal::Refusal {
+    use crate::model::refusal::{Refusal, RefusalCode};
+    Refusal::new(
+        RefusalCode::NotSupported,
+        "the session was set to a mode or character set that is not let through",
+    )
+    .with_hint("Use utf8mb4 and no sql_mode of another grammar.")
+}

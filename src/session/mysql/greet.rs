@@ -1,0 +1,251 @@
+//! After the login: what the session begins with, and the OK that ends the login.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, AtomicU64},
+};
+
+use arc_swap::ArcSwapOption;
+use bytes::BytesMut;
+
+use super::{
+    collation,
+    held::Held,
+    lanes::{Lanes, refusal_of},
+    names::Names,
+    session::{Entrance, Session, State},
+    settings::Settings,
+};
+use crate::{
+    model::{
+        facts::SessionEffect,
+        ids::{DatabaseName, Ident, SessionId},
+        name_context::{MysqlCharset, MysqlFlavor, MysqlReading, NameContext, SearchPath},
+        refusal::{Refusal, RefusalCode},
+        target::{Lane, Place},
+    },
+    session::{
+        client::ClientSide, desk::Desk, gate::Gate, judge::Refused, login::mysql::LoggedIn, registry::Handle,
+        who::Who,
+    },
+    sql::mysql::{reading_of_charset, reading_of_mode},
+    upstream::mysql::ServerFacts,
+    wire::mysql::{capability::Capabilities, error::ServerError, reply},
+};
+
+/// Serves a client that has logged in, until its session ends; `number` is what its greeting called it.
+pub(super) async fn serve(
+    gate: Arc<Gate>,
+    id: SessionId,
+    number: i32,
+    arrived: LoggedIn,
+    entrance: Entrance,
+) {
+    let LoggedIn { stream, principal, place, capabilities, charset, nonce, application, sequence, .. } =
+        arrived;
+    let client = stream.peer();
+    let since = gate.clock.now();
+    let who = Arc::new(Who {
+        session: id,
+        principal,
+        place,
+        client,
+        application,
+        since,
+        statements: AtomicU64::new(0),
+        doing: AtomicU8::new(0),
+        moved_to: ArcSwapOption::empty(),
+    });
+    let mut side = ClientSide::new(stream);
+    let Some(handle) = gate.registry.enter_as(number, Arc::clone(&who)) else {
+        // Only after two thousand million logins.
+        return;
+    };
+    let metrics = gate.metrics.target(&who.place.target);
+    metrics.sessions.inc();
+    metrics.sessions_total.inc();
+    let left = Left { gate: Arc::clone(&gate), handle: Arc::clone(&handle) };
+    match open(&gate, &who.place, capabilities, charset).await {
+        Ok(opened) => {
+            let mut session = Session {
+                client: side,
+                capabilities,
+                entrance,
+                charset,
+                nonce,
+                names: Names::new(opened.context),
+                held: Held::new(gate.limits.held),
+                settings: opened.settings,
+                lanes: Lanes::default(),
+                flight: None,
+                state: State::new(capabilities),
+                cancelling: None,
+                desk: Desk::new(gate, who, handle, metrics),
+            };
+            match session.enter_database().await {
+                Ok(()) => {
+                    session.say_ok(sequence);
+                    session.run().await;
+                }
+                Err(refused) => {
+                    session.say_refused(sequence, &refused);
+                    session.client.say_last(&[]).await;
+                }
+            }
+        }
+        Err(refusal) => say_last(&mut side, sequence, &refusal).await,
+    }
+    drop(left);
+}
+
+/// Tells a principal that it has too many sessions.
+pub(super) async fn turn_away(arrived: LoggedIn, limit: usize) {
+    let refusal = too_many(&arrived.principal.name, limit);
+    say_last(&mut ClientSide::new(arrived.stream), arrived.sequence, &refusal).await;
+}
+
+/// What such a principal is told.
+pub(super) fn too_many(principal: &str, limit: usize) -> Refusal {
+    let message = format!("principal \"{principal}\" has {limit} sessions open already");
+    Refusal::new(RefusalCode::TooManyConnections, message).with_hint("Close some of them.")
+}
+
+async fn say_last(side: &mut ClientSide, sequence: u8, refusal: &Refusal) {
+    let (mut out, mut sequence) = (BytesMut::new(), sequence);
+    reply::err(&mut out, &mut sequence, &ServerError::refused(refusal));
+    side.say_last(&out).await;
+}
+
+/// Takes the session out of the registry however it ends.
+struct Left {
+    gate: Arc<Gate>,
+    handle: Arc<Handle>,
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.gate.registry.leave(&self.handle);
+        // Of the target where it ended up.
+        self.gate.metrics.target(&self.handle.who().place.target).sessions.dec();
+    }
+}
+
+/// What a session begins with.
+pub(super) struct Opened {
+    pub(super) context: NameContext,
+    pub(super) settings: Settings,
+}
+
+/// What a session at `place` begins with, whose client has `capabilities` and the collation of number `charset`.
+///
+/// # Errors
+/// When the target cannot be reached, or the client's character set is not let through.
+pub(super) async fn open(
+    gate: &Gate,
+    place: &Place,
+    capabilities: Capabilities,
+    charset: u8,
+) -> Result<Opened, Refusal> {
+    let facts = gate.pools.mysql_facts(&place.target).await.map_err(|error| refusal_of(&error))?;
+    let Some((name, collation)) = collation::of_number(charset, facts.flavor) else {
+        return Err(Refusal::new(RefusalCode::NotSupported, "the client's character set is not let through")
+            .with_hint("Connect with --default-character-set=utf8mb4."));
+    };
+    let mut reading = reading(&facts).ok_or_else(|| unreadable(&facts))?;
+    reading.charset = reading_of_charset(name).map_err(|_| unreadable(&facts))?;
+    reading.ignore_space |= capabilities.has(Capabilities::IGNORE_SPACE);
+    let mut initial: Vec<(Ident, Option<String>)> = Vec::new();
+    // What connections of the gateway's have anyway need not be set.
+    if collation != Some(LOGIN_COLLATION) {
+        for variable in ["character_set_client", "character_set_connection", "character_set_results"] {
+            initial.push((variable.into(), Some(name.to_owned())));
+        }
+        if let Some(collation) = collation {
+            initial.push(("collation_connection".into(), Some(collation.to_owned())));
+        }
+    }
+    Ok(Opened { context: context(reading, place.database.clone()), settings: Settings::of_login(initial) })
+}
+
+/// How a fresh session of a server reads; `None` if the gateway cannot read so.
+fn reading(facts: &ServerFacts) -> Option<MysqlReading> {
+    let plain = plain(facts.flavor, facts.version, facts.lower_case_table_names != 0);
+    reading_of_mode(&facts.sql_mode, plain).ok()
+}
+
+const fn plain(flavor: MysqlFlavor, version: u32, folds_names: bool) -> MysqlReading {
+    MysqlReading {
+        flavor,
+        version,
+        ansi_quotes: false,
+        no_backslash_escapes: false,
+        pipes_as_concat: false,
+        ignore_space: false,
+        folds_names,
+        charset: MysqlCharset::Utf8,
+    }
+}
+
+/// The context of a session that has just begun in `database`, for explanations; where nothing is known of the server,
+/// as MySQL 8.0 reads.
+pub fn mysql_context(facts: Option<&ServerFacts>, database: DatabaseName) -> NameContext {
+    let usual = plain(MysqlFlavor::Mysql, 80_000, false);
+    let reading = facts.and_then(reading).unwrap_or(usual);
+    context(reading, database)
+}
+
+fn context(reading: MysqlReading, database: DatabaseName) -> NameContext {
+    NameContext {
+        database,
+        server_version: reading.version / 10_000,
+        search_path: SearchPath::Known(Arc::from([])),
+        accounts: Arc::from([]),
+        temporary: Arc::default(),
+        catalog: None,
+        mysql: Some(reading),
+    }
+}
+
+fn unreadable(facts: &ServerFacts) -> Refusal {
+    let message = format!("the target's sql_mode \"{}\" is not one that the gateway reads", facts.sql_mode);
+    Refusal::new(RefusalCode::NotSupported, message)
+}
+
+impl Session {
+    /// Judges the database of the login as the USE that it stands for.
+    ///
+    /// # Errors
+    /// When it may not be used.
+    pub(super) async fn enter_database(&mut self) -> Result<(), Refused> {
+        let database = self.names.context().database.clone();
+        if database.is_empty() {
+            return Ok(());
+        }
+        let text = format!("USE `{}`", database.replace('`', "``"));
+        let analysis = self.analyze(&text)?;
+        if let Err(refused) = self.judge(&text, &analysis) {
+            self.desk.record_refusal(&text, &analysis, &refused).await?;
+            return Err(refused);
+        }
+        // The server may write it in another way (lower_case_table_names).
+        for facts in analysis.iter() {
+            for effect in &facts.effects {
+                if let SessionEffect::UseDatabase(name) = effect {
+                    self.use_database(name);
+                }
+            }
+        }
+        // Whether it is there, only the server knows.
+        self.take_lane(Lane::Read, None).await.map_err(|refusal| match refusal.code {
+            RefusalCode::InvalidCatalogName => {
+                let message =
+                    format!("Unknown database '{database}' on target \"{}\"", self.desk.place.target);
+                Refused::from(Refusal::new(RefusalCode::InvalidCatalogName, message))
+            }
+            _ => Refused::from(refusal),
+        })
+    }
+}
+
+/// The collation with which the gateway logs in.
+const LOGIN_COLLATION: &str = "utf8mb4_general_ci";

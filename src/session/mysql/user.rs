@@ -1,0 +1,136 @@
+//! COM_RESET_CONNECTION and COM_CHANGE_USER: the session begins anew.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, AtomicU64},
+};
+
+use arc_swap::ArcSwapOption;
+use tokio::io::AsyncWriteExt;
+use uuid::Uuid;
+
+use super::{
+    greet,
+    names::Names,
+    session::{Session, State},
+};
+use crate::{
+    model::{
+        ids::SessionId,
+        refusal::{Refusal, RefusalCode},
+    },
+    session::{
+        end::End,
+        judge::Refused,
+        login::mysql::{Caller, Changed, change_user},
+        who::Who,
+    },
+    wire::mysql::handshake::ChangeUser,
+};
+
+impl Session {
+    /// COM_RESET_CONNECTION.
+    pub(super) fn reset_connection(&mut self, next: u8) {
+        self.forget();
+        self.settings.reset();
+        self.names.reset();
+        self.say_ok(next);
+    }
+
+    /// What was open is rolled back, what was held is gone, and the connections go home to be reset.
+    fn forget(&mut self) {
+        let in_transaction = self.in_transaction() || self.state.locked;
+        self.lanes.close(false, in_transaction);
+        self.held.clear();
+        self.end_transaction();
+        self.state = State::new(self.capabilities);
+    }
+
+    /// COM_CHANGE_USER: a login anew, on the same connection and under the same number.
+    ///
+    /// # Errors
+    /// When it fails: the session is over, as it is on the server.
+    pub(super) async fn change_user(&mut self, asked: ChangeUser, next: u8) -> Result<(), End> {
+        if !self.client.inbound.is_empty() {
+            let message = "a command behind COM_CHANGE_USER, before that was answered";
+            return Err(End::Fatal(Refusal::new(RefusalCode::ProtocolViolation, message)));
+        }
+        self.forget();
+        self.await_cancel().await;
+        // The exchange writes to the connection itself: what waits goes first, when its records are written.
+        self.desk.record_ends().await?;
+        let told = std::mem::take(&mut self.client.outbound);
+        self.client.stream.write_all(&told).await.map_err(|_| End::ClientClosed)?;
+        let peer = self.client.stream.peer();
+        let session = SessionId::new(Uuid::now_v7());
+        let caller = Caller { session, peer, nonce: self.nonce, sequence: next };
+        let changed =
+            change_user(&mut self.client.stream, caller, asked, &self.entrance.door, &self.entrance.lobby)
+                .await;
+        let changed = changed.map_err(|error| {
+            tracing::debug!(%peer, %error, "change of user failed");
+            // It has been told.
+            self.state.said_fatal = true;
+            End::ClientClosed
+        })?;
+        self.become_another(session, changed).await
+    }
+
+    async fn become_another(&mut self, session: SessionId, changed: Changed) -> Result<(), End> {
+        let Changed { sequence, principal, place, charset, nonce, application, .. } = changed;
+        if *principal.name != *self.desk.who.principal.name {
+            let open = self.desk.gate.registry.count_of(&principal.name);
+            if open >= self.entrance.per_principal {
+                self.desk.gate.metrics.logins.over_limit.inc();
+                let refusal = greet::too_many(&principal.name, self.entrance.per_principal);
+                return Err(self.turn_out(sequence, refusal.into()));
+            }
+        }
+        self.desk.record_session_end(&End::ClientClosed).await;
+        let who = Arc::new(Who {
+            session,
+            principal,
+            place: place.clone(),
+            client: self.client.stream.peer(),
+            application,
+            since: self.desk.now(),
+            statements: AtomicU64::new(0),
+            doing: AtomicU8::new(0),
+            moved_to: ArcSwapOption::empty(),
+        });
+        self.desk.gate.registry.change(&self.desk.handle, Arc::clone(&who));
+        let metrics = self.desk.gate.metrics.target(&place.target);
+        self.desk.metrics.sessions.dec();
+        metrics.sessions.inc();
+        metrics.sessions_total.inc();
+        self.desk.who = who;
+        self.desk.metrics = metrics;
+        self.desk.place = place;
+        self.nonce = nonce;
+        let charset = charset.and_then(|number| u8::try_from(number & 0xff).ok()).unwrap_or(self.charset);
+        self.charset = charset;
+        let opened = greet::open(&self.desk.gate, &self.desk.place, self.capabilities, charset).await;
+        let entered = match opened {
+            Ok(opened) => {
+                self.names = Names::new(opened.context);
+                self.settings = opened.settings;
+                self.enter_database().await
+            }
+            Err(refusal) => Err(refusal.into()),
+        };
+        match entered {
+            Ok(()) => {
+                self.say_ok(sequence);
+                Ok(())
+            }
+            Err(refused) => Err(self.turn_out(sequence, refused)),
+        }
+    }
+
+    /// Ends the session with the answer to the login.
+    fn turn_out(&mut self, sequence: u8, refused: Refused) -> End {
+        self.say_refused(sequence, &refused);
+        self.state.said_fatal = true;
+        End::Fatal(refused.refusal)
+    }
+}

@@ -1,0 +1,43 @@
+//! From an accepted connection to the end of its session.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use tokio::net::TcpStream;
+
+use super::greet::{serve, turn_away};
+use crate::{
+    model::ids::SessionId,
+    session::{
+        gate::Gate,
+        login::{
+            Door,
+            postgres::{Arrival, login},
+        },
+    },
+};
+
+/// Logs a client in and serves it, or passes on its request to cancel.
+pub(in crate::session) async fn admit(
+    socket: TcpStream,
+    peer: SocketAddr,
+    id: SessionId,
+    door: &Door,
+    gate: Arc<Gate>,
+    per_principal: usize,
+) {
+    match login(socket, peer, id, door).await {
+        Ok(Arrival::LoggedIn(arrived)) => {
+            if gate.registry.count_of(&arrived.principal.name) >= per_principal {
+                gate.metrics.logins.over_limit.inc();
+                turn_away(*arrived, per_principal).await;
+            } else {
+                serve(gate, id, *arrived).await;
+            }
+        }
+        Ok(Arrival::Cancel { request, stream }) => {
+            gate.registry.cancel(request.process_id, &request.key);
+            drop(stream);
+        }
+        Err(error) => tracing::debug!(%peer, %error, "login failed"),
+    }
+}

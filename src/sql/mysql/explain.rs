@@ -1,0 +1,117 @@
+//! EXPLAIN, DESCRIBE and MariaDB's ANALYZE of a statement.
+
+use crate::model::facts::{AccessMode, SessionEffect, StatementKind, TransactionEffect};
+
+use super::{
+    parser::{Parsed, Parser},
+    statement::Head,
+    token::Kind,
+};
+
+impl Parser<'_> {
+    /// EXPLAIN, DESCRIBE or DESC of a table, of a statement, or of a connection.
+    pub(super) fn explain(&mut self) -> Parsed<Head> {
+        self.next();
+        if self.is_ident() && !self.is_explain_option() && !self.is_data_statement() {
+            self.table_name(AccessMode::Use)?;
+            // A column, or a pattern of columns.
+            if self.is_ident() {
+                self.ident()?;
+            } else {
+                self.accept_kind(Kind::String);
+            }
+            return Ok((StatementKind::Show, "DESCRIBE"));
+        }
+        let mut analyze = false;
+        loop {
+            if self.accept_word("ANALYZE") {
+                analyze = true;
+            } else if self.is_word("FORMAT") {
+                self.explain_format()?;
+            } else if self.accept_any(&["EXTENDED", "PARTITIONS"]).is_some() {
+            } else if self.accept_word("INTO") {
+                self.accept_kind(Kind::UserVariable).ok_or_else(|| self.unexpected())?;
+                self.found.effect(SessionEffect::Pin);
+            } else if self.accept_word("FOR") {
+                if self.accept_word("CONNECTION") {
+                    self.expression()?;
+                    self.found.administer("another connection");
+                    return Ok((StatementKind::Administer, "EXPLAIN"));
+                }
+                self.accept_any(&["SCHEMA", "DATABASE"]).ok_or_else(|| self.unexpected())?;
+                return self.explain_elsewhere(analyze);
+            } else {
+                break;
+            }
+        }
+        self.explained(analyze)
+    }
+
+    /// EXPLAIN FOR DATABASE d: names without a database are looked for there.
+    fn explain_elsewhere(&mut self, analyze: bool) -> Parsed<Head> {
+        let database = self.ident()?;
+        self.touch_database(database, AccessMode::Use)?;
+        let database = self.folded(database)?;
+        if database.as_str() != self.context.database.as_str() {
+            return Err(super::parser::unknown("EXPLAIN FOR DATABASE of another database"));
+        }
+        self.explained(analyze)
+    }
+
+    /// The statement; without ANALYZE it does not run.
+    fn explained(&mut self, analyze: bool) -> Parsed<Head> {
+        let before = std::mem::take(&mut self.found);
+        let (kind, _) = self.explainable()?;
+        let mut found = std::mem::replace(&mut self.found, before);
+        if !analyze {
+            for access in &mut found.accesses {
+                if matches!(access.mode, AccessMode::Read | AccessMode::Export | AccessMode::Write) {
+                    access.mode = AccessMode::Explain;
+                }
+            }
+            // A READ ONLY transaction does not even plan a change; and functions of constants run while the plan is
+            // made.
+            found.writes = kind != StatementKind::Select || !found.calls.is_empty();
+            found.transaction = TransactionEffect::None;
+        }
+        self.found.accesses.append(&mut found.accesses);
+        self.found.calls.append(&mut found.calls);
+        self.found.writes |= found.writes;
+        found.effects.into_iter().for_each(|effect| self.found.effect(effect));
+        self.found.transaction = found.transaction;
+        Ok(if analyze {
+            (StatementKind::ExplainAnalyze, "EXPLAIN ANALYZE")
+        } else {
+            (StatementKind::Explain, "EXPLAIN")
+        })
+    }
+
+    /// ANALYZE of a statement (MariaDB), which runs it, or of tables.
+    pub(super) fn analyze(&mut self) -> Parsed<Head> {
+        if self.is_maintenance() {
+            return self.maintain();
+        }
+        self.expect_word("ANALYZE")?;
+        if self.is_word("FORMAT") {
+            self.explain_format()?;
+        }
+        self.explained(true)
+    }
+
+    /// `FORMAT = name`.
+    fn explain_format(&mut self) -> Parsed<()> {
+        self.expect_word("FORMAT")?;
+        self.expect_symbol("=")?;
+        if self.accept_kind(Kind::String).is_some() {
+            return Ok(());
+        }
+        self.ident().map(drop)
+    }
+
+    /// A word that is a name elsewhere, and begins something of EXPLAIN here.
+    fn is_explain_option(&self) -> bool {
+        let assigned = self.peek_at(1).is_some_and(|token| token.is_symbol("="));
+        let more = self.peek_at(1).is_some_and(|token| !token.is_symbol("."));
+        self.is_word("FORMAT") && assigned || (self.is_word("EXTENDED") || self.is_word("PARTITIONS")) && more
+    }
+}
