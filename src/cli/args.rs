@@ -9,6 +9,7 @@ use crate::{
     api::bodies::{Lifetime, Scope},
     model::{
         denial::DenialId,
+        dialect::Dialect,
         ids::{
             DatabaseName, EnvironmentName, GrantId, GroupName, KeyId, PrincipalName, RequestId, RoleName,
             SessionId, TargetName, TokenId,
@@ -144,7 +145,10 @@ pub(super) struct ExplainArgs {
     /// Environment of the target, for --policy.
     #[arg(long, default_value = "prod", requires = "policy")]
     pub(super) environment: EnvironmentName,
-    /// Major version of the database server, for --policy.
+    /// What the target speaks, for --policy: postgres or mysql.
+    #[arg(long, default_value = "postgres", requires = "policy", value_parser = dialect)]
+    pub(super) dialect: Dialect,
+    /// Major version of the database server, for --policy; PostgreSQL only.
     #[arg(long, default_value_t = 15, requires = "policy")]
     pub(super) server_version: u32,
     /// The statement; "-" reads it from standard input.
@@ -571,6 +575,14 @@ fn state(text: &str) -> Result<RequestState, &'static str> {
 
 fn instant(text: &str) -> Result<Timestamp, &'static str> {
     text.parse().map_err(|_| "it is no instant: write it with its offset, for example 2026-11-21T18:00:00Z")
+}
+
+fn dialect(word: &str) -> Result<Dialect, String> {
+    match word {
+        "mysql" => Ok(Dialect::Mysql),
+        "postgres" => Ok(Dialect::Postgres),
+        _ => Err("write postgres or mysql".to_owned()),
+    }
 }
 
 #[cfg(test)]

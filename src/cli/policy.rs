@@ -39,8 +39,8 @@ pub(super) fn test(directory: &Path, json: bool) -> anyhow::Result<ExitCode> {
         Err(problems) => return print_problems(&problems),
     };
     let examples = read_examples(directory).map_err(with_cause)?;
-    let report = examples::run(&examples, &policy, &[], &mut |text, place| {
-        offline_facts(text, &place.database, super::explain::USUAL_SERVER_VERSION)
+    let report = examples::run(&examples, &policy, &[], &mut |text, place, dialect| {
+        offline_facts(text, &place.database, dialect, super::explain::USUAL_SERVER_VERSION)
     });
     if json {
         let failures: Vec<_> = report.failures.iter().map(ToString::to_string).collect();

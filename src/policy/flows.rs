@@ -147,3 +147,21 @@ impl Flow {
 
 const MOST_PATTERN_BYTES: usize = 500;
 const MOST_COMPILED_BYTES: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_permission_lasts_no_longer_than_what_it_implies_unless_it_has_a_bound_of_its_own() {
+        let longest = |each: &[(Permission, i64)], any| Longest { each: each.iter().copied().collect(), any };
+        let strictest =
+            |longest: Longest, asked: &[Permission]| longest.strictest(asked.iter().copied().collect());
+        let (explain, select, export) = (Permission::Explain, Permission::Select, Permission::Export);
+        assert_eq!(strictest(longest(&[(select, 10)], None), &[export]), Some((export, 10)));
+        assert_eq!(strictest(longest(&[(select, 10), (export, 90)], None), &[export]), Some((export, 90)));
+        assert_eq!(strictest(longest(&[(explain, 90)], Some(10)), &[select]), Some((select, 10)));
+        assert_eq!(strictest(longest(&[(explain, 90)], Some(10)), &[explain]), Some((explain, 90)));
+        assert_eq!(strictest(longest(&[(select, 10)], None), &[Permission::Admin]), None);
+    }
+}

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_saphyr::Spanned;
 
-use crate::model::flow::Risk;
+use crate::model::{dialect::Dialect, flow::Risk};
 
 pub(super) type Text = Spanned<String>;
 
@@ -71,6 +71,9 @@ pub(super) struct Given {
     pub(super) groups: Option<Vec<String>>,
     pub(super) target: Text,
     pub(super) database: String,
+    /// What the target speaks, where the configuration is not at hand; PostgreSQL if left out.
+    #[serde(default)]
+    pub(super) dialect: Option<Dialect>,
     /// Environment of the target, where the configuration is not at hand.
     #[serde(default)]
     pub(super) environment: Option<String>,

@@ -69,8 +69,8 @@ impl fmt::Display for ExampleFailure {
     }
 }
 
-/// Turns the text of a statement, at a place, into facts.
-type Analyze<'a> = dyn FnMut(&str, &Place) -> Result<Vec<Facts>, Unanalyzable> + 'a;
+/// Turns the text of a statement, at a place where a dialect is spoken, into facts.
+type Analyze<'a> = dyn FnMut(&str, &Place, Dialect) -> Result<Vec<Facts>, Unanalyzable> + 'a;
 
 /// Judges every example of `files` on `policy`.
 ///
@@ -140,6 +140,7 @@ pub(super) struct Scene {
     pub(super) principal: Arc<Principal>,
     pub(super) place: Place,
     pub(super) now: Timestamp,
+    dialect: Dialect,
 }
 
 impl Scene {
@@ -162,6 +163,7 @@ impl Scene {
             .map(|(number, entry)| grant(file, number, entry, given, policy, &mut problems))
             .collect();
         let (Some(target), true) = (target, problems.is_empty()) else { return Err(problems) };
+        let dialect = target.dialect;
         let snapshot = Snapshot::build(SnapshotParts {
             version: 1,
             policy: Arc::clone(policy),
@@ -172,7 +174,7 @@ impl Scene {
         let Some(principal) = snapshot.principal(&given.principal.value).map(Arc::clone) else {
             return Err(vec![locate(file, &given.principal).problem(unknown(given, policy))]);
         };
-        Ok(Self { snapshot, principal, place, now })
+        Ok(Self { snapshot, principal, place, dialect, now })
     }
 
     /// The statement, or the request, whichever it is.
@@ -186,7 +188,8 @@ impl Scene {
         match (&entry.value.statement, &entry.value.request) {
             (Some(statement), None) => Ok(self.judge(statement, analyze)),
             (statement, Some(request)) => {
-                let facts = statement.as_ref().map(|sql| (sql.as_str(), analyze(sql, &self.place)));
+                let facts =
+                    statement.as_ref().map(|sql| (sql.as_str(), analyze(sql, &self.place, self.dialect)));
                 self.judge_request(file, request, facts, policy)
             }
             (None, None) => {
@@ -197,7 +200,7 @@ impl Scene {
     }
 
     fn judge(&self, statement: &str, analyze: &mut Analyze<'_>) -> Got {
-        let facts = match analyze(statement, &self.place) {
+        let facts = match analyze(statement, &self.place, self.dialect) {
             Ok(facts) => facts,
             Err(why) => return Got::Refuse { why: why.to_string() },
         };
@@ -304,7 +307,7 @@ fn target(
     labels.extend(given.labels.clone());
     Some(Target {
         name: given.target.value.as_str().into(),
-        dialect: known.map_or(Dialect::Postgres, |known| known.dialect),
+        dialect: given.dialect.or(known.map(|known| known.dialect)).unwrap_or(Dialect::Postgres),
         environment,
         labels,
     })
@@ -410,7 +413,7 @@ mod tests {
     const SHIPPED: &str = include_str!("../../../policies/access.test.yaml");
 
     /// What the statements of these tests do.
-    fn analyze(statement: &str, _place: &Place) -> Result<Vec<Facts>, Unanalyzable> {
+    fn analyze(statement: &str, _place: &Place, _dialect: Dialect) -> Result<Vec<Facts>, Unanalyzable> {
         let role = Object::Server { what: "role".into() };
         Ok(vec![match statement.trim() {
             "EXPLAIN SELECT * FROM public.salary" => {
