@@ -62,10 +62,16 @@ pub struct Longest {
 impl Longest {
     /// The permission of `asked` with the smallest bound, and that.
     pub(super) fn strictest(&self, asked: PermissionSet) -> Option<(Permission, i64)> {
-        let bound = |permission: &Permission| self.each.get(permission).copied().or(self.any);
         let bounds =
-            asked.iter().filter_map(|permission| bound(&permission).map(|bound| (permission, bound)));
+            asked.iter().filter_map(|permission| self.bound(permission).map(|bound| (permission, bound)));
         bounds.min_by_key(|(_, bound)| *bound)
+    }
+
+    /// Its own bound; else that of all others, or of what it implies, whichever is smaller: export is not the way
+    /// round the bound of select.
+    fn bound(&self, permission: Permission) -> Option<i64> {
+        let implied = || permission.implied().iter().filter_map(|it| self.each.get(&it).copied());
+        self.each.get(&permission).copied().or_else(|| implied().chain(self.any).min())
     }
 }
 
