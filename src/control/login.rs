@@ -26,8 +26,9 @@ impl Control {
         let snapshot = self.snapshot().load();
         let person = snapshot.principal(&login.principal).filter(|it| !it.disabled);
         let nobody = Credentials { salt: vec![0; 16], iterations: 4096, ..Credentials::default() };
-        // The work is the same for those who do not exist.
-        let credentials = person.map_or(&nobody, |it| &*it.credentials);
+        // The work is the same for those who do not exist, or have no password.
+        let credentials =
+            person.map(|it| &*it.credentials).filter(|it| !it.salt.is_empty()).unwrap_or(&nobody);
         if !knows(credentials, login.password.expose(), self.parts().make_keys) || person.is_none() {
             return Err(ControlError::WrongPassword);
         }
@@ -70,7 +71,7 @@ impl Control {
 }
 
 fn knows(credentials: &Credentials, password: &str, make_keys: super::MakeKeys) -> bool {
-    if password.is_empty() || password.len() > MOST_PASSWORD_BYTES || credentials.salt.is_empty() {
+    if password.is_empty() || password.len() > MOST_PASSWORD_BYTES {
         return false;
     }
     let shown = make_keys(password.as_bytes(), &credentials.salt, credentials.iterations);
