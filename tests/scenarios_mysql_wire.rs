@@ -53,7 +53,7 @@ fn a_fetch_is_decided_like_an_execution() {
         let dana = lab.add("dana");
         let grant = lab.grant("dana", "select", &[], 600);
         let mut wire = MysqlWire::connect(&dana, Capabilities::NONE);
-        let statement = wire.prepare("SELECT id FROM employee").unwrap();
+        let statement = wire.prepare("SELECT 1 FROM employee").unwrap();
         wire.command(EXECUTE, &execute(statement, true, &[]));
         (0..3).for_each(|_| drop(wire.payload()));
         let one = [&statement.to_le_bytes()[..], &1_u32.to_le_bytes()].concat();
@@ -107,14 +107,31 @@ fn a_statement_prepared_in_one_database_does_not_move_with_use() {
     for server in BOTH {
         let Some(lab) = Lab::of(server) else { return };
         let full = lab.add_full();
+        lab.admin(&[
+            "grant",
+            "create",
+            "--to",
+            "full",
+            "--target",
+            server.target(),
+            "--database",
+            "information_schema",
+            "--all-tables",
+            "--permission",
+            "select",
+            "--for",
+            "10m",
+            "--reason",
+            "another database",
+        ]);
         let mut wire = MysqlWire::connect(&full, Capabilities::NONE);
         let statement = wire.prepare("SELECT COUNT(*) FROM salary").unwrap();
-        assert_eq!(wire.run("USE mysql"), 0);
+        assert_eq!(wire.run("USE information_schema"), 0);
         // On another connection, too, which has never seen the first database.
         assert_eq!(wire.run("BEGIN"), 0);
         wire.command(EXECUTE, &execute(statement, false, &[]));
         assert_eq!(wire.rows().unwrap().len(), 1);
-        assert_eq!(wire.query("SELECT DATABASE()").unwrap(), [b"\x05mysql"]);
+        assert_eq!(wire.query("SELECT DATABASE()").unwrap(), [b"\x12information_schema"]);
     }
 }
 

@@ -139,8 +139,8 @@ pub(super) struct Scene {
     pub(super) snapshot: Snapshot,
     pub(super) principal: Arc<Principal>,
     pub(super) place: Place,
-    pub(super) now: Timestamp,
     dialect: Dialect,
+    pub(super) now: Timestamp,
 }
 
 impl Scene {

@@ -233,5 +233,5 @@ fn a_function_that_the_server_no_longer_has_is_a_stored_one() {
         facts[0].calls.iter().map(|call| call.name.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(calls(80_036), Vec::<String>::new());
-    assert_eq!(calls(90_700), ["hr.md5"]);
+    assert_eq!(calls(90_700), ["hr_prod.md5"]);
 }
