@@ -38,6 +38,12 @@ impl<'t> Parser<'t> {
         })
     }
 
+    /// A query within a statement: the server may run it while it plans.
+    pub(super) fn inner_query(&mut self) -> Parsed<Vec<Source<'t>>> {
+        self.found.plan_shows_rows = true;
+        self.query_sources()
+    }
+
     /// A query behind its WITH.
     pub(super) fn query_body(&mut self) -> Parsed<Vec<Source<'t>>> {
         let first = self.query_primary()?;
