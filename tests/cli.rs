@@ -8,6 +8,7 @@ mod api_support;
 
 use std::{
     io::Write,
+    os::unix::fs::PermissionsExt,
     process::{Command, Output, Stdio},
     sync::Arc,
 };
@@ -82,6 +83,73 @@ async fn the_command_line_does_all_of_it_through_the_api() {
     assert!(String::from_utf8_lossy(&unreachable.stderr).contains("TIDEGATE_API"), "{unreachable:?}");
     let plain = tidegate(&home, "http://gate.example", &["grant", "list"], "");
     assert!(String::from_utf8_lossy(&plain.stderr).contains("use https"), "{plain:?}");
+    gateway.stop().await;
+}
+
+const FLOWS: &str = "
+principals: { ada: { groups: [admins] } }
+flows:
+  - { name: plans, when: \"request.permissions == ['explain']\", automatic: true }
+  - { name: all, when: 'true', steps: [ { approvers: [admins] } ] }
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_log_in_ask_and_answer_on_the_command_line() {
+    let home = Home::new();
+    std::fs::write(home.path("policies/flows.yaml"), FLOWS).unwrap();
+    let gateway = home.start().await;
+    let told = |output: &Output| String::from_utf8(output.stdout.clone()).unwrap();
+    let admin = |arguments: &[&str], input: &str| tidegate(&home, &gateway.base, arguments, input);
+    assert!(admin(&["user", "passwd", "dana", "--password-stdin"], "correct horse\n").status.success());
+    let key = home.path("dana.key");
+    let login = ["login", "dana", "--password-stdin", "--save", key.to_str().unwrap()];
+    let wrong = admin(&login, "wrong horse\n");
+    assert!(
+        !wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("wrong name or password")
+    );
+    assert!(!key.exists());
+    assert!(admin(&login, "correct horse\n").status.success());
+    assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    let made = admin(&["key", "create", "ada-laptop", "--for", "ada"], "");
+    std::fs::write(home.path("ada.key"), told(&made)).unwrap();
+    let by = |who: &str, arguments: &[&str]| {
+        let file = home.path(&format!("{who}.key"));
+        let all = [arguments, &["--key-file", file.to_str().unwrap()]].concat();
+        tidegate(&home, &gateway.base, &all, "")
+    };
+
+    let place = ["--target", "hr", "--database", "hr_prod", "--table", "public.employee", "--for", "1h"];
+    let ask = |permission: &str, extra: &[&str]| {
+        let words = ["request", "create", "--permission", permission, "--reason", "INC-42"];
+        by("dana", &[&words[..], &place, extra].concat())
+    };
+    let at_once = ask("explain", &["--wait"]);
+    assert!(at_once.status.success() && told(&at_once).contains("is approved"), "{at_once:?}");
+    let pending = told(&ask("select", &["--json"]));
+    let pending: Value = serde_json::from_str(&pending).unwrap();
+    let id = pending["id"].as_str().unwrap();
+    assert!(told(&by("ada", &["review", "list"])).contains(id));
+    assert!(told(&by("dana", &["review", "list"])).contains("Nothing waits for you."));
+    let shown = told(&by("dana", &["request", "show", id]));
+    assert!(shown.contains("dana asks to select on public.employee in hr/hr_prod for 1h"), "{shown}");
+    let less = by("ada", &["review", "approve", id, "--for", "20m", "--comment", "for now"]);
+    assert!(
+        told(&less).contains("ada approved at ") && told(&less).contains("for 20m at most: for now"),
+        "{less:?}"
+    );
+    let grants: Value = serde_json::from_str(&told(&by("dana", &["grant", "list", "--json"]))).unwrap();
+    let grant = grants["grants"].as_array().unwrap().iter().find(|it| it["request"] == *id).unwrap();
+    let extend = ["grant", "extend", grant["id"].as_str().unwrap(), "--for", "1h", "--reason", "not done"];
+    let longer: Value =
+        serde_json::from_str(&told(&by("dana", &[&extend[..], &["--json"]].concat()))).unwrap();
+    let denied = by("ada", &["review", "deny", longer["id"].as_str().unwrap(), "--comment", "enough"]);
+    assert!(told(&denied).contains("ada denied at "), "{denied:?}");
+    let last: Value = serde_json::from_str(&told(&ask("select", &["--json"]))).unwrap();
+    assert!(by("dana", &["request", "cancel", last["id"].as_str().unwrap()]).status.success());
+    let listed = told(&by("dana", &["request", "list", "--state", "cancelled"]));
+    assert!(listed.contains(last["id"].as_str().unwrap()) && !listed.contains(id), "{listed}");
+    let not_hers = by("ada", &["request", "cancel", id]);
+    assert!(String::from_utf8_lossy(&not_hers.stderr).contains("there is no request"), "{not_hers:?}");
     gateway.stop().await;
 }
 

@@ -32,11 +32,12 @@ fn context(place: &Place) -> NameContext {
 
 #[test]
 fn the_shipped_examples_hold_for_the_real_analysis() {
-    let policy = Arc::new(parse(&[file("people.yaml"), file("access.yaml")]).unwrap());
-    let report = examples::run(&[file("access.test.yaml")], &policy, &[], &mut |statement, place| {
+    let policy = Arc::new(parse(&[file("people.yaml"), file("access.yaml"), file("requests.yaml")]).unwrap());
+    let examples = [file("access.test.yaml"), file("requests.test.yaml")];
+    let report = examples::run(&examples, &policy, &[], &mut |statement, place, _dialect| {
         analyze(statement, Dialect::Postgres, &context(place), &Limits::default())
     });
     let failures: Vec<_> = report.failures.iter().map(ToString::to_string).collect();
     assert!(report.is_good(), "{failures:#?} {:#?}", report.problems);
-    assert_eq!(report.passed, 9);
+    assert_eq!(report.passed, 18);
 }

@@ -612,3 +612,20 @@ async fn without_the_audit_log_nothing_is_asked_and_nothing_approved() {
     assert_eq!(approved["state"], "approved", "a restart keeps it: {approved}");
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn whoever_gets_the_name_of_somebody_removed_gets_nothing_with_it() {
+    let world = World::new().await;
+    let eve = json!({ "name": "eve", "groups": ["devs"] });
+    world.gateway.post("/principals", eve.clone()).await;
+    let [eves, lee] = world.people(["eve", "lee"]).await;
+    let request = world.asks(&eves, read()).await;
+    assert_eq!(world.gateway.call(Method::DELETE, "/principals/eve", Value::Null).await.0, 200);
+    assert_eq!(world.gateway.with(&eves, GET, "/requests", Value::Null).await.0, 401);
+    world.gateway.post("/principals", eve).await;
+    assert_eq!(world.gateway.with(&eves, GET, "/requests", Value::Null).await.0, 401);
+    assert_eq!(code(&world.answers(&lee, &request, approve()).await), (409, "settled"));
+    assert_eq!(world.home.records("request_settled")[0]["state"], "cancelled");
+    assert_eq!(world.home.records("key_revoked").len(), 1);
+    world.gateway.stop().await;
+}

@@ -109,7 +109,7 @@ fn a_revoked_grant_ends_the_running_statement_at_once(server: Server) {
     let login = lab.add("dana");
     let grant = lab.grant("dana", "select", &[&server.table("employee")], 600);
     let mut dana = Shell::open(&login);
-    dana.start(&slow(server));
+    dana.start(server.slow());
     until_it_runs(&lab);
     lab.revoke(&grant);
     let revoked_at = Instant::now();
@@ -128,7 +128,7 @@ fn a_grant_that_ends_cancels_what_is_running(server: Server) {
     let mut dana = Shell::open(&lab.add("dana"));
     lab.grant("dana", "select", &[&server.table("employee")], 3);
     let begin = Instant::now();
-    let out = dana.ask(&slow(server));
+    let out = dana.ask(server.slow());
     assert!(out.contains(server.error()), "{out}");
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     assert!(dana.ask("SELECT 1 FROM employee;").contains(server.refused()));
@@ -343,7 +343,7 @@ fn an_administrator_ends_a_session(server: Server) {
     let login = lab.add("dana");
     lab.grant("dana", "select", &[&server.table("employee")], 600);
     let mut dana = Shell::open(&login);
-    dana.start(&slow(server));
+    dana.start(server.slow());
     until_it_runs(&lab);
     let login_record = lab.audit().into_iter().rfind(|record| record["event"] == "login").unwrap();
     assert!(lab.admin(&["session", "list"]).contains("dana"));
@@ -365,11 +365,6 @@ fn a_disabled_person_is_out_and_an_enabled_one_in_again(server: Server) {
     assert!(!login.sql("SELECT CONCAT('still', ' in');").contains("still in"));
     lab.admin(&["user", "enable", "dana"]);
     assert!(login.sql("SELECT CONCAT('back', ' in');").contains("back in"));
-}
-
-/// A statement of half a minute that reads employee.
-fn slow(server: Server) -> String {
-    format!("SELECT COUNT({}(0.01)) FROM employee;", server.sleep())
 }
 
 fn until_it_runs(lab: &Lab) {

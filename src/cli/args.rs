@@ -9,6 +9,7 @@ use crate::{
     api::bodies::{Lifetime, Scope},
     model::{
         denial::DenialId,
+        dialect::Dialect,
         ids::{
             DatabaseName, EnvironmentName, GrantId, GroupName, KeyId, PrincipalName, RequestId, RoleName,
             SessionId, TargetName, TokenId,
@@ -144,7 +145,10 @@ pub(super) struct ExplainArgs {
     /// Environment of the target, for --policy.
     #[arg(long, default_value = "prod", requires = "policy")]
     pub(super) environment: EnvironmentName,
-    /// Major version of the database server, for --policy.
+    /// What the target speaks, for --policy: postgres or mysql.
+    #[arg(long, default_value = "postgres", requires = "policy", value_parser = dialect)]
+    pub(super) dialect: Dialect,
+    /// Major version of the database server, for --policy; PostgreSQL only.
     #[arg(long, default_value_t = 15, requires = "policy")]
     pub(super) server_version: u32,
     /// The statement; "-" reads it from standard input.
@@ -573,6 +577,14 @@ fn instant(text: &str) -> Result<Timestamp, &'static str> {
     text.parse().map_err(|_| "it is no instant: write it with its offset, for example 2026-11-21T18:00:00Z")
 }
 
+fn dialect(word: &str) -> Result<Dialect, String> {
+    match word {
+        "mysql" => Ok(Dialect::Mysql),
+        "postgres" => Ok(Dialect::Postgres),
+        _ => Err("write postgres or mysql".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -599,9 +611,36 @@ mod tests {
             &["--all-tables"],
             &["--to", "dana", "--to-group", "developers", "--all-tables"],
             &["--to", "dana", "--table", "public.employee", "--all-tables"],
-            &["--to", "dana", "--table", "employee"],
+            &["--to", "dana", "--table", "hr.public.employee"],
         ] {
             assert_eq!(line(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_says_where_or_names_a_denial_and_how_long() {
+        let line = |words: &str| {
+            let line = ["tidegate", "request", "create", "--reason", "INC-42"].into_iter();
+            Cli::try_parse_from(line.chain(words.split_whitespace()))
+        };
+        for good in [
+            "--denial 0badcafe --for 1h",
+            "--denial 0badcafe --until 2026-11-21T18:00:00Z --statement",
+            "--target hr --database hr_prod --all-tables --role reader --for 1h",
+            "--target hr --database hr_prod --statement - --for 1h --wait",
+        ] {
+            line(good).unwrap_or_else(|error| panic!("{good}: {error}"));
+        }
+        for wrong in [
+            "--for 1h",
+            "--denial 0badcafe",
+            "--denial nonsense --for 1h",
+            "--target hr --for 1h",
+            "--denial 0badcafe --for 1h --all-tables --table a.b",
+            "--denial 0badcafe --for 1h --role reader --permission select",
+            "--denial 0badcafe --for 1h --statement - --permission select",
+        ] {
+            assert_eq!(line(wrong).unwrap_err().exit_code(), 2, "{wrong}");
         }
     }
 

@@ -24,7 +24,7 @@ use crate::{
         dialect::Dialect,
         facts::{Facts, Unanalyzable},
         ids::{DatabaseName, Ident},
-        name_context::{NameContext, SearchPath},
+        name_context::{MysqlReading, NameContext, SearchPath},
         target::{Place, Target},
     },
     net::Clock,
@@ -51,10 +51,12 @@ pub(super) async fn run(args: ExplainArgs) -> anyhow::Result<ExitCode> {
     Ok(if explanation.allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The facts of `text` without a server: the default search path, no catalog.
+/// The facts of `text` without a server: the default search path, no catalog; in MySQL as a server of version 8.0 reads
+/// with no mode of its own.
 pub(super) fn offline_facts(
     text: &str,
     database: &DatabaseName,
+    dialect: Dialect,
     server_version: u32,
 ) -> Result<Vec<Facts>, Unanalyzable> {
     let context = NameContext {
@@ -64,9 +66,12 @@ pub(super) fn offline_facts(
         accounts: Arc::from([]),
         temporary: Arc::new(BTreeSet::new()),
         catalog: None,
-        mysql: None,
+        mysql: match dialect {
+            Dialect::Mysql => Some(MysqlReading::USUAL),
+            Dialect::Postgres => None,
+        },
     };
-    analyze(text, Dialect::Postgres, &context, &Limits::default())
+    analyze(text, dialect, &context, &Limits::default())
 }
 
 fn offline(args: &ExplainArgs, directory: &Path, sql: &str) -> anyhow::Result<Explanation> {
@@ -80,7 +85,7 @@ fn offline(args: &ExplainArgs, directory: &Path, sql: &str) -> anyhow::Result<Ex
     };
     let target = Target {
         name: args.target.clone(),
-        dialect: Dialect::Postgres,
+        dialect: args.dialect,
         environment: args.environment.clone(),
         labels: BTreeMap::new(),
     };
@@ -91,7 +96,7 @@ fn offline(args: &ExplainArgs, directory: &Path, sql: &str) -> anyhow::Result<Ex
         .principal(&args.principal)
         .with_context(|| format!("the policy names no principal \"{}\"", args.principal))?;
     let place = Place { target: args.target.clone(), database };
-    let analysis = offline_facts(sql, &place.database, args.server_version);
+    let analysis = offline_facts(sql, &place.database, args.dialect, args.server_version);
     Ok(Explanation::new(&snapshot, principal, &place, sql, &analysis, Clock::System.now()))
 }
 

@@ -39,8 +39,8 @@ pub(super) fn test(directory: &Path, json: bool) -> anyhow::Result<ExitCode> {
         Err(problems) => return print_problems(&problems),
     };
     let examples = read_examples(directory).map_err(with_cause)?;
-    let report = examples::run(&examples, &policy, &[], &mut |text, place| {
-        offline_facts(text, &place.database, super::explain::USUAL_SERVER_VERSION)
+    let report = examples::run(&examples, &policy, &[], &mut |text, place, dialect| {
+        offline_facts(text, &place.database, dialect, super::explain::USUAL_SERVER_VERSION)
     });
     if json {
         let failures: Vec<_> = report.failures.iter().map(ToString::to_string).collect();
@@ -90,7 +90,7 @@ fn print_status(it: &PolicyView) {
 
 fn print_sound(directory: &Path, files: &[PolicyFile], policy: &Policy) -> anyhow::Result<ExitCode> {
     say!(
-        "{}: {}, {}, {}, {}, {}, {}, {}: sound.",
+        "{}: {}, {}, {}, {}, {}, {}, {}, {}, {}: sound.",
         directory.display(),
         counted(files.len(), "file"),
         counted(policy.groups.len(), "group"),
@@ -99,6 +99,8 @@ fn print_sound(directory: &Path, files: &[PolicyFile], policy: &Policy) -> anyho
         counted(policy.standing.len(), "standing grant"),
         counted(policy.ceilings.len(), "ceiling"),
         counted(policy.routines.len(), "routine rule"),
+        counted(policy.risk.len(), "risk rule"),
+        counted(policy.flows.len(), "flow"),
     );
     if files.is_empty() {
         say!("There is no policy file: nobody is known, and nothing is allowed but by grants.");

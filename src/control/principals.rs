@@ -1,5 +1,7 @@
 //! Principals and their passwords.
 
+use jiff::Timestamp;
+
 use super::{
     door::Control,
     error::{ControlError, invalid, unknown},
@@ -12,11 +14,12 @@ use super::{
 use crate::{
     model::{
         grant::GrantName,
-        ids::{GroupName, PrincipalName},
+        ids::{GroupName, PrincipalName, RequestId},
         principal::Principal,
         record::Record,
+        request::RequestState,
     },
-    store::{Revocation, StoredPassword, StoredPrincipal},
+    store::{CaseFilter, Change, Revocation, StoredPassword, StoredPrincipal},
 };
 
 impl Control {
@@ -138,8 +141,8 @@ impl Control {
         .await
     }
 
-    /// Removes a principal with its password and tokens, and revokes the grants that it holds itself: whoever gets
-    /// its name later gets nothing with it.
+    /// Removes a principal with its password and tokens, revokes its keys and the grants that it holds itself, and
+    /// cancels its requests: whoever gets its name later gets nothing with it.
     ///
     /// # Errors
     /// `Unknown` when the store has none, `Store` when nothing was changed, `Unaudited` when it is gone but not
@@ -159,8 +162,14 @@ impl Control {
             for id in &grants {
                 change.revoke_grant(*id, &revocation).await?;
             }
+            let keys = state.keys_of(&name, now);
+            for id in &keys {
+                change.revoke_key(*id, now).await?;
+            }
+            let requests = control.cancel_all(&mut change, &name, now).await?;
             change.commit().await?;
             state.principals.remove(&name);
+            state.keys.retain(|key| !keys.contains(&key.id));
             state.tokens.retain(|_, token| token.principal != name);
             for id in &grants {
                 if let Some(held) = state.grants.get_mut(id) {
@@ -171,8 +180,11 @@ impl Control {
             let names: Vec<_> = grants.iter().map(|id| GrantName::Granted(*id)).collect();
             let revocations =
                 names.iter().map(|grant| Record::GrantRevoked { actor: &actor, grant, reason: GONE });
-            let records: Vec<_> =
-                std::iter::once(changed(&actor, &name, "removed")).chain(revocations).collect();
+            let records: Vec<_> = std::iter::once(changed(&actor, &name, "removed"))
+                .chain(revocations)
+                .chain(keys.iter().map(|key| Record::KeyRevoked { actor: &actor, key: *key }))
+                .chain(requests.iter().map(|request| cancelled(&actor, *request)))
+                .collect();
             control.record_after("the principal is removed", &records).await?;
             Ok(Removed { revoked_grants: grants, in_policy: state.policy.principals.contains_key(&name) })
         })
@@ -196,6 +208,31 @@ impl Control {
             .collect();
         all.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(all)
+    }
+
+    /// Cancels every pending request of `name`, as part of `change`.
+    async fn cancel_all(
+        &self,
+        change: &mut Change,
+        name: &PrincipalName,
+        now: Timestamp,
+    ) -> Result<Vec<RequestId>, ControlError> {
+        let mut cancelled = Vec::new();
+        let pending = CaseFilter {
+            requester: Some(name.clone()),
+            state: Some(RequestState::Pending),
+            limit: MOST_CANCELLED,
+            ..CaseFilter::default()
+        };
+        for mut case in self.store().list_cases(&pending).await? {
+            case.state = RequestState::Cancelled;
+            case.decided_at = Some(now);
+            if !change.move_case(&case).await? {
+                return Err(ControlError::Conflict);
+            }
+            cancelled.push(case.request.id);
+        }
+        Ok(cancelled)
     }
 
     /// One that was just written to the store.
@@ -239,6 +276,10 @@ fn changed<'a>(actor: &'a str, principal: &'a PrincipalName, change: &'a str) ->
     Record::PrincipalChanged { actor, principal, change }
 }
 
+fn cancelled<'a>(actor: &'a str, request: RequestId) -> Record<'a> {
+    Record::RequestSettled { actor, request, state: RequestState::Cancelled, grant: None }
+}
+
 fn view(principal: &Principal, in_policy: bool, local: bool) -> PrincipalView {
     let credentials = &principal.credentials;
     PrincipalView {
@@ -259,4 +300,6 @@ const ITERATIONS: u32 = 4096;
 const MIN_PASSWORD_BYTES: usize = 8;
 const MAX_PASSWORD_BYTES: usize = 512;
 const MAX_PRINCIPALS: usize = 100_000;
+/// More than anybody may have pending.
+const MOST_CANCELLED: u32 = 1000;
 const GONE: &str = "its holder was removed";

@@ -11,7 +11,7 @@ use super::error::ControlError;
 use crate::{
     model::{
         grant::Holder,
-        ids::{GrantId, GroupName, PrincipalName, TokenId},
+        ids::{GrantId, GroupName, KeyId, PrincipalName, TokenId},
         principal::{Credentials, Principal, Token},
         target::{Place, Target},
     },
@@ -145,6 +145,12 @@ impl State {
             Some(group) => Err(ControlError::Unknown { what: "group", name: group.to_string() }),
             None => Ok(groups.into_iter().collect::<BTreeSet<_>>().into_iter().collect()),
         }
+    }
+
+    /// The live keys by which somebody acts as `principal`.
+    pub(super) fn keys_of(&self, principal: &PrincipalName, now: Timestamp) -> Vec<KeyId> {
+        let own = |it: &&StoredKey| it.principal.as_ref() == Some(principal) && it.is_live(now);
+        self.keys.iter().filter(own).map(|it| it.id).collect()
     }
 
     /// Grants held by `principal` itself that are neither over nor revoked.

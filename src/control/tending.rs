@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl Control {
-    /// Looks every second for what has become due, until `stop` is done.
+    /// Looks every five seconds for what has become due, until `stop` is done.
     pub async fn tend(&self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         let mut ticks = interval(TEND_EVERY);
@@ -134,7 +134,7 @@ fn is_ending(stored: &StoredGrant, now: Timestamp) -> bool {
 
 /// The actor of what happens by the clock.
 pub(super) const CLOCK: &str = "clock";
-const TEND_EVERY: Duration = Duration::from_secs(1);
+const TEND_EVERY: Duration = Duration::from_secs(5);
 const TIDY_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// How long a call may be repeated under its idempotency key.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);

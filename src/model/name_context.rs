@@ -54,6 +54,20 @@ pub struct MysqlReading {
     pub charset: MysqlCharset,
 }
 
+impl MysqlReading {
+    /// As MySQL 8.0 reads in utf8mb4, with no mode that changes reading: for texts without a server.
+    pub const USUAL: Self = Self {
+        flavor: MysqlFlavor::Mysql,
+        version: 80_000,
+        ansi_quotes: false,
+        no_backslash_escapes: false,
+        pipes_as_concat: false,
+        ignore_space: false,
+        folds_names: false,
+        charset: MysqlCharset::Utf8,
+    };
+}
+
 /// Whose grammar a MySQL server has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MysqlFlavor {

@@ -36,14 +36,14 @@ pub(super) struct Refused {
     /// For the client.
     pub(super) refusal: Refusal,
     /// For the audit log.
-    pub(super) missing: Vec<Missing>,
+    pub(super) missing: Box<[Missing]>,
     /// Why policy said no, where it was policy.
     denial: Option<Box<Denial>>,
 }
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        Self { refusal, missing: Vec::new(), denial: None }
+        Self { refusal, missing: Box::default(), denial: None }
     }
 }
 
@@ -87,7 +87,7 @@ impl Desk {
             Decision::Allow(permit) => Ok(permit),
             Decision::Deny(denial) => Err(Refused {
                 refusal: denial.refusal(principal, place),
-                missing: denial.missing().to_vec(),
+                missing: denial.missing().into(),
                 denial: Some(Box::new(denial)),
             }),
         }
@@ -110,7 +110,7 @@ impl Desk {
             place: place.clone(),
             sql: text.into(),
             does: Arc::clone(does),
-            missing: refused.missing.clone(),
+            missing: refused.missing.to_vec(),
             at: self.now(),
         });
         if let Some(id) = kept {

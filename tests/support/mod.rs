@@ -5,6 +5,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod login;
+pub mod mysql_wire;
 pub mod server;
 pub mod shell;
 pub mod wire;

@@ -78,11 +78,12 @@ impl Server {
         "ERROR"
     }
 
-    /// A function that waits.
-    pub fn sleep(self) -> &'static str {
+    /// A statement of half a minute that reads employee.
+    pub fn slow(self) -> &'static str {
         match self {
-            Self::Postgres => "pg_sleep",
-            Self::Mariadb | Self::Mysql => "SLEEP",
+            Self::Postgres => "SELECT count(pg_sleep(0.01)) FROM employee;",
+            // COUNT would not call what is never null.
+            Self::Mariadb | Self::Mysql => "SELECT SUM(SLEEP(0.01)) FROM employee;",
         }
     }
 

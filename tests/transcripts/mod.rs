@@ -1,28 +1,25 @@
 //! Transcripts of clients, held against each other without what has to differ.
 #![allow(dead_code, unreachable_pub)]
 
-use std::fmt::Write as _;
+use std::process::Command;
 
-/// Holds two transcripts against each other, line by line, without what must differ.
+/// Holds two transcripts against each other, line by line.
 pub fn same(what: &str, left: &[String], right: &[String]) {
     assert!(left.len() > 3, "{what}: there is nothing to compare: {left:?}");
     if left == right {
         return;
     }
-    let mut report = String::new();
-    let common = left.iter().zip(right).take_while(|(l, r)| l == r).count();
-    let tail =
-        left[common..].iter().rev().zip(right[common..].iter().rev()).take_while(|(l, r)| l == r).count();
-    for line in &left[common.saturating_sub(4)..common] {
-        writeln!(report, "   {line}").unwrap();
-    }
-    for line in left[common..left.len() - tail].iter().take(80) {
-        writeln!(report, " - {line}").unwrap();
-    }
-    for line in right[common..right.len() - tail].iter().take(80) {
-        writeln!(report, " + {line}").unwrap();
-    }
-    panic!("{what}: directly (-) and through the gateway (+) differ, from line {common}:\n{report}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, lines: &[String]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+        path
+    };
+    let (direct, gate) = (file("direct", left), file("gate", right));
+    let found = Command::new("diff").args(["-U", "4"]).args([direct, gate]).output().unwrap();
+    let report = String::from_utf8_lossy(&found.stdout).into_owned();
+    let shown = report.lines().skip(2).take(200).collect::<Vec<_>>().join("\n");
+    panic!("{what}: directly (-) and through the gateway (+) differ:\n{shown}");
 }
 
 /// Lines without process identifiers and places in PostgreSQL's own source, which differ from run to run.
@@ -40,14 +37,25 @@ pub fn plain_postgres(transcript: &str) -> Vec<String> {
 /// The same for MySQL and MariaDB. What differs by design, and why:
 ///
 /// - accounts in error texts: the server knows the gateway's shared accounts, not who the person is;
+/// - the texts of syntax errors: the gateway refuses what it cannot read, with the same number and SQLSTATE;
 /// - times that something took, which differ from run to run;
 /// - host and version lines of a dump's head, which name the port's side of the connection.
 pub fn plain_mysql(transcript: &str) -> Vec<String> {
     transcript
         .lines()
         .filter(|line| !line.starts_with("-- Host:") && !line.starts_with("-- Dump completed"))
-        .map(|line| without_account(&without_time(line)))
+        .map(|line| without_syntax(&without_account(&without_time(line))))
         .collect()
+}
+
+/// `You have an error in your SQL syntax; …` as the gateway says it, without what follows.
+fn without_syntax(line: &str) -> String {
+    for text in ["You have an error in your SQL syntax;", "the gateway does not understand the statement"] {
+        if let Some((head, _)) = line.split_once(text) {
+            return format!("{head}(a syntax error)");
+        }
+    }
+    line.to_owned()
 }
 
 /// `user 'tidegate_admin'@'127.0.0.1'` without the name.

@@ -362,7 +362,7 @@ mod tests {
             assert_eq!(parse(&[file("docs/policy.md", text)]).map(drop), Ok(()), "{text}");
             blocks += 1;
         }
-        assert_eq!(blocks, 6);
+        assert_eq!(blocks, 7);
     }
 
     #[test]

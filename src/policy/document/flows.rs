@@ -265,9 +265,7 @@ flows:
         }
         assert!(parsed("zone: Europe/Atlantis").unwrap_err().contains("bad time zone"));
         assert!(
-            parsed("risk: [ { name: a, level: hihg, when: 'true' } ]")
-                .unwrap_err()
-                .contains("write \"high\"")
+            parsed("risk: [ { name: a, level: hig, when: 'true' } ]").unwrap_err().contains("write \"high\"")
         );
         let twice = "risk: [ { name: a, level: low, when: 'true' }, { name: a, level: low, when: 'true' } ]";
         assert!(parsed(twice).unwrap_err().contains("stands here twice"));

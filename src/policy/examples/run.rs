@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::model::{
     dialect::Dialect,
     facts::{Facts, Unanalyzable},
+    flow::Risk,
     grant::{Grant, GrantName, Holder},
     ids::GrantId,
     object::{Glob, ObjectPattern},
@@ -68,8 +69,8 @@ impl fmt::Display for ExampleFailure {
     }
 }
 
-/// Turns the text of a statement, at a place, into facts.
-type Analyze<'a> = dyn FnMut(&str, &Place) -> Result<Vec<Facts>, Unanalyzable> + 'a;
+/// Turns the text of a statement, at a place where a dialect is spoken, into facts.
+type Analyze<'a> = dyn FnMut(&str, &Place, Dialect) -> Result<Vec<Facts>, Unanalyzable> + 'a;
 
 /// Judges every example of `files` on `policy`.
 ///
@@ -97,7 +98,13 @@ pub fn run(
                     continue;
                 }
             };
-            let got = scene.judge(&entry.value.statement, analyze);
+            let got = match scene.judge_entry(file, entry, policy, analyze) {
+                Ok(got) => got,
+                Err(problems) => {
+                    report.problems.extend(problems);
+                    continue;
+                }
+            };
             if is_expected(&entry.value.expect, &got) {
                 report.passed += 1;
             } else {
@@ -109,18 +116,31 @@ pub fn run(
 }
 
 /// What was decided on an example.
-enum Got {
-    Allow { by: Vec<String> },
-    Deny { missing: Vec<(String, String)>, message: String },
-    Refuse { why: String },
+pub(super) enum Got {
+    /// A request is taken.
+    Flow {
+        flow: String,
+        risk: Risk,
+    },
+    Allow {
+        by: Vec<String>,
+    },
+    Deny {
+        missing: Vec<(String, String)>,
+        message: String,
+    },
+    Refuse {
+        why: String,
+    },
 }
 
 /// Somebody, somewhere, with grants, at an instant.
-struct Scene {
-    snapshot: Snapshot,
-    principal: Arc<Principal>,
-    place: Place,
-    now: Timestamp,
+pub(super) struct Scene {
+    pub(super) snapshot: Snapshot,
+    pub(super) principal: Arc<Principal>,
+    pub(super) place: Place,
+    dialect: Dialect,
+    pub(super) now: Timestamp,
 }
 
 impl Scene {
@@ -143,6 +163,7 @@ impl Scene {
             .map(|(number, entry)| grant(file, number, entry, given, policy, &mut problems))
             .collect();
         let (Some(target), true) = (target, problems.is_empty()) else { return Err(problems) };
+        let dialect = target.dialect;
         let snapshot = Snapshot::build(SnapshotParts {
             version: 1,
             policy: Arc::clone(policy),
@@ -153,11 +174,33 @@ impl Scene {
         let Some(principal) = snapshot.principal(&given.principal.value).map(Arc::clone) else {
             return Err(vec![locate(file, &given.principal).problem(unknown(given, policy))]);
         };
-        Ok(Self { snapshot, principal, place, now })
+        Ok(Self { snapshot, principal, place, dialect, now })
+    }
+
+    /// The statement, or the request, whichever it is.
+    fn judge_entry(
+        &self,
+        file: &PolicyFile,
+        entry: &Spanned<ExampleEntry>,
+        policy: &Policy,
+        analyze: &mut Analyze<'_>,
+    ) -> Result<Got, Vec<PolicyProblem>> {
+        match (&entry.value.statement, &entry.value.request) {
+            (Some(statement), None) => Ok(self.judge(statement, analyze)),
+            (statement, Some(request)) => {
+                let facts =
+                    statement.as_ref().map(|sql| (sql.as_str(), analyze(sql, &self.place, self.dialect)));
+                self.judge_request(file, request, facts, policy)
+            }
+            (None, None) => {
+                let problem = "there is nothing to judge: write a statement, or a request";
+                Err(vec![locate(file, entry).problem(ProblemKind::Conflict { problem })])
+            }
+        }
     }
 
     fn judge(&self, statement: &str, analyze: &mut Analyze<'_>) -> Got {
-        let facts = match analyze(statement, &self.place) {
+        let facts = match analyze(statement, &self.place, self.dialect) {
             Ok(facts) => facts,
             Err(why) => return Got::Refuse { why: why.to_string() },
         };
@@ -200,15 +243,20 @@ fn is_expected(expect: &Expect, got: &Got) -> bool {
             missing.sort();
             wanted == missing
         }
-        (Expect::Allow, Got::Deny { .. } | Got::Refuse { .. })
-        | (Expect::Deny | Expect::DenyFor(_), Got::Allow { .. } | Got::Refuse { .. })
-        | (Expect::Refuse, Got::Allow { .. } | Got::Deny { .. }) => false,
+        (Expect::Flow { flow: wanted, risk: level }, Got::Flow { flow, risk }) => {
+            wanted.as_ref().is_none_or(|wanted| wanted == flow) && level.is_none_or(|level| level == *risk)
+        }
+        (Expect::Allow, Got::Deny { .. } | Got::Refuse { .. } | Got::Flow { .. })
+        | (Expect::Deny | Expect::DenyFor(_), Got::Allow { .. } | Got::Refuse { .. } | Got::Flow { .. })
+        | (Expect::Flow { .. }, Got::Allow { .. } | Got::Deny { .. } | Got::Refuse { .. })
+        | (Expect::Refuse, Got::Allow { .. } | Got::Deny { .. } | Got::Flow { .. }) => false,
     }
 }
 
 fn failure(file: &PolicyFile, entry: &Spanned<ExampleEntry>, got: &Got) -> ExampleFailure {
     let at = locate(file, entry);
     let ExampleEntry { name, statement, expect, .. } = &entry.value;
+    let statement = statement.as_deref().unwrap_or("a request");
     ExampleFailure {
         path: at.path.to_owned(),
         line: at.line,
@@ -218,6 +266,10 @@ fn failure(file: &PolicyFile, entry: &Spanned<ExampleEntry>, got: &Got) -> Examp
             Expect::Allow => "allow".to_owned(),
             Expect::Deny => "deny".to_owned(),
             Expect::Refuse => "refuse".to_owned(),
+            Expect::Flow { flow, risk } => {
+                let flow = flow.as_deref().unwrap_or("any");
+                format!("flow {flow} at risk {}", risk.map_or("any", Risk::as_str))
+            }
             Expect::DenyFor(wanted) => {
                 let wanted: Vec<_> =
                     wanted.iter().map(|entry| format!("{} on {}", entry.permission, entry.object)).collect();
@@ -228,6 +280,7 @@ fn failure(file: &PolicyFile, entry: &Spanned<ExampleEntry>, got: &Got) -> Examp
             Got::Allow { by } => format!("allow (by {})", by.join(", ")),
             Got::Deny { message, .. } => format!("deny ({message})"),
             Got::Refuse { why } => format!("refuse ({why})"),
+            Got::Flow { flow, risk } => format!("flow {flow} at risk {risk}"),
         },
     }
 }
@@ -250,10 +303,11 @@ fn target(
             return None;
         }
     };
-    let labels = known.map(|known| known.labels.clone()).unwrap_or_default();
+    let mut labels = known.map(|known| known.labels.clone()).unwrap_or_default();
+    labels.extend(given.labels.clone());
     Some(Target {
         name: given.target.value.as_str().into(),
-        dialect: known.map_or(Dialect::Postgres, |known| known.dialect),
+        dialect: given.dialect.or(known.map(|known| known.dialect)).unwrap_or(Dialect::Postgres),
         environment,
         labels,
     })
@@ -327,7 +381,11 @@ fn grant(
     }
 }
 
-fn instant(file: &PolicyFile, text: Option<&Text>, problems: &mut Vec<PolicyProblem>) -> Option<Timestamp> {
+pub(super) fn instant(
+    file: &PolicyFile,
+    text: Option<&Text>,
+    problems: &mut Vec<PolicyProblem>,
+) -> Option<Timestamp> {
     let text = text?;
     let parsed = text.value.parse().ok();
     if parsed.is_none() {
@@ -355,7 +413,7 @@ mod tests {
     const SHIPPED: &str = include_str!("../../../policies/access.test.yaml");
 
     /// What the statements of these tests do.
-    fn analyze(statement: &str, _place: &Place) -> Result<Vec<Facts>, Unanalyzable> {
+    fn analyze(statement: &str, _place: &Place, _dialect: Dialect) -> Result<Vec<Facts>, Unanalyzable> {
         let role = Object::Server { what: "role".into() };
         Ok(vec![match statement.trim() {
             "EXPLAIN SELECT * FROM public.salary" => {

@@ -20,7 +20,7 @@ use crate::{
     model::{
         facts::SessionEffect,
         ids::{DatabaseName, Ident, SessionId},
-        name_context::{MysqlCharset, MysqlFlavor, MysqlReading, NameContext, SearchPath},
+        name_context::{MysqlReading, NameContext, SearchPath},
         refusal::{Refusal, RefusalCode},
         target::{Lane, Place},
     },
@@ -169,29 +169,19 @@ pub(super) async fn open(
 
 /// How a fresh session of a server reads; `None` if the gateway cannot read so.
 fn reading(facts: &ServerFacts) -> Option<MysqlReading> {
-    let plain = plain(facts.flavor, facts.version, facts.lower_case_table_names != 0);
+    let plain = MysqlReading {
+        flavor: facts.flavor,
+        version: facts.version,
+        folds_names: facts.lower_case_table_names != 0,
+        ..MysqlReading::USUAL
+    };
     reading_of_mode(&facts.sql_mode, plain).ok()
-}
-
-const fn plain(flavor: MysqlFlavor, version: u32, folds_names: bool) -> MysqlReading {
-    MysqlReading {
-        flavor,
-        version,
-        ansi_quotes: false,
-        no_backslash_escapes: false,
-        pipes_as_concat: false,
-        ignore_space: false,
-        folds_names,
-        charset: MysqlCharset::Utf8,
-    }
 }
 
 /// The context of a session that has just begun in `database`, for explanations; where nothing is known of the server,
 /// as MySQL 8.0 reads.
 pub fn mysql_context(facts: Option<&ServerFacts>, database: DatabaseName) -> NameContext {
-    let usual = plain(MysqlFlavor::Mysql, 80_000, false);
-    let reading = facts.and_then(reading).unwrap_or(usual);
-    context(reading, database)
+    context(facts.and_then(reading).unwrap_or(MysqlReading::USUAL), database)
 }
 
 fn context(reading: MysqlReading, database: DatabaseName) -> NameContext {

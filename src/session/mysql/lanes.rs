@@ -86,10 +86,10 @@ impl Lanes {
 
     /// The connection in use has the settings of `version`: it made the last change itself.
     pub(super) fn note_settings(&mut self, before: u64, version: u64) {
-        if let Some(borrowed) = self.active_borrowed() {
-            if borrowed.settings == before {
-                borrowed.settings = version;
-            }
+        if let Some(borrowed) = self.active_borrowed()
+            && borrowed.settings == before
+        {
+            borrowed.settings = version;
         }
     }
 

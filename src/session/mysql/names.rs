@@ -70,7 +70,11 @@ impl Names {
     /// A statement succeeded. False if the server must be asked how it reads now.
     #[must_use]
     pub(super) fn apply(&mut self, facts: &Facts) -> bool {
-        facts.effects.iter().fold(true, |known, effect| self.apply_effect(effect) && known)
+        let mut known = true;
+        for effect in &facts.effects {
+            known &= self.apply_effect(effect);
+        }
+        known
     }
 
     fn apply_effect(&mut self, effect: &SessionEffect) -> bool {

@@ -221,3 +221,17 @@ fn a_text_over_a_limit_is_refused_and_one_at_it_is_not() {
     assert!(told("select 1; select 22"));
     assert!(told("do 1; do 2; do 3"));
 }
+
+#[test]
+fn a_function_that_the_server_no_longer_has_is_a_stored_one() {
+    let calls = |version| {
+        let mut context = context(MysqlFlavor::Mysql);
+        if let Some(reading) = &mut context.mysql {
+            reading.version = version;
+        }
+        let facts = analyze("SELECT md5('a')", &context, &Limits::default()).unwrap();
+        facts[0].calls.iter().map(|call| call.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(calls(80_036), Vec::<String>::new());
+    assert_eq!(calls(90_700), ["hr_prod.md5"]);
+}

@@ -99,7 +99,7 @@ mod tests {
             ("JOIN_ORDER(@a `t 1`, t2@b)", Some(" JOIN_ORDER(@a `t 1`, t2@b)")),
             ("SET_VAR(sql_mode=ansi_quotes)", None),
             ("RESOURCE_GROUP(r) BKA(t)", Some(" BKA(t)")),
-            ("BKA(t) SET_VAR(a = 1) MRR(t)", Some(" BKA(t)")),
+            ("BKA(t) SET_VAR(a = 1) MRR(t)", Some(" BKA(t) MRR(t)")),
             ("SET_VAR(a = 'b') MRR(t)", Some(" MRR(t)")),
             ("SET_VAR(a = 'b) MRR(t)'", None),
             ("", None),

@@ -1,0 +1,269 @@
+//! MySQL's protocol, command by command, as no client library would let itself be told to speak it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use support::{
+    Lab, Server,
+    mysql_wire::{MysqlWire, execute, framed},
+};
+use tidegate::wire::mysql::capability::Capabilities;
+
+const BOTH: [Server; 2] = [Server::Mariadb, Server::Mysql];
+const FETCH: u8 = 0x1c;
+const EXECUTE: u8 = 0x17;
+const LONG_DATA: u8 = 0x18;
+
+/// Tells a story to each server, as somebody who may read all tables.
+fn reader(tell: impl Fn(&Lab, MysqlWire)) {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let dana = lab.add("dana");
+        lab.grant("dana", "select", &[], 600);
+        tell(&lab, MysqlWire::connect(&dana, Capabilities::NONE));
+    }
+}
+
+#[test]
+fn a_cursor_is_fetched_from_between_other_statements_and_ends_with_its_rows() {
+    reader(|_, mut wire| {
+        let statement = wire.prepare("SELECT 1 UNION SELECT 2 UNION SELECT 3").unwrap();
+        wire.command(EXECUTE, &execute(statement, true, &[]));
+        assert_eq!(wire.payload(), [1]);
+        wire.payload();
+        let eof = wire.payload();
+        assert_eq!(eof[3] & 0x40, 0x40, "no cursor: {eof:?}");
+        let two = [&statement.to_le_bytes()[..], &2_u32.to_le_bytes()].concat();
+        wire.command(FETCH, &two);
+        let (rows, status) = wire.rows_only().unwrap();
+        assert_eq!((rows.len(), status & 0x80), (2, 0));
+        assert_eq!(wire.query("SELECT 7").unwrap(), [b"\x017"]);
+        wire.command(FETCH, &two);
+        let (rows, status) = wire.rows_only().unwrap();
+        assert_eq!((rows.len(), status & 0x80), (1, 0x80));
+        wire.command(FETCH, &two);
+        assert_eq!(wire.outcome(), 1421);
+    });
+}
+
+#[test]
+fn a_fetch_is_decided_like_an_execution() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let dana = lab.add("dana");
+        let grant = lab.grant("dana", "select", &[], 600);
+        let mut wire = MysqlWire::connect(&dana, Capabilities::NONE);
+        let statement = wire.prepare("SELECT 1 FROM employee").unwrap();
+        wire.command(EXECUTE, &execute(statement, true, &[]));
+        (0..3).for_each(|_| drop(wire.payload()));
+        let one = [&statement.to_le_bytes()[..], &1_u32.to_le_bytes()].concat();
+        wire.command(FETCH, &one);
+        assert_eq!(wire.rows_only().unwrap().0.len(), 1);
+        lab.revoke(&grant);
+        wire.command(FETCH, &one);
+        assert_eq!(wire.rows_only(), Err(1142));
+        assert_eq!(wire.query("SELECT 1").unwrap().len(), 1, "the session goes on");
+    }
+}
+
+#[test]
+fn parameters_come_in_pieces_and_their_types_only_once() {
+    reader(|_, mut wire| {
+        let statement = wire.prepare("SELECT LENGTH(?), ?").unwrap();
+        for piece in [b"abc".as_slice(), b"de"] {
+            wire.command(LONG_DATA, &[&statement.to_le_bytes()[..], &[0, 0], piece].concat());
+        }
+        wire.command(EXECUTE, &execute(statement, false, b"\0\x01\xfc\0\xfd\0\x02hi"));
+        let row = wire.rows().unwrap().remove(0);
+        assert!(row[2] == 5 && row.ends_with(b"\x02hi"), "{row:?}");
+        wire.command(EXECUTE, &execute(statement, false, b"\0\0\x01x\x02yo"));
+        let row = wire.rows().unwrap().remove(0);
+        assert!(row[2] == 1 && row.ends_with(b"\x02yo"), "{row:?}");
+    });
+}
+
+#[test]
+fn a_prepared_statement_follows_onto_the_connection_of_a_transaction() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let full = lab.add_full();
+        let mut wire = MysqlWire::connect(&full, Capabilities::NONE);
+        let statement = wire.prepare("SELECT ?").unwrap();
+        wire.command(EXECUTE, &execute(statement, false, b"\0\x01\xfd\0\x01a"));
+        assert!(wire.rows().unwrap()[0].ends_with(b"\x01a"));
+        assert_eq!(wire.run("BEGIN"), 0);
+        // The types are known to the other connection only.
+        wire.command(EXECUTE, &execute(statement, false, b"\0\0\x01b"));
+        assert!(wire.rows().unwrap()[0].ends_with(b"\x01b"));
+        assert_eq!(wire.run("ROLLBACK"), 0);
+        wire.command(0x19, &statement.to_le_bytes());
+        wire.command(EXECUTE, &execute(statement, false, b"\0\0\x01b"));
+        assert_eq!(wire.outcome(), 1243);
+    }
+}
+
+#[test]
+fn a_statement_prepared_in_one_database_does_not_move_with_use() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let full = lab.add_full();
+        lab.admin(&[
+            "grant",
+            "create",
+            "--to",
+            "full",
+            "--target",
+            server.target(),
+            "--database",
+            "information_schema",
+            "--all-tables",
+            "--permission",
+            "select",
+            "--for",
+            "10m",
+            "--reason",
+            "another database",
+        ]);
+        let mut wire = MysqlWire::connect(&full, Capabilities::NONE);
+        let statement = wire.prepare("SELECT COUNT(*) FROM salary").unwrap();
+        assert_eq!(wire.run("USE information_schema"), 0);
+        // On another connection, too, which has never seen the first database.
+        assert_eq!(wire.run("BEGIN"), 0);
+        wire.command(EXECUTE, &execute(statement, false, &[]));
+        assert_eq!(wire.rows().unwrap().len(), 1);
+        assert_eq!(wire.query("SELECT DATABASE()").unwrap(), [b"\x12information_schema"]);
+    }
+}
+
+#[test]
+fn commands_that_are_sent_ahead_are_answered_in_their_order() {
+    reader(|_, mut wire| {
+        let ahead: Vec<u8> = [b"\x03SELECT 1".as_slice(), b"\x03SELEC 2", b"\x0e", b"\x03SELECT 3"]
+            .iter()
+            .flat_map(|payload| framed(0, payload))
+            .collect();
+        wire.send(&ahead);
+        assert_eq!(wire.rows().unwrap(), [b"\x011"]);
+        assert_eq!(wire.outcome(), 1064);
+        assert_eq!(wire.outcome(), 0);
+        assert_eq!(wire.rows().unwrap(), [b"\x013"]);
+    });
+}
+
+#[test]
+fn commands_that_read_everything_or_end_the_server_are_refused() {
+    reader(|_, mut wire| {
+        // Replication, shutdown, clone, process list, refresh, and one that does not exist.
+        for code in [0x12, 0x1e, 0x15, 0x08, 0x20, 0x0a, 0x07, 0x0d, 0x77] {
+            wire.command(code, &[0; 4]);
+            assert_eq!(wire.outcome(), 1047, "{code:#x}");
+        }
+        assert_eq!(wire.query("SELECT 1").unwrap().len(), 1, "the session goes on");
+        wire.command(0x0e, &[]);
+        assert_eq!(wire.outcome(), 0);
+    });
+}
+
+#[test]
+fn several_statements_need_leave_and_a_refused_one_stops_all_of_them() {
+    reader(|_, mut wire| {
+        wire.command(0x03, b"SELECT 1; SELECT 2");
+        assert_eq!(wire.rows(), Err(1064));
+        wire.command(0x1b, &[0, 0]);
+        assert_eq!(wire.payload()[0], 0xfe);
+        wire.command(0x03, b"SELECT 1; SELECT 2");
+        assert_eq!((wire.rows().unwrap().len(), wire.rows().unwrap().len()), (1, 1));
+        wire.command(0x03, b"SELECT 1; DELETE FROM employee");
+        assert_eq!(wire.rows(), Err(1142));
+        wire.command(0x03, b"SELECT 1; SELECT no_such_column FROM employee; SELECT 2");
+        assert_eq!(wire.rows().unwrap().len(), 1);
+        assert_eq!(wire.rows(), Err(1054));
+        assert_eq!(wire.query("SELECT 3").unwrap(), [b"\x013"]);
+    });
+}
+
+#[test]
+fn a_text_that_changes_how_the_rest_of_it_is_read_is_refused() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let dana = lab.add("dana");
+        lab.grant("dana", "select", &["employee"], 600);
+        let mut wire =
+            MysqlWire::connect(&dana, Capabilities::MULTI_STATEMENTS | Capabilities::MULTI_RESULTS);
+        wire.command(
+            0x03,
+            b"SET sql_mode = 'NO_BACKSLASH_ESCAPES'; SELECT 'a\\'; SELECT * FROM salary; -- '",
+        );
+        assert_eq!(wire.outcome(), 1235);
+        assert_eq!(wire.run("SET sql_mode = 'NO_BACKSLASH_ESCAPES'"), 0);
+        assert_eq!(wire.query("SELECT 'a\\'").unwrap(), [b"\x02a\\"]);
+        wire.command(0x03, b"SELECT 'a\\'; SELECT * FROM salary; -- '");
+        assert_eq!(wire.rows(), Err(1142));
+    }
+}
+
+#[test]
+fn a_temporary_table_is_looked_up_where_it_is_or_not_at_all() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let full = lab.add_full();
+        let mut wire = MysqlWire::connect(&full, Capabilities::NONE);
+        assert_eq!(wire.run("CREATE TEMPORARY TABLE salary (a INT)"), 0);
+        assert_eq!(wire.query("SELECT * FROM salary").unwrap().len(), 0);
+        assert_eq!(wire.run("INSERT INTO salary VALUES (1)"), 0);
+        assert_eq!(wire.query("SELECT * FROM salary").unwrap().len(), 1);
+        assert_eq!(wire.run("DROP TEMPORARY TABLE salary"), 0);
+        assert!(wire.query("SELECT * FROM salary").unwrap().len() > 1);
+    }
+}
+
+#[test]
+fn one_s_own_sessions_can_be_killed_and_nobody_else_s() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let (dana, omar) = (lab.add("dana"), lab.add("omar"));
+        lab.grant("omar", "select", &[], 600);
+        let mut first = MysqlWire::connect(&dana, Capabilities::NONE);
+        let mut second = MysqlWire::connect(&dana, Capabilities::NONE);
+        let mut other = MysqlWire::connect(&omar, Capabilities::NONE);
+        assert_eq!(first.run(&format!("KILL {}", other.number)), 1227);
+        assert_eq!(other.query("SELECT 1").unwrap().len(), 1);
+        second.command(0x03, b"SELECT SLEEP(20)");
+        support::eventually("it sleeps", std::time::Duration::from_secs(10), || {
+            lab.admin(&["session", "list"]).contains("active")
+        });
+        assert_eq!(first.run(&format!("KILL QUERY {}", second.number)), 0);
+        let _interrupted = second.rows();
+        assert_eq!(second.query("SELECT 2").unwrap().len(), 1, "only the query was killed");
+        assert_eq!(first.run(&format!("KILL CONNECTION {}", second.number)), 0);
+        while second.packet().is_some() {}
+    }
+}
+
+#[test]
+fn a_reset_connection_has_nothing_of_what_it_had() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let full = lab.add_full();
+        let mut wire = MysqlWire::connect(&full, Capabilities::NONE);
+        let statement = wire.prepare("SELECT 1").unwrap();
+        assert_eq!(wire.run("SET @a = 1"), 0);
+        assert_eq!(wire.run("BEGIN"), 0);
+        assert_eq!(wire.run("DELETE FROM salary"), 0);
+        wire.command(0x1f, &[]);
+        assert_eq!(wire.outcome(), 0);
+        assert_eq!(wire.query("SELECT @a").unwrap(), [b"\xfb"]);
+        assert!(wire.query("SELECT * FROM salary").unwrap().len() > 1, "what was open is rolled back");
+        wire.command(EXECUTE, &execute(statement, false, &[]));
+        assert_eq!(wire.outcome(), 1243);
+    }
+}
+
+#[test]
+fn a_packet_out_of_order_ends_the_session() {
+    reader(|_, mut wire| {
+        wire.send(&framed(3, b"\x03SELECT 1"));
+        assert_eq!(wire.outcome(), 1835);
+        assert!(wire.packet().is_none());
+    });
+}

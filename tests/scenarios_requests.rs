@@ -1,0 +1,141 @@
+//! From a refusal to a grant and its end, in one open session: as people go that way.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use support::{Lab, refused, run_within, text};
+
+const FLOWS: &str = "
+groups: { leads: {} }
+principals: { lee: { groups: [leads] } }
+flows:
+  - name: all
+    when: \"request.database == 'hr_prod' || request.database == 'hr_dev'\"
+    steps: [ { approvers: [leads] } ]
+    longest: { any: 1h }
+";
+
+/// The usual laboratory, with a flow by which lee approves what others ask for.
+fn lab() -> Option<Lab> {
+    let lab = Lab::usual()?;
+    std::fs::write(lab.path("policies/flows.yaml"), FLOWS).unwrap();
+    lab.admin(&["policy", "reload"]);
+    Some(lab)
+}
+
+/// Somebody at the command line, by a key of their own.
+struct Person<'l> {
+    lab: &'l Lab,
+    key: String,
+}
+
+impl<'l> Person<'l> {
+    fn new(lab: &'l Lab, name: &str) -> Self {
+        let out = lab.admin(&["key", "create", &format!("{name}-laptop"), "--for", name]);
+        let key = out.lines().find(|line| line.starts_with("tgk_")).unwrap().to_owned();
+        Self { lab, key }
+    }
+
+    fn runs(&self, arguments: &[&str]) -> (String, bool) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        command
+            .args(arguments)
+            .env("TIDEGATE_API", format!("http://127.0.0.1:{}", self.lab.api_port()))
+            .env("TIDEGATE_KEY", &self.key);
+        let output = run_within(&mut command, Duration::from_secs(60));
+        (text(&output), output.status.success())
+    }
+
+    fn does(&self, arguments: &[&str]) -> Value {
+        let (out, good) = self.runs(&[arguments, &["--json"]].concat());
+        assert!(good, "{arguments:?}: {out}");
+        serde_json::from_str(&out).unwrap()
+    }
+}
+
+fn id(answer: &Value) -> &str {
+    answer["id"].as_str().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_the_refusal_to_the_grant_and_its_end_in_one_open_session() {
+    let lab = lab!(lab());
+    let dana = lab.add("dana").connect().await.unwrap();
+    let error = dana.simple_query("SELECT * FROM salary").await.unwrap_err();
+    let hint = error.as_db_error().unwrap().hint().unwrap().to_owned();
+    let denial = hint.strip_prefix("Ask for it: tidegate request create --denial ").expect(&hint);
+
+    let (asks, answers) = (Person::new(&lab, "dana"), Person::new(&lab, "lee"));
+    let asked = ["request", "create", "--denial", denial, "--for", "10m", "--reason", "INC-42"];
+    let request = asks.does(&asked);
+    assert_eq!((&request["state"], &request["objects"][0]), (&"pending".into(), &"public.salary".into()));
+    assert_eq!(refused(dana.simple_query("SELECT * FROM salary").await), "42501");
+    let (own, good) = asks.runs(&["review", "approve", id(&request)]);
+    assert!(!good && own.contains("nobody reviews their own request"), "{own}");
+    assert!(answers.runs(&["review", "list"]).0.contains(id(&request)));
+    let approved = answers.does(&["review", "approve", id(&request), "--for", "5m"]);
+    let grant = approved["grant"].as_str().unwrap();
+    dana.simple_query("SELECT * FROM salary LIMIT 1").await.unwrap();
+
+    asks.does(&["grant", "revoke", grant, "--reason", "done"]);
+    assert_eq!(refused(dana.simple_query("SELECT * FROM salary").await), "42501");
+    let events = |event: &str| lab.audit().iter().filter(|it| it["event"] == event).count();
+    assert_eq!((events("request_created"), events("request_reviewed"), events("grant_revoked")), (1, 1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approved_statement_runs_once_as_it_stands_and_outside_a_transaction() {
+    let lab = lab!(lab());
+    let dana = lab.add("dana").connect().await.unwrap();
+    let (asks, answers) = (Person::new(&lab, "dana"), Person::new(&lab, "lee"));
+    let sql = "UPDATE public.employee SET email = 'new@example.com' WHERE employee_no = 7";
+    let place = ["--target", "hr", "--database", "hr_prod", "--for", "10m", "--reason", "INC-42"];
+    let request = asks.does(&[&["request", "create", "--statement", sql], &place[..]].concat());
+    assert_eq!(request["statement"]["sql"], sql);
+    assert_eq!(request["permissions"], serde_json::json!(["dml"]));
+    assert_eq!(refused(dana.simple_query(sql).await), "42501", "not approved yet");
+    answers.does(&["review", "approve", id(&request)]);
+
+    for other in [sql.replace("7", "8"), sql.replace("new@", "old@"), format!("{sql}; {sql}")] {
+        assert_eq!(refused(dana.simple_query(&other).await), "42501", "{other}");
+    }
+    dana.simple_query("BEGIN").await.unwrap();
+    assert_eq!(refused(dana.simple_query(sql).await), "42501", "in a transaction");
+    dana.simple_query("ROLLBACK").await.unwrap();
+    dana.simple_query(&format!("  {sql};")).await.unwrap();
+    let email = lab.superuser("SELECT email FROM public.employee WHERE employee_no = 7");
+    assert!(email.contains("new@example.com"), "{email}");
+    assert_eq!(refused(dana.simple_query(sql).await), "42501", "once");
+    let used = lab.audit().into_iter().find(|it| it["event"] == "grant_used").unwrap();
+    assert_eq!(used["actor"], "dana");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_on_leave_that_is_used_up_goes_on_and_ends_when_that_is_revoked() {
+    let lab = lab!(lab());
+    let dana = lab.add("dana").connect().await.unwrap();
+    let (asks, answers) = (Person::new(&lab, "dana"), Person::new(&lab, "lee"));
+    let place = ["--target", "hr", "--database", "hr_prod", "--for", "10m", "--reason", "INC-42"];
+    let approved = |sql: &str| {
+        let request = asks.does(&[&["request", "create", "--statement", sql], &place[..]].concat());
+        answers.does(&["review", "approve", id(&request)])["grant"].as_str().unwrap().to_owned()
+    };
+    approved("SELECT pg_sleep(1), count(*) FROM public.salary");
+    dana.simple_query("SELECT pg_sleep(1), count(*) FROM public.salary").await.unwrap();
+
+    let slow = "SELECT pg_sleep(60), count(*) FROM public.salary";
+    let grant = approved(slow);
+    let started = Instant::now();
+    let (out, ()) = tokio::join!(dana.simple_query(slow), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::task::block_in_place(|| lab.revoke(&grant));
+    });
+    assert_eq!(refused(out), "42501");
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+}
