@@ -1,6 +1,6 @@
 //! The statements that read and change rows, by their first word.
 
-use crate::model::facts::StatementKind;
+use crate::model::facts::{Access, AccessMode, StatementKind};
 
 use super::parser::{Parsed, Parser};
 
@@ -12,6 +12,23 @@ impl Parser<'_> {
 
     /// SELECT (in brackets or not), WITH, TABLE, VALUES, INSERT, REPLACE, UPDATE or DELETE.
     pub(super) fn data_statement(&mut self) -> Parsed<(StatementKind, &'static str)> {
+        let statement = self.statement_of_data()?;
+        if self.found.captures {
+            self.show_changed();
+        }
+        Ok(statement)
+    }
+
+    /// A variable that takes values of the rows that are changed shows them, as RETURNING would.
+    fn show_changed(&mut self) {
+        let changed = |access: &&Access| access.mode == AccessMode::Write;
+        let shown: Vec<_> = self.found.accesses.iter().filter(changed).cloned().collect();
+        self.found
+            .accesses
+            .extend(shown.into_iter().map(|access| Access { mode: AccessMode::Read, ..access }));
+    }
+
+    fn statement_of_data(&mut self) -> Parsed<(StatementKind, &'static str)> {
         if self.is_word("WITH") {
             return self.with_statement();
         }

@@ -1,9 +1,6 @@
 //! CREATE, by the kind of what is created.
 
-use crate::model::{
-    facts::{AccessMode, SessionEffect, StatementKind, TransactionEffect},
-    object::Object,
-};
+use crate::model::facts::{AccessMode, SessionEffect, StatementKind, TransactionEffect};
 
 use super::{
     parser::{Parsed, Parser},
@@ -21,7 +18,7 @@ impl Parser<'_> {
             return self.create_table(temporary, replace);
         }
         if self.accept_word("SEQUENCE") {
-            return self.create_sequence(temporary);
+            return self.create_sequence(temporary, replace);
         }
         if temporary {
             return Err(self.unexpected());
@@ -145,17 +142,11 @@ impl Parser<'_> {
     }
 
     /// CREATE SEQUENCE (MariaDB), from the name on.
-    fn create_sequence(&mut self, temporary: bool) -> Parsed<Head> {
+    fn create_sequence(&mut self, temporary: bool, replace: bool) -> Parsed<Head> {
         self.defines();
         self.if_not_exists()?;
         let name = self.qualified_name()?;
-        if temporary {
-            let name = self.temporary_name(name)?;
-            self.found.access(Object::Database, AccessMode::Use);
-            self.found.effect(SessionEffect::CreateTemporary(name.into()));
-        } else {
-            self.define_new(name)?;
-        }
+        self.new_table(name, temporary, replace)?;
         self.sequence_options()?;
         self.table_options()?;
         Ok((StatementKind::Define, "CREATE SEQUENCE"))

@@ -1,7 +1,7 @@
 //! CREATE TABLE: columns, keys and where its rows come from.
 
 use crate::model::{
-    facts::{AccessMode, SessionEffect, StatementKind, TransactionEffect},
+    facts::{AccessMode, SessionEffect, StatementKind, TransactionEffect, Unanalyzable},
     object::Object,
 };
 
@@ -47,7 +47,7 @@ impl<'t> Parser<'t> {
     /// What the new name asks for.
     ///
     /// A temporary table is the session's own: it needs nothing but a grant on the place, and commits nothing.
-    fn new_table(&mut self, name: TableName<'t>, temporary: bool, replace: bool) -> Parsed<()> {
+    pub(super) fn new_table(&mut self, name: TableName<'t>, temporary: bool, replace: bool) -> Parsed<()> {
         if !temporary {
             if replace {
                 // A temporary table of that name goes first.
@@ -55,6 +55,13 @@ impl<'t> Parser<'t> {
                 self.found.effect(SessionEffect::DropRelation(name.into()));
             }
             return self.define_new(name);
+        }
+        if replace && self.is_temporary(&self.database_of(name)?, &self.folded(name.name)?) {
+            // The old one is gone even if the new one cannot be made.
+            return Err(Unanalyzable::Never {
+                construct: "OR REPLACE of a temporary table".to_owned(),
+                instead: "Drop it first.",
+            });
         }
         self.found.transaction = TransactionEffect::None;
         if name.database.is_some() {
@@ -200,7 +207,9 @@ impl<'t> Parser<'t> {
     /// A foreign key tells which keys the other table holds, and keeps its rows from being deleted.
     pub(super) fn references(&mut self) -> Parsed<()> {
         self.expect_word("REFERENCES")?;
-        self.table_name(AccessMode::Define)?;
+        let name = self.qualified_name()?;
+        // A temporary table of that name is not meant.
+        self.define_new(name)?;
         if self.is_symbol("(") {
             self.ident_list()?;
         }

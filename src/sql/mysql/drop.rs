@@ -1,7 +1,7 @@
 //! DROP, RENAME and TRUNCATE.
 
 use crate::model::{
-    facts::{AccessMode, SessionEffect, StatementKind, TransactionEffect},
+    facts::{AccessMode, SessionEffect, StatementKind, TransactionEffect, Unanalyzable},
     object::Object,
 };
 
@@ -57,8 +57,11 @@ impl Parser<'_> {
             self.found.transaction = TransactionEffect::None;
         }
         self.if_exists()?;
+        let (mut names, mut own) = (0_usize, false);
         loop {
             let name = self.qualified_name()?;
+            names += 1;
+            own |= self.is_temporary(&self.database_of(name)?, &self.folded(name.name)?);
             if temporary {
                 // Never a table of the database, whatever its name.
                 self.found.access(Object::Database, AccessMode::Use);
@@ -74,6 +77,13 @@ impl Parser<'_> {
             if !self.accept_symbol(",") {
                 break;
             }
+        }
+        if own && names > 1 {
+            // MariaDB drops those that are there and fails for the others: what is left is not known.
+            return Err(Unanalyzable::Never {
+                construct: "DROP of a temporary table together with others".to_owned(),
+                instead: "Drop each by itself.",
+            });
         }
         self.accept_any(&["RESTRICT", "CASCADE"]);
         self.accept_wait()?;

@@ -59,14 +59,19 @@ impl Parser<'_> {
     }
 
     /// The statement; without ANALYZE it does not run.
+    ///
+    /// Yet while it plans, the server reads rows that a condition picks out by their key, and inner queries of one
+    /// row; it shows their values in the conditions of the plan, in the note behind it, and in what its functions say
+    /// of wrong arguments. Such a plan needs `select`.
     fn explained(&mut self, analyze: bool) -> Parsed<Head> {
         let before = std::mem::take(&mut self.found);
         let (kind, _) = self.explainable()?;
         let mut found = std::mem::replace(&mut self.found, before);
         if !analyze {
+            let mode = if found.plan_shows_rows { AccessMode::Read } else { AccessMode::Explain };
             for access in &mut found.accesses {
                 if matches!(access.mode, AccessMode::Read | AccessMode::Export | AccessMode::Write) {
-                    access.mode = AccessMode::Explain;
+                    access.mode = mode;
                 }
             }
             // A READ ONLY transaction does not even plan a change; and functions of constants run while the plan is

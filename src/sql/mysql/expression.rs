@@ -61,8 +61,13 @@ impl<'t> Parser<'t> {
         let Some(token) = self.peek() else { return Ok(false) };
         match token.kind {
             Kind::Symbol if COMPARISONS.contains(&&*token.text) => {
+                let is_equality = EQUALITIES.contains(&&*token.text);
+                let of_column = self.column_end == self.position();
                 self.next();
                 self.compared()?;
+                // What is equal to another column picks no row.
+                let joins = of_column && self.column_end == self.position();
+                self.found.plan_shows_rows |= is_equality && !joins;
                 Ok(true)
             }
             Kind::Symbol if BINARY.contains(&&*token.text) => {
@@ -138,6 +143,7 @@ impl<'t> Parser<'t> {
                 return Ok(false);
             }
             self.skip(ahead + 1);
+            self.found.plan_shows_rows = true;
             return self.parenthesis().map(|_| true);
         }
         if word.is_word("LIKE") {
@@ -149,6 +155,7 @@ impl<'t> Parser<'t> {
             return Ok(true);
         }
         if ["BETWEEN", "REGEXP", "RLIKE"].iter().any(|operator| word.is_word(operator)) {
+            self.found.plan_shows_rows |= word.is_word("BETWEEN");
             self.skip(ahead + 1);
             return self.operand().map(|()| true);
         }
@@ -177,7 +184,7 @@ impl<'t> Parser<'t> {
 
     fn inside(&mut self) -> Parsed<Inside<'t>> {
         if self.starts_query() {
-            return self.query_sources().map(Inside::Query);
+            return self.inner_query().map(Inside::Query);
         }
         if !self.is_symbol("(") {
             return self.expressions().map(|()| Inside::Expressions);
@@ -206,6 +213,7 @@ impl<'t> Parser<'t> {
         if assigned {
             // It belongs to the connection from here on.
             self.found.effect(SessionEffect::Pin);
+            self.found.captures = true;
         }
         assigned
     }
@@ -245,6 +253,9 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 }
+
+/// Comparisons by which, or by the negation of which, a row is picked out.
+const EQUALITIES: &[&str] = &["=", "<=>", "<>", "!="];
 
 /// Operators behind which ALL, ANY and SOME may stand.
 const COMPARISONS: &[&str] = &["=", "<=>", ">=", "<=", ">", "<", "<>", "!="];

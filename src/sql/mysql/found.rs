@@ -20,6 +20,10 @@ pub(super) struct Found {
     pub(super) sent: Option<String>,
     /// Something in it would not be taken by a READ ONLY transaction, or is not undone with it.
     pub(super) writes: bool,
+    /// Its plan may show values of rows: the server reads them while it plans.
+    pub(super) plan_shows_rows: bool,
+    /// It keeps a value of the rows that it passes in a variable.
+    pub(super) captures: bool,
 }
 
 impl Found {
@@ -60,7 +64,7 @@ impl Found {
         fingerprint: u64,
         sent: Arc<str>,
     ) -> Facts {
-        let Self { mut accesses, mut calls, transaction, effects, runs, writes, sent: _ } = self;
+        let Self { mut accesses, mut calls, transaction, effects, runs, writes, .. } = self;
         if accesses.is_empty() {
             accesses.push(Access { object: Object::Database, mode: AccessMode::Use });
         }

@@ -142,7 +142,9 @@ impl Parser<'_> {
             return self.routine_call(Some(database), name);
         }
         self.sequence_column()?;
-        self.column()
+        self.column()?;
+        self.column_end = self.position();
+        Ok(())
     }
 
     /// CASE … END.

@@ -28,6 +28,8 @@ pub(super) struct Parser<'t> {
     pub(super) found: Found,
     /// Names of the common table expressions in scope, the innermost last.
     pub(super) ctes: Vec<&'t str>,
+    /// Where the column that was taken last ends.
+    pub(super) column_end: usize,
     /// Rules that are open at once.
     depth: usize,
 }
@@ -40,7 +42,17 @@ impl<'t> Parser<'t> {
         reading: MysqlReading,
         limits: &'t Limits,
     ) -> Self {
-        Self { tokens, at: 0, context, reading, limits, found: Found::default(), ctes: Vec::new(), depth: 0 }
+        Self {
+            tokens,
+            at: 0,
+            context,
+            reading,
+            limits,
+            found: Found::default(),
+            ctes: Vec::new(),
+            column_end: 0,
+            depth: 0,
+        }
     }
 
     /// The token in hand.

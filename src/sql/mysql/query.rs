@@ -6,7 +6,7 @@ use crate::model::{
 };
 
 use super::{
-    parser::{Parsed, Parser},
+    parser::{Parsed, Parser, unknown},
     scope::Source,
     token::Kind,
 };
@@ -36,6 +36,12 @@ impl<'t> Parser<'t> {
             parser.ctes.truncate(outer);
             Ok(sources)
         })
+    }
+
+    /// A query within a statement: the server may run it while it plans.
+    pub(super) fn inner_query(&mut self) -> Parsed<Vec<Source<'t>>> {
+        self.found.plan_shows_rows = true;
+        self.query_sources()
     }
 
     /// A query behind its WITH.
@@ -105,6 +111,10 @@ impl<'t> Parser<'t> {
         if self.is_symbol("(") {
             return self.nested(|parser| {
                 parser.expect_symbol("(")?;
+                if parser.is_word("WITH") && !parser.ctes.is_empty() {
+                    // MySQL forgets the outer ones in it, and reads tables of their names.
+                    return Err(unknown("WITH in a bracketed part of a query that has a WITH itself"));
+                }
                 let sources = parser.query_sources()?;
                 parser.expect_symbol(")")?;
                 Ok(sources)

@@ -1,10 +1,10 @@
 //! What names stand for while a query is read: common table expressions, and what FROM lists.
 
-use crate::model::facts::Unanalyzable;
+use crate::model::{facts::Unanalyzable, name_context::MysqlFlavor};
 
 use super::{
     names::TableName,
-    parser::{Parsed, Parser},
+    parser::{Parsed, Parser, unknown},
 };
 
 /// One item of FROM.
@@ -45,6 +45,11 @@ impl<'t> Parser<'t> {
                 self.ident_list()?;
             }
             self.expect_word("AS")?;
+            let hides = self.ctes.iter().any(|outer| outer.to_lowercase() == name.to_lowercase());
+            if hides && self.reading.flavor == MysqlFlavor::Mariadb {
+                // MariaDB takes the name for a table within the definition of the inner one.
+                return Err(unknown("a common table expression that hides another one"));
+            }
             if self.ctes.len() >= COMMON_TABLES {
                 return Err(Unanalyzable::TooLarge {
                     what: "common table expressions",
@@ -55,7 +60,7 @@ impl<'t> Parser<'t> {
                 self.ctes.push(name);
             }
             self.expect_symbol("(")?;
-            self.query_expression()?;
+            self.inner_query()?;
             self.expect_symbol(")")?;
             self.cycle_clause()?;
             if !recursive {

@@ -87,7 +87,7 @@ impl Parser<'_> {
     /// The statement inside is judged now and again at every EXECUTE; what it leaves, it leaves only then.
     pub(super) fn prepare(&mut self) -> Parsed<Head> {
         self.expect_word("PREPARE")?;
-        let name = self.ident()?.to_lowercase();
+        let name = self.prepared_name()?;
         self.expect_word("FROM")?;
         let Some(text) = self.constant_text() else {
             self.expression()?;
@@ -114,6 +114,18 @@ impl Parser<'_> {
         self.found.sent = Some(whole);
         self.found.effect(SessionEffect::Prepare { name: name.into(), text: sent });
         Ok((StatementKind::Prepare, "PREPARE"))
+    }
+
+    /// The name of a prepared statement, in lower case.
+    ///
+    /// # Errors
+    /// `Unknown` if MySQL's collation may take it for another one's: it looks past accents and blanks at the end.
+    fn prepared_name(&mut self) -> Parsed<String> {
+        let name = self.ident()?;
+        if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(unknown("a name of a prepared statement that is not plain ASCII"));
+        }
+        Ok(name.to_ascii_lowercase())
     }
 
     /// One string, which is the whole of the text.
@@ -152,8 +164,8 @@ impl Parser<'_> {
         if self.accept_word("IMMEDIATE") {
             return self.execute_immediate();
         }
-        let name = self.ident()?;
-        self.runs(name);
+        let name = self.prepared_name()?;
+        self.runs(&name);
         if self.accept_word("USING") {
             loop {
                 self.expression()?;
@@ -184,7 +196,7 @@ impl Parser<'_> {
     pub(super) fn deallocate(&mut self) -> Parsed<Head> {
         self.accept_any(&["DEALLOCATE", "DROP"]).ok_or_else(|| self.unexpected())?;
         self.expect_word("PREPARE")?;
-        let name = self.ident()?.to_lowercase();
+        let name = self.prepared_name()?;
         self.found.effect(SessionEffect::Deallocate(Some(name.into())));
         Ok((StatementKind::Deallocate, "DEALLOCATE"))
     }

@@ -4,12 +4,13 @@
 
 use crate::model::{
     facts::{AccessMode, SessionEffect, StatementKind},
+    name_context::MysqlFlavor,
     object::Object,
 };
 
 use super::{
     builtin::SYSTEM_DATABASES,
-    parser::{Parsed, Parser},
+    parser::{Parsed, Parser, unknown},
     statement::Head,
     token::Kind,
 };
@@ -223,7 +224,16 @@ impl<'t> Parser<'t> {
                 self.accept_kind(Kind::String).or_else(|| self.accept_kind(Kind::Placeholder)).is_some();
             return if pattern { Ok(()) } else { Err(self.unexpected()) };
         }
-        if self.accept_word("WHERE") { self.expression() } else { Ok(()) }
+        if !self.accept_word("WHERE") {
+            return Ok(());
+        }
+        if self.reading.flavor == MysqlFlavor::Mariadb
+            && self.rest().iter().any(|token| token.is_word("WITH"))
+        {
+            // A recursive one there ends the whole server (10.11).
+            return Err(unknown("WITH in SHOW"));
+        }
+        self.expression()
     }
 
     /// Notes that the database is touched; those that every server has belong to nobody.

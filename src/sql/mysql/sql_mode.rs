@@ -8,7 +8,7 @@ use crate::model::{
 /// How the server reads once `sql_mode` has the value.
 ///
 /// # Errors
-/// `Never` under MariaDB's ORACLE, which is another grammar, and for flags that are not known.
+/// `Never` under MariaDB's ORACLE and MSSQL, which are other grammars, and for flags that are not known.
 ///
 /// Source: MySQL manual, "Server SQL Modes"; MariaDB knowledge base, "SQL_MODE".
 pub(in crate::sql) fn read(value: &str, before: MysqlReading) -> Result<MysqlReading, Unanalyzable> {
@@ -27,7 +27,7 @@ pub(in crate::sql) fn read(value: &str, before: MysqlReading) -> Result<MysqlRea
             "PIPES_AS_CONCAT" => reading.pipes_as_concat = true,
             "IGNORE_SPACE" => reading.ignore_space = true,
             "ANSI" => set_all(&mut reading),
-            "DB2" | "MAXDB" | "MSSQL" | "POSTGRESQL" if before.flavor == MysqlFlavor::Mariadb => {
+            "DB2" | "MAXDB" | "POSTGRESQL" if before.flavor == MysqlFlavor::Mariadb => {
                 set_all(&mut reading);
             }
             flag if HARMLESS.contains(&flag) => {}
@@ -108,6 +108,7 @@ mod tests {
         assert!(read("ORACLE", reading(MysqlFlavor::Mariadb)).is_err());
         assert!(read("512", reading(MysqlFlavor::Mariadb)).is_err());
         assert!(read("MSSQL", reading(MysqlFlavor::Mysql)).is_err());
-        assert!(read("MSSQL", reading(MysqlFlavor::Mariadb)).is_ok_and(|reading| reading.ansi_quotes));
+        assert!(read("MSSQL", reading(MysqlFlavor::Mariadb)).is_err());
+        assert!(read("DB2", reading(MysqlFlavor::Mariadb)).is_ok_and(|reading| reading.ansi_quotes));
     }
 }

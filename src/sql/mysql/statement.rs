@@ -56,8 +56,6 @@ impl Parser<'_> {
 
     /// Notes that the statement runs the prepared statement of this name.
     pub(super) fn runs(&mut self, name: &str) {
-        // Their names are compared without regard to case.
-        let name = name.to_lowercase().into();
-        self.found.runs = Some(Runs::Prepared { name, explain: false });
+        self.found.runs = Some(Runs::Prepared { name: name.into(), explain: false });
     }
 }

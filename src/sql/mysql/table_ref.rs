@@ -125,7 +125,7 @@ impl<'t> Parser<'t> {
 
     fn inside_bracketed(&mut self) -> Parsed<Bracketed<'t>> {
         if self.starts_query() {
-            return self.query_sources().map(Bracketed::Query);
+            return self.inner_query().map(Bracketed::Query);
         }
         if !self.is_symbol("(") {
             return self.table_refs().map(Bracketed::Tables);
