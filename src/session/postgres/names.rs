@@ -161,6 +161,8 @@ impl Names {
             SessionEffect::DiscardAll => {
                 self.reset_path();
                 self.change_temporary(BTreeSet::clear);
+                // INVARIANT: the server commits it at once; an error behind it takes nothing of it back.
+                self.saved.clear();
             }
             SessionEffect::DiscardTemporary => self.change_temporary(BTreeSet::clear),
             SessionEffect::CreateTemporary(name) => self.change_temporary(|names| {
@@ -184,6 +186,14 @@ impl Names {
             | SessionEffect::UnlockTables
             | SessionEffect::ReadsDiagnostics
             | SessionEffect::Define => {}
+        }
+    }
+
+    /// The session's temporary tables went with their connection; no rollback brings them back.
+    pub(super) fn forget_temporary(&mut self) {
+        self.change_temporary(BTreeSet::clear);
+        for saved in &mut self.saved {
+            Arc::make_mut(&mut saved.current).temporary = Arc::default();
         }
     }
 
@@ -370,6 +380,29 @@ mod tests {
         names.apply(&set("c", false));
         names.apply(&facts(TransactionEffect::RollbackTo("s".into()), vec![]));
         assert_eq!(path(&names), parse_path("a"));
+    }
+
+    #[test]
+    fn what_is_lost_for_good_does_not_come_back_by_a_rollback() {
+        let made = || facts(TransactionEffect::None, vec![SessionEffect::CreateTemporary("t".into())]);
+        let mut names = names();
+        names.apply(&made());
+        names.begin();
+        names.apply(&facts(TransactionEffect::None, vec![SessionEffect::DiscardTemporary]));
+        names.end(false);
+        assert!(names.context().temporary.contains("t"), "DISCARD TEMP is taken back");
+        let before = path(&names);
+        names.apply(&set("a", false));
+        names.begin();
+        names.apply(&facts(TransactionEffect::None, vec![SessionEffect::DiscardAll]));
+        names.end(false);
+        assert!(names.context().temporary.is_empty());
+        assert_eq!(path(&names), before);
+        names.apply(&made());
+        names.begin();
+        names.forget_temporary();
+        names.end(false);
+        assert!(names.context().temporary.is_empty());
     }
 
     #[test]
