@@ -103,13 +103,28 @@ fn a_reset_path_is_that_of_the_login_on_the_server_too() {
     let full = lab.add("full");
     lab.grant("full", "select", &["aux.employee"], 600);
     lab.superuser(AUX);
-    for reset in ["RESET search_path", "RESET ALL", "SET search_path TO DEFAULT"] {
+    let ask = |statements: &[&str]| {
         let mut psql = full.command("psql");
-        psql.env("PGOPTIONS", "-c search_path=aux").args(["-X", "-At", "-c", "BEGIN", "-c", reset]);
-        psql.args(["-c", "SELECT 'rows', count(*) FROM employee"]);
-        let out = support::text(&psql.output().unwrap());
-        assert!(out.contains("rows|0") || out.contains("ERROR"), "{reset}: {out}");
+        psql.env("PGOPTIONS", "-c search_path=aux").args(["-X", "-At"]);
+        for statement in statements {
+            psql.args(["-c", statement]);
+        }
+        support::text(&psql.output().unwrap())
+    };
+    let count = "SELECT 'rows', count(*) FROM employee";
+    for reset in ["RESET search_path", "RESET ALL", "SET search_path TO DEFAULT"] {
+        // The connection has its account's path until it is told anew.
+        let out = ask(&["BEGIN", reset, count]);
+        assert!(out.contains("ERROR:") && !out.contains("rows|"), "{reset}: {out}");
+        let out = ask(&[&format!("{reset}; COMMIT; {count}")]);
+        assert!(out.contains("ERROR:") && !out.contains("rows|"), "{reset}: {out}");
+        let out = ask(&[reset, count]);
+        assert!(out.contains("rows|0"), "{reset}: {out}");
+        let out = ask(&["BEGIN", reset, "COMMIT", count, "BEGIN", reset, "ROLLBACK", count]);
+        assert_eq!(out.matches("rows|0").count(), 2, "{reset}: {out}");
     }
+    let out = ask(&["DISCARD ALL", count]);
+    assert!(out.contains("rows|0"), "{out}");
 }
 
 const AUX: &str = "CREATE SCHEMA aux; CREATE TABLE aux.employee (a int);
