@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::Value;
-use support::{Lab, refused, run_within, text};
+use support::{Lab, Server, refused, run_within, text};
 
 const FLOWS: &str = "
 groups: { leads: {} }
@@ -23,7 +23,11 @@ flows:
 
 /// The usual laboratory, with a flow by which lee approves what others ask for.
 fn lab() -> Option<Lab> {
-    let lab = Lab::usual()?;
+    lab_of(Server::Postgres)
+}
+
+fn lab_of(server: Server) -> Option<Lab> {
+    let lab = Lab::of(server)?;
     std::fs::write(lab.path("policies/flows.yaml"), FLOWS).unwrap();
     lab.admin(&["policy", "reload"]);
     Some(lab)
@@ -138,4 +142,26 @@ async fn what_runs_on_leave_that_is_used_up_goes_on_and_ends_when_that_is_revoke
     });
     assert_eq!(refused(out), "42501");
     assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_definition_in_mysql_that_was_approved_runs_once_and_outside_a_transaction() {
+    for server in [Server::Mariadb, Server::Mysql] {
+        let Some(lab) = lab_of(server) else { continue };
+        let full = lab.add("full");
+        lab.grant("full", "select", &[], 600);
+        let (asks, answers) = (Person::new(&lab, "full"), Person::new(&lab, "lee"));
+        let sql = "ALTER TABLE salary ADD COLUMN note INT";
+        let place =
+            ["--target", server.target(), "--database", "hr_prod", "--for", "10m", "--reason", "INC-42"];
+        let request = asks.does(&[&["request", "create", "--statement", sql], &place[..]].concat());
+        assert_eq!(request["permissions"], serde_json::json!(["ddl"]));
+        assert!(full.sql(&format!("{sql};")).contains("1142"), "not approved yet");
+        answers.does(&["review", "approve", id(&request)]);
+        assert!(full.sql(&format!("BEGIN; {sql};")).contains("1142"), "in a transaction");
+        assert!(full.sql(&format!("SET autocommit = 0; {sql};")).contains("1142"), "without autocommit");
+        let out = full.sql(&format!("{sql}; SELECT 'new', COUNT(note) FROM salary;"));
+        assert!(!out.contains("ERROR") && out.contains("new\t0"), "{out}");
+        assert!(full.sql("ALTER TABLE salary ADD COLUMN note INT;").contains("1142"), "once");
+    }
 }

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     model::{
         dialect::Dialect,
-        facts::{Facts, TransactionEffect},
+        facts::Facts,
         grant::Holder,
         ids::{GrantId, PrincipalName, RequestId},
         object::ObjectPattern,
@@ -386,7 +386,7 @@ impl Control {
         let [facts] = facts.as_slice() else {
             return Err(invalid("statement", "one statement, and not several"));
         };
-        exact(sql, facts)
+        exact(sql, facts, dialect)
     }
 
     pub(super) async fn request_view(
@@ -399,8 +399,8 @@ impl Control {
     }
 }
 
-fn exact(sql: &str, facts: &Facts) -> Result<ExactStatement, ControlError> {
-    if facts.runs.is_some() || facts.transaction != TransactionEffect::None {
+fn exact(sql: &str, facts: &Facts, dialect: Dialect) -> Result<ExactStatement, ControlError> {
+    if !policy::can_be_exact(facts, dialect) {
         let problem = "not what runs something by its name, and not the beginning or end of a transaction";
         return Err(invalid("statement", problem));
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::{
-    facts::{Facts, TransactionEffect},
+    dialect::Dialect,
+    facts::{Facts, StatementKind, TransactionEffect},
     grant::GrantName,
     ids::{GrantId, PrincipalName},
     principal::Principal,
@@ -71,11 +72,32 @@ impl Once {
     }
 }
 
+/// Whether a statement can be approved as it stands: what runs by name cannot, nor what begins or ends a transaction.
+///
+/// A definition in MySQL can, although it commits: outside a transaction there is nothing else to commit.
+pub fn can_be_exact(facts: &Facts, dialect: Dialect) -> bool {
+    let is_alone = match (dialect, facts.kind, &facts.transaction) {
+        (_, _, TransactionEffect::None) => true,
+        (Dialect::Mysql, StatementKind::Define, TransactionEffect::Commit { chain: false }) => true,
+        (
+            Dialect::Mysql | Dialect::Postgres,
+            _,
+            TransactionEffect::Begin { .. }
+            | TransactionEffect::Commit { .. }
+            | TransactionEffect::Rollback { .. }
+            | TransactionEffect::Savepoint(_)
+            | TransactionEffect::Release(_)
+            | TransactionEffect::RollbackTo(_)
+            | TransactionEffect::SetModes { .. },
+        ) => false,
+    };
+    is_alone && facts.runs.is_none()
+}
+
 /// Looks for leave for exactly `text`, which does what `facts` say; to be asked where [`decide`](super::decide) refused.
 ///
 /// The text must be the approved one, white space around it aside, and do nothing that the approver did not see: where
-/// names mean something else by now, there is no leave. What runs by name, and what begins or ends a transaction, has
-/// none. Ceilings hold. The session must be outside a transaction, so that what is approved is all that is done.
+/// names mean something else by now, there is no leave. What cannot be approved so has none. Ceilings hold. The session must be outside a transaction, so that what is approved is all that is done.
 pub fn decide_exact(
     snapshot: &Snapshot,
     principal: &Principal,
@@ -85,7 +107,7 @@ pub fn decide_exact(
     now: Timestamp,
 ) -> Option<Once> {
     let view = View::open(snapshot, principal, place, now).ok()?;
-    if facts.runs.is_some() || facts.transaction != TransactionEffect::None {
+    if !can_be_exact(facts, view.dialect()) {
         return None;
     }
     let text = text.trim();
@@ -132,7 +154,11 @@ mod tests {
 
     use super::*;
     use crate::{
-        model::{facts::AccessMode, ids::Ident, object::Object},
+        model::{
+            facts::{AccessMode, Runs},
+            ids::Ident,
+            object::Object,
+        },
         policy::fixture::{at, facts, hr, policy, principal, relation, snapshot},
     };
 
@@ -206,6 +232,20 @@ mod tests {
         assert!(asked(grant(), "dana", SQL, &Facts { fingerprint: 2, ..deletes() }, 0).is_none());
         let begins = Facts { transaction: TransactionEffect::Commit { chain: false }, ..deletes() };
         assert!(asked(grant(), "dana", SQL, &begins, 0).is_none(), "the end of a transaction");
+    }
+
+    #[test]
+    fn a_definition_that_commits_by_itself_can_be_approved_and_a_commit_cannot() {
+        let does =
+            |kind, chain| Facts { kind, transaction: TransactionEffect::Commit { chain }, ..deletes() };
+        let defines = does(StatementKind::Define, false);
+        assert!(can_be_exact(&defines, Dialect::Mysql));
+        assert!(!can_be_exact(&defines, Dialect::Postgres));
+        assert!(!can_be_exact(&does(StatementKind::Define, true), Dialect::Mysql));
+        assert!(!can_be_exact(&does(StatementKind::Transaction, false), Dialect::Mysql));
+        assert!(!can_be_exact(&does(StatementKind::Administer, false), Dialect::Mysql));
+        let runs = Some(Runs::Prepared { name: "p".into(), explain: false });
+        assert!(!can_be_exact(&Facts { runs, ..defines }, Dialect::Mysql));
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub use decide::{Decision, decide, decide_all, highest_lane};
 pub use denial::{Closed, Denial};
 pub use document::{PolicyFile, parse};
 pub use error::{PolicyProblem, ProblemKind};
-pub use exact::{ExactGrant, Once, decide_exact, still_runs};
+pub use exact::{ExactGrant, Once, can_be_exact, decide_exact, still_runs};
 pub use flows::{Flow, Longest, RiskRule, TextForm};
 pub use permit::Permit;
 pub use plan::plan_only;

@@ -66,7 +66,10 @@ pub(super) async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
             greet(&mut side.outbound, &opened, &handle);
             let session = Session {
                 client: side,
-                names: Names::new(opened.context),
+                names: Names::new(
+                    opened.context,
+                    opened.settings.iter().any(|(name, _)| &**name == "search_path"),
+                ),
                 held: Held::new(gate.limits.held),
                 settings: Settings::of_startup(opened.settings),
                 lanes: Lanes::default(),

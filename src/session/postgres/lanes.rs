@@ -24,6 +24,8 @@ pub(super) struct Lanes {
     leases: [Option<Borrowed>; 3],
     active: Option<Lane>,
     sticky: Option<Lane>,
+    /// The connection that the session was tied to is gone.
+    lost_ties: bool,
 }
 
 #[derive(Debug)]
@@ -75,6 +77,11 @@ impl Lanes {
     /// Ties the session to the lane in use.
     pub(super) fn stick(&mut self) {
         self.sticky = self.sticky.max(self.active);
+    }
+
+    /// Whether the connection that the session was tied to is gone: the session cannot go on as it was.
+    pub(super) const fn lost_ties(&self) -> bool {
+        self.lost_ties
     }
 
     /// Nothing ties the session any longer.
@@ -158,6 +165,7 @@ impl Lanes {
 
     /// Drops the connection of `lane`: it is closed.
     pub(super) fn drop_lease(&mut self, lane: Lane) {
+        self.lost_ties |= self.sticky == Some(lane);
         if let Some(place) = self.at(lane) {
             *place = None;
         }
@@ -208,8 +216,14 @@ impl Session {
     /// The lane for something that needs `needed`; `opens` takes the strongest that the grants allow.
     ///
     /// # Errors
-    /// When the open transaction is on a weaker one: its connection cannot be changed.
+    /// When the open transaction, or a temporary table, is on a weaker one: its connection cannot be changed.
     pub(super) fn choose_lane(&self, needed: Lane, opens: bool) -> Result<Lane, Refusal> {
+        let tied = self.lanes.sticky.filter(|_| !self.names.context().temporary.is_empty());
+        if let Some(lane) = tied {
+            // INVARIANT: a name that is judged to be a temporary table is looked up where that table is.
+            let is_here = self.bound_lane().is_none_or(|bound| bound == lane);
+            return if needed <= lane && is_here { Ok(lane) } else { Err(holds_temporary(needed, lane)) };
+        }
         if let Some(lane) = self.bound_lane() {
             return if needed <= lane { Ok(lane) } else { Err(too_weak(needed, lane)) };
         }
@@ -265,7 +279,7 @@ impl Session {
         self.lanes.active = Some(lane);
         let made = self.bring_up_to_date(lane).await;
         if made.is_err() {
-            self.lanes.drop_lease(lane);
+            self.drop_lane(lane);
         }
         made.map_err(|error| refusal_of(&error))
     }
@@ -316,9 +330,19 @@ impl Session {
         self.client.outbound.extend_from_slice(&borrowed.lease.take_notifications());
         self.held.forget_unnamed(lane);
         made.map_err(|error| {
-            self.lanes.drop_lease(lane);
+            self.drop_lane(lane);
             refusal_of(&error)
         })
+    }
+
+    /// Drops the connection of `lane`, and what was on it.
+    fn drop_lane(&mut self, lane: Lane) {
+        if self.lanes.sticky() == Some(lane) {
+            // INVARIANT: what is judged to be a temporary table is one: they went with the connection.
+            self.names.forget_temporary();
+        }
+        self.lanes.drop_lease(lane);
+        self.held.forget_lane(lane);
     }
 
     /// Notes that statements of `does` ran on the lane in use: what they leave there may tie the session to it.
@@ -373,6 +397,17 @@ fn too_weak(needed: Lane, lane: Lane) -> Refusal {
     Refusal::new(RefusalCode::ReadOnlyTransaction, message)
         .with_detail("A transaction keeps the lane that the grants at its beginning allowed.")
         .with_hint("End the transaction (ROLLBACK) and begin it again.")
+}
+
+fn holds_temporary(needed: Lane, lane: Lane) -> Refusal {
+    let message = format!(
+        "this session's temporary tables are on the {lane} lane, and the statement needs the {needed} lane"
+    );
+    Refusal::new(RefusalCode::ReadOnlyTransaction, message)
+        .with_detail("Temporary tables stay on the lane that the grants allowed when they were made.")
+        .with_hint(
+            "Drop them (DISCARD TEMP), outside a transaction, and make them again after this statement.",
+        )
 }
 
 /// A setting as the gateway makes it on a connection.

@@ -17,6 +17,10 @@ pub(super) struct Names {
     lasting_path: SearchPath,
     /// The path of RESET: what the session started with.
     initial_path: SearchPath,
+    /// The client asked for that path at its login: RESET on the connection leads to another, until it is told anew.
+    asked: bool,
+    /// The lasting path was reset, and the connection has not been told.
+    untold: bool,
     /// What was in force when the transaction, and each savepoint in it, began.
     saved: Vec<Saved>,
 }
@@ -27,12 +31,16 @@ struct Saved {
     savepoint: Option<Ident>,
     current: Arc<NameContext>,
     lasting_path: SearchPath,
+    untold: bool,
 }
 
 impl Names {
-    /// Starts with `context`, whose path is what RESET goes back to.
-    pub(super) fn new(context: NameContext) -> Self {
+    /// Starts with `context`, whose path is what RESET goes back to; `asked` if it is the client's own and not the
+    /// connection's.
+    pub(super) fn new(context: NameContext, asked: bool) -> Self {
         Self {
+            asked,
+            untold: false,
             lasting_path: context.search_path.clone(),
             initial_path: context.search_path.clone(),
             current: Arc::new(context),
@@ -115,6 +123,15 @@ impl Names {
         self.saved.clear();
     }
 
+    /// No transaction is open, and a connection is told the session's settings before the next statement: a path
+    /// that was reset is from now on what the client started with.
+    pub(super) fn settle(&mut self) {
+        if std::mem::take(&mut self.untold) {
+            self.lasting_path = self.initial_path.clone();
+            self.set_path(self.initial_path.clone());
+        }
+    }
+
     /// Whether a transaction is open.
     pub(super) fn in_transaction(&self) -> bool {
         !self.saved.is_empty()
@@ -151,9 +168,10 @@ impl Names {
     fn apply_effect(&mut self, effect: &SessionEffect) {
         match effect {
             SessionEffect::Set { name, value, local } if &**name == "search_path" => {
-                let path = value.as_deref().map_or_else(|| self.initial_path.clone(), parse_path);
+                let path = value.as_deref().map_or_else(|| self.path_of_reset(), parse_path);
                 if !*local {
                     self.lasting_path = path.clone();
+                    self.untold = self.asked && value.is_none();
                 }
                 self.set_path(path);
             }
@@ -161,6 +179,8 @@ impl Names {
             SessionEffect::DiscardAll => {
                 self.reset_path();
                 self.change_temporary(BTreeSet::clear);
+                // INVARIANT: the server commits it at once; an error behind it takes nothing of it back.
+                self.saved.clear();
             }
             SessionEffect::DiscardTemporary => self.change_temporary(BTreeSet::clear),
             SessionEffect::CreateTemporary(name) => self.change_temporary(|names| {
@@ -171,6 +191,7 @@ impl Names {
             }),
             SessionEffect::ContextUnknown => {
                 self.lasting_path = SearchPath::Unknown;
+                self.untold = false;
                 self.set_path(SearchPath::Unknown);
             }
             SessionEffect::Set { .. }
@@ -187,6 +208,14 @@ impl Names {
         }
     }
 
+    /// The session's temporary tables went with their connection; no rollback brings them back.
+    pub(super) fn forget_temporary(&mut self) {
+        self.change_temporary(BTreeSet::clear);
+        for saved in &mut self.saved {
+            Arc::make_mut(&mut saved.current).temporary = Arc::default();
+        }
+    }
+
     fn finish(&mut self, committed: bool, chain: bool) {
         self.end(committed);
         if chain {
@@ -195,8 +224,16 @@ impl Names {
     }
 
     fn reset_path(&mut self) {
-        self.lasting_path = self.initial_path.clone();
-        self.set_path(self.initial_path.clone());
+        let path = self.path_of_reset();
+        self.lasting_path = path.clone();
+        self.untold = self.asked;
+        self.set_path(path);
+    }
+
+    /// What the connection in use has after RESET.
+    fn path_of_reset(&self) -> SearchPath {
+        // closed: it is the account's own there, not what the client started with.
+        if self.asked { SearchPath::Unknown } else { self.initial_path.clone() }
     }
 
     fn set_path(&mut self, path: SearchPath) {
@@ -215,12 +252,14 @@ impl Names {
             savepoint,
             current: Arc::clone(&self.current),
             lasting_path: self.lasting_path.clone(),
+            untold: self.untold,
         });
     }
 
     fn restore(&mut self, saved: &Saved) {
         self.current = Arc::clone(&saved.current);
         self.lasting_path = saved.lasting_path.clone();
+        self.untold = saved.untold;
     }
 
     fn position(&self, name: &Ident) -> Option<usize> {
@@ -285,8 +324,8 @@ mod tests {
     use super::*;
     use crate::model::facts::StatementKind;
 
-    fn names() -> Names {
-        Names::new(NameContext {
+    fn context() -> NameContext {
+        NameContext {
             database: "hr_prod".into(),
             server_version: 15,
             search_path: parse_path("\"$user\", public"),
@@ -294,7 +333,11 @@ mod tests {
             temporary: Arc::default(),
             catalog: None,
             mysql: None,
-        })
+        }
+    }
+
+    fn names() -> Names {
+        Names::new(context(), false)
     }
 
     fn facts(transaction: TransactionEffect, effects: Vec<SessionEffect>) -> Facts {
@@ -370,6 +413,49 @@ mod tests {
         names.apply(&set("c", false));
         names.apply(&facts(TransactionEffect::RollbackTo("s".into()), vec![]));
         assert_eq!(path(&names), parse_path("a"));
+    }
+
+    #[test]
+    fn a_path_asked_for_at_login_comes_back_when_the_connection_is_told() {
+        let reset = || facts(TransactionEffect::None, vec![SessionEffect::ResetAll]);
+        let mut names = Names::new(context(), true);
+        let login = path(&names);
+        for (committed, after) in [(true, &login), (false, &parse_path("a"))] {
+            names.apply(&set("a", false));
+            names.begin();
+            names.apply(&reset());
+            assert_eq!(path(&names), SearchPath::Unknown);
+            names.end(committed);
+            names.settle();
+            assert_eq!(path(&names), *after);
+        }
+        let mut own = Names::new(context(), false);
+        own.apply(&set("a", false));
+        own.apply(&reset());
+        assert_eq!(path(&own), login, "the connection's own path needs no telling");
+    }
+
+    #[test]
+    fn what_is_lost_for_good_does_not_come_back_by_a_rollback() {
+        let made = || facts(TransactionEffect::None, vec![SessionEffect::CreateTemporary("t".into())]);
+        let mut names = names();
+        names.apply(&made());
+        names.begin();
+        names.apply(&facts(TransactionEffect::None, vec![SessionEffect::DiscardTemporary]));
+        names.end(false);
+        assert!(names.context().temporary.contains("t"), "DISCARD TEMP is taken back");
+        let before = path(&names);
+        names.apply(&set("a", false));
+        names.begin();
+        names.apply(&facts(TransactionEffect::None, vec![SessionEffect::DiscardAll]));
+        names.end(false);
+        assert!(names.context().temporary.is_empty());
+        assert_eq!(path(&names), before);
+        names.apply(&made());
+        names.begin();
+        names.forget_temporary();
+        names.end(false);
+        assert!(names.context().temporary.is_empty());
     }
 
     #[test]

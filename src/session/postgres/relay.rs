@@ -302,6 +302,7 @@ impl Session {
         self.desk.deeds.failed = status == TransactionStatus::Failed;
         if status == TransactionStatus::Idle {
             self.end_names(!failed);
+            self.names.settle();
             self.block.copying_in = false;
         }
         self.lanes.note_used();

@@ -60,6 +60,9 @@ impl Session {
             }
             self.receive().await?;
             self.show_local();
+            if self.lanes.lost_ties() {
+                return Err(End::Upstream("the connection that the session was tied to is gone".to_owned()));
+            }
             if let Err(end) = self.desk.record_ends().await {
                 // How it went is not told: its record is not there.
                 self.client.outbound.truncate(told);

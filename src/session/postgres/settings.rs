@@ -93,6 +93,10 @@ impl Settings {
                 SessionEffect::ResetAll | SessionEffect::DiscardAll => {
                     let initial = (*self.initial).clone();
                     self.change(|values| *values = initial);
+                    if matches!(effect, SessionEffect::DiscardAll) {
+                        // The server commits it at once; an error behind it takes nothing of it back.
+                        self.saved.clear();
+                    }
                 }
                 SessionEffect::ContextUnknown
                 | SessionEffect::Pin
