@@ -50,7 +50,8 @@ const HEADS: &[&str] = &[
 ];
 
 /// What waits, or takes its time.
-const SLOW: &[&str] = &["sleep", "benchmark", "get_lock", "wait_for", "master_", "source_pos"];
+const SLOW: &[&str] =
+    &["sleep", "benchmark", "get_lock", "wait_for", "master_", "source_pos", "repeat", "space(", "pad("];
 
 struct Lab {
     keeper: Client,
