@@ -574,6 +574,8 @@ async fn whoever_knows_the_password_gets_a_key_for_half_a_day() {
     {
         assert_eq!(code(&login(name, password).await), (401, "wrong_password"), "{name}");
     }
+    let failed = world.home.records("login_failed");
+    assert_eq!((failed.len(), &failed[1]["principal"]), (4, &json!("dave")));
     world.home.clock.advance(Duration::from_secs(12 * 3600));
     assert_eq!(world.gateway.with(&key, GET, "/requests", Value::Null).await.0, 401);
     let mut keys = Vec::new();

@@ -136,6 +136,18 @@ fn a_statement_prepared_in_one_database_does_not_move_with_use() {
 }
 
 #[test]
+fn a_comment_alone_is_done_and_nothing_at_all_is_an_error() {
+    reader(|_, mut wire| {
+        for comment in ["-- nothing", "/* nothing */", "/*!99999 SELECT 1 */", "# nothing"] {
+            assert_eq!(wire.run(comment), 0, "{comment}");
+        }
+        for nothing in ["", " ", ";", "\n;\t"] {
+            assert_eq!(wire.run(nothing), 1065, "{nothing:?}");
+        }
+    });
+}
+
+#[test]
 fn commands_that_are_sent_ahead_are_answered_in_their_order() {
     reader(|_, mut wire| {
         let ahead: Vec<u8> = [b"\x03SELECT 1".as_slice(), b"\x03SELEC 2", b"\x0e", b"\x03SELECT 3"]

@@ -18,12 +18,13 @@ pub(super) async fn log_in(
     SecretBody(login): SecretBody<NewLogin>,
 ) -> Result<(StatusCode, Json<CreatedKey>), Problem> {
     // closed: without an address all failures count as one caller's
-    let from = peer.map_or_else(|| [0, 0, 0, 0].into(), |Extension(Peer(address))| address.ip());
+    let client = peer.map_or_else(|| ([0, 0, 0, 0], 0).into(), |Extension(Peer(address))| address);
+    let from = client.ip();
     // A password can be guessed, so that who has failed too often is not even listened to.
     if api.throttle.is_shut(from, Instant::now()) {
         return Err(throttled());
     }
-    match api.control.log_in(login).await {
+    match api.control.log_in(login, client).await {
         Ok(made) => Ok((StatusCode::CREATED, Json(made))),
         Err(ControlError::WrongPassword) if api.throttle.failed(from, Instant::now()) => Err(throttled()),
         Err(error) => Err(error.into()),

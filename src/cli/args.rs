@@ -611,7 +611,7 @@ mod tests {
             &["--all-tables"],
             &["--to", "dana", "--to-group", "developers", "--all-tables"],
             &["--to", "dana", "--table", "public.employee", "--all-tables"],
-            &["--to", "dana", "--table", "hr.public.employee"],
+            &["--to", "dana", "--table", "a.b.c"],
         ] {
             assert_eq!(line(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
         }

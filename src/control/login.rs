@@ -1,5 +1,7 @@
 //! People log in with their database password, for a key that acts as them for a while.
 
+use std::net::SocketAddr;
+
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
@@ -12,23 +14,35 @@ use super::{
     views::{CreatedKey, KeyView},
 };
 use crate::{
-    model::{ids::KeyId, principal::Credentials, record::Record},
+    model::{
+        ids::KeyId,
+        principal::Credentials,
+        record::{LoginFailed, Record},
+    },
     store::StoredKey,
 };
 
 impl Control {
     /// Makes a key of scope `person` that lasts twelve hours, for whoever knows the password of `login.principal`. The
-    /// oldest of more than ten such keys is revoked.
+    /// oldest of more than ten such keys is revoked. Failures are recorded with where they came from, `client`.
     ///
     /// # Errors
     /// `WrongPassword`, also for people who do not exist, are disabled or have no password; `Random`, `Audit`, `Store`.
-    pub async fn log_in(&self, login: NewLogin) -> Result<CreatedKey, ControlError> {
+    pub async fn log_in(&self, login: NewLogin, client: SocketAddr) -> Result<CreatedKey, ControlError> {
         let snapshot = self.snapshot().load();
         let person = snapshot.principal(&login.principal).filter(|it| !it.disabled);
         let nobody = Credentials { salt: vec![0; 16], iterations: 4096, ..Credentials::default() };
-        // The work is the same for those who do not exist.
-        let credentials = person.map_or(&nobody, |it| &*it.credentials);
+        // The work is the same for those who do not exist, or have no password.
+        let credentials =
+            person.map(|it| &*it.credentials).filter(|it| !it.salt.is_empty()).unwrap_or(&nobody);
         if !knows(credentials, login.password.expose(), self.parts().make_keys) || person.is_none() {
+            let failed = LoginFailed {
+                client,
+                principal: &login.principal,
+                database: "",
+                reason: "API: wrong password",
+            };
+            self.record_first(&[Record::LoginFailed(failed)]).await?;
             return Err(ControlError::WrongPassword);
         }
         let principal = login.principal;
@@ -70,7 +84,7 @@ impl Control {
 }
 
 fn knows(credentials: &Credentials, password: &str, make_keys: super::MakeKeys) -> bool {
-    if password.is_empty() || password.len() > MOST_PASSWORD_BYTES || credentials.salt.is_empty() {
+    if password.is_empty() || password.len() > MOST_PASSWORD_BYTES {
         return false;
     }
     let shown = make_keys(password.as_bytes(), &credentials.salt, credentials.iterations);

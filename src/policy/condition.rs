@@ -335,6 +335,73 @@ mod tests {
         }
     }
 
+    const PIECES: [&str; 40] = [
+        "request",
+        "principal",
+        "now",
+        "risk",
+        ".target",
+        ".objects",
+        ".labels",
+        ".groups",
+        ".hour",
+        "granted",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        ":",
+        "?",
+        "!",
+        "-",
+        "+",
+        "==",
+        "in",
+        "&&",
+        "||",
+        ".exists",
+        ".all",
+        ".map",
+        ".matches",
+        "x",
+        "'x'",
+        "\"",
+        "r'",
+        "1",
+        "1.5e9",
+        "9999999999999999999",
+        "true",
+        "null",
+        "\u{1F600}",
+    ];
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_written_is_read_or_refused(
+            pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..40),
+            letters in "\\PC{0,60}",
+        ) {
+            for source in [pieces.join(" "), pieces.concat(), letters] {
+                if let Ok(condition) = Condition::compile(&source, Zone::UTC, true) {
+                    proptest::prop_assert_eq!(condition.source(), source);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_deep_or_long_is_refused_before_it_is_read() {
+        for source in ["!".repeat(1999), "-".repeat(1999), format!("{}1", "1+".repeat(999)), "1?".repeat(900)]
+        {
+            let _ = Condition::compile(&source, Zone::UTC, true);
+        }
+        assert!(problem(&"[".repeat(30)).contains("levels of brackets"));
+        assert!(problem(&"!".repeat(300)).contains("levels of brackets"));
+    }
+
     #[test]
     fn a_zone_is_known_by_its_name() {
         assert!(Zone::named("Europe/Berlin").is_some());

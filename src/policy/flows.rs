@@ -62,10 +62,16 @@ pub struct Longest {
 impl Longest {
     /// The permission of `asked` with the smallest bound, and that.
     pub(super) fn strictest(&self, asked: PermissionSet) -> Option<(Permission, i64)> {
-        let bound = |permission: &Permission| self.each.get(permission).copied().or(self.any);
         let bounds =
-            asked.iter().filter_map(|permission| bound(&permission).map(|bound| (permission, bound)));
+            asked.iter().filter_map(|permission| self.bound(permission).map(|bound| (permission, bound)));
         bounds.min_by_key(|(_, bound)| *bound)
+    }
+
+    /// Its own bound; else that of all others, or of what it implies, whichever is smaller: export is not the way
+    /// round the bound of select.
+    fn bound(&self, permission: Permission) -> Option<i64> {
+        let implied = || permission.implied().iter().filter_map(|it| self.each.get(&it).copied());
+        self.each.get(&permission).copied().or_else(|| implied().chain(self.any).min())
     }
 }
 
@@ -147,3 +153,21 @@ impl Flow {
 
 const MOST_PATTERN_BYTES: usize = 500;
 const MOST_COMPILED_BYTES: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_permission_lasts_no_longer_than_what_it_implies_unless_it_has_a_bound_of_its_own() {
+        let longest = |each: &[(Permission, i64)], any| Longest { each: each.iter().copied().collect(), any };
+        let strictest =
+            |longest: Longest, asked: &[Permission]| longest.strictest(asked.iter().copied().collect());
+        let (explain, select, export) = (Permission::Explain, Permission::Select, Permission::Export);
+        assert_eq!(strictest(longest(&[(select, 10)], None), &[export]), Some((export, 10)));
+        assert_eq!(strictest(longest(&[(select, 10), (export, 90)], None), &[export]), Some((export, 90)));
+        assert_eq!(strictest(longest(&[(explain, 90)], Some(10)), &[select]), Some((select, 10)));
+        assert_eq!(strictest(longest(&[(explain, 90)], Some(10)), &[explain]), Some((explain, 90)));
+        assert_eq!(strictest(longest(&[(select, 10)], None), &[Permission::Admin]), None);
+    }
+}

@@ -168,6 +168,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn tables_of_the_first_version_are_brought_up_with_their_rows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.db");
+        let first: Vec<Migration> = migrations().iter().take(1).cloned().collect();
+        let pool =
+            SqlitePool::connect_with(SqliteConnectOptions::new().filename(&path).create_if_missing(true));
+        let pool = pool.await.unwrap();
+        Migrator::with_migrations(first).run(&pool).await.unwrap();
+        sqlx::query(
+            "INSERT INTO grants (id, holder_kind, holder, target, database_name, objects, permissions, starts_at, \
+             ends_at, reason, created_at, created_by) VALUES ('019aa000-0000-7000-8000-000000000001', 'principal', \
+             'dana', 'hr', 'hr_prod', '[\"public.*\"]', '[\"select\"]', 1000, 2000, 'INC-42', 1000, 'admin')",
+        )
+        .execute(&pool)
+        .await
+        .unwrap();
+        pool.close().await;
+        let store = Store::open(&path).await.unwrap();
+        let grants = store.grants(jiff::Timestamp::UNIX_EPOCH).await.unwrap();
+        assert_eq!((grants.len(), &grants[0].origin, &grants[0].statement), (1, &None, &None));
+        assert!(store.keys().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
     async fn a_change_that_is_not_committed_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("store.db")).await.unwrap();

@@ -149,7 +149,7 @@ flows:
 - {{ {given}, expect: refuse }}"
         );
         let report =
-            run(&[file("t.test.yaml", &text)], &policy(RULES), &[], &mut |_, _| Ok(vec![reads(&["a.b"])]));
+            run(&[file("t.test.yaml", &text)], &policy(RULES), &[], &mut |_, _, _| Ok(vec![reads(&["a.b"])]));
         assert_eq!(report.passed, 5, "{report:?}");
         let failures: Vec<_> = report.failures.iter().map(ToString::to_string).collect();
         assert!(
@@ -171,7 +171,7 @@ flows:
         let people = "principals: { dana: { groups: [developers] } }";
         let rules = policy(&format!("{}\n{people}", block("```yaml\n", "\nflows:")));
         let examples = [file("reference.md", &block("```yaml request\n", "request:"))];
-        let report = run(&examples, &rules, &[], &mut |_, _| Ok(Vec::new()));
+        let report = run(&examples, &rules, &[], &mut |_, _, _| Ok(Vec::new()));
         assert_eq!((report.passed, report.is_good()), (1, true), "{report:?}");
     }
 }

@@ -57,7 +57,7 @@ impl Session {
         };
         judged.retain(|judged| !is_empty(judged));
         if judged.is_empty() {
-            self.say(next, ErrorCode::new(1065, "42000"), "Query was empty");
+            self.answer_nothing(text, next);
             return true;
         }
         if self.tells_of_loss(&judged, next) || self.kills(&judged, next).await {
@@ -93,6 +93,15 @@ impl Session {
             Ok(lane) => self.send_text(lane, allowed, form, next, None, received).await,
         }
         true
+    }
+
+    /// Answers a text without a statement, as the server does: a comment is done, and nothing at all is an error.
+    fn answer_nothing(&mut self, text: &str, next: u8) {
+        if text.trim_matches(|letter: char| letter.is_ascii_whitespace() || letter == ';').is_empty() {
+            self.say(next, ErrorCode::new(1065, "42000"), "Query was empty");
+        } else {
+            self.say_ok(next);
+        }
     }
 
     /// Sends a text that may run; `once` is the grant that was used up for its one statement.

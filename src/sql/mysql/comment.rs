@@ -162,6 +162,6 @@ impl<'t> Lexer<'t> {
         }
         let glued = start == self.at;
         self.at = inside + length + 2;
-        Ok(Some(Token { kind: Kind::Hint, text: Cow::Borrowed(text), span: start..self.at, glued }))
+        Ok(Some(Token { kind: Kind::Hint, text: Cow::Borrowed(text), span: start..self.at, glued, gap: " " }))
     }
 }

@@ -62,7 +62,7 @@ fn a_setting_is_carried_as_it_can_be_set_again() {
         [set("sql_notes", "OFF"), to_default("sql_select_limit")]
     );
     assert_eq!(effects("SET SESSION sql_mode = ' ANSI_QUOTES '"), [set("sql_mode", "'ANSI_QUOTES'")]);
-    assert_eq!(effects("SET innodb_lock_wait_timeout = -1"), [set("innodb_lock_wait_timeout", "- 1")]);
+    assert_eq!(effects("SET innodb_lock_wait_timeout = -1"), [set("innodb_lock_wait_timeout", "-1")]);
 }
 
 #[test]
@@ -171,9 +171,9 @@ fn temporary_tables_come_and_go_under_their_full_name() {
 #[test]
 fn a_prepared_statement_keeps_the_one_spelling_and_leaves_nothing_else() {
     let facts = facts("PREPARE S FROM \"select /*!50000 1, */ 'a''b' # x\"");
-    let text = "select 1 , 'a''b'".to_owned();
+    let text = "select 1, 'a''b'".to_owned();
     assert_eq!(facts.effects, [SessionEffect::Prepare { name: "s".into(), text }]);
-    assert_eq!(facts.sent.as_deref(), Some("PREPARE S FROM 'select 1 , ''a''''b'''"));
+    assert_eq!(facts.sent.as_deref(), Some("PREPARE S FROM 'select 1, ''a''''b'''"));
     assert_eq!(facts.kind, StatementKind::Prepare);
 }
 

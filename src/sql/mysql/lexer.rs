@@ -58,6 +58,9 @@ pub(super) enum After {
     HintHead,
 }
 
+/// Bytes of white space that are kept as written.
+const LONGEST_GAP: usize = 80;
+
 /// Walks over a text.
 pub(super) struct Lexer<'t> {
     pub(super) text: &'t str,
@@ -123,8 +126,20 @@ impl<'t> Lexer<'t> {
             After::Name | After::Any | After::HintHead => self.begin(after)?,
         };
         let glued = self.end == Some(start);
+        let gap = if glued { "" } else { self.gap(start) };
         self.end = Some(self.at);
-        Ok(Some(Token { kind, text, span: start..self.at, glued }))
+        Ok(Some(Token { kind, text, span: start..self.at, glued, gap }))
+    }
+
+    /// What stands between the token before and `start`, if it is short and white; else one blank.
+    fn gap(&self, start: usize) -> &'t str {
+        let between = self.text.get(self.end.unwrap_or(start)..start).unwrap_or_default();
+        let is_white = |byte: u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        if (1..=LONGEST_GAP).contains(&between.len()) && between.bytes().all(is_white) {
+            between
+        } else {
+            " "
+        }
     }
 
     /// A token that no token before has a say in, but for `after` being a name with a point behind it.

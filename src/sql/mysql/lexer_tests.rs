@@ -92,8 +92,8 @@ fn dashes_begin_a_comment_only_before_white_space_or_a_control_character() {
         ("1 --", "1"),
         ("1 --\u{1}x", "1"),
         ("1 --\tx\n2", "1 2"),
-        ("1 --x\r\n2", "1 - - x 2"),
-        ("1 --\u{a0}.id from secret as \u{a0}", "1 - - \u{a0}.id from secret as \u{a0}"),
+        ("1 --x\r\n2", "1 - -x\r\n2"),
+        ("1 --\u{a0}.id from secret as \u{a0}", "1 - -\u{a0}.id from secret as \u{a0}"),
         ("1 # x\r2\n3", "1 3"),
         ("1 -- \0\n2", "refused"),
         ("1 /* \0 */", "refused"),
@@ -105,21 +105,21 @@ fn dashes_begin_a_comment_only_before_white_space_or_a_control_character() {
 #[test]
 fn executable_comments_are_read_as_this_server_reads_them() {
     for (text, mysql, mariadb) in [
-        ("1 /*! +1 */", "1 + 1", "1 + 1"),
-        ("1 /*!+1*/", "1 + 1", "1 + 1"),
-        ("1 /*!50699 +1 */", "1 + 1", "1 + 1"),
-        ("1 /*!50700 +1 */", "1 + 1", "1"),
+        ("1 /*! +1 */", "1 +1", "1 +1"),
+        ("1 /*!+1*/", "1 +1", "1 +1"),
+        ("1 /*!50699 +1 */", "1 +1", "1 +1"),
+        ("1 /*!50700 +1 */", "1 +1", "1"),
         ("1 /*!99999 +1 */", "1", "1"),
         ("1 /*!90705 +1 */", "1", "1"),
-        ("1 /*!100000 +1 */", "1", "1 + 1"),
-        ("1 /*!101119 +1 */", "1", "1 + 1"),
+        ("1 /*!100000 +1 */", "1", "1 +1"),
+        ("1 /*!101119 +1 */", "1", "1 +1"),
         ("1 /*!101120 +1 */", "1", "1"),
-        ("1 /*!090704 +1 */", "1 + 1", "1"),
-        ("1 /*!090704+1 */", "1 4 + 1", "1"),
-        ("1 /*!500001+1 */", "1 1 + 1", "1"),
-        ("1 /*!1234 +1 */", "1 1234 + 1", "1 1234 + 1"),
-        ("1 /*M! +1 */", "1", "1 + 1"),
-        ("1 /*M!50700 +1 */", "1", "1 + 1"),
+        ("1 /*!090704 +1 */", "1 +1", "1"),
+        ("1 /*!090704+1 */", "1 4+1", "1"),
+        ("1 /*!500001+1 */", "1 1+1", "1"),
+        ("1 /*!1234 +1 */", "1 1234 +1", "1 1234 +1"),
+        ("1 /*M! +1 */", "1", "1 +1"),
+        ("1 /*M!50700 +1 */", "1", "1 +1"),
         ("1 /*M!999999 +1 */", "1", "1"),
         ("1 /*m! +1 */", "1", "1"),
         ("1 /*!99999 /* x */ 2 */ + 3", "1 + 3", "1 + 3"),
@@ -142,7 +142,7 @@ fn executable_comments_are_read_as_this_server_reads_them() {
     }
     let older = MysqlReading { version: 80_036, ..MYSQL };
     assert_eq!(sent("1 /*!080036 +1 */", &older), "refused");
-    assert_eq!(sent("1 /*!80036 +1 */", &older), "1 + 1");
+    assert_eq!(sent("1 /*!80036 +1 */", &older), "1 +1");
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn keywords_beside_a_point_are_names() {
         ("select.`t`", "select.`t`"),
         ("_utf8.1 a._utf8", "`_utf8`.`1` a.`_utf8`"),
         ("t.name.date", "t.name.date"),
-        ("count (1) count(1) count/**/(1)", "count ( 1 ) count( 1 ) count ( 1 )"),
+        ("count (1) count(1) count/**/(1)", "count (1) count(1) count (1)"),
         ("t.*", "t.*"),
     ] {
         assert_eq!(sent(text, &MYSQL), expected, "{text}");
@@ -204,7 +204,7 @@ fn variables_and_hosts_are_one_token() {
         ("@@a @@global.b @@`a` @@x.5", "@@a @@global.b @@`a` @@x.`5`"),
         ("root@localhost 'u'@'%' u@10.0.0.1 `u`@''", "root@localhost 'u'@`%` u@10.0.0.1 `u`@''"),
         ("@`a`.b", "@`a`.b"),
-        ("@a:=1", "@a := 1"),
+        ("@a:=1", "@a:=1"),
         ("@ a", "refused"),
         ("@", "refused"),
         ("@é", "refused"),
@@ -219,15 +219,15 @@ fn variables_and_hosts_are_one_token() {
 #[test]
 fn operators_are_the_longest_that_the_server_knows() {
     for (text, mysql, mariadb) in [
-        ("a<=>b<>c!=d<=e>=f<<g>>h", "a <=> b <> c != d <= e >= f << g >> h", ""),
-        ("a||b&&c|d&e|||f", "a || b && c | d & e || | f", ""),
-        ("a->'$.b' a->>'$.b'", "a -> '$.b' a ->> '$.b'", "a - > '$.b' a - >> '$.b'"),
-        ("!!1", "refused", "! ! 1"),
-        ("1=!0", "refused", "1 = ! 0"),
-        ("1<>!0", "refused", "1 <> ! 0"),
-        ("1=-1", "1 = - 1", ""),
+        ("a<=>b<>c!=d<=e>=f<<g>>h", "a<=>b<>c!=d<=e>=f<<g>>h", ""),
+        ("a||b&&c|d&e|||f", "a||b&&c|d&e|| |f", ""),
+        ("a->'$.b' a->>'$.b'", "a->'$.b' a->>'$.b'", "a- >'$.b' a- >>'$.b'"),
+        ("!!1", "refused", "! !1"),
+        ("1=!0", "refused", "1= !0"),
+        ("1<>!0", "refused", "1<> !0"),
+        ("1=-1", "1=-1", ""),
         ("\\N", "refused", "NULL"),
-        ("? ?,?", "? ? , ?", ""),
+        ("? ?,?", "? ?,?", ""),
         ("?a", "refused", "refused"),
         ("{d '2020-01-01'}", "{ d '2020-01-01' }", ""),
         ("[a]", "refused", "refused"),

@@ -108,17 +108,17 @@ fn a_reserved_word_is_a_name_behind_a_point_and_in_quotes_only() {
 }
 
 #[test]
-fn a_call_that_is_not_built_in_may_write() {
+fn a_call_that_is_not_built_in_is_named() {
     check_both(&[
-        ("select f()", "use, call d.f, read-write"),
-        ("select other.f(1)", "use, call other.f, read-write"),
-        ("select d.count(1)", "use, call d.count, read-write"),
-        ("select `count`(1)", "use, call d.count, read-write"),
-        ("select max (a) from t", "read d.t, call d.max, read-write"),
+        ("select f()", "use, call d.f"),
+        ("select other.f(1)", "use, call other.f"),
+        ("select d.count(1)", "use, call d.count"),
+        ("select `count`(1)", "use, call d.count"),
+        ("select max (a) from t", "read d.t, call d.max"),
         ("select max(a) from t", "read d.t"),
         ("select concat (a) from t", "read d.t"),
         ("select if (a, 1, 2) from t", "read d.t"),
-        ("select a from t where f((select pw from secret))", "read d.secret, read d.t, call d.f, read-write"),
+        ("select a from t where f((select pw from secret))", "read d.secret, read d.t, call d.f"),
     ]);
     both_refuse(&["select `a.b`.f()"]);
 }

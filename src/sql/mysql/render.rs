@@ -10,8 +10,9 @@ use super::{
 
 /// The tokens of one statement as text: read under `reading`, it gives the same tokens again.
 ///
-/// One blank between two tokens, none where its absence means something; names that were quoted in backticks, strings
-/// in single quotes, no comments.
+/// White space as written, because the server names columns by their text; a blank for every comment and wherever two
+/// tokens that touch could be read as something else. Names that were quoted in backticks, strings in single quotes,
+/// no comments.
 pub(super) fn render(tokens: &[Token<'_>], reading: &MysqlReading) -> String {
     let mut text = String::with_capacity(tokens.iter().map(|token| token.text.len() + 2).sum());
     let mut before: Option<&Token<'_>> = None;
@@ -19,8 +20,8 @@ pub(super) fn render(tokens: &[Token<'_>], reading: &MysqlReading) -> String {
         if token.kind == Kind::Hint && hint::kept(&token.text).is_none() {
             continue;
         }
-        if before.is_some_and(|before| !is_joined(before, token)) {
-            text.push(' ');
+        if let Some(before) = before {
+            text.push_str(gap(before, token));
         }
         let behind = tokens.get(at + 1);
         spell(&mut text, token, behind.is_some_and(|behind| behind.glued && behind.is_symbol(".")), reading);
@@ -28,6 +29,41 @@ pub(super) fn render(tokens: &[Token<'_>], reading: &MysqlReading) -> String {
     }
     text
 }
+
+/// What stands between the two.
+fn gap<'t>(before: &Token<'_>, token: &Token<'t>) -> &'t str {
+    match (token.glued, is_joined(before, token) || may_touch(before, token)) {
+        (true, true) => "",
+        (true, false) => " ",
+        (false, _) => token.gap,
+    }
+}
+
+/// Whether two tokens that stood side by side may do so again: nothing that they are spelled as runs together, and no
+/// comment begins or ends.
+fn may_touch(before: &Token<'_>, token: &Token<'_>) -> bool {
+    match (before.kind, token.kind) {
+        (Kind::Symbol, Kind::Symbol) => {
+            let bracket = |token: &Token<'_>| matches!(&*token.text, "(" | ")" | "," | ";");
+            let signed = matches!(&*token.text, "-" | "+")
+                && matches!(
+                    &*before.text,
+                    "=" | "<" | ">" | "<=" | ">=" | "<>" | "!=" | ":=" | "*" | "/" | "%"
+                );
+            bracket(before) || bracket(token) || signed
+        }
+        (Kind::Symbol, Kind::Hint) | (Kind::Hint | Kind::Introducer, _) => false,
+        (Kind::Symbol, _) => TOUCHABLE.contains(&&*before.text),
+        (_, Kind::Symbol) => TOUCHABLE.contains(&&*token.text),
+        _ => false,
+    }
+}
+
+/// Symbols that names, numbers and strings may touch.
+const TOUCHABLE: &[&str] = &[
+    "(", ")", ",", ";", "=", "<", ">", "<=", ">=", "<>", "!=", "<=>", ":=", "+", "-", "*", "/", "%", "~",
+    "!", "||", "&&", "&", "|", "^", "<<", ">>", "->", "->>",
+];
 
 /// Whether the two stand side by side and that means something.
 fn is_joined(before: &Token<'_>, token: &Token<'_>) -> bool {

@@ -14,6 +14,8 @@ pub(super) struct Token<'t> {
     pub(super) span: Range<usize>,
     /// Nothing stands between it and the token before it.
     pub(super) glued: bool,
+    /// The white space between them, where that is all there is and it is short; else one blank, or nothing.
+    pub(super) gap: &'t str,
 }
 
 /// What a token is.

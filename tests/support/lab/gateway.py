@@ -114,10 +114,12 @@ class Gateway:
             raise LabError(f"tidegate {' '.join(arguments)} failed ({code}):\n{out}\n{tail(self.path('tidegate.log'))}")
         return out
 
-    def add_person(self, name):
-        """Gives a person of the policy a password, new on every run."""
+    def add_person(self, name, mysql_native=False):
+        """Gives a person of the policy a password, new on every run; with `mysql_native` for old clients, too."""
         self.people[name] = secrets.token_urlsafe(12)
         self.admin("user", "add", name, "--password-stdin", stdin=self.people[name] + "\n")
+        if mysql_native:
+            self.admin("user", "passwd", name, "--password-stdin", "--mysql-native", stdin=self.people[name] + "\n")
 
     def grant(self, to, permission, tables=None, seconds=3600, reason="scenario", server="postgres", database=DATABASE):
         """Makes a grant and gives its identifier."""
