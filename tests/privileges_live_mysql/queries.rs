@@ -112,7 +112,7 @@ impl Writer<'_> {
         }
         let below = depth - 1;
         match self.random(12) {
-            0 | 1 | 2 => format!("{} {}", self.with(depth), self.query(below)),
+            0..=2 => format!("{} {}", self.with(depth), self.query(below)),
             3 => format!("{} UNION {}", self.query(below), self.bracketed(below)),
             4 => format!("({}) UNION ALL {}", self.query(below), self.bracketed(below)),
             5 => format!("SELECT 1 AS id FROM {} WHERE EXISTS ({})", self.from(below), self.query(below)),
