@@ -351,7 +351,7 @@ const PIECES: &[&str] = &[
 fn random_text(seed: &mut u64) -> String {
     let mut text = "SELECT 1".to_owned();
     for _ in 0..1 + random(seed) % 7 {
-        if random(seed) % 3 == 0 {
+        if random(seed).is_multiple_of(3) {
             text.push_str(PIECES[random(seed) % PIECES.len()]);
         } else {
             let frames = [
@@ -370,7 +370,7 @@ fn random_text(seed: &mut u64) -> String {
             text.push_str(&frame.replace("{}", PIECES[random(seed) % PIECES.len()]));
         }
     }
-    if random(seed) % 2 == 0 {
+    if random(seed).is_multiple_of(2) {
         text.push_str(" from open");
     }
     text

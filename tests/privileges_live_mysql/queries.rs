@@ -7,7 +7,7 @@ use tidegate::model::name_context::MysqlFlavor;
 /// MariaDB 10.11 ends over some of them, and is asked for simpler ones.
 pub(crate) fn random_query(seed: &mut u64, database: &str, flavor: MysqlFlavor) -> String {
     let is_mysql = flavor == MysqlFlavor::Mysql;
-    let mut writer = Writer { seed, database, is_mysql };
+    let mut writer = Writer { seed, database };
     match writer.random(12) {
         3 | 7 | 8 if !is_mysql => writer.query(3),
         0 => format!("UPDATE {} SET v = ({})", writer.table(), writer.scalar(2)),
@@ -36,7 +36,6 @@ pub(crate) fn random_query(seed: &mut u64, database: &str, flavor: MysqlFlavor) 
 struct Writer<'a> {
     seed: &'a mut u64,
     database: &'a str,
-    is_mysql: bool,
 }
 
 impl Writer<'_> {
@@ -65,7 +64,7 @@ impl Writer<'_> {
 
     /// WITH, and its definitions.
     fn with(&mut self, depth: usize) -> String {
-        let recursive = if self.is_mysql { self.one_of(&["", "", "RECURSIVE "]) } else { "" };
+        let recursive = self.one_of(&["", "", "RECURSIVE "]);
         let definitions: Vec<_> = (0..=self.random(2))
             .map(|_| format!("{} AS ({})", self.name(), self.query(depth.saturating_sub(1))))
             .collect();
@@ -113,7 +112,7 @@ impl Writer<'_> {
         }
         let below = depth - 1;
         match self.random(12) {
-            0 | 1 | 2 => format!("{} {}", self.with(depth), self.query(below)),
+            0..=2 => format!("{} {}", self.with(depth), self.query(below)),
             3 => format!("{} UNION {}", self.query(below), self.bracketed(below)),
             4 => format!("({}) UNION ALL {}", self.query(below), self.bracketed(below)),
             5 => format!("SELECT 1 AS id FROM {} WHERE EXISTS ({})", self.from(below), self.query(below)),

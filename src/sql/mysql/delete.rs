@@ -1,6 +1,9 @@
 //! DELETE.
 
-use crate::model::facts::{AccessMode, StatementKind};
+use crate::model::{
+    facts::{AccessMode, StatementKind},
+    name_context::MysqlFlavor,
+};
 
 use super::{
     names::TableName,
@@ -13,6 +16,10 @@ impl<'t> Parser<'t> {
         self.expect_word("DELETE")?;
         self.hints();
         while self.accept_any(&["LOW_PRIORITY", "QUICK", "IGNORE"]).is_some() {}
+        if self.reading.flavor == MysqlFlavor::Mariadb && self.are_words(&["HISTORY", "FROM"]) {
+            // Of a table with versions: what was, and is kept for whoever looks back.
+            self.found.administer("history");
+        }
         if !self.accept_word("FROM") {
             let (targets, _) = self.targets()?;
             self.expect_word("FROM")?;

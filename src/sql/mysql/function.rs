@@ -82,7 +82,11 @@ impl<'t> Parser<'t> {
         match class {
             Class::Pure => {}
             Class::Pin => self.found.effect(SessionEffect::Pin),
-            Class::Diagnostics => self.found.effect(SessionEffect::ReadsDiagnostics),
+            Class::Diagnostics => {
+                self.found.effect(SessionEffect::ReadsDiagnostics);
+                // LAST_INSERT_ID(value) keeps the value, and tells it with the end of the statement.
+                self.found.captures |= !self.peek_at(1).is_some_and(|token| token.is_symbol(")"));
+            }
             Class::Sequence => return self.sequence_call(word),
             Class::Guarded if word == "LOAD_FILE" => self.found.administer("server file"),
             Class::Guarded => {

@@ -49,6 +49,8 @@ impl<'t> Parser<'t> {
                 self.query_expression()?;
             }
         }
+        // What is kept of the new rows shows none of those that are there.
+        self.found.captures = false;
         if self.accept_words(&["ON", "DUPLICATE", "KEY", "UPDATE"]) {
             self.assignments()?;
         }
