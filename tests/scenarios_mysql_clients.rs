@@ -89,16 +89,19 @@ fn mysqldump_writes_the_same_file_with_an_export_grant() {
 fn command_line(server: Server, nine: bool) {
     let Some(lab) = lab_of(server) else { return };
     let full = lab.add_full();
+    let (mut directly, mut through) = (Vec::new(), Vec::new());
     for script in ["basics", "describe", "transactions", "definitions", "session", "errors"] {
         let command = format!(
-            "{} --table -vv --force --show-warnings --comments < tests/clients/mysql_cli/{script}.sql 2>&1",
+            "{} --table -vv --force --unbuffered --show-warnings --comments < tests/clients/mysql_cli/{script}.sql 2>&1",
             mysql_client(nine, "mysql")
         );
         let tell = |login: &Login| text(&run_within(login.command("sh").args(["-c", &command]), PATIENCE));
         let direct = tell(&lab.directly());
         assert!(direct.contains("| last |"), "{script} does not come to its end: {direct}");
-        same(script, &plain_mysql(&direct), &plain_mysql(&tell(&full)));
+        directly.extend(plain_mysql(&direct));
+        through.extend(plain_mysql(&tell(&full)));
     }
+    same("the command line", &directly, &through);
 }
 
 /// A client: how it is started, and without which file it is not installed.
@@ -123,6 +126,7 @@ const OTHER_DRIVERS: &[Program] = &[
 fn programs(server: Server, programs: &[Program]) {
     let Some(lab) = lab_of(server) else { return };
     let full = lab.add_full();
+    let (mut directly, mut through) = (Vec::new(), Vec::new());
     for (program, arguments, needs) in programs {
         if !Path::new(needs).exists() && !root().join(needs).exists() {
             assert!(std::env::var_os("CI").is_none(), "{needs} is not here: run `make setup`");
@@ -139,7 +143,13 @@ fn programs(server: Server, programs: &[Program]) {
         };
         let direct = tell(&lab.directly());
         assert!(!direct.contains("UNEXPECTED"), "the client fails without the gateway already:\n{direct}");
-        same(&arguments.join(" "), &plain_mysql(&direct), &plain_mysql(&tell(&full)));
+        for (told, transcript) in [(&mut directly, direct), (&mut through, tell(&full))] {
+            told.push(format!("# {}", arguments.join(" ")));
+            told.extend(plain_mysql(&transcript));
+        }
+    }
+    if !directly.is_empty() {
+        same("programs", &directly, &through);
     }
 }
 

@@ -254,7 +254,7 @@ fn not_understood(reason: &Unanalyzable) -> RefusalView {
         Unanalyzable::Syntax { .. } => (RefusalCode::SyntaxError, None),
         Unanalyzable::Unknown { .. } => (RefusalCode::NotSupported, None),
         Unanalyzable::Never { instead, .. } => (RefusalCode::NotSupported, Some((*instead).to_owned())),
-        Unanalyzable::NoDatabase => (RefusalCode::InvalidCatalogName, None),
+        Unanalyzable::NoDatabase => (RefusalCode::NoDatabase, None),
         Unanalyzable::TooLarge { .. } => (RefusalCode::ProgramLimitExceeded, None),
     };
     RefusalView { sqlstate: code.sqlstate().to_owned(), message: reason.to_string(), detail: None, hint }

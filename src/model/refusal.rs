@@ -66,6 +66,8 @@ pub enum RefusalCode {
     InvalidCursorName,
     /// 42501: a permission is missing.
     InsufficientPrivilege,
+    /// 3D000: a name without its database, and none is selected (MySQL).
+    NoDatabase,
     /// 0A000: the gateway never lets this through.
     NotSupported,
     /// 54000: a bound of the gateway was reached.
@@ -97,7 +99,7 @@ impl RefusalCode {
             Self::DuplicateStatement => "42P05",
             Self::InsufficientPrivilege => "42501",
             Self::InvalidAuthorization => "28000",
-            Self::InvalidCatalogName => "3D000",
+            Self::InvalidCatalogName | Self::NoDatabase => "3D000",
             Self::InvalidCursorName => "34000",
             Self::InvalidPassword => "28P01",
             Self::InvalidStatementName => "26000",

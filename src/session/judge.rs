@@ -185,8 +185,8 @@ pub(super) fn refusal_of(reason: &Unanalyzable) -> Refusal {
         Unanalyzable::Never { instead, .. } => {
             Refusal::new(RefusalCode::NotSupported, reason.to_string()).with_hint(*instead)
         }
-        Unanalyzable::NoDatabase => Refusal::new(RefusalCode::InvalidCatalogName, reason.to_string())
-            .with_hint("Select a database, or write its name before the table's."),
+        // In the server's words.
+        Unanalyzable::NoDatabase => Refusal::new(RefusalCode::NoDatabase, "No database selected"),
         Unanalyzable::TooLarge { .. } => Refusal::new(RefusalCode::ProgramLimitExceeded, reason.to_string())
             .with_hint("Split the statement, or load the data with COPY."),
     }

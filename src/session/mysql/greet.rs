@@ -157,8 +157,10 @@ pub(super) async fn open(
     let mut initial: Vec<(Ident, Option<String>)> = Vec::new();
     // What connections of the gateway's have anyway need not be set.
     if collation != Some(LOGIN_COLLATION) {
+        // By its number, which says the collation too, results call their columns' texts.
+        let set = if collation.is_some() { charset.to_string() } else { name.to_owned() };
         for variable in ["character_set_client", "character_set_connection", "character_set_results"] {
-            initial.push((variable.into(), Some(name.to_owned())));
+            initial.push((variable.into(), Some(set.clone())));
         }
         if let Some(collation) = collation {
             initial.push(("collation_connection".into(), Some(collation.to_owned())));

@@ -234,8 +234,11 @@ impl Held {
     }
 }
 
-/// 1243, in the server's words.
-pub(super) fn no_statement(number: u32) -> Refusal {
-    let message = format!("unknown prepared statement handler ({number}) given to the gateway");
+/// 1243, in the server's words; `to` is what it calls the command.
+pub(super) fn no_statement(number: u32, to: &str) -> Refusal {
+    let message = format!("Unknown prepared statement handler ({number}) given to {to}");
     Refusal::new(RefusalCode::InvalidStatementName, message)
 }
+
+/// What the server calls COM_STMT_EXECUTE.
+pub(super) const EXECUTE: &str = "mysqld_stmt_execute";

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{held::Held, names::Names, session::Session};
+use super::{
+    held::{EXECUTE, Held, no_statement},
+    names::Names,
+    session::Session,
+};
 use crate::{
     model::{
         dialect::Dialect,
@@ -126,10 +130,10 @@ impl Session {
     /// # Errors
     /// When there is none of that number, or it is no longer understood.
     pub(super) fn prepared_does(&mut self, number: u32) -> Result<Does, Refusal> {
-        let slot = self.held.slot(number).ok_or_else(|| super::held::no_statement(number))?;
+        let slot = self.held.slot(number).ok_or_else(|| no_statement(number, EXECUTE))?;
         let (text, context) = (Arc::clone(&slot.text), Arc::clone(&slot.context));
         let context = self.as_prepared(&context);
-        let slot = self.held.slot(number).ok_or_else(|| super::held::no_statement(number))?;
+        let slot = self.held.slot(number).ok_or_else(|| no_statement(number, EXECUTE))?;
         if let Some(does) = slot.recall(&context) {
             return Ok(does);
         }
@@ -218,6 +222,6 @@ fn reads_otherwise() -> Refusal {
 }
 
 fn no_such_name(name: &str) -> Refusal {
-    let message = format!("unknown prepared statement handler ({name}) given to EXECUTE");
+    let message = format!("Unknown prepared statement handler ({name}) given to EXECUTE");
     Refusal::new(RefusalCode::InvalidStatementName, message)
 }

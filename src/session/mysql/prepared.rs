@@ -6,7 +6,7 @@ use bytes::BytesMut;
 
 use super::{
     flight::Task,
-    held::no_statement,
+    held::{EXECUTE, no_statement},
     lanes::refusal_of,
     send::{Allowed, Recorded},
     session::Session,
@@ -105,11 +105,11 @@ impl Session {
         text: &Arc<str>,
         permit: &Permit,
     ) -> Result<u8, Refusal> {
-        let Some(facts) = does.first() else { return Err(no_statement(0)) };
+        let Some(facts) = does.first() else { return Err(no_statement(0, EXECUTE)) };
         let written = self.written_for(lane, facts, text)?;
         let mut command = BytesMut::new();
         write::prepare(&mut command, written.as_bytes());
-        let Some(lease) = self.lanes.active_lease_mut() else { return Err(no_statement(0)) };
+        let Some(lease) = self.lanes.active_lease_mut() else { return Err(no_statement(0, EXECUTE)) };
         lease.send_prepare(&command, permit).map_err(|error| refusal_of(&error))
     }
 
@@ -130,7 +130,7 @@ impl Session {
         };
         let number = self.number(asked);
         let problem = match self.held.slot(number) {
-            None => Some(no_statement(asked)),
+            None => Some(no_statement(asked, EXECUTE)),
             Some(slot) if slot.overflowed => Some(too_long()),
             Some(_) => None,
         };
@@ -199,7 +199,7 @@ impl Session {
         let facts: Vec<&Facts> = does.iter().map(|facts| &**facts).collect();
         let lane = self.enter_lane(allowed.permit.lane(), &facts).await?;
         self.close_cursor_elsewhere(number, lane);
-        let slot = self.held.slot(number).ok_or_else(|| no_statement(number))?;
+        let slot = self.held.slot(number).ok_or_else(|| no_statement(number, EXECUTE))?;
         if let Some(upstream) = slot.on(lane) {
             return Ok((lane, upstream));
         }
@@ -308,7 +308,7 @@ impl Session {
         let number = self.number(asked);
         self.held.take_long_data(number);
         let Some(slot) = self.held.slot(number) else {
-            return self.say_refusal(next, &no_statement(asked));
+            return self.say_refusal(next, &no_statement(asked, "mysqld_stmt_reset"));
         };
         let cursor = slot.cursor.and_then(|lane| Some((lane, slot.on(lane)?)));
         match cursor {

@@ -53,8 +53,8 @@ pub(super) async fn settle(connection: &mut Connection<Mysql>, lane: Lane) -> Re
     let state = State::text(&connection.session.facts);
     let seeds = seeds();
     let texts: &[&str] = match lane {
-        Lane::Read => &["SET NAMES utf8mb4", &seeds, "SET SESSION TRANSACTION READ ONLY", &state],
-        Lane::Write | Lane::Admin => &["SET NAMES utf8mb4", &seeds, &state],
+        Lane::Read => &[NAMES, &seeds, "SET SESSION TRANSACTION READ ONLY", &state],
+        Lane::Write | Lane::Admin => &[NAMES, &seeds, &state],
     };
     let rows = connection.run(texts).await?;
     let Some(state) = State::read(&rows) else {
@@ -92,6 +92,11 @@ fn seeds() -> String {
     // Below 2^30, which is where the server's generator ends.
     format!("SET SESSION rand_seed1 = {}, SESSION rand_seed2 = {}", one >> 2, two >> 2)
 }
+
+/// As a login with the collation of number 45 (utf8mb4_general_ci) leaves it, on which a server falls back to its own
+/// default. The numbers are those under which results call their columns' texts.
+const NAMES: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci, \
+                     @@SESSION.character_set_client = 45, @@SESSION.character_set_results = 45";
 
 /// Reset takes two or three round trips; a server that is slower than this is not well.
 const RESET_TIMEOUT: Duration = Duration::from_secs(5);

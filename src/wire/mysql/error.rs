@@ -68,6 +68,7 @@ impl ErrorCode {
             RefusalCode::InvalidCatalogName => Self::UNKNOWN_DATABASE,
             RefusalCode::InvalidCursorName => Self::new(1421, "HY000"),
             RefusalCode::InvalidStatementName => Self::UNKNOWN_STATEMENT,
+            RefusalCode::NoDatabase => Self::NO_DATABASE,
             RefusalCode::NotSupported => Self::new(1235, "42000"),
             RefusalCode::ProgramLimitExceeded => Self::new(1153, "08S01"),
             RefusalCode::ProtocolViolation => Self::new(1835, "HY000"),

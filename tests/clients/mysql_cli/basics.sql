@@ -7,7 +7,7 @@ SELECT hr_full_name(first_name, last_name) AS who FROM employee WHERE employee_n
 SELECT 1 AS `a b`, 'it''s' AS "c", "x\"y" AS d, NULL, TRUE, 1.50, 1e10, X'4D7953514C', b'1010';
 SELECT 'tab\there', 'null', '\\N', 'ünïcödé', '漢字', '😀';
 SELECT /* a comment */ 1 /*! + 1 */ /*!99999 + 100 */ # to the end of the line
-     + 1 -- and so on
+     + 1 AS three -- a name: without one it would be the text, which arrives without its comments
 ;
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5) SELECT i, i * i FROM n;
 SELECT employee_no, amount, RANK() OVER (PARTITION BY employee_no ORDER BY amount DESC) AS place FROM salary WHERE employee_no < 3 ORDER BY 1, 3;
