@@ -89,7 +89,7 @@ fn worker(url: &str) -> Client {
 
 /// The statements of the server's suite, each once; at most as many as are asked for, from all over it.
 fn texts() -> Option<Vec<String>> {
-    let most = std::env::var("TIDEGATE_TEST_READONLY_CASES").map_or(4_000, |cases| cases.parse().unwrap());
+    let most = std::env::var("TIDEGATE_TEST_READONLY_CASES").map_or(3_000, |cases| cases.parse().unwrap());
     let lines = shared::lines("mysql_test")?;
     let all: BTreeSet<String> = lines
         .iter()
