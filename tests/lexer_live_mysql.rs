@@ -135,7 +135,10 @@ fn judge(lab: &Lab, text: &str, answer: &Answer) -> Result<(), String> {
         message.rsplit("for table").next().unwrap().trim_matches(|letter: char| " `'".contains(letter));
     let table = named.rsplit('.').next().unwrap().trim_matches(|letter: char| "`'".contains(letter));
     let touched = facts.iter().flat_map(|facts| &facts.accesses).any(|access| match &access.object {
-        Object::Relation { name, .. } => name.as_str() == table,
+        // A name may hold a point itself.
+        Object::Relation { name, .. } => {
+            name.as_str() == table || (name.contains('.') && named.ends_with(name.as_str()))
+        }
         _ => false,
     });
     if touched { Ok(()) } else { Err(format!("{text:?}: the server says {message}, we see {facts:?}")) }
