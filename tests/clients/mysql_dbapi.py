@@ -27,7 +27,9 @@ def all_of(cursor, sql, parameters=None):
 
 
 def plain(value):
-    """Byte strings have several types among drivers."""
+    """Byte strings have several types among drivers, and sets another order in every process."""
+    if isinstance(value, set):
+        return sorted(value)
     return bytes(value) if isinstance(value, (bytearray, memoryview)) else value
 
 
