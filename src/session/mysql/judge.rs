@@ -31,6 +31,11 @@ impl Session {
         if analysis.len() > 1 && !self.state.multi_statements {
             return Err(one_at_a_time().into());
         }
+        for facts in analysis.iter() {
+            // What it executes by name may be a plan, too.
+            let does = self.with_what_it_runs(facts).unwrap_or_else(|_| Arc::from([Arc::clone(facts)]));
+            does.iter().for_each(|facts| self.note_plans(facts));
+        }
         if analysis.len() > 1 && analysis.iter().any(|facts| Names::is_moved_by(facts)) {
             return self.judge_moving_batch(text, &analysis);
         }
@@ -105,7 +110,9 @@ impl Session {
     /// # Errors
     /// When the session holds nothing of that name.
     pub(super) fn with_what_it_runs(&self, facts: &Arc<Facts>) -> Result<Does, Refusal> {
-        let Some(runs) = &facts.runs else { return Ok(Arc::from([Arc::clone(facts)])) };
+        let Some(runs) = &facts.runs else {
+            return Ok(std::iter::once(Arc::clone(facts)).chain(self.shown_plans(facts)).collect());
+        };
         let (name, explain) = match runs {
             Runs::Prepared { name, explain } => (name, *explain),
             // MySQL has cursors only inside of procedures.
@@ -138,6 +145,13 @@ impl Session {
             return Ok(does);
         }
         let does = self.desk.analyze(&text, Dialect::Mysql, &context).map_err(|refused| refused.refusal)?;
+        does.iter().for_each(|facts| self.note_plans(facts));
+        if let Some(facts) = does.first()
+            && let Some(shown) = self.shown_plans(facts)
+        {
+            // Not remembered: it is more with every plan.
+            return Ok(does.iter().cloned().chain([shown]).collect());
+        }
         if let Some(slot) = self.held.slot(number) {
             slot.remember(&context, &does);
         }

@@ -16,6 +16,7 @@ mod lanes;
 mod names;
 mod once;
 mod own;
+mod planned;
 mod prepared;
 mod pump;
 mod query;

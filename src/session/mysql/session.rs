@@ -1,6 +1,6 @@
 //! One session: everything that is its own.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use tokio::task::JoinHandle;
 
@@ -80,6 +80,8 @@ pub(super) struct State {
     pub(super) asks_diagnostics: bool,
     /// As the last OK that had one said; 0 is none.
     pub(super) last_insert_id: u64,
+    /// Relations whose plans were shown: the notes behind them show rows that were read for them.
+    pub(super) planned: BTreeSet<Object>,
     /// The transaction was rolled back because it lost its grant, and the client does not know yet.
     pub(super) lost: Option<Refusal>,
     /// The client has been told that the session ends.
@@ -100,6 +102,7 @@ impl State {
             diagnostics: false,
             asks_diagnostics: false,
             last_insert_id: 0,
+            planned: BTreeSet::new(),
             lost: None,
             said_fatal: false,
             lost_ties: false,

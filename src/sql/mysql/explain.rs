@@ -5,7 +5,7 @@ use crate::model::facts::{AccessMode, SessionEffect, StatementKind, TransactionE
 use super::{
     parser::{Parsed, Parser},
     statement::Head,
-    token::Kind,
+    token::{Kind, Token},
 };
 
 impl Parser<'_> {
@@ -22,12 +22,12 @@ impl Parser<'_> {
             }
             return Ok((StatementKind::Show, "DESCRIBE"));
         }
-        let mut analyze = false;
+        let (mut analyze, mut tabular) = (false, true);
         loop {
             if self.accept_word("ANALYZE") {
                 analyze = true;
             } else if self.is_word("FORMAT") {
-                self.explain_format()?;
+                tabular = self.explain_format()?;
             } else if self.accept_any(&["EXTENDED", "PARTITIONS"]).is_some() {
             } else if self.accept_word("INTO") {
                 self.accept_kind(Kind::UserVariable).ok_or_else(|| self.unexpected())?;
@@ -39,36 +39,39 @@ impl Parser<'_> {
                     return Ok((StatementKind::Administer, "EXPLAIN"));
                 }
                 self.accept_any(&["SCHEMA", "DATABASE"]).ok_or_else(|| self.unexpected())?;
-                return self.explain_elsewhere(analyze);
+                return self.explain_elsewhere(analyze, tabular);
             } else {
                 break;
             }
         }
-        self.explained(analyze)
+        self.explained(analyze, tabular)
     }
 
     /// EXPLAIN FOR DATABASE d: names without a database are looked for there.
-    fn explain_elsewhere(&mut self, analyze: bool) -> Parsed<Head> {
+    fn explain_elsewhere(&mut self, analyze: bool, tabular: bool) -> Parsed<Head> {
         let database = self.ident()?;
         self.touch_database(database, AccessMode::Use)?;
         let database = self.folded(database)?;
         if database.as_str() != self.context.database.as_str() {
             return Err(super::parser::unknown("EXPLAIN FOR DATABASE of another database"));
         }
-        self.explained(analyze)
+        self.explained(analyze, tabular)
     }
 
     /// The statement; without ANALYZE it does not run.
     ///
     /// Yet while it plans, the server reads rows that a condition picks out by their key, and inner queries of one
-    /// row; it shows their values in the conditions of the plan, in the note behind it, and in what its functions say
-    /// of wrong arguments. Such a plan needs `select`.
-    fn explained(&mut self, analyze: bool) -> Parsed<Head> {
+    /// row; it shows their values in the conditions of a plan that is no table, in the note behind any plan, and in
+    /// what its functions say of wrong arguments. The first and the last need `select`; the session holds back the
+    /// note.
+    fn explained(&mut self, analyze: bool, tabular: bool) -> Parsed<Head> {
         let before = std::mem::take(&mut self.found);
+        let start = self.position();
         let (kind, _) = self.explainable()?;
         let mut found = std::mem::replace(&mut self.found, before);
         if !analyze {
-            let mode = if found.plan_shows_rows { AccessMode::Read } else { AccessMode::Explain };
+            let shows_rows = found.plan_shows_rows && (!tabular || computes(self.since(start)));
+            let mode = if shows_rows { AccessMode::Read } else { AccessMode::Explain };
             for access in &mut found.accesses {
                 if matches!(access.mode, AccessMode::Read | AccessMode::Export | AccessMode::Write) {
                     access.mode = mode;
@@ -100,17 +103,18 @@ impl Parser<'_> {
         if self.is_word("FORMAT") {
             self.explain_format()?;
         }
-        self.explained(true)
+        self.explained(true, true)
     }
 
-    /// `FORMAT = name`.
-    fn explain_format(&mut self) -> Parsed<()> {
+    /// `FORMAT = name`; whether it is the table of columns.
+    fn explain_format(&mut self) -> Parsed<bool> {
         self.expect_word("FORMAT")?;
         self.expect_symbol("=")?;
-        if self.accept_kind(Kind::String).is_some() {
-            return Ok(());
-        }
-        self.ident().map(drop)
+        let name = match self.accept_kind(Kind::String) {
+            Some(token) => &*token.text,
+            None => self.ident()?,
+        };
+        Ok(name.eq_ignore_ascii_case("traditional"))
     }
 
     /// A word that is a name elsewhere, and begins something of EXPLAIN here.
@@ -120,3 +124,22 @@ impl Parser<'_> {
         self.is_word("FORMAT") && assigned || (self.is_word("EXTENDED") || self.is_word("PARTITIONS")) && more
     }
 }
+
+/// Whether something in it may be a function, which can say values of rows in an error: a bracket behind another word
+/// than these, or the arrows of JSON.
+fn computes(tokens: &[Token<'_>]) -> bool {
+    let calls = tokens.windows(2).any(|pair| match pair {
+        [name, bracket] if bracket.is_symbol("(") => {
+            let is_name = matches!(name.kind, Kind::Word | Kind::Quoted);
+            is_name && !BEFORE_BRACKETS.iter().any(|word| name.is_word(word))
+        }
+        _ => false,
+    });
+    calls || tokens.iter().any(|token| token.is_symbol("->") || token.is_symbol("->>"))
+}
+
+/// Words with brackets behind them in which nothing is computed from the values of a row.
+const BEFORE_BRACKETS: &[&str] = &[
+    "ALL", "AND", "ANY", "AS", "AVG", "BETWEEN", "BY", "COUNT", "DISTINCT", "EXISTS", "FROM", "HAVING", "IN",
+    "JOIN", "MAX", "MIN", "NOT", "ON", "OR", "SELECT", "SOME", "SUM", "UNION", "USING", "VALUES", "WHERE",
+];

@@ -12,7 +12,7 @@ SET CHARACTER SET utf8mb4;
 SET NAMES utf8mb4 COLLATE utf8mb4_bin;
 SELECT 'a' = 'A';
 SET SESSION sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT';
-SELECT "first_name" || '!' FROM "employee" WHERE "employee_no" = 1;
+SELECT "first_name" || '!' AS "named" FROM "employee" WHERE "employee_no" = 1;
 SET sql_mode = DEFAULT;
 SELECT 'a\'b', "c\"d";
 SET @@session.time_zone = '+02:00', @@group_concat_max_len = 100;
