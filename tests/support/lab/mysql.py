@@ -156,6 +156,10 @@ def _template(flavor, data):
             server.run("--skip-networking")
             server.sql(f"CREATE USER root@'%' IDENTIFIED BY '{secrets.token_urlsafe(18)}';\n"
                        "GRANT ALL PRIVILEGES ON *.* TO root@'%' WITH GRANT OPTION;\n", "mysql")
+            if flavor == "mariadb":
+                # They have no password, and go before root@'%'.
+                hosts = ["127.0.0.1", "::1", socket.gethostname().lower()]
+                server.sql("".join(f"DROP USER IF EXISTS root@'{host}', ''@'{host}', ''@'localhost';\n" for host in hosts), "mysql")
             for text in sql:
                 server.sql(text, "mysql")
             server.process.send_signal(signal.SIGTERM)
