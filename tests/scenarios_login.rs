@@ -203,7 +203,7 @@ fn no_secret_is_kept_or_logged() {
     assert_eq!(try_in(&dana, &[]), "in\n");
     try_in(&dana, &[("PGPASSWORD", "a-wrong-password-of-mine")]);
     let key = fs::read_to_string(lab.path("data/admin.key")).unwrap();
-    let account = fs::read_to_string(lab.path("read.password")).unwrap();
+    let account = fs::read_to_string(lab.path("postgres.read.password")).unwrap();
     let secrets = [
         dana.password.as_str(),
         token["secret"].as_str().unwrap(),
