@@ -131,7 +131,9 @@ impl Lab {
             if SYSTEM.contains(&schema.as_str()) || !self.tables.insert(format!("{schema}.{name}")) {
                 continue;
             }
-            if schema.as_str() != self.database && self.made.insert(schema.to_string()) {
+            // The sample data is there already, and for others, too.
+            let own = schema.as_str() != self.database && schema.as_str() != "hr_prod";
+            if own && self.made.insert(schema.to_string()) {
                 self.keeper.query(format!("CREATE DATABASE {}", quoted(schema)));
             }
             let columns = "a INT, b INT, c INT, id INT, f1 INT, c1 INT, pk INT, i INT, v INT, pw TEXT";

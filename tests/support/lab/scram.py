@@ -8,6 +8,7 @@ import socket
 import struct
 
 from .machine import LabError
+from .postgres import DATABASE
 
 
 def log_in(port, user, password):
