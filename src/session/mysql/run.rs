@@ -8,10 +8,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{pump::Wake, session::Session};
 use crate::{
-    model::record::Outcome,
     session::{
         end::{End, LONGEST_SLEEP, LOOK_EVERY, STOP_PATIENCE},
-        running::Ended,
         who::Doing,
     },
     wire::mysql::{error::ServerError, reply},
@@ -172,13 +170,6 @@ impl Session {
     fn settle_lost(&mut self) {
         let upstream_pid = self.upstream_pid();
         let open = self.flight.as_ref().map(super::flight::Flight::open).unwrap_or_default();
-        let ended = open.iter().map(|running| match &running.revoked {
-            None => running.ended(Outcome::Lost, upstream_pid),
-            Some(refusal) => Ended {
-                sqlstate: Some(refusal.code.sqlstate().into()),
-                ..running.ended(Outcome::Revoked, upstream_pid)
-            },
-        });
-        self.desk.ended.extend(ended);
+        self.desk.ended.extend(open.iter().map(|running| running.lost(upstream_pid)));
     }
 }

@@ -8,10 +8,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{pump::Wake, session::Session, task::Task};
 use crate::{
-    model::{record::Outcome, refusal::Refusal},
+    model::refusal::Refusal,
     session::{
         end::{End, LONGEST_SLEEP, LOOK_EVERY, STOP_PATIENCE},
-        running::{Ended, Run},
+        running::Run,
         who::Doing,
     },
     wire::postgres::{
@@ -171,13 +171,7 @@ impl Session {
         let upstream_pid = self.upstream_pid();
         for owed in self.ledger.iter() {
             let (Owed::Query(Task::Run(run)) | Owed::Execute(Task::Run(run))) = owed else { continue };
-            self.desk.ended.extend(run.open().iter().map(|running| match &running.revoked {
-                None => running.ended(Outcome::Lost, upstream_pid),
-                Some(refusal) => Ended {
-                    sqlstate: Some(refusal.code.sqlstate().into()),
-                    ..running.ended(Outcome::Revoked, upstream_pid)
-                },
-            }));
+            self.desk.ended.extend(run.open().iter().map(|running| running.lost(upstream_pid)));
         }
     }
 
