@@ -417,7 +417,7 @@ pub(super) fn setting<'a>(name: &'a Ident, value: Option<&'a str>) -> Setup<'a> 
         Some(list) if &**name == "search_path" => SettingValue::Path(list),
         Some(value) => SettingValue::Literal(value),
     };
-    Setup::Set { name, value, local: false }
+    Setup::Set { name, value }
 }
 
 /// What a client is told of an upstream that cannot be had.
