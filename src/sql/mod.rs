@@ -5,6 +5,7 @@
 
 mod analyze;
 mod cache;
+mod found;
 mod limits;
 pub(crate) mod mysql;
 pub(crate) mod postgres;
