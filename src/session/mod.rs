@@ -6,7 +6,9 @@
 //! Framing, replies and what a session holds by name are `postgres`.
 //! Must never know how grants come to be: it sees snapshots only.
 
+mod cancelling;
 mod client;
+mod conversation;
 mod deeds;
 mod desk;
 mod end;
@@ -16,11 +18,14 @@ mod listener;
 pub mod login;
 mod mysql;
 mod postgres;
+mod pump;
 mod records;
 mod registry;
 mod revoke;
+mod run;
 mod running;
 pub mod throttle;
+mod timer;
 mod who;
 
 pub use gate::{Gate, HeldLimits, Limits};

@@ -25,8 +25,8 @@ use crate::{
         target::{Lane, Place},
     },
     session::{
-        client::ClientSide, desk::Desk, gate::Gate, judge::Refused, login::mysql::LoggedIn, registry::Handle,
-        who::Who,
+        cancelling::Cancelling, client::ClientSide, desk::Desk, gate::Gate, judge::Refused,
+        login::mysql::LoggedIn, registry::Handle, run::run, who::Who,
     },
     sql::mysql::{reading_of_charset, reading_of_mode},
     upstream::mysql::ServerFacts,
@@ -79,13 +79,13 @@ pub(super) async fn serve(
                 lanes: Lanes::default(),
                 flight: None,
                 state: State::new(capabilities),
-                cancelling: None,
+                cancelling: Cancelling::default(),
                 desk: Desk::new(gate, who, handle, metrics),
             };
             match session.enter_database().await {
                 Ok(()) => {
                     session.say_ok(sequence);
-                    session.run().await;
+                    run(session).await;
                 }
                 Err(refused) => {
                     session.say_refused(sequence, &refused);

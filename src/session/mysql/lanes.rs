@@ -192,7 +192,7 @@ impl Session {
     /// # Errors
     /// When there is no connection to be had, or it does not take the settings.
     pub(super) async fn take_lane(&mut self, lane: Lane, read_only: Option<bool>) -> Result<(), Refusal> {
-        self.await_cancel().await;
+        self.cancelling.arrived().await;
         if self.bound_lane() == Some(lane) {
             return Ok(());
         }
@@ -306,7 +306,7 @@ impl Session {
 
     /// Sends home what was not used for as long as `idle`, and what others wait for. Only while nothing runs and no
     /// transaction is open.
-    pub(super) fn send_idle_home(&mut self, idle: Duration) {
+    pub(super) fn send_home(&mut self, idle: Duration) {
         if !self.lanes.has_untied() {
             return;
         }

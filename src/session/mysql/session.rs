@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use tokio::task::JoinHandle;
-
 use super::{flight::Flight, held::Held, lanes::Lanes, names::Names, settings::Settings};
 use crate::{
     model::{
@@ -13,6 +11,7 @@ use crate::{
         target::Lane,
     },
     session::{
+        cancelling::Cancelling,
         client::ClientSide,
         desk::Desk,
         judge::Refused,
@@ -46,8 +45,7 @@ pub(super) struct Session {
     /// The command that is under way, if one is.
     pub(super) flight: Option<Flight>,
     pub(super) state: State,
-    /// A cancel that is under way.
-    pub(super) cancelling: Option<JoinHandle<()>>,
+    pub(super) cancelling: Cancelling,
 }
 
 /// Where a session came in.
@@ -127,11 +125,6 @@ impl Session {
         self.state.next_modes = false;
         self.state.locked = false;
         self.desk.deeds.forget();
-    }
-
-    /// The upstream's session on the lane in use.
-    pub(super) fn upstream_pid(&self) -> Option<i32> {
-        self.lanes.active_lease().and_then(|lease| i32::try_from(lease.thread_id()).ok())
     }
 
     /// The lane that everything runs on until the transaction, or LOCK TABLES, is over.

@@ -56,7 +56,7 @@ impl Session {
             return Err(End::Fatal(Refusal::new(RefusalCode::ProtocolViolation, message)));
         }
         self.forget();
-        self.await_cancel().await;
+        self.cancelling.arrived().await;
         // The exchange writes to the connection itself: what waits goes first, when its records are written.
         self.desk.record_ends().await?;
         let told = std::mem::take(&mut self.client.outbound);

@@ -24,11 +24,13 @@ use crate::{
         target::Lane,
     },
     session::{
+        cancelling::Cancelling,
         client::ClientSide,
         desk::Desk,
         gate::{Gate, SETUP_TIMEOUT},
         login::postgres::LoggedIn,
         registry::Handle,
+        run::run,
         who::Who,
     },
     upstream::{HomeState, ServerFacts, UpstreamError},
@@ -80,10 +82,10 @@ pub(super) async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
                 catalog: opened.catalog,
                 said_fatal: false,
                 last_words: None,
-                cancelling: None,
+                cancelling: Cancelling::default(),
                 desk: Desk::new(gate, who, handle, metrics),
             };
-            session.run().await;
+            run(session).await;
         }
         Err(refusal) => {
             let mut message = BytesMut::new();

@@ -368,7 +368,7 @@ impl Session {
 
     /// Sends home what was not used for as long as `idle`, and what others wait for. Only while nothing runs and no
     /// transaction is open.
-    pub(super) fn send_idle_home(&mut self, idle: Duration) {
+    pub(super) fn send_home(&mut self, idle: Duration) {
         if !self.lanes.has_untied() || self.held.has_holding() {
             return;
         }

@@ -12,7 +12,6 @@ mod judge;
 mod lanes;
 mod names;
 mod once;
-mod pump;
 mod receive;
 mod relay;
 mod revoke;
