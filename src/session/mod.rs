@@ -14,6 +14,7 @@ mod desk;
 mod end;
 mod gate;
 mod judge;
+mod lanes;
 mod listener;
 pub mod login;
 mod mysql;

@@ -7,7 +7,6 @@ use tokio::net::TcpStream;
 
 use super::{
     greet::{serve, turn_away},
-    lanes::refusal_of,
     session::Entrance,
 };
 use crate::{
@@ -19,6 +18,7 @@ use crate::{
     session::{
         client::ClientSide,
         gate::Gate,
+        lanes::refusal_of,
         login::mysql::{Hello, login},
     },
     wire::mysql::{error::ServerError, reply},

@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use super::{
     collation,
     held::Held,
-    lanes::{Lanes, refusal_of},
+    lanes::Lanes,
     names::Names,
     session::{Entrance, Session, State},
     settings::Settings,
@@ -26,7 +26,7 @@ use crate::{
     },
     session::{
         cancelling::Cancelling, client::ClientSide, desk::Desk, gate::Gate, judge::Refused,
-        login::mysql::LoggedIn, registry::Handle, run::run, who::Who,
+        lanes::refusal_of, login::mysql::LoggedIn, registry::Handle, run::run, who::Who,
     },
     sql::mysql::{reading_of_charset, reading_of_mode},
     upstream::mysql::ServerFacts,

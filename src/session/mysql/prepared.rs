@@ -7,7 +7,6 @@ use bytes::BytesMut;
 use super::{
     flight::Task,
     held::{EXECUTE, no_statement},
-    lanes::refusal_of,
     send::{Allowed, Recorded},
     session::Session,
 };
@@ -18,7 +17,7 @@ use crate::{
         target::Lane,
     },
     policy::Permit,
-    session::{end::End, judge::Refused, running::Does},
+    session::{end::End, judge::Refused, lanes::refusal_of, running::Does},
     upstream::mysql::MysqlMessage,
     wire::{
         WireError,

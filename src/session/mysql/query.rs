@@ -16,7 +16,10 @@ use crate::{
         refusal::{Refusal, RefusalCode},
         target::Lane,
     },
-    session::judge::{Judged, Refused},
+    session::{
+        judge::{Judged, Refused},
+        lanes::refusal_of,
+    },
     upstream::mysql::MysqlMessage,
     wire::mysql::{
         capability::Capabilities, command::write, error::ErrorCode, execute::Attributes, response::Expect,
@@ -171,7 +174,7 @@ impl Session {
             return Ok(());
         }
         let sent = lease.send_protocol(MysqlMessage::SetMultiStatements(true));
-        let next = sent.map_err(|error| super::lanes::refusal_of(&error))?;
+        let next = sent.map_err(|error| refusal_of(&error))?;
         self.await_own(Expect::Simple, next).await.map(drop)
     }
 

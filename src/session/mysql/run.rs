@@ -34,7 +34,7 @@ impl Conversation for Session {
         if self.flight.is_none() {
             self.learn_state().await?;
         }
-        if self.state.lost_ties {
+        if self.lanes.lost_ties() {
             return Err(End::lost_ties());
         }
         self.roll_back_what_lost_its_grant().await?;
@@ -126,8 +126,7 @@ impl Conversation for Session {
 
     fn close_lanes(&mut self, end: &End) {
         let busy = self.flight.is_some() || matches!(end, End::Upstream(_));
-        let in_transaction = self.in_transaction() || self.state.locked;
-        self.lanes.close(busy, in_transaction);
+        self.lanes.close((!busy).then(|| self.home_state()));
     }
 }
 

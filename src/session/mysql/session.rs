@@ -17,6 +17,7 @@ use crate::{
         judge::Refused,
         login::{Door, mysql::Lobby},
     },
+    upstream::HomeState,
     wire::mysql::{
         capability::Capabilities,
         error::{ErrorCode, ServerError},
@@ -84,8 +85,6 @@ pub(super) struct State {
     pub(super) lost: Option<Refusal>,
     /// The client has been told that the session ends.
     pub(super) said_fatal: bool,
-    /// The connection that the session was tied to is gone, and what was on it.
-    pub(super) lost_ties: bool,
 }
 
 impl State {
@@ -103,7 +102,6 @@ impl State {
             planned: BTreeSet::new(),
             lost: None,
             said_fatal: false,
-            lost_ties: false,
         }
     }
 }
@@ -112,6 +110,11 @@ impl Session {
     /// Whether a transaction is open, as far as the server has said.
     pub(super) const fn in_transaction(&self) -> bool {
         self.state.status.has(Status::IN_TRANSACTION)
+    }
+
+    /// What the connection in use goes home with, if nothing is under way.
+    pub(super) const fn home_state(&self) -> HomeState {
+        if self.in_transaction() || self.state.locked { HomeState::InTransaction } else { HomeState::Idle }
     }
 
     /// Whether a statement that touches a table commits by itself.

@@ -39,8 +39,7 @@ impl Session {
 
     /// What was open is rolled back, what was held is gone, and the connections go home to be reset.
     fn forget(&mut self) {
-        let in_transaction = self.in_transaction() || self.state.locked;
-        self.lanes.close(false, in_transaction);
+        self.lanes.close(Some(self.home_state()));
         self.held.clear();
         self.end_transaction();
         self.state = State::new(self.capabilities);

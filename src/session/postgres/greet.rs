@@ -28,6 +28,7 @@ use crate::{
         client::ClientSide,
         desk::Desk,
         gate::{Gate, SETUP_TIMEOUT},
+        lanes::refusal_of,
         login::postgres::LoggedIn,
         registry::Handle,
         run::run,
@@ -135,7 +136,7 @@ async fn open(gate: &Gate, who: &Who, asked: &[(String, String)]) -> Result<Open
             Refusal::new(RefusalCode::InvalidCatalogName, message)
                 .with_hint("Connect to a database that the target has, and that you hold a grant on.")
         }
-        _ => super::lanes::refusal_of(&error),
+        _ => refusal_of(&error),
     };
     let catalog = gate.pools.catalog_source(&place.target, &place.database).map_err(refused)?;
     let facts = catalog.facts().await.map_err(refused)?;

@@ -13,7 +13,7 @@ use crate::{
         running::Running,
         who::Doing,
     },
-    upstream::Postgres,
+    upstream::{HomeState, Postgres},
     wire::postgres::{
         backend::{self, Severity},
         frame::header,
@@ -121,7 +121,7 @@ impl Conversation for Session {
     }
 
     fn close_lanes(&mut self, end: &End) {
-        let busy = self.in_transaction() || !self.is_settled() || self.block.sent;
-        self.lanes.close(busy || matches!(end, End::Upstream(_)));
+        let busy = self.doing() != Doing::Idle || matches!(end, End::Upstream(_));
+        self.lanes.close((!busy).then_some(HomeState::Idle));
     }
 }
