@@ -6,7 +6,11 @@ use super::registry::Registry;
 use crate::{
     audit::AuditLog,
     metrics::Metrics,
-    model::{claim::ClaimGrants, denial::KeepDenials},
+    model::{
+        claim::ClaimGrants,
+        denial::KeepDenials,
+        refusal::{Refusal, RefusalCode},
+    },
     net::{Clock, Published},
     policy::Snapshot,
     sql,
@@ -36,6 +40,21 @@ pub struct Gate {
     pub claims: Arc<dyn ClaimGrants>,
     /// What is bounded.
     pub limits: Limits,
+}
+
+impl Gate {
+    /// Whether `principal` may have one session more.
+    ///
+    /// # Errors
+    /// `TooManyConnections` if it has `limit` of them.
+    pub(super) fn room_for(&self, principal: &str, limit: usize) -> Result<(), Refusal> {
+        if self.registry.count_of(principal) < limit {
+            return Ok(());
+        }
+        self.metrics.logins.over_limit.inc();
+        let message = format!("principal \"{principal}\" has {limit} sessions open already");
+        Err(Refusal::new(RefusalCode::TooManyConnections, message).with_hint("Close some of them."))
+    }
 }
 
 /// Bounds of one session.
