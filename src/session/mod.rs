@@ -6,6 +6,7 @@
 //! Framing, replies and what a session holds by name are `postgres`.
 //! Must never know how grants come to be: it sees snapshots only.
 
+mod allowed;
 mod cancelling;
 mod client;
 mod conversation;
@@ -17,7 +18,9 @@ mod judge;
 mod lanes;
 mod listener;
 pub mod login;
+mod modes;
 mod mysql;
+mod once;
 mod postgres;
 mod pump;
 mod records;
