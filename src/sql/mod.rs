@@ -14,4 +14,4 @@ pub use analyze::analyze;
 pub use cache::FactsCache;
 pub use limits::Limits;
 pub use mysql::{readable, respell};
-pub use postgres::search_path_entries;
+pub use postgres::search_path;

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use super::{
     held::Held,
     lanes::Lanes,
-    names::{Names, parse_path},
+    names::Names,
     session::{Block, Session, Transaction},
     settings::Settings,
 };
@@ -30,6 +30,7 @@ use crate::{
         run::run,
         who::Who,
     },
+    sql::search_path,
     upstream::{HomeState, ServerFacts, UpstreamError},
     wire::postgres::{
         backend::{self, Severity, TransactionStatus},
@@ -107,7 +108,7 @@ async fn open(gate: &Gate, who: &Who, asked: &[(String, String)]) -> Result<Open
     let context = NameContext {
         database: place.database.clone(),
         server_version: facts.version,
-        search_path: parse_path(&facts.search_path),
+        search_path: search_path(&facts.search_path),
         accounts: gate.pools.accounts(&place.target),
         temporary: Arc::default(),
         catalog: Some(known),
@@ -138,7 +139,7 @@ fn judge_startup(
         }
         let name: String = name.to_ascii_lowercase();
         // A list stays a list: each of its names is judged by the path that it makes.
-        let text = match parse_path(value) {
+        let text = match search_path(value) {
             crate::model::name_context::SearchPath::Known(path) if name == "search_path" => {
                 let names: Vec<String> = path.iter().map(|name| literal(name)).collect();
                 if names.is_empty() {
@@ -164,7 +165,7 @@ fn judge_startup(
             for effect in &facts.effects {
                 if let SessionEffect::Set { name, value: Some(value), .. } = effect {
                     if &**name == "search_path" {
-                        context.search_path = parse_path(value);
+                        context.search_path = search_path(value);
                     }
                     settings.push((name.clone(), value.clone()));
                 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{names::parse_path, session::Session};
+use super::session::Session;
 use crate::{
     model::{
         facts::{Facts, SessionEffect, TransactionEffect},
@@ -15,6 +15,7 @@ use crate::{
         gate::SETUP_TIMEOUT,
         lanes::{self, refusal_of},
     },
+    sql::search_path,
     upstream::{Postgres, SettingValue, Setup, UpstreamError},
 };
 
@@ -228,7 +229,7 @@ impl Session {
 fn sets_untold_path(facts: &Facts) -> bool {
     facts.effects.iter().any(|effect| match effect {
         SessionEffect::Set { name, value: Some(value), .. } => {
-            &**name == "search_path" && parse_path(value) == SearchPath::Unknown
+            &**name == "search_path" && search_path(value) == SearchPath::Unknown
         }
         _ => false,
     })

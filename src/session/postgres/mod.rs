@@ -16,6 +16,7 @@ mod receive;
 mod relay;
 mod revoke;
 mod run;
+mod savepoints;
 mod session;
 mod settings;
 mod simple;
