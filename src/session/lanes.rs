@@ -36,6 +36,12 @@ pub(super) struct Borrowed<P: Protocol, K> {
     used_at: Instant,
 }
 
+/// What a protocol knows of a connection.
+pub(super) trait Known {
+    /// How temporary tables are dropped.
+    const DROP_TEMPORARY: &'static str;
+}
+
 impl<P: Protocol, K> Borrowed<P, K> {
     /// It was used just now.
     pub(super) fn note_used(&mut self) {
@@ -137,30 +143,6 @@ impl<P: Protocol, K> Lanes<P, K> {
         }
     }
 
-    /// The lane for something that needs `needed`: the one that the session is `bound` to, or that of its temporary
-    /// tables if it `has_temporary`; else one that is strong enough, and at least `least`.
-    ///
-    /// # Errors
-    /// When the open transaction, or a temporary table, is on a weaker one: its connection cannot be changed.
-    pub(super) fn choose(
-        &self,
-        needed: Lane,
-        bound: Option<Lane>,
-        has_temporary: bool,
-        least: impl FnOnce() -> Lane,
-    ) -> Result<Lane, Refusal> {
-        if let Some(lane) = self.sticky.filter(|_| has_temporary) {
-            // INVARIANT: a name that is judged to be a temporary table is looked up where that table is.
-            let is_here = bound.is_none_or(|bound| bound == lane);
-            return if needed <= lane && is_here { Ok(lane) } else { Err(holds_temporary(needed, lane)) };
-        }
-        if let Some(lane) = bound {
-            return if needed <= lane { Ok(lane) } else { Err(too_weak(needed, lane)) };
-        }
-        let lane = self.sticky.map_or(needed, |sticky| sticky.max(needed));
-        Ok(if lane < Lane::Admin { lane.max(least()) } else { lane })
-    }
-
     /// Drops the connection of `lane`: it is closed.
     pub(super) fn drop_lease(&mut self, lane: Lane) {
         self.lost_ties |= self.sticky == Some(lane);
@@ -217,6 +199,36 @@ impl<P: Protocol, K> Lanes<P, K> {
     }
 }
 
+impl<P: Protocol, K: Known> Lanes<P, K> {
+    /// The lane for something that needs `needed`: the one that the session is `bound` to, or that of its temporary
+    /// tables if it `has_temporary`; else one that is strong enough, and at least `least`.
+    ///
+    /// # Errors
+    /// When the open transaction, or a temporary table, is on a weaker one: its connection cannot be changed.
+    pub(super) fn choose(
+        &self,
+        needed: Lane,
+        bound: Option<Lane>,
+        has_temporary: bool,
+        least: impl FnOnce() -> Lane,
+    ) -> Result<Lane, Refusal> {
+        if let Some(lane) = self.sticky.filter(|_| has_temporary) {
+            // INVARIANT: a name that is judged to be a temporary table is looked up where that table is.
+            let is_here = bound.is_none_or(|bound| bound == lane);
+            return if needed <= lane && is_here {
+                Ok(lane)
+            } else {
+                Err(holds_temporary(needed, lane, K::DROP_TEMPORARY))
+            };
+        }
+        if let Some(lane) = bound {
+            return if needed <= lane { Ok(lane) } else { Err(too_weak(needed, lane)) };
+        }
+        let lane = self.sticky.map_or(needed, |sticky| sticky.max(needed));
+        Ok(if lane < Lane::Admin { lane.max(least()) } else { lane })
+    }
+}
+
 /// How long a session may keep a connection that others wait for: giving it back costs a reset.
 const TURN: Duration = Duration::from_millis(20);
 
@@ -228,15 +240,15 @@ fn too_weak(needed: Lane, lane: Lane) -> Refusal {
         .with_hint("End the transaction (ROLLBACK) and begin it again.")
 }
 
-fn holds_temporary(needed: Lane, lane: Lane) -> Refusal {
+fn holds_temporary(needed: Lane, lane: Lane, drop: &str) -> Refusal {
     let message = format!(
         "this session's temporary tables are on the {lane} lane, and the statement needs the {needed} lane"
     );
     Refusal::new(RefusalCode::ReadOnlyTransaction, message)
         .with_detail("Temporary tables stay on the lane that the grants allowed when they were made.")
-        .with_hint(
-            "Drop them outside a transaction and make them again after this statement, or connect again.",
-        )
+        .with_hint(format!(
+            "Drop them ({drop}) outside a transaction and make them again after this statement, or connect again."
+        ))
 }
 
 /// What a client is told of an upstream that cannot be had.
@@ -253,6 +265,10 @@ pub(super) fn refusal_of(error: &UpstreamError) -> Refusal {
 mod tests {
     use super::*;
     use crate::upstream::Postgres;
+
+    impl Known for () {
+        const DROP_TEMPORARY: &'static str = "DISCARD TEMP";
+    }
 
     fn tied(sticky: Option<Lane>) -> Lanes<Postgres, ()> {
         Lanes { sticky, ..Lanes::default() }

@@ -29,6 +29,10 @@ pub(super) struct Known {
     stale: Vec<u32>,
 }
 
+impl lanes::Known for Known {
+    const DROP_TEMPORARY: &'static str = "DROP TEMPORARY TABLE";
+}
+
 impl Lanes {
     /// The connection in use is in this database: it went there itself.
     pub(super) fn note_database(&mut self, database: &DatabaseName) {

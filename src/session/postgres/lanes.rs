@@ -31,6 +31,10 @@ pub(super) struct Known {
     stale: Vec<Ident>,
 }
 
+impl lanes::Known for Known {
+    const DROP_TEMPORARY: &'static str = "DISCARD TEMP";
+}
+
 impl Lanes {
     /// The connection in use was used just now.
     pub(super) fn note_used(&mut self) {
