@@ -79,6 +79,24 @@ pub struct HeldLimits {
     pub bytes: usize,
 }
 
+impl HeldLimits {
+    /// Whether `count` prepared statements may be held, whose texts have `bytes` together.
+    ///
+    /// # Errors
+    /// `ProgramLimitExceeded`.
+    pub(super) fn check_prepared(&self, count: usize, bytes: usize) -> Result<(), Refusal> {
+        let over = if count > self.count {
+            format!("{} prepared statements", self.count)
+        } else if bytes > self.bytes {
+            format!("{} bytes of prepared statements", self.bytes)
+        } else {
+            return Ok(());
+        };
+        Err(Refusal::new(RefusalCode::ProgramLimitExceeded, format!("a session may hold {over}"))
+            .with_hint("Close or deallocate the ones that are no longer needed."))
+    }
+}
+
 /// Replies owed at one time, beyond which a client's messages wait.
 pub(super) const OWED_LIMIT: usize = 4096;
 /// Bytes waiting for a client, beyond which nothing more is read from the upstream.
