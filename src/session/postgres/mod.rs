@@ -5,6 +5,7 @@
 //! above's.
 
 mod admit;
+mod block;
 mod extended;
 mod greet;
 mod held;
