@@ -1,15 +1,20 @@
 //! The configured targets, as the folders that use them want them.
 
+use std::sync::Arc;
+
 use crate::{
     config,
     model::ids::TargetName,
-    net::{ClientTls, NetError, Roots},
+    net::{ClientTls, Clock, NetError, Roots},
     session::login::Listing,
-    upstream::{Account, Accounts, Credential, Endpoint, PoolSettings, TargetSettings, TargetTls},
+    upstream::{
+        Account, Accounts, Credential, Endpoint, PoolSettings, TargetSettings, TargetTls,
+        iam::{ChainSettings, IamAccount, IamTokens, SharedCredentialsProvider, StandardChain},
+    },
 };
 
 /// For the pools.
-pub(super) fn upstream(target: &config::TargetSettings) -> Result<TargetSettings, NetError> {
+pub(super) fn upstream(target: &config::TargetSettings, clock: &Clock) -> Result<TargetSettings, NetError> {
     let tls = match &target.tls {
         config::UpstreamTls::Disable => TargetTls::Disable,
         config::UpstreamTls::VerifyFull { ca, server_name } => {
@@ -20,12 +25,15 @@ pub(super) fn upstream(target: &config::TargetSettings) -> Result<TargetSettings
     };
     let account = |account: &config::Account| Account {
         user: account.user.as_str().into(),
-        credential: Credential::Password(account.password.clone()),
+        credential: match &account.credential {
+            config::Credential::Iam(iam) => Credential::Iam(tokens(iam, &account.user, clock)),
+            config::Credential::Password(password) => Credential::Password(password.clone()),
+        },
     };
     Ok(TargetSettings {
         name: target.target.name.clone(),
         dialect: target.target.dialect,
-        endpoint: Endpoint { host: target.endpoint.host.as_str().into(), port: target.endpoint.port },
+        endpoint: endpoint(&target.endpoint),
         tls,
         accounts: Accounts {
             read: account(&target.accounts.read),
@@ -38,9 +46,25 @@ pub(super) fn upstream(target: &config::TargetSettings) -> Result<TargetSettings
             wait_timeout: target.pool.wait_timeout,
             idle_timeout: target.pool.idle_timeout,
             max_lifetime: target.pool.max_lifetime,
+            new_connections_per_second: target.pool.new_connections_per_second,
             ..PoolSettings::default()
         },
     })
+}
+
+fn tokens(iam: &config::Iam, user: &str, clock: &Clock) -> Arc<IamTokens> {
+    let chain = StandardChain::new(ChainSettings {
+        region: iam.region.clone(),
+        profile: iam.profile.clone(),
+        role_arn: iam.role_arn.clone(),
+    });
+    let account =
+        IamAccount { endpoint: endpoint(&iam.endpoint), region: iam.region.clone(), user: user.into() };
+    IamTokens::new(account, SharedCredentialsProvider::new(chain), clock.clone())
+}
+
+fn endpoint(endpoint: &config::Endpoint) -> Endpoint {
+    Endpoint { host: endpoint.host.as_str().into(), port: endpoint.port }
 }
 
 /// For the listeners.

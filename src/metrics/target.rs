@@ -20,6 +20,8 @@ pub struct TargetMetrics {
     pub sessions_total: IntCounter,
     /// 1 while the upstream lets us in on every lane, 0 otherwise.
     pub up: IntGauge,
+    /// New connections to the upstream that had to wait for their turn, or were turned away.
+    pub held_up: IntCounter,
     /// Connections and logins to the upstream that failed, and leases lost.
     pub upstream_errors: UpstreamErrors,
 }
@@ -102,6 +104,7 @@ pub(super) struct TargetFamilies {
     sessions: IntGaugeVec,
     sessions_total: IntCounterVec,
     up: IntGaugeVec,
+    held_up: IntCounterVec,
     upstream_errors: IntCounterVec,
     connections: IntGaugeVec,
     waiting: IntGaugeVec,
@@ -131,6 +134,11 @@ impl TargetFamilies {
             sessions: build.gauges("tidegate_sessions", "Sessions open now.", &["target"])?,
             sessions_total: build.counters("tidegate_sessions_total", "Sessions opened.", &["target"])?,
             up: build.gauges("tidegate_target_up", "1 while the upstream lets us in.", &["target"])?,
+            held_up: build.counters(
+                "tidegate_upstream_logins_held_up_total",
+                "New upstream connections that had to wait for their turn, or were turned away.",
+                &["target"],
+            )?,
             upstream_errors: build.counters(
                 "tidegate_upstream_errors_total",
                 "Failures of the upstream by kind.",
@@ -166,6 +174,7 @@ impl TargetFamilies {
             sessions: self.sessions.with_label_values(&[target]),
             sessions_total: self.sessions_total.with_label_values(&[target]),
             up: self.up.with_label_values(&[target]),
+            held_up: self.held_up.with_label_values(&[target]),
             upstream_errors: UpstreamErrors {
                 dial: error("dial"),
                 login: error("login"),

@@ -2,11 +2,14 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use super::login_problem::{LoginAnswer, LoginProblem, ServerWords};
+use super::{
+    iam::IamError,
+    login_problem::{LoginAnswer, LoginProblem, ServerWords},
+};
 use crate::{
     model::{
         failure::{Classify, FailureClass},
-        ids::{DatabaseName, TargetName},
+        ids::{DatabaseName, Ident, TargetName},
         refusal::RefusalCode,
         target::Lane,
     },
@@ -115,6 +118,20 @@ pub enum UpstreamError {
         /// What it does.
         what: &'static str,
     },
+    /// New connections are asked for faster than the configuration lets them be opened.
+    #[error("new connections to target \"{target}\" are asked for faster than they may be opened")]
+    TooFast {
+        /// Which target.
+        target: TargetName,
+    },
+    /// There is no token for an account that logs in with one.
+    #[error("could not make a login token for account \"{account}\"")]
+    Token {
+        /// Whose.
+        account: Ident,
+        /// Why.
+        source: IamError,
+    },
     /// It took too long.
     #[error("target \"{target}\" did not answer in time: {what}")]
     Timeout {
@@ -159,7 +176,7 @@ impl UpstreamError {
     /// The code that a client is told.
     pub fn code(&self) -> RefusalCode {
         match self {
-            Self::Exhausted { .. } => RefusalCode::TooManyConnections,
+            Self::Exhausted { .. } | Self::TooFast { .. } => RefusalCode::TooManyConnections,
             Self::UnknownDatabase { .. } | Self::UnknownTarget { .. } => RefusalCode::InvalidCatalogName,
             Self::Unavailable { source, .. } => source.code(),
             Self::Catalog { source, .. } => source.code(),
@@ -177,6 +194,7 @@ impl UpstreamError {
             | Self::TlsRefused { .. }
             | Self::Timeout { .. }
             | Self::Tls { .. }
+            | Self::Token { .. }
             | Self::Unexpected { .. }
             | Self::WrongLane { .. } => RefusalCode::ConnectionFailure,
         }
@@ -184,7 +202,7 @@ impl UpstreamError {
 
     /// Whether the server was reached and the login is what failed.
     pub(crate) const fn is_of_login(&self) -> bool {
-        matches!(self, Self::Login { .. } | Self::Credential { .. })
+        matches!(self, Self::Login { .. } | Self::Credential { .. } | Self::Token { .. })
     }
 
     /// Whether the server answered, and what it said is no reason to keep others from trying.
@@ -199,10 +217,11 @@ impl UpstreamError {
 impl Classify for UpstreamError {
     fn class(&self) -> FailureClass {
         match self {
-            Self::Exhausted { .. } => FailureClass::Limit,
+            Self::Exhausted { .. } | Self::TooFast { .. } => FailureClass::Limit,
             Self::Credential { .. } => FailureClass::Configuration,
             Self::UnknownDatabase { .. } | Self::UnknownTarget { .. } => FailureClass::Client,
             Self::Misuse { .. } | Self::WrongLane { .. } => FailureClass::Internal,
+            Self::Token { source, .. } => source.class(),
             Self::Unavailable { source, .. } => source.class(),
             Self::Catalog { source, .. } => source.class(),
             Self::Dial { .. }

@@ -43,6 +43,8 @@ impl LoginProblem {
     pub(crate) fn answer(&self) -> Option<LoginAnswer> {
         match self {
             Self::Postgres(postgres::LoginError::Server { source }) => match source.sqlstate.as_str() {
+                // What RDS says to a login token that it does not take; it holds for every database.
+                "28000" if source.message.starts_with("PAM authentication failed") => None,
                 "3D000" => Some(LoginAnswer::NoDatabase),
                 "53300" => Some(LoginAnswer::Full),
                 "28000" | "42501" | "55000" => Some(LoginAnswer::NotThere),

@@ -22,6 +22,7 @@ use super::{
     error::UpstreamError,
     health::{Health, causes},
     lease::Lease,
+    pace::Pace,
     protocol::Protocol,
     settings::{PoolSettings, TargetSettings},
 };
@@ -35,6 +36,7 @@ use crate::{
 pub(crate) struct LanePool<P: Protocol> {
     target: Arc<TargetSettings>,
     known: Arc<P::Known>,
+    pace: Arc<Pace>,
     lane: Lane,
     health: Health,
     /// One for each lease that may be out; tokio's semaphore serves those who wait in order.
@@ -63,11 +65,13 @@ impl<P: Protocol> LanePool<P> {
     pub(crate) fn new(
         target: Arc<TargetSettings>,
         known: Arc<P::Known>,
+        pace: Arc<Pace>,
         lane: Lane,
         metrics: &Metrics,
     ) -> Self {
         Self {
             known,
+            pace,
             lane,
             health: Health::default(),
             leases: Arc::new(Semaphore::new(limit(&target.pool))),
@@ -123,9 +127,12 @@ impl<P: Protocol> LanePool<P> {
     /// Opens a connection that does not count, for the gateway's own questions.
     ///
     /// # Errors
-    /// `Unavailable`, or the target's own refusal of the database.
+    /// `Unavailable`, `TooFast`, or the target's own refusal of the database.
     pub(crate) async fn open(&self, home: &P::Home) -> Result<Connection<P>, UpstreamError> {
         let attempt = self.health.attempt(&self.target)?;
+        if !self.pace.turn().await {
+            return Err(UpstreamError::TooFast { target: self.target.name.clone() });
+        }
         let _connecting = Counted::new(&self.metrics.connecting);
         let was_down = self.health.is_down();
         match connect(&self.target, home, self.lane).await {

@@ -7,6 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
     health::{TargetHealth, causes},
+    pace::Pace,
     pool::LanePool,
     protocol::Protocol,
     settings::TargetSettings,
@@ -34,10 +35,18 @@ impl<P: Protocol> TargetPools<P> {
     /// Must be called inside the runtime.
     pub(crate) fn start(settings: TargetSettings, metrics: &Metrics) -> Arc<Self> {
         let (settings, known) = (Arc::new(settings), Arc::<P::Known>::default());
-        let lane = |lane| Arc::new(LanePool::new(Arc::clone(&settings), Arc::clone(&known), lane, metrics));
+        let metrics_of_target = metrics.target(&settings.name);
+        let pool = &settings.pool;
+        let pace =
+            Pace::new(pool.new_connections_per_second, pool.connect_timeout, metrics_of_target.held_up);
+        let pace = Arc::new(pace);
+        let lane = |lane| {
+            let (settings, known, pace) = (Arc::clone(&settings), Arc::clone(&known), Arc::clone(&pace));
+            Arc::new(LanePool::new(settings, known, pace, lane, metrics))
+        };
         let pools = Arc::new(Self {
             accounts: settings.accounts.names(),
-            up: metrics.target(&settings.name).up,
+            up: metrics_of_target.up,
             read: lane(Lane::Read),
             write: lane(Lane::Write),
             admin: lane(Lane::Admin),
