@@ -108,7 +108,8 @@ impl Lab {
         Some(Self { line: Mutex::new(Line { input, output }), child, where_, server })
     }
 
-    fn order(&self, order: &Value) -> Value {
+    /// Has the laboratory do something, in the words of lab/orders.py.
+    pub fn order(&self, order: &Value) -> Value {
         let mut line = self.line.lock().unwrap();
         writeln!(line.input.as_mut().unwrap(), "{order}").unwrap();
         let mut answer = String::new();

@@ -101,6 +101,11 @@ def _certificate(lab, _, name, common_name, alternatives):
     return {}
 
 
+def _aws(lab, _, **knobs):
+    lab.aws.knobs.update(knobs)
+    return {"log": lab.aws.log, "secrets": [one[what] for one in lab.aws.identities.values() for what in ("secret", "session")]}
+
+
 def _add_person(lab, _, name):
     lab.add_person(name)
     return {"password": lab.people[name]}
@@ -112,4 +117,4 @@ def _grant(lab, _, **what):
 
 _ORDERS = {"stop_gateway": _stop_gateway, "start_gateway": _start_gateway, "stop_server": _stop_server,
            "start_server": _start_server, "where": lambda lab, _: lab.where(), "sql": _sql, "cli": _cli,
-           "hangup": _hangup, "idle": _idle, "certificate": _certificate, "add_person": _add_person, "grant": _grant}
+           "aws": _aws, "hangup": _hangup, "idle": _idle, "certificate": _certificate, "add_person": _add_person, "grant": _grant}
