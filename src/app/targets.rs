@@ -8,21 +8,27 @@ use crate::{
     net::{ClientTls, Clock, NetError, Roots},
     session::login::Listing,
     upstream::{
-        Account, Accounts, Credential, Endpoint, PoolSettings, TargetSettings, TargetTls,
+        Account, Accounts, Credential, Endpoint, PoolSettings, Reader, TargetSettings, TargetTls,
         iam::{ChainSettings, IamAccount, IamTokens, SharedCredentialsProvider, StandardChain},
     },
 };
 
 /// For the pools.
 pub(super) fn upstream(target: &config::TargetSettings, clock: &Clock) -> Result<TargetSettings, NetError> {
-    let tls = match &target.tls {
-        config::UpstreamTls::Disable => TargetTls::Disable,
+    let (server_name, tls) = match &target.tls {
+        config::UpstreamTls::Disable => (None, None),
         config::UpstreamTls::VerifyFull { ca, server_name } => {
-            let roots = ca.clone().map_or(Roots::System, Roots::File);
-            let name = server_name.as_deref().unwrap_or(&target.endpoint.host);
-            TargetTls::VerifyFull(ClientTls::open(&roots, name)?)
+            (server_name.as_deref(), Some(ca.clone().map_or(Roots::System, Roots::File)))
         }
     };
+    let trust = |at: &config::Endpoint, server_name: Option<&str>| match &tls {
+        None => Ok(TargetTls::Disable),
+        Some(roots) => ClientTls::open(roots, server_name.unwrap_or(&at.host)).map(TargetTls::VerifyFull),
+    };
+    let reader = target.reader.as_ref().map(|reader| -> Result<_, NetError> {
+        let tls = trust(&reader.endpoint, reader.server_name.as_deref())?;
+        Ok(Reader { endpoint: endpoint(&reader.endpoint), tls })
+    });
     let account = |account: &config::Account| Account {
         user: account.user.as_str().into(),
         credential: match &account.credential {
@@ -34,7 +40,8 @@ pub(super) fn upstream(target: &config::TargetSettings, clock: &Clock) -> Result
         name: target.target.name.clone(),
         dialect: target.target.dialect,
         endpoint: endpoint(&target.endpoint),
-        tls,
+        tls: trust(&target.endpoint, server_name)?,
+        reader: reader.transpose()?,
         accounts: Accounts {
             read: account(&target.accounts.read),
             write: target.accounts.write.as_ref().map(account),

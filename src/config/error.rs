@@ -188,6 +188,9 @@ pub enum Problem {
     /// Login tokens would cross the network in clear text.
     #[error("login tokens go over verified TLS only: write tls with mode: verify-full")]
     IamWithoutTls,
+    /// A setting of tokens without tokens.
+    #[error("it has no effect without iam; leave it out, or write iam")]
+    WithoutIam,
     /// No account uses what is written.
     #[error(
         "every account has a password: leave iam out, or the password of an account that logs in with tokens"

@@ -5,7 +5,7 @@ use serde_saphyr::Spanned;
 use super::{
     check::{Place, line},
     error::{ConfigError, Problem},
-    raw::RawIam,
+    raw::{RawIam, RawReader},
     settings::{Endpoint, Iam, UpstreamTls},
     targets::endpoint,
 };
@@ -51,6 +51,31 @@ pub(super) fn read(
     }
     let text = |written: &Option<Spanned<String>>| written.as_ref().map(|written| written.value.clone());
     Ok(Iam { region, profile: text(&raw.profile), role_arn: text(&raw.role_arn), endpoint: real })
+}
+
+/// What the read lane's tokens are signed for where it goes to a reader; `None` without `iam`.
+pub(super) fn of_reader(
+    place: &Place<'_>,
+    raw: &RawReader,
+    iam: Option<&Iam>,
+) -> Result<Option<Iam>, ConfigError> {
+    let Some(iam) = iam else {
+        return match &raw.iam_endpoint {
+            Some(written) => Err(place.at(line(written), "targets.reader.iam_endpoint", Problem::WithoutIam)),
+            None => Ok(None),
+        };
+    };
+    let dialled = endpoint(place, "targets.reader.endpoint", &raw.endpoint)?;
+    let mut real = match &raw.iam_endpoint {
+        Some(written) => endpoint(place, "targets.reader.iam_endpoint", written)?,
+        None if region_of(&dialled.host).is_some() => dialled,
+        None => {
+            let problem = Problem::IamEndpoint { host: dialled.host };
+            return Err(place.at(line(&raw.endpoint), "targets.reader.iam_endpoint", problem));
+        }
+    };
+    real.host.make_ascii_lowercase();
+    Ok(Some(Iam { endpoint: real, ..iam.clone() }))
 }
 
 /// The region in the name of an endpoint of RDS, which has it before `rds.amazonaws`, in whatever case.

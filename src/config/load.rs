@@ -369,6 +369,39 @@ targets:
     }
 
     #[test]
+    fn the_read_lane_may_go_to_a_reader_with_tokens_of_its_own() {
+        let reader = "hr.cluster-ro-c1.eu-central-1.rds.amazonaws.com:5432";
+        let text = with_tokens("{}")
+            .replace("iam: {}", &format!("iam: {{}}\n    reader: {{ endpoint: \"{reader}\" }}"));
+        let target = load_text(&text).unwrap().targets.remove(0);
+        assert_eq!(target.reader.as_ref().unwrap().endpoint.to_string(), reader);
+        assert_eq!(tokens(&target.accounts.read).endpoint.to_string(), reader);
+        let write = target.accounts.of(Lane::Write);
+        assert_eq!(
+            (write.user.as_str(), tokens(write).endpoint.to_string()),
+            ("reader", format!("{RDS}:5432"))
+        );
+
+        let plain = |reader: &str| {
+            load_text(
+                &SMALL.replace("environment: prod", &format!("environment: prod\n    reader: {reader}")),
+            )
+        };
+        let target = plain("{ endpoint: \"ro.internal:5432\", server_name: ro }").unwrap().targets.remove(0);
+        assert_eq!(target.reader.unwrap().server_name.as_deref(), Some("ro"));
+        assert!(target.accounts.write.is_none());
+        let error =
+            plain("{ endpoint: \"ro.internal:5432\", iam_endpoint: \"x:1\" }").unwrap_err().to_string();
+        assert!(error.contains(":9: targets.reader.iam_endpoint: it has no effect without iam"), "{error}");
+        let tunnel = text.replace(reader, "127.0.0.1:5433");
+        let error = load_text(&tunnel).unwrap_err().to_string();
+        assert!(
+            error.contains(":10: targets.reader.iam_endpoint: AWS does not know \"127.0.0.1\""),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn an_upstream_far_away_without_tls_is_warned_of() {
         let bare = "environment: prod\n    tls: { mode: disable }";
         let far = load_text(&SMALL.replace("environment: prod", bare)).unwrap();

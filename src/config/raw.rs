@@ -69,6 +69,7 @@ pub(super) struct RawTarget {
     pub(super) databases: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     pub(super) tls: RawUpstreamTls,
+    pub(super) reader: Option<RawReader>,
     pub(super) iam: Option<Spanned<RawIam>>,
     pub(super) accounts: RawAccounts,
     #[serde(default)]
@@ -82,6 +83,14 @@ pub(super) struct RawUpstreamTls {
     pub(super) mode: RawTlsMode,
     pub(super) ca: Option<Spanned<String>>,
     pub(super) server_name: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawReader {
+    pub(super) endpoint: Spanned<String>,
+    pub(super) server_name: Option<Spanned<String>>,
+    pub(super) iam_endpoint: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -130,6 +130,8 @@ pub struct TargetSettings {
     pub databases: Option<Vec<DatabaseName>>,
     /// How the gateway trusts it.
     pub tls: UpstreamTls,
+    /// Where the read lane goes instead.
+    pub reader: Option<Reader>,
     /// The shared accounts.
     pub accounts: Accounts,
     /// Connections kept, per lane.
@@ -167,6 +169,15 @@ pub enum UpstreamTls {
         /// The name in its certificate; without it the endpoint's host.
         server_name: Option<String>,
     },
+}
+
+/// What follows the writer; trusted as that is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// The name in its certificate; without it the endpoint's host.
+    pub server_name: Option<String>,
 }
 
 /// The shared accounts of a target.

@@ -9,9 +9,9 @@ use super::{
     error::{ConfigError, Problem},
     iam,
     limits::bounded,
-    raw::{RawPool, RawTarget, RawTlsMode, RawUpstreamTls},
+    raw::{RawPool, RawReader, RawTarget, RawTlsMode, RawUpstreamTls},
     secrets,
-    settings::{Accounts, Credential, Endpoint, Pool, TargetSettings, UpstreamTls},
+    settings::{Account, Accounts, Credential, Endpoint, Pool, Reader, TargetSettings, UpstreamTls},
 };
 use crate::model::{
     ids::{DatabaseName, EnvironmentName, TargetName},
@@ -61,12 +61,25 @@ fn target(place: &mut Place<'_>, raw: &RawTarget) -> Result<TargetSettings, Conf
     }
     let iam = raw.iam.as_ref().map(|raw| iam::read(place, raw, &endpoint, &tls)).transpose()?;
     let tokens = iam.as_ref();
+    let reader = raw.reader.as_ref().map(|raw| reader(place, raw, &tls)).transpose()?;
+    let read_iam = match &raw.reader {
+        Some(reader) => iam::of_reader(place, reader, tokens)?,
+        None => iam.clone(),
+    };
     let optional = |place: &mut Place<'_>, key, account: &Option<_>| {
         account.as_ref().map(|account| secrets::account(place, key, account, tokens)).transpose()
     };
+    let read = secrets::account(place, "targets.accounts.read", &raw.accounts.read, read_iam.as_ref())?;
+    // What serves the write lane in its absence needs tokens for the writer.
+    let as_writer = match (&iam, &reader, &read.credential) {
+        (Some(iam), Some(_), Credential::Iam(_)) => {
+            Some(Account { user: read.user.clone(), credential: Credential::Iam(iam.clone()) })
+        }
+        _ => None,
+    };
     let accounts = Accounts {
-        read: secrets::account(place, "targets.accounts.read", &raw.accounts.read, tokens)?,
-        write: optional(place, "targets.accounts.write", &raw.accounts.write)?,
+        read,
+        write: optional(place, "targets.accounts.write", &raw.accounts.write)?.or(as_writer),
         admin: optional(place, "targets.accounts.admin", &raw.accounts.admin)?,
     };
     if let Some(raw) = &raw.iam
@@ -81,7 +94,7 @@ fn target(place: &mut Place<'_>, raw: &RawTarget) -> Result<TargetSettings, Conf
         environment: EnvironmentName::from(name(place, "targets.environment", &raw.environment)?),
         labels: raw.labels.clone(),
     };
-    Ok(TargetSettings { target, endpoint, databases, tls, accounts, pool })
+    Ok(TargetSettings { target, endpoint, databases, tls, reader, accounts, pool })
 }
 
 /// A name that may stand in "target/database", in patterns and in metrics.
@@ -107,6 +120,16 @@ pub(super) fn endpoint(
         (!host.is_empty() && host.chars().all(fine)).then(|| Endpoint { host: host.to_owned(), port })
     });
     parts.ok_or_else(|| place.at(line(written), key, Problem::Endpoint { found: written.value.clone() }))
+}
+
+fn reader(place: &Place<'_>, raw: &RawReader, tls: &UpstreamTls) -> Result<Reader, ConfigError> {
+    if let (Some(written), UpstreamTls::Disable) = (&raw.server_name, tls) {
+        return Err(place.at(line(written), "targets.reader.server_name", Problem::WithoutTls));
+    }
+    Ok(Reader {
+        endpoint: endpoint(place, "targets.reader.endpoint", &raw.endpoint)?,
+        server_name: raw.server_name.as_ref().map(|name| name.value.clone()),
+    })
 }
 
 fn tls(place: &Place<'_>, raw: &RawUpstreamTls) -> Result<UpstreamTls, ConfigError> {

@@ -63,6 +63,10 @@ pub struct PoolMetrics {
     pub leased: IntGauge,
     /// Connections that are being made.
     pub connecting: IntGauge,
+    /// Times that all connections were given up: the server went away, or took no writes any more.
+    pub failovers: IntCounter,
+    /// 1 if the lane's account holds more than the lane needs, 0 if not or not known yet.
+    pub excess: IntGauge,
     /// Sessions that wait for a connection.
     pub waiting: IntGauge,
     /// Seconds from asking for a lease to having it or giving up.
@@ -107,6 +111,8 @@ pub(super) struct TargetFamilies {
     held_up: IntCounterVec,
     upstream_errors: IntCounterVec,
     connections: IntGaugeVec,
+    failovers: IntCounterVec,
+    excess: IntGaugeVec,
     waiting: IntGaugeVec,
     wait_seconds: HistogramVec,
 }
@@ -148,6 +154,16 @@ impl TargetFamilies {
                 "tidegate_pool_connections",
                 "Upstream connections by lane and state.",
                 &["target", "lane", "state"],
+            )?,
+            failovers: build.counters(
+                "tidegate_pool_failovers_total",
+                "Times that a server went away or took no writes any more, and its connections were given up.",
+                &["target", "lane"],
+            )?,
+            excess: build.gauges(
+                "tidegate_account_excess",
+                "1 if the lane's account holds more than the lane needs.",
+                &["target", "lane"],
             )?,
             waiting: build.gauges(
                 "tidegate_pool_waiting",
@@ -192,6 +208,8 @@ impl TargetFamilies {
             idle: state("idle"),
             leased: state("leased"),
             connecting: state("connecting"),
+            failovers: self.failovers.with_label_values(&place),
+            excess: self.excess.with_label_values(&place),
             waiting: self.waiting.with_label_values(&place),
             wait_seconds: self.wait_seconds.with_label_values(&place),
         }

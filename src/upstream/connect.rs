@@ -12,8 +12,8 @@ use super::{
 };
 use crate::model::{secret::Secret, target::Lane};
 
-/// Connects and logs in, within the target's `connect_timeout`. The account's secret and the endpoint's name are
-/// looked up anew each time.
+/// Gets what the account shows, then connects and logs in within the target's `connect_timeout`. The account's secret
+/// and the endpoint's name are looked up anew each time.
 ///
 /// # Errors
 /// `Credential`, `Token`, `Dial`, `Tls`, `TlsRefused`, `Login`, `Timeout`, and those of the first statement of our own.
@@ -22,17 +22,14 @@ pub(crate) async fn connect<P: Protocol>(
     home: &P::Home,
     lane: Lane,
 ) -> Result<Connection<P>, UpstreamError> {
-    let open = async {
-        let secret = secret(target, lane).await?;
-        let opened = P::open(target, home, lane, secret).await;
-        if let Err(UpstreamError::Login { .. }) = &opened {
-            target.accounts.of(lane).credential.refused();
-        }
-        opened
-    };
-    timeout(target.pool.connect_timeout, open).await.unwrap_or_else(|_| {
+    let open = P::open(target, home, lane, secret(target, lane).await?);
+    let opened = timeout(target.pool.connect_timeout, open).await.unwrap_or_else(|_| {
         Err(UpstreamError::Timeout { target: target.name.clone(), what: "connecting and logging in" })
-    })
+    });
+    if let Err(UpstreamError::Login { .. }) = &opened {
+        target.accounts.of(lane).credential.refused();
+    }
+    opened
 }
 
 /// What the account of a lane shows at its login.
@@ -42,7 +39,7 @@ pub(crate) async fn connect<P: Protocol>(
 pub(super) async fn secret(target: &TargetSettings, lane: Lane) -> Result<Secret<String>, UpstreamError> {
     let credential = &target.accounts.of(lane).credential;
     // INVARIANT: a token is as good as a password for a quarter of an hour; nobody may read it on its way.
-    if credential.is_bare() && matches!(target.tls, TargetTls::Disable) {
+    if credential.is_bare() && matches!(target.way(lane).1, TargetTls::Disable) {
         return Err(UpstreamError::Misuse { what: "login tokens go over verified TLS only" });
     }
     credential.secret().await

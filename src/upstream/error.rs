@@ -94,6 +94,14 @@ pub enum UpstreamError {
         /// The lease's.
         lease: Lane,
     },
+    /// The server takes no writes any more: the name still leads to one that follows the writer.
+    #[error("target \"{target}\" leads its {lane} lane to a server that takes no writes")]
+    ReadOnly {
+        /// Which target.
+        target: TargetName,
+        /// Which lane.
+        lane: Lane,
+    },
     /// The upstream answered a statement of the gateway's own with an error.
     #[error("target \"{target}\" refused a statement of the gateway's own")]
     Refused {
@@ -190,6 +198,7 @@ impl UpstreamError {
             | Self::Lost { .. }
             | Self::Misuse { .. }
             | Self::Protocol { .. }
+            | Self::ReadOnly { .. }
             | Self::Refused { .. }
             | Self::TlsRefused { .. }
             | Self::Timeout { .. }
@@ -203,6 +212,29 @@ impl UpstreamError {
     /// Whether the server was reached and the login is what failed.
     pub(crate) const fn is_of_login(&self) -> bool {
         matches!(self, Self::Login { .. } | Self::Credential { .. } | Self::Token { .. })
+    }
+
+    /// Whether another attempt may find the server that took over, or the same one started again.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Unavailable { source, .. } => source.may_pass(),
+            Self::Dial { .. } | Self::Lost { .. } | Self::ReadOnly { .. } | Self::Timeout { .. } => true,
+            Self::Login { source, .. } => source.is_of_a_start(),
+            Self::Catalog { .. }
+            | Self::Credential { .. }
+            | Self::Exhausted { .. }
+            | Self::Misuse { .. }
+            | Self::Protocol { .. }
+            | Self::Refused { .. }
+            | Self::Tls { .. }
+            | Self::TlsRefused { .. }
+            | Self::Token { .. }
+            | Self::TooFast { .. }
+            | Self::Unexpected { .. }
+            | Self::UnknownDatabase { .. }
+            | Self::UnknownTarget { .. }
+            | Self::WrongLane { .. } => false,
+        }
     }
 
     /// Whether the server answered, and what it said is no reason to keep others from trying.
@@ -228,6 +260,7 @@ impl Classify for UpstreamError {
             | Self::Login { .. }
             | Self::Lost { .. }
             | Self::Protocol { .. }
+            | Self::ReadOnly { .. }
             | Self::Refused { .. }
             | Self::TlsRefused { .. }
             | Self::Timeout { .. }

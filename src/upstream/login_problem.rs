@@ -39,6 +39,18 @@ pub(crate) enum LoginAnswer {
 }
 
 impl LoginProblem {
+    /// Whether the server is only starting or stopping.
+    pub(crate) fn is_of_a_start(&self) -> bool {
+        match self {
+            Self::Postgres(postgres::LoginError::Server { source }) => {
+                ["57P01", "57P02", "57P03"].contains(&source.sqlstate.as_str())
+            }
+            // ER_SERVER_SHUTDOWN.
+            Self::Mysql(mysql::LoginError::Server { source }) => source.errno == 1053,
+            Self::Mysql(_) | Self::Postgres(_) => false,
+        }
+    }
+
     /// What the server answered, if that leaves it up for others.
     pub(crate) fn answer(&self) -> Option<LoginAnswer> {
         match self {

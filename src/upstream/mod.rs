@@ -10,6 +10,8 @@ mod connect;
 mod connection;
 mod credential;
 mod error;
+mod excess;
+mod failover;
 mod health;
 pub mod iam;
 mod lease;
@@ -36,4 +38,4 @@ pub use postgres::{
     AccessMode, CatalogSource, Isolation, Postgres, ProtocolMessage, ServerFacts, SettingValue, Setup,
 };
 pub use protocol::Protocol;
-pub use settings::{Account, Accounts, Endpoint, PoolSettings, TargetSettings, TargetTls};
+pub use settings::{Account, Accounts, Endpoint, PoolSettings, Reader, TargetSettings, TargetTls};

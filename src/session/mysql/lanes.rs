@@ -132,6 +132,15 @@ impl Lanes {
         !matches!(borrowed.lease.poll_read(&mut cx), Poll::Pending)
     }
 
+    /// The connection in use answered with an error: one of a server that takes no writes does not stay.
+    pub(super) fn note_error(&mut self, errno: u16) {
+        if READ_ONLY.contains(&errno)
+            && let Some(lease) = self.active_lease_mut().filter(|lease| lease.lane() != Lane::Read)
+        {
+            lease.suspect();
+        }
+    }
+
     /// Drops the connection of `lane`: it is closed.
     pub(super) fn drop_lease(&mut self, lane: Lane) {
         if let Some(place) = self.at(lane) {
@@ -331,6 +340,8 @@ impl Session {
     }
 }
 
+/// ER_OPTION_PREVENTS_STATEMENT (`--read-only`), ER_READ_ONLY_MODE.
+const READ_ONLY: [u16; 2] = [1290, 1836];
 /// How long a session may keep a connection that others wait for: giving it back costs a reset.
 const TURN: Duration = Duration::from_millis(20);
 

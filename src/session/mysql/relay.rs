@@ -189,6 +189,7 @@ impl Session {
         }
         self.state.diagnostics = true;
         self.lanes.note_used(0);
+        self.lanes.note_error(error.errno);
         match &mut flight.task {
             Task::Prepare(number) => {
                 self.held.close(*number);

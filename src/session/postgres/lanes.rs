@@ -163,6 +163,15 @@ impl Lanes {
             })
     }
 
+    /// The connection in use answered with an error: one of a server that takes no writes does not stay.
+    pub(super) fn note_error(&mut self, sqlstate: &str) {
+        if sqlstate == READ_ONLY_SQL_TRANSACTION
+            && let Some(lease) = self.active_lease_mut().filter(|lease| lease.lane() != Lane::Read)
+        {
+            lease.suspect();
+        }
+    }
+
     /// Drops the connection of `lane`: it is closed.
     pub(super) fn drop_lease(&mut self, lane: Lane) {
         self.lost_ties |= self.sticky == Some(lane);
@@ -388,6 +397,8 @@ fn sets_untold_path(facts: &Facts) -> bool {
     })
 }
 
+/// Source: PostgreSQL manual, "PostgreSQL Error Codes".
+const READ_ONLY_SQL_TRANSACTION: &str = "25006";
 /// How long a session may keep a connection that others wait for: giving it back costs a reset.
 const TURN: Duration = Duration::from_millis(20);
 

@@ -334,6 +334,7 @@ impl Session {
         self.block.copying_in = false;
         self.said_fatal |= matches!(backend::error_field(body, b'V')?, Some("FATAL" | "PANIC"));
         let code = backend::error_code(body)?.unwrap_or_default().to_owned();
+        self.lanes.note_error(&code);
         let failed = match self.ledger.front_mut() {
             Some(Owed::Query(Task::Run(run))) => {
                 let failed: Vec<Running> = run.open_mut().iter_mut().map(Running::take).collect();
@@ -356,6 +357,7 @@ impl Session {
         self.block.copying_in = false;
         self.said_fatal |= matches!(backend::error_field(body, b'V')?, Some("FATAL" | "PANIC"));
         let code = backend::error_code(body)?.unwrap_or_default().to_owned();
+        self.lanes.note_error(&code);
         let mut running = Vec::new();
         let mut first = true;
         for owed in dropped {

@@ -18,6 +18,9 @@ pub enum IamError {
     /// They ended before they came.
     #[error("the AWS credentials that are there have ended")]
     Ended,
+    /// Nobody gave any in time.
+    #[error("no AWS credentials in time")]
+    Late,
     /// The account or endpoint cannot be signed for.
     #[error("the login token could not be signed")]
     Signing {
@@ -33,7 +36,7 @@ impl Classify for IamError {
                 source: CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_),
             }
             | Self::Signing { .. } => FailureClass::Configuration,
-            Self::Credentials { .. } | Self::Ended => FailureClass::Upstream,
+            Self::Credentials { .. } | Self::Ended | Self::Late => FailureClass::Upstream,
         }
     }
 }

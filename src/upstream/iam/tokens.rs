@@ -69,7 +69,8 @@ impl IamTokens {
         &self.account
     }
 
-    /// One that is good now; may wait for credentials, which the caller bounds.
+    /// One that is good now; waits for credentials for a quarter of a minute at most, so that every place of the chain
+    /// gets its turn.
     ///
     /// # Errors
     /// As [`IamError`].
@@ -85,6 +86,11 @@ impl IamTokens {
             }
             Known::Nothing => {}
         }
+        timeout(PATIENCE, self.awaited()).await.unwrap_or(Err(IamError::Late))
+    }
+
+    /// The one that whoever is at it makes, or one that is made now.
+    async fn awaited(&self) -> Result<Secret<String>, IamError> {
         let _turn = self.asking.lock().await;
         match self.known() {
             Known::Fresh(token) | Known::Aging(token) => Ok(token),
@@ -107,15 +113,9 @@ impl IamTokens {
     }
 
     async fn renew_behind(self: Arc<Self>, _turn: OwnedMutexGuard<()>) {
-        match timeout(PATIENCE, self.renew()).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => {
-                let (account, class) = (&self.account.user, error.class().as_str());
-                tracing::warn!(%account, class, causes = causes(&error), "login token not renewed; the one that is held stays");
-            }
-            Err(_) => {
-                tracing::warn!(account = %self.account.user, "login token not renewed: no AWS credentials in time; the one that is held stays");
-            }
+        if let Err(error) = timeout(PATIENCE, self.renew()).await.unwrap_or(Err(IamError::Late)) {
+            let (account, class) = (&self.account.user, error.class().as_str());
+            tracing::warn!(%account, class, causes = causes(&error), "login token not renewed; the one that is held stays");
         }
     }
 
@@ -163,8 +163,8 @@ fn after(now: Timestamp, span: Duration) -> Timestamp {
 
 /// A login that begins with a token has to be over before the token is.
 const MARGIN: Duration = Duration::from_secs(30);
-/// How long renewing may take while nobody waits for it.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long credentials may take. The metadata service alone takes eight seconds to be given up.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 #[cfg(test)]
 mod tests {

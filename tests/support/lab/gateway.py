@@ -10,6 +10,7 @@ import subprocess
 import urllib.request
 
 from .aws import REGION, Aws
+from .failover import Standby, Switch
 from .machine import ROOT, LabError, die_with_parent, free_port, tail, wait_until
 from .postgres import DATABASE, LANES
 from .rds import Rds
@@ -20,16 +21,17 @@ class Gateway:
 
     gateway = None
     aws = None
+    standby = None
     environment = {}
     ready_at = "/readyz"
 
     def configure(self, plaintext=False, pool=20, policies=None, upstream_tls=True, client_ca=False,
-                  authentication="scram", mysql_authentication="caching_sha2", iam=None, **changes):
+                  authentication="scram", mysql_authentication="caching_sha2", iam=None, standby=False, **changes):
         """Writes tidegate.yaml, the policies and the account passwords: a listener and a target for each server.
 
         With `iam` the accounts log in with tokens, to a database as RDS shows it; it says where the AWS credentials come
-        from (see aws.py), how AWS misbehaves from the beginning (`knobs`), and what else is written in the target's block of that name. `changes` replace whole top-level
-        keys.
+        from (see aws.py), how AWS misbehaves from the beginning (`knobs`), and what else is written in the target's block of that name. With `standby` PostgreSQL has one, to which
+        the read lane goes. `changes` replace whole top-level keys.
         """
         self.api_port = free_port()
         self.ports = {server: free_port() for server in self.servers()}
@@ -51,6 +53,8 @@ class Gateway:
                 targets.append(self._on_rds(server, dialect, real_port, pool, **iam))
                 continue
             targets.append(_TARGET.format(target=TARGETS[server], dialect=dialect, server=server, port=real_port, **how))
+            if standby:
+                targets[-1] = targets[-1].replace(f"127.0.0.1:{real_port}", self._with_standby(real_port))
             for lane in LANES:
                 self.write(f"{server}.{lane}.password", self.account(server, lane)[1])
         sections = {
@@ -82,6 +86,13 @@ class Gateway:
         iam = ", ".join(f"{key}: \"{value}\"" for key, value in {"endpoint": endpoint, **settings}.items())
         return _TARGET_ON_RDS.format(target=TARGETS[server], dialect=dialect, port=self.rds.port, host=host, iam=iam, pool=pool,
                                      per_second=per_second)
+
+    def _with_standby(self, real_port):
+        """Starts one; gives the endpoint of the writer, and that of the reader below it."""
+        self.standby = Standby(self)
+        self.switches = {"writer": Switch(real_port), "reader": Switch(self.standby.port)}
+        writer, reader = (f"127.0.0.1:{switch.port}" for switch in self.switches.values())
+        return f"{writer}\n    reader: {{ endpoint: \"{reader}\", server_name: localhost }}"
 
     def servers(self):
         """The servers that were started, PostgreSQL first."""
