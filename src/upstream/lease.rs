@@ -142,10 +142,14 @@ impl<P: Protocol> Lease<P> {
         self.suspect = true;
     }
 
-    /// Whether it should come home soon: somebody waits in line for one of this lane, or its server is no longer the
-    /// right one.
+    /// Whether its server went away or may take no writes any more: it should come home at once.
+    pub fn is_given_up(&self) -> bool {
+        self.suspect || self.slot.is_stale(self.connection.opened_at)
+    }
+
+    /// Whether somebody waits in line for a connection of this lane.
     pub fn is_wanted(&self) -> bool {
-        self.suspect || self.slot.is_stale(self.connection.opened_at) || self.slot.is_wanted()
+        self.slot.is_wanted()
     }
 
     /// The lane.
@@ -190,6 +194,14 @@ impl<P: Protocol> Lease<P> {
     pub(super) fn note_running(&mut self) {
         if self.slot.running.is_none() {
             self.slot.running = self.cancel_handle();
+        }
+    }
+
+    /// The answer to a statement of the gateway's own did not come in time.
+    pub(super) fn late(&self) -> UpstreamError {
+        UpstreamError::Timeout {
+            target: self.slot.target().name.clone(),
+            what: "the answer to a statement of the gateway's own",
         }
     }
 

@@ -334,7 +334,6 @@ impl Session {
         self.block.copying_in = false;
         self.said_fatal |= matches!(backend::error_field(body, b'V')?, Some("FATAL" | "PANIC"));
         let code = backend::error_code(body)?.unwrap_or_default().to_owned();
-        self.lanes.note_error(&code);
         let failed = match self.ledger.front_mut() {
             Some(Owed::Query(Task::Run(run))) => {
                 let failed: Vec<Running> = run.open_mut().iter_mut().map(Running::take).collect();
@@ -357,7 +356,6 @@ impl Session {
         self.block.copying_in = false;
         self.said_fatal |= matches!(backend::error_field(body, b'V')?, Some("FATAL" | "PANIC"));
         let code = backend::error_code(body)?.unwrap_or_default().to_owned();
-        self.lanes.note_error(&code);
         let mut running = Vec::new();
         let mut first = true;
         for owed in dropped {
@@ -394,6 +392,9 @@ impl Session {
     /// Notes statements that failed: the first with `code`, the others as not run. A statement that was told to
     /// stop is shown as refused.
     fn note_failures(&mut self, failed: &[Running], code: &str) -> Option<bytes::Bytes> {
+        if code == READ_ONLY_SQL_TRANSACTION {
+            self.lanes.note_read_only();
+        }
         let mut shown = None;
         for (index, running) in failed.iter().enumerate() {
             let revoked = running.revoked.as_ref().filter(|_| code == QUERY_CANCELED);
@@ -429,3 +430,5 @@ impl Session {
 const OWN_APPLICATION: &str = "tidegate";
 /// SQLSTATE of a statement that was cancelled.
 const QUERY_CANCELED: &str = "57014";
+/// SQLSTATE of a standby, and of a session that is read-only.
+const READ_ONLY_SQL_TRANSACTION: &str = "25006";
