@@ -42,9 +42,10 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         listeners.push((bind(listener.address).await?, server_tls(listener)?));
     }
     let api_tls = config.api.tls.as_ref().map(api_server_tls).transpose()?;
-    let pools_settings = config.targets.iter().map(targets::upstream).collect::<Result<Vec<_>, _>>()?;
-
     let clock = Clock::System;
+    let pools_settings =
+        config.targets.iter().map(|it| targets::upstream(it, &clock)).collect::<Result<Vec<_>, _>>()?;
+
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION")).map_err(|source| AppError::Metrics { source })?;
     make_data_directory(&config)?;
     let store = Store::open(&config.store).await?;
