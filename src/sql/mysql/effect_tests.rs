@@ -189,6 +189,30 @@ fn code_that_is_out_of_sight_leaves_the_context_unknown() {
 }
 
 #[test]
+fn a_plan_without_a_format_is_the_table_that_it_was_judged_as() {
+    let sent = |version, text: &str| {
+        let mut context = context(MysqlFlavor::Mysql);
+        if let Some(reading) = &mut context.mysql {
+            reading.version = version;
+        }
+        let facts = analyze(text, &context, &Limits::default()).unwrap();
+        facts[0].sent.as_deref().unwrap().to_owned()
+    };
+    for (text, expected) in [
+        ("EXPLAIN SELECT 1", "EXPLAIN FORMAT=TRADITIONAL SELECT 1"),
+        ("desc /*! update */ t set a = 1", "EXPLAIN FORMAT=TRADITIONAL update t set a = 1"),
+        ("EXPLAIN FOR SCHEMA hr_prod TABLE t", "EXPLAIN FORMAT=TRADITIONAL FOR SCHEMA hr_prod TABLE t"),
+        ("PREPARE s FROM 'DESCRIBE SELECT 1'", "PREPARE s FROM 'EXPLAIN FORMAT=TRADITIONAL SELECT 1'"),
+        ("EXPLAIN FORMAT=TREE SELECT 1", "EXPLAIN FORMAT=TREE SELECT 1"),
+        ("EXPLAIN ANALYZE SELECT 1", "EXPLAIN ANALYZE SELECT 1"),
+        ("DESCRIBE t", "DESCRIBE t"),
+    ] {
+        assert_eq!(sent(90_700, text), expected);
+    }
+    assert_eq!(sent(80_031, "EXPLAIN SELECT 1"), "EXPLAIN SELECT 1");
+}
+
+#[test]
 fn the_plan_of_a_change_is_not_made_in_a_transaction_of_reads() {
     assert!(facts("EXPLAIN SELECT * FROM t").read_only);
     assert!(!facts("EXPLAIN DELETE FROM t").read_only);

@@ -1,9 +1,13 @@
 //! EXPLAIN, DESCRIBE and MariaDB's ANALYZE of a statement.
 
-use crate::model::facts::{AccessMode, SessionEffect, StatementKind, TransactionEffect};
+use crate::model::{
+    facts::{AccessMode, SessionEffect, StatementKind, TransactionEffect},
+    name_context::MysqlFlavor,
+};
 
 use super::{
     parser::{Parsed, Parser},
+    render::render,
     statement::Head,
     token::{Kind, Token},
 };
@@ -22,16 +26,18 @@ impl Parser<'_> {
             }
             return Ok((StatementKind::Show, "DESCRIBE"));
         }
-        let (mut analyze, mut tabular) = (false, true);
+        let (mut analyze, mut tabular) = (false, None);
         loop {
             if self.accept_word("ANALYZE") {
                 analyze = true;
             } else if self.is_word("FORMAT") {
-                tabular = self.explain_format()?;
+                tabular = Some(self.explain_format()?);
             } else if self.accept_any(&["EXTENDED", "PARTITIONS"]).is_some() {
             } else if self.accept_word("INTO") {
                 self.accept_kind(Kind::UserVariable).ok_or_else(|| self.unexpected())?;
                 self.found.effect(SessionEffect::Pin);
+                // Only what is no table goes there.
+                tabular = tabular.or(Some(false));
             } else if self.accept_word("FOR") {
                 if self.accept_word("CONNECTION") {
                     self.expression()?;
@@ -39,23 +45,40 @@ impl Parser<'_> {
                     return Ok((StatementKind::Administer, "EXPLAIN"));
                 }
                 self.accept_any(&["SCHEMA", "DATABASE"]).ok_or_else(|| self.unexpected())?;
-                return self.explain_elsewhere(analyze, tabular);
+                self.explain_elsewhere()?;
+                break;
             } else {
                 break;
             }
         }
-        self.explained(analyze, tabular)
+        let head = self.explained(analyze, tabular.unwrap_or(true))?;
+        if !analyze && tabular.is_none() {
+            self.ask_for_table();
+        }
+        Ok(head)
+    }
+
+    /// Spells out the format of a plan that names none, where a variable of the server may make it another than the
+    /// table that it was judged as: in MySQL 9 its default is TREE.
+    ///
+    /// Source: MySQL manual, "explain_format" (there since 8.0.32).
+    fn ask_for_table(&mut self) {
+        if self.reading.flavor != MysqlFlavor::Mysql || self.reading.version < 80_032 {
+            return;
+        }
+        let behind = self.since(0).get(1..).unwrap_or_default();
+        self.found.sent = Some(format!("EXPLAIN FORMAT=TRADITIONAL {}", render(behind, &self.reading)));
     }
 
     /// EXPLAIN FOR DATABASE d: names without a database are looked for there.
-    fn explain_elsewhere(&mut self, analyze: bool, tabular: bool) -> Parsed<Head> {
+    fn explain_elsewhere(&mut self) -> Parsed<()> {
         let database = self.ident()?;
         self.touch_database(database, AccessMode::Use)?;
         let database = self.folded(database)?;
         if database.as_str() != self.context.database.as_str() {
             return Err(super::parser::unknown("EXPLAIN FOR DATABASE of another database"));
         }
-        self.explained(analyze, tabular)
+        Ok(())
     }
 
     /// The statement; without ANALYZE it does not run.

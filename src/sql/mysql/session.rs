@@ -155,7 +155,9 @@ impl Parser<'_> {
         if matches!(head.0, StatementKind::Prepare | StatementKind::Execute | StatementKind::Deallocate) {
             return Err(unknown("a prepared statement about prepared statements"));
         }
-        Ok((head, parser.found, render(tokens, &self.reading)))
+        let mut found = parser.found;
+        let sent = found.sent.take().unwrap_or_else(|| render(tokens, &self.reading));
+        Ok((head, found, sent))
     }
 
     /// `EXECUTE name [USING @a, …]`, and MariaDB's EXECUTE IMMEDIATE.
