@@ -136,6 +136,35 @@ async fn who_may_define_everything_still_reads_only_what_is_granted() {
     .await;
 }
 
+/// Names are judged before it is known which connection they go to.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_with_a_path_of_its_own_serves_no_names_that_were_judged_by_another() {
+    let lab = lab!(open_lab());
+    let omar = lab.add("omar");
+    lab.grant("omar", "select", &["public.employee"], 600);
+    lab.grant("omar", "dml", &["public.employee"], 600);
+    const DELETE: &[&str] = &["DELETE FROM employee WHERE first_name IS NULL"];
+    passes(&omar, &[DELETE, &["SELECT 1 FROM employee LIMIT 1"]]).await;
+
+    lab.superuser("ALTER ROLE tidegate_write SET search_path = aux");
+    lab.superuser(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'tidegate_write'",
+    );
+    let (seen, end) = session(&omar, &["DELETE FROM employee"]).await;
+    assert_eq!(end, Err("08006".to_owned()), "{seen}");
+    passes(&omar, &[&["SELECT 1 FROM employee LIMIT 1"]]).await;
+    lab.superuser("ALTER ROLE tidegate_write RESET search_path");
+    passes(&omar, &[DELETE]).await;
+
+    let open = omar.connect().await.unwrap();
+    lab.superuser("ALTER ROLE tidegate_read SET search_path = aux");
+    lab.superuser(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'tidegate_read'",
+    );
+    assert_eq!(sqlstate(&open.simple_query("SELECT * FROM employee").await.unwrap_err()), "08006");
+    refused(&omar, &[&["SELECT * FROM employee"]]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_read_everything_reads_in_every_form() {
     let lab = lab!(open_lab());

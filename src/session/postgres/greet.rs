@@ -62,6 +62,7 @@ pub(super) async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
                 block: Block::default(),
                 parked: None,
                 catalog: opened.catalog,
+                initial_path: opened.initial_path,
                 said_fatal: false,
                 last_words: None,
                 cancelling: Cancelling::default(),
@@ -87,6 +88,7 @@ async fn say_last(mut side: ClientSide, refusal: &Refusal) {
 struct Opened {
     context: NameContext,
     catalog: crate::upstream::CatalogSource,
+    initial_path: String,
     settings: Vec<(Ident, String)>,
     parameters: Vec<(String, String)>,
 }
@@ -116,7 +118,8 @@ async fn open(gate: &Gate, who: &Who, asked: &[(String, String)]) -> Result<Open
     };
     let (context, settings) = judge_startup(gate, who, context, asked)?;
     let parameters = parameters(gate, who, &facts, &settings).await.map_err(refused)?;
-    Ok(Opened { context, catalog, settings, parameters })
+    let initial_path = facts.search_path.clone();
+    Ok(Opened { context, catalog, initial_path, settings, parameters })
 }
 
 /// Judges the settings of the startup message as the SETs that they stand for.

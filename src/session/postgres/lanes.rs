@@ -8,7 +8,7 @@ use crate::{
         facts::{Facts, SessionEffect, TransactionEffect},
         ids::Ident,
         name_context::SearchPath,
-        refusal::Refusal,
+        refusal::{Refusal, RefusalCode},
         target::Lane,
     },
     session::{
@@ -16,7 +16,7 @@ use crate::{
         lanes::{self, refusal_of},
     },
     sql::search_path,
-    upstream::{Postgres, SettingValue, Setup, UpstreamError},
+    upstream::{Lease, Postgres, SettingValue, Setup, UpstreamError},
 };
 
 /// The connections of a session.
@@ -121,9 +121,7 @@ impl Session {
             self.lanes.drop_lease(lane);
         }
         if self.lanes.borrowed(lane).is_none() {
-            let place = &self.desk.place;
-            let lease = self.desk.gate.pools.lease(&place.target, &place.database, lane).await;
-            let lease = lease.map_err(|error| refusal_of(&error))?;
+            let lease = self.lease_alike(lane).await?;
             self.held.forget_lane(lane);
             self.lanes.borrow(lane, lease, Known::default());
         }
@@ -133,6 +131,33 @@ impl Session {
             self.drop_lane(lane);
         }
         made.map_err(|error| refusal_of(&error))
+    }
+
+    /// Borrows a connection on which names mean what they were judged to mean.
+    ///
+    /// An account may have a path of its own (`ALTER ROLE … SET search_path`), and get another at any time.
+    ///
+    /// # Errors
+    /// When there is no connection to be had, or none with the path that the session began with.
+    async fn lease_alike(&self, lane: Lane) -> Result<Lease<Postgres>, Refusal> {
+        let place = &self.desk.place;
+        for _ in 0..LEASES_TRIED {
+            let lease = self.desk.gate.pools.lease(&place.target, &place.database, lane).await;
+            let lease = lease.map_err(|error| refusal_of(&error))?;
+            if lease.search_path() == self.initial_path {
+                return Ok(lease);
+            }
+            // Closed with its end: nobody else is to find it.
+            drop(lease);
+        }
+        self.catalog.doubt_facts();
+        let message = format!(
+            "the {lane} account of target \"{}\" has another search_path than this session began with",
+            place.target
+        );
+        Err(Refusal::new(RefusalCode::ConnectionFailure, message).with_hint(
+            "Connect again. If it stays so, all accounts of the target need the same search_path.",
+        ))
     }
 
     async fn bring_up_to_date(&mut self, lane: Lane) -> Result<(), UpstreamError> {
@@ -228,6 +253,9 @@ impl Session {
         }
     }
 }
+
+/// Connections that were made before an account's settings changed may lie in the pool.
+const LEASES_TRIED: usize = 4;
 
 /// Whether a path was set that cannot be set again elsewhere, because it was not understood.
 fn sets_untold_path(facts: &Facts) -> bool {

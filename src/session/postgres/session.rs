@@ -26,6 +26,8 @@ pub(super) struct Session {
     pub(super) parked: Option<Frame>,
     /// Where the catalog of its database comes from.
     pub(super) catalog: CatalogSource,
+    /// The `search_path` of connections on which nobody has set one, as the session was told when it began.
+    pub(super) initial_path: String,
     /// The client has been told that the session ends.
     pub(super) said_fatal: bool,
     /// What the upstream said before it closed, for the client if the session ends with it.

@@ -56,6 +56,8 @@ struct Source {
     /// Held while reading, so that one reads and the others wait for it.
     connection: Mutex<Option<Connection<Postgres>>>,
     refreshing: AtomicBool,
+    /// Sessions that begin now may begin otherwise than the connection did.
+    doubted: AtomicBool,
     idle_seconds: AtomicU32,
 }
 
@@ -101,6 +103,7 @@ impl CatalogSource {
             loaded: ArcSwapOption::empty(),
             connection: Mutex::new(None),
             refreshing: AtomicBool::new(false),
+            doubted: AtomicBool::new(false),
             idle_seconds: AtomicU32::new(0),
         }))
     }
@@ -132,6 +135,12 @@ impl CatalogSource {
     /// Definitions changed: readings that began before now no longer hold.
     pub fn changed(&self) {
         self.0.wanted.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// What sessions begin with may have changed: it is read again, over a connection that is made then.
+    pub fn doubt_facts(&self) {
+        self.0.doubted.store(true, Ordering::SeqCst);
+        self.changed();
     }
 
     /// Called once a second. Closes the connection when nobody uses the catalog; false when it may be forgotten.
@@ -193,7 +202,8 @@ impl Source {
         // INVARIANT: taken before the reading begins, so that a change during it asks for another.
         let wanted = self.wanted.load(Ordering::SeqCst);
         let at = Instant::now();
-        let (connection, found) = self.read(kept.take()).await.map_err(|source| self.failed(source))?;
+        let reusable = kept.take().filter(|_| !self.doubted.swap(false, Ordering::SeqCst));
+        let (connection, found) = self.read(reusable).await.map_err(|source| self.failed(source))?;
         let facts = facts(&connection);
         *kept = Some(connection);
         let loaded = Arc::new(self.renew(found, facts, wanted, at));
