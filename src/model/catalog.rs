@@ -20,8 +20,13 @@ pub struct Catalog {
     pub routines: BTreeMap<Ident, BTreeSet<Ident>>,
     /// Names of the routines among them that take one row of a relation, and so can be written as a column.
     pub row_routines: BTreeSet<Ident>,
+    /// Names that no routines have but those of well-known extensions that do nothing but compute. They are among
+    /// `routines`, too.
+    pub computing_routines: BTreeSet<Ident>,
     /// Operators outside the system's schemas.
     pub operators: BTreeSet<Ident>,
+    /// Names that no operators have but those of such extensions.
+    pub computing_operators: BTreeSet<Ident>,
     /// Types outside the system's schemas whose input, output or cast runs a routine that is not built in.
     pub code_types: BTreeSet<Ident>,
 }
