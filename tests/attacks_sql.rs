@@ -601,4 +601,6 @@ const QUERIES: &[&[&str]] = &[
     &["BEGIN", "DECLARE c CURSOR FOR SELECT * FROM salary", "FETCH 2 FROM c", "MOVE c", "CLOSE c", "COMMIT"],
     &["PREPARE p (int) AS SELECT * FROM salary WHERE employee_no = $1", "EXECUTE p (1)"],
     &["SELECT * FROM current_salary LIMIT 1", "TABLE department", "SELECT last_value FROM ticket_no"],
+    &["SELECT similarity(first_name, 'Ada'), first_name <% 'Ada', digest(first_name, 'sha256') FROM employee LIMIT 1"],
+    &["SELECT first_name::citext = 'ADA', crypt('a', gen_salt('md5')) FROM employee LIMIT 1"],
 ];

@@ -75,7 +75,7 @@ async fn the_catalog_tells_what_the_database_holds() {
 }
 
 #[tokio::test]
-async fn overloads_of_harmless_extensions_leave_the_built_in_names_usable() {
+async fn what_harmless_extensions_bring_is_told_from_what_others_bring_under_its_names() {
     let Some(own) = OwnServer::start() else { return };
     let pools = own.at.pools();
     let mut lease = own.at.lease(&pools, Lane::Admin).await;
@@ -85,6 +85,8 @@ async fn overloads_of_harmless_extensions_leave_the_built_in_names_usable() {
         "CREATE EXTENSION pgcrypto",
         "CREATE FUNCTION public.min(text) RETURNS text LANGUAGE sql AS 'SELECT 1'",
         "CREATE OPERATOR public.>= (LEFTARG = text, RIGHTARG = int, FUNCTION = repeat)",
+        "CREATE FUNCTION public.digest(int) RETURNS text LANGUAGE sql AS 'SELECT 1'",
+        "CREATE OPERATOR public.%> (LEFTARG = text, RIGHTARG = int, FUNCTION = repeat)",
     ] {
         let done = run(&mut lease, text).await;
         assert!(done.errors.is_empty(), "{text}: {done:?}");
@@ -103,7 +105,17 @@ async fn overloads_of_harmless_extensions_leave_the_built_in_names_usable() {
     for name in ["<%", ">="] {
         assert!(catalog.operators.contains(name), "{name}");
     }
-    assert!(catalog.code_types.contains("citext"));
+    for name in ["similarity", "citext", "crypt"] {
+        assert!(catalog.computing_routines.contains(name), "{name}");
+    }
+    for name in ["digest", "min", "set_limit", "lower"] {
+        assert!(!catalog.computing_routines.contains(name), "{name}");
+    }
+    assert!(catalog.computing_operators.contains("<%"));
+    for name in ["%>", ">=", "=", "%"] {
+        assert!(!catalog.computing_operators.contains(name), "{name}");
+    }
+    assert!(!catalog.code_types.contains("citext"));
 }
 
 #[tokio::test]

@@ -96,7 +96,8 @@ impl Walk<'_> {
         }
         match catalog {
             Some(catalog) => {
-                let routine = self.path_reaches(catalog.routines.get(name));
+                let routine =
+                    self.path_reaches(catalog.routines.get(name)) && !self.routine_only_computes(name);
                 if routine || catalog.code_types.contains(name) {
                     self.call(name);
                 }

@@ -43,6 +43,7 @@ impl Walk<'_> {
                     None => self.unknown_system_function("information_schema", name, call),
                 }
             }
+            [_, name] if self.routine_only_computes(name) => {}
             [schema, name] => self.call(format!("{schema}.{name}")),
             _ => return Err(unknown("a function's name")),
         }
@@ -63,8 +64,9 @@ impl Walk<'_> {
     fn unqualified_function(&mut self, name: &str, call: &FuncCall) -> Step {
         let catalog = self.names.context.catalog.clone();
         let schemas = catalog.as_ref().and_then(|catalog| catalog.routines.get(name));
+        let computes = self.routine_only_computes(name);
         // The server picks by the arguments' types: it may be either.
-        let others = self.path_reaches(schemas);
+        let others = !computes && self.path_reaches(schemas);
         if others {
             self.call(name);
         }
@@ -72,12 +74,18 @@ impl Walk<'_> {
             Some(class) => self.builtin(name, class, call),
             None if call.args.len() == 1 && builtin::type_name(name) => Ok(()),
             None => {
-                if !others {
+                if !others && !computes {
                     self.call(name);
                 }
                 Ok(())
             }
         }
+    }
+
+    /// Whether no routine of this name outside the system's schemas does anything but compute.
+    pub(super) fn routine_only_computes(&self, name: &str) -> bool {
+        let catalog = self.names.context.catalog.as_ref();
+        catalog.is_some_and(|catalog| catalog.computing_routines.contains(name))
     }
 
     fn builtin(&mut self, name: &str, class: FunctionClass, call: &FuncCall) -> Step {

@@ -37,9 +37,16 @@ pub(super) fn context() -> NameContext {
             ("secret", &["hr"]),
             ("mood", &["public"]),
         ]),
-        routines: held(&[("full_name", &["public"]), ("lower", &["hr"]), ("upper", &["public"])]),
+        routines: held(&[
+            ("full_name", &["public"]),
+            ("lower", &["hr"]),
+            ("similarity", &["public"]),
+            ("upper", &["public"]),
+        ]),
         row_routines: set(&["full_name"]),
-        operators: set(&["<->", "@@@", "@>"]),
+        computing_routines: set(&["similarity"]),
+        operators: set(&["<->", "@@@", "@>", "<<%"]),
+        computing_operators: set(&["<<%"]),
         code_types: set(&["citext"]),
     };
     NameContext {
@@ -529,4 +536,23 @@ fn literals_do_not_change_the_fingerprint_and_relations_do() {
     assert_eq!(print("select * from employee where id = 1"), print("SELECT *  FROM employee WHERE id = 22"));
     assert_ne!(print("select * from employee x"), print("select * from salary x"));
     assert_ne!(print("select * from hr.salary"), print("select * from public.salary"));
+}
+
+#[test]
+fn what_does_nothing_but_compute_is_no_call() {
+    let calls = |text: &str| -> Vec<String> {
+        let facts = read(text, &context()).unwrap();
+        facts[0].calls.iter().map(|call| call.name.to_string()).collect()
+    };
+    for text in [
+        "SELECT similarity('a', 'b'), public.similarity('a', 'b'), ('a'::text).similarity",
+        "SELECT 'a' <<% 'b', 'a' OPERATOR(public.<<%) 'b'",
+    ] {
+        assert_eq!(calls(text), Vec::<String>::new(), "{text}");
+    }
+    assert_eq!(calls("SELECT full_name('a'), hr.similar('b')"), ["full_name", "hr.similar"]);
+    assert_eq!(calls("SELECT 'a' @@@ 'b'"), ["operator @@@"]);
+    // Without a catalog nobody tells.
+    let blind = NameContext { catalog: None, ..context() };
+    assert_eq!(read("SELECT similarity('a', 'b')", &blind).unwrap()[0].calls.len(), 1);
 }

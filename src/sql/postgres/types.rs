@@ -70,6 +70,7 @@ impl Walk<'_> {
                     self.call(format!("operator pg_catalog.{operator}"));
                 }
             }
+            [_, operator] if self.only_computes(operator) => {}
             [.., _] => self.call(format!("operator {}", names.join("."))),
             [] => return Err(unknown("an operator without a name")),
         }
@@ -80,8 +81,14 @@ impl Walk<'_> {
     pub(super) fn unqualified_operator(&mut self, operator: &str) {
         let catalog = self.names.context.catalog.as_ref();
         let others = catalog.is_some_and(|catalog| catalog.operators.contains(operator));
-        if others || !builtin::operator(operator) {
+        if (others || !builtin::operator(operator)) && !self.only_computes(operator) {
             self.call(format!("operator {operator}"));
         }
+    }
+
+    /// Whether no operator of this name does anything but compute.
+    fn only_computes(&self, operator: &str) -> bool {
+        let catalog = self.names.context.catalog.as_ref();
+        catalog.is_some_and(|catalog| catalog.computing_operators.contains(operator))
     }
 }

@@ -14,7 +14,9 @@ pub(crate) fn read(rows: &[Row]) -> Option<Catalog> {
             "relation" => drop(catalog.relations.entry(name).or_default().insert(schema?)),
             "routine" => drop(catalog.routines.entry(name).or_default().insert(schema?)),
             "row_routine" => drop(catalog.row_routines.insert(name)),
+            "computing_routine" => drop(catalog.computing_routines.insert(name)),
             "operator" => drop(catalog.operators.insert(name)),
+            "computing_operator" => drop(catalog.computing_operators.insert(name)),
             "code_type" => drop(catalog.code_types.insert(name)),
             _ => return None,
         }
@@ -29,9 +31,11 @@ pub(crate) fn read(rows: &[Row]) -> Option<Catalog> {
 /// code when a routine that is not built in reads, prints or casts it, or checks a domain over it, and so does
 /// every array, domain, range and row made of such types.
 ///
-/// Some extensions (`harmless`) bring overloads of built-in functions and operators, as harmless as those: pg_trgm a
-/// `%`, citext a `=` and a `max`, pgcrypto a `gen_random_uuid`. They are left out, or nobody could use the built-in
-/// ones in a database with such an extension. What they bring under names of its own stays.
+/// Some extensions (`harmless`) do nothing but compute. They bring overloads of built-in functions and operators: pg_trgm
+/// a `%`, citext a `=` and a `max`, pgcrypto a `gen_random_uuid`. These are left out, or nobody could use the built-in
+/// ones in a database with such an extension. What they bring under names of its own is told to be theirs, as long as
+/// nobody else has something of that name; `isn_weak` and `set_limit` are not, because they set what outlasts the call.
+/// Their types carry no code.
 ///
 /// Source: PostgreSQL manual, "System Catalogs"; src/include/access/transam.h.
 pub(crate) const CATALOG_TEXT: &str = "\
@@ -51,7 +55,9 @@ harmless AS (
 ),
 routine AS (
     SELECT p.oid, p.proname AS name, n.nspname AS schema, p.pronargs, p.pronargdefaults, p.provariadic,
-           p.proargtypes[0] AS first
+           p.proargtypes[0] AS first, p.proname NOT IN ('isn_weak', 'set_limit') AND EXISTS (
+               SELECT 1 FROM harmless h WHERE h.classid = 'pg_catalog.pg_proc'::regclass AND h.objid = p.oid
+           ) AS computes
     FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
     WHERE (p.oid >= 16384 OR n.nspname NOT IN ('pg_catalog', 'information_schema'))
       AND NOT (EXISTS (SELECT 1 FROM harmless h
@@ -86,13 +92,17 @@ edge(part, whole) AS (
 ),
 code(oid) AS (
     SELECT t.oid FROM pg_catalog.pg_type t
-    WHERE CAST(t.typinput AS oid) >= 16384 OR CAST(t.typoutput AS oid) >= 16384
+    WHERE (CAST(t.typinput AS oid) >= 16384 OR CAST(t.typoutput AS oid) >= 16384
        OR CAST(t.typreceive AS oid) >= 16384 OR CAST(t.typsend AS oid) >= 16384
-       OR CAST(t.typmodin AS oid) >= 16384 OR CAST(t.typmodout AS oid) >= 16384
+       OR CAST(t.typmodin AS oid) >= 16384 OR CAST(t.typmodout AS oid) >= 16384)
+      AND NOT EXISTS (SELECT 1 FROM harmless h
+                      WHERE h.classid = 'pg_catalog.pg_type'::regclass AND h.objid = t.oid)
     UNION
     SELECT u.oid FROM pg_catalog.pg_cast c CROSS JOIN LATERAL (
         SELECT c.castsource UNION ALL SELECT c.casttarget) AS u(oid)
     WHERE c.castfunc >= 16384
+      AND NOT EXISTS (SELECT 1 FROM harmless h
+                      WHERE h.classid = 'pg_catalog.pg_proc'::regclass AND h.objid = c.castfunc)
       AND (u.oid >= 16384 OR (u.oid = c.casttarget AND c.castsource < 16384))
     UNION
     SELECT r.rngtypid FROM pg_catalog.pg_range r
@@ -115,8 +125,10 @@ UNION ALL
 SELECT 'routine', r.name, r.schema FROM routine r
 UNION ALL
 SELECT 'row_routine', r.name, NULL FROM routine r
-WHERE r.pronargs >= 1 AND r.pronargs - r.pronargdefaults <= 1
+WHERE r.pronargs >= 1 AND r.pronargs - r.pronargdefaults <= 1 AND NOT r.computes
   AND (r.first IN (SELECT oid FROM takes_row) OR r.provariadic IN (SELECT oid FROM takes_row))
+UNION ALL
+SELECT 'computing_routine', r.name, NULL FROM routine r GROUP BY r.name HAVING pg_catalog.bool_and(r.computes)
 UNION ALL
 SELECT 'operator', o.oprname, NULL FROM pg_catalog.pg_operator o
     JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
@@ -125,6 +137,10 @@ WHERE (o.oid >= 16384 OR n.nspname NOT IN ('pg_catalog', 'information_schema'))
                    WHERE h.classid = 'pg_catalog.pg_operator'::regclass AND h.objid = o.oid)
       AND EXISTS (SELECT 1 FROM pg_catalog.pg_operator b WHERE b.oprname = o.oprname AND b.oid < 16384
                   AND b.oprnamespace = 'pg_catalog'::regnamespace))
+UNION ALL
+SELECT 'computing_operator', o.oprname, NULL FROM pg_catalog.pg_operator o
+GROUP BY o.oprname HAVING pg_catalog.bool_and(EXISTS (
+    SELECT 1 FROM harmless h WHERE h.classid = 'pg_catalog.pg_operator'::regclass AND h.objid = o.oid))
 UNION ALL
 SELECT 'code_type', t.typname, NULL FROM pg_catalog.pg_type t WHERE t.oid IN (SELECT oid FROM code);
 COMMIT";
