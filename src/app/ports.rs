@@ -129,6 +129,7 @@ impl Judge {
                 .map_or(SearchPath::Unknown, |entries| SearchPath::Known(entries.into())),
             accounts: pools.accounts(&place.target),
             temporary: Arc::default(),
+            made: Arc::default(),
             catalog: pools.catalog(&place.target, &place.database).await.ok(),
             mysql: None,
         }

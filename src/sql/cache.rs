@@ -203,6 +203,7 @@ mod tests {
             search_path: SearchPath::Known([path.into()].into()),
             accounts: [].into(),
             temporary: Arc::new(BTreeSet::new()),
+            made: Arc::default(),
             catalog: None,
             mysql: None,
         })

@@ -57,6 +57,7 @@ pub(crate) fn context() -> NameContext {
         search_path: path("$user,public"),
         accounts: ["tidegate_read", "tidegate_write", "tidegate_admin"].map(Ident::from).into(),
         temporary: Arc::default(),
+        made: Arc::default(),
         catalog: Some(Arc::new(catalog(RELATIONS, ROUTINES))),
         mysql: None,
     }

@@ -4,9 +4,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use crate::model::{
     catalog::Catalog,
-    facts::{Facts, Runs, SessionEffect, TransactionEffect},
+    facts::{AccessMode, Facts, Runs, SessionEffect, TransactionEffect},
     ids::Ident,
     name_context::{NameContext, SearchPath},
+    object::Object,
 };
 
 /// What names mean now, and what they will mean when the transaction is rolled back.
@@ -117,6 +118,10 @@ impl Names {
         if committed {
             let lasting = self.lasting_path.clone();
             self.set_path(lasting);
+            // From now on the catalog knows of them.
+            if !self.current.made.is_empty() {
+                Arc::make_mut(&mut self.current).made = Arc::default();
+            }
         } else if let Some(saved) = std::mem::take(&mut self.saved).first() {
             self.restore(saved);
         }
@@ -163,6 +168,30 @@ impl Names {
             }
         }
         facts.effects.iter().for_each(|effect| self.apply_effect(effect));
+        if self.in_transaction() {
+            self.note_made(facts);
+        }
+    }
+
+    /// Keeps the names that a statement of an open transaction made or changed.
+    fn note_made(&mut self, facts: &Facts) {
+        for access in facts.accesses.iter().filter(|access| access.mode == AccessMode::Define) {
+            let name = match &access.object {
+                Object::Relation { name, .. } | Object::Schema { name } => name,
+                Object::Database
+                | Object::Unresolved { .. }
+                | Object::Routine { .. }
+                | Object::OtherDatabase { .. }
+                | Object::Server { .. } => continue,
+            };
+            if self.current.made.len() >= MADE_NAMES {
+                // closed: names that are not kept could be taken for what they were before.
+                self.set_path(SearchPath::Unknown);
+            } else if !self.current.made.contains(name) {
+                let context = Arc::make_mut(&mut self.current);
+                Arc::make_mut(&mut context.made).insert(name.clone());
+            }
+        }
     }
 
     fn apply_effect(&mut self, effect: &SessionEffect) {
@@ -267,6 +296,9 @@ impl Names {
     }
 }
 
+/// How many names of one transaction are kept; more than any migration makes at once.
+const MADE_NAMES: usize = 10_000;
+
 /// Reads a list of identifiers as SET search_path takes it: folded unless quoted, separated by commas.
 ///
 /// A list that is not well-formed is unknown: the server refuses it, or reads it otherwise than we did.
@@ -331,6 +363,7 @@ mod tests {
             search_path: parse_path("\"$user\", public"),
             accounts: Arc::from([]),
             temporary: Arc::default(),
+            made: Arc::default(),
             catalog: None,
             mysql: None,
         }

@@ -291,8 +291,14 @@ impl Session {
         }
         self.note_ties(facts, &running.text);
         if facts.effects.iter().any(|effect| matches!(effect, SessionEffect::Define)) {
-            self.desk.gate.pools.catalog_changed(&self.desk.place.target, &self.desk.place.database);
+            self.transaction.defined = true;
+            self.note_definitions();
         }
+    }
+
+    /// Has the catalog read again before the next statement is judged.
+    fn note_definitions(&self) {
+        self.desk.gate.pools.catalog_changed(&self.desk.place.target, &self.desk.place.database);
     }
 
     /// The upstream is ready: what the transaction did is kept or gone.
@@ -301,6 +307,10 @@ impl Session {
         self.transaction.status = status;
         self.desk.deeds.failed = status == TransactionStatus::Failed;
         if status == TransactionStatus::Idle {
+            if std::mem::take(&mut self.transaction.defined) {
+                // Only now can a catalog that is read by others show it.
+                self.note_definitions();
+            }
             self.end_names(!failed);
             self.names.settle();
             self.block.copying_in = false;
