@@ -176,6 +176,7 @@ fn facts_bytes(facts: &Facts) -> usize {
         | SessionEffect::UseDatabase(_)
         | SessionEffect::LockTables
         | SessionEffect::UnlockTables
+        | SessionEffect::ShowsReadOnly
         | SessionEffect::ReadsDiagnostics
         | SessionEffect::Define
         | SessionEffect::ContextUnknown => 0,

@@ -108,6 +108,12 @@ impl Lanes {
         }
     }
 
+    /// Whether the client itself made the transactions of the connection in use read-only.
+    pub(super) fn is_own_read_only(&self) -> bool {
+        let borrowed = self.active.and_then(|lane| self.leases.get(lane as usize)?.as_ref());
+        borrowed.is_some_and(|borrowed| borrowed.own_read_only)
+    }
+
     /// The client asks for READ ONLY itself on the connection in use, or no longer does.
     fn note_own_read_only(&mut self, own: bool) {
         if let Some(lane) = self.active

@@ -13,6 +13,7 @@ mod lanes;
 mod names;
 mod once;
 mod pump;
+mod read_only;
 mod receive;
 mod relay;
 mod revoke;

@@ -6,6 +6,7 @@ use bytes::{Buf, Bytes};
 
 use super::{
     held::Slot,
+    read_only,
     session::Session,
     task::{Closing, Task},
 };
@@ -60,10 +61,20 @@ impl Session {
             }
             let Some(next) = header(input, usize::MAX)? else { return Ok(()) };
             if matches!(next.tag, b'D' | b'd') {
+                if read_only::may_be(next.total_bytes) && input.len() < next.total_bytes {
+                    return Ok(());
+                }
                 // Rows: any size, never read whole.
                 match self.ledger.receive(next.tag)? {
                     Step::Forward => {
                         self.count_bytes(next.total_bytes);
+                        if read_only::may_be(next.total_bytes)
+                            && let Some(own) = self.own_answer(input.get(..next.total_bytes).unwrap_or_default())
+                        {
+                            self.client.outbound.extend_from_slice(own);
+                            input.advance(next.total_bytes);
+                            continue;
+                        }
                         self.block.passing = next.total_bytes;
                         continue;
                     }

@@ -8,8 +8,9 @@ use super::{receive::Flow, session::Session, task::Task};
 use crate::{
     audit::Receipt,
     model::{
-        facts::{Facts, Runs, TransactionEffect},
+        facts::{AccessMode, Facts, Runs, TransactionEffect},
         ids::GrantId,
+        object::Object,
         refusal::{Refusal, RefusalCode},
         target::Lane,
     },
@@ -168,7 +169,8 @@ impl Session {
     /// When the open transaction is on a weaker one.
     fn lane_of_batch(&self, allowed: &[Allowed]) -> Result<Lane, Refusal> {
         let needed = allowed.iter().map(|(_, _, permit)| permit.lane()).max().unwrap_or(Lane::Read);
-        let opens = allowed.iter().any(|(_, does, _)| does.iter().any(|facts| opens_or_ties(facts)));
+        let strongest = |facts: &Arc<Facts>| opens_or_ties(facts) || shows_by_rights(facts);
+        let opens = allowed.iter().any(|(_, does, _)| does.iter().any(strongest));
         self.choose_lane(needed, opens)
     }
 
@@ -236,6 +238,24 @@ pub(super) fn opens_or_ties(facts: &Facts) -> bool {
             TransactionEffect::Commit { chain: true } | TransactionEffect::Rollback { chain: true }
         )
         || super::task::pins(facts)
+}
+
+/// Whether what the statement shows depends on the rights of the account that asks.
+///
+/// Constraints and privileges stand in information_schema for those alone who may do more than read the table. Who
+/// works with definitions has to see them, or a migration makes them again.
+pub(super) fn shows_by_rights(facts: &Facts) -> bool {
+    facts.accesses.iter().any(|access| match &access.object {
+        Object::Relation { schema, .. } => {
+            access.mode == AccessMode::Use && schema.as_str() == "information_schema"
+        }
+        Object::Database
+        | Object::Unresolved { .. }
+        | Object::Schema { .. }
+        | Object::Routine { .. }
+        | Object::OtherDatabase { .. }
+        | Object::Server { .. } => false,
+    })
 }
 
 /// Whether the statement asks for READ WRITE.

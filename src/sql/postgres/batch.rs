@@ -157,6 +157,7 @@ impl Names {
             | SessionEffect::UseDatabase(_)
             | SessionEffect::LockTables
             | SessionEffect::UnlockTables
+            | SessionEffect::ShowsReadOnly
             | SessionEffect::ReadsDiagnostics => {}
         }
     }
