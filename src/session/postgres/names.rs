@@ -356,7 +356,7 @@ fn take_quoted(text: &str) -> Option<(String, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::facts::StatementKind;
+    use crate::model::facts::{Access, StatementKind};
 
     fn context() -> NameContext {
         NameContext {
@@ -389,6 +389,45 @@ mod tests {
             fingerprint: 0,
             sent: None,
         }
+    }
+
+    fn defines(name: &str) -> Facts {
+        let object = Object::Relation { schema: "public".into(), name: name.into() };
+        let access = Access { object, mode: AccessMode::Define };
+        Facts { accesses: vec![access], ..facts(TransactionEffect::None, vec![SessionEffect::Define]) }
+    }
+
+    #[test]
+    fn what_a_transaction_made_is_known_until_it_ends_or_goes_back() {
+        let made = |names: &Names| names.context().made.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let mut names = names();
+        names.apply(&defines("before"));
+        assert!(made(&names).is_empty(), "outside of a transaction the catalog has it");
+        names.apply(&facts(TransactionEffect::Begin { read_write: false }, vec![]));
+        names.apply(&defines("kind"));
+        names.apply(&facts(TransactionEffect::Savepoint("here".into()), vec![]));
+        names.apply(&defines("fresh"));
+        assert_eq!(made(&names), ["fresh", "kind"]);
+        names.apply(&facts(TransactionEffect::RollbackTo("here".into()), vec![]));
+        assert_eq!(made(&names), ["kind"]);
+        names.apply(&facts(TransactionEffect::Commit { chain: false }, vec![]));
+        assert!(made(&names).is_empty());
+        names.apply(&facts(TransactionEffect::Begin { read_write: false }, vec![]));
+        names.apply(&defines("kind"));
+        names.apply(&facts(TransactionEffect::Rollback { chain: false }, vec![]));
+        assert!(made(&names).is_empty());
+    }
+
+    #[test]
+    fn more_names_than_are_kept_make_the_path_unknown() {
+        let mut names = names();
+        names.apply(&facts(TransactionEffect::Begin { read_write: false }, vec![]));
+        for number in 0..MADE_NAMES {
+            names.apply(&defines(&format!("t{number}")));
+        }
+        assert_eq!(names.context().search_path, context().search_path);
+        names.apply(&defines("one_more"));
+        assert_eq!(names.context().search_path, SearchPath::Unknown);
     }
 
     fn set(value: &str, local: bool) -> Facts {

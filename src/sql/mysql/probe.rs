@@ -19,7 +19,7 @@ pub(super) fn context(flavor: MysqlFlavor) -> NameContext {
         search_path: SearchPath::Unknown,
         accounts: [].into(),
         temporary: std::iter::once("d.tmp".into()).collect::<std::collections::BTreeSet<_>>().into(),
-        made: Arc::default(),
+        made: std::sync::Arc::default(),
         catalog: None,
         mysql: Some(reading(flavor)),
     }
