@@ -152,7 +152,8 @@ fn a_client_that_wants_the_primary_stays() {
     let reader = lab.add("omar");
     lab.grant("omar", "select", &[], 3600);
     let tell = |login: &Login, sql: &str| {
-        let arguments = ["-X", "-A", "-t", "-c", sql, "-c", "BEGIN READ ONLY", "-c", "SHOW transaction_read_only"];
+        let arguments =
+            ["-X", "-A", "-t", "-c", sql, "-c", "BEGIN READ ONLY", "-c", "SHOW transaction_read_only"];
         text(&run_within(login.command("psql").args(arguments), PATIENCE))
     };
     // What libpq, pgjdbc, pgx and others ask right after login.

@@ -5,6 +5,7 @@
 //! above's.
 
 mod admit;
+mod block;
 mod extended;
 mod greet;
 mod held;
@@ -12,12 +13,12 @@ mod judge;
 mod lanes;
 mod names;
 mod once;
-mod pump;
 mod read_only;
 mod receive;
 mod relay;
 mod revoke;
 mod run;
+mod savepoints;
 mod session;
 mod settings;
 mod simple;

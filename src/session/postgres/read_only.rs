@@ -22,9 +22,10 @@ impl Session {
         let own = self.names.in_transaction()
             || self.in_transaction()
             || self.lanes.is_own_read_only()
-            || self.settings.iter().any(|(name, value)| {
-                &**name == "default_transaction_read_only" && value.is_some()
-            });
+            || self
+                .settings
+                .iter()
+                .any(|(name, value)| &**name == "default_transaction_read_only" && value.is_some());
         if own || row != ON {
             return None;
         }

@@ -69,7 +69,8 @@ impl Session {
                     Step::Forward => {
                         self.count_bytes(next.total_bytes);
                         if read_only::may_be(next.total_bytes)
-                            && let Some(own) = self.own_answer(input.get(..next.total_bytes).unwrap_or_default())
+                            && let Some(own) =
+                                self.own_answer(input.get(..next.total_bytes).unwrap_or_default())
                         {
                             self.client.outbound.extend_from_slice(own);
                             input.advance(next.total_bytes);
@@ -413,6 +414,9 @@ impl Session {
     /// Notes statements that failed: the first with `code`, the others as not run. A statement that was told to
     /// stop is shown as refused.
     fn note_failures(&mut self, failed: &[Running], code: &str) -> Option<bytes::Bytes> {
+        if code == READ_ONLY_SQL_TRANSACTION {
+            self.lanes.note_read_only();
+        }
         let mut shown = None;
         for (index, running) in failed.iter().enumerate() {
             let revoked = running.revoked.as_ref().filter(|_| code == QUERY_CANCELED);
@@ -448,3 +452,5 @@ impl Session {
 const OWN_APPLICATION: &str = "tidegate";
 /// SQLSTATE of a statement that was cancelled.
 const QUERY_CANCELED: &str = "57014";
+/// SQLSTATE of a standby, and of a session that is read-only.
+const READ_ONLY_SQL_TRANSACTION: &str = "25006";
