@@ -215,17 +215,20 @@ impl<P: Protocol> LanePool<P> {
         &self.target
     }
 
-    /// Takes an idle connection that fits; its place in the count goes with it.
+    /// Takes an idle connection that fits, one of this thread's own before any other; its place in the count goes
+    /// with it.
     fn take_idle(&self, fits: impl Fn(&P::Home) -> bool) -> Option<Connection<P>> {
         loop {
             let mut idle = {
                 let mut state = self.state();
-                let at = state.idle.iter().rposition(|idle| fits(&idle.connection.home))?;
+                let fits = |idle: &Idle<P>| fits(&idle.connection.home);
+                let own = state.idle.iter().rposition(|idle| fits(idle) && idle.connection.is_here());
+                let at = own.or_else(|| state.idle.iter().rposition(fits))?;
                 let idle = state.idle.remove(at)?;
                 self.count_idle(&state);
                 idle
             };
-            if self.is_usable(&mut idle) {
+            if self.is_usable(&mut idle) && idle.connection.settle_here().is_ok() {
                 return Some(idle.connection);
             }
             self.state().open -= 1;
