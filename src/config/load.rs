@@ -131,6 +131,7 @@ targets:
         assert_eq!(target.accounts.of(Lane::Admin).user, "reader");
         assert_eq!(password(&target.accounts.read), "s3cret");
         assert_eq!(target.pool.new_connections_per_second, None);
+        assert!(target.pool.failover_wait.is_zero(), "nobody takes over, and everybody is told at once");
         assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     }
 
@@ -376,6 +377,7 @@ targets:
         let target = load_text(&text).unwrap().targets.remove(0);
         assert_eq!(target.reader.as_ref().unwrap().endpoint.to_string(), reader);
         assert_eq!(tokens(&target.accounts.read).endpoint.to_string(), reader);
+        assert_eq!(target.pool.failover_wait.as_secs(), 30);
         let write = target.accounts.of(Lane::Write);
         assert_eq!(
             (write.user.as_str(), tokens(write).endpoint.to_string()),

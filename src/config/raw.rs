@@ -133,6 +133,7 @@ pub(super) struct RawPool {
     pub(super) wait_timeout_ms: Option<Spanned<u64>>,
     pub(super) idle_timeout_s: Option<Spanned<u64>>,
     pub(super) max_lifetime_s: Option<Spanned<u64>>,
+    pub(super) failover_wait_ms: Option<Spanned<u64>>,
     pub(super) new_connections_per_second: Option<Spanned<u64>>,
 }
 

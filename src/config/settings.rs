@@ -244,6 +244,8 @@ pub struct Pool {
     pub idle_timeout: Duration,
     /// Any is closed after it, once it is idle.
     pub max_lifetime: Duration,
+    /// A session waits so long for a server that took over from one that went away.
+    pub failover_wait: Duration,
     /// So many may be opened in a second over all lanes, 1 to 10,000; `None` is any number.
     pub new_connections_per_second: Option<u32>,
 }
