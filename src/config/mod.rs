@@ -10,6 +10,7 @@ mod error;
 mod limits;
 mod load;
 mod nearest;
+mod oidc;
 mod raw;
 mod secrets;
 mod settings;

@@ -23,14 +23,32 @@ pub(super) fn account(
     if user.is_empty() {
         return Err(place.at(line(&raw.value.user), &format!("{key}.user"), Problem::Empty));
     }
-    let password = match (&raw.value.password_file, &raw.value.password_env) {
-        (Some(file), None) => from_file(place, key, file)?,
-        (None, Some(variable)) => from_environment(place, key, variable)?,
-        (None, None) | (Some(_), Some(_)) => {
-            return Err(place.at(line(raw), key, Problem::PasswordSource));
+    let (file, variable) = (raw.value.password_file.as_ref(), raw.value.password_env.as_ref());
+    let password = secret(place, &format!("{key}.password"), line(raw), file, variable).map_err(|error| {
+        // Two sources or none are the whole entry's trouble.
+        match error {
+            ConfigError::Key { problem, .. } if *problem == Problem::PasswordSource => {
+                place.at(line(raw), key, Problem::PasswordSource)
+            }
+            error => error,
         }
-    };
+    })?;
     Ok(Account { user, password })
+}
+
+/// Reads a secret from its one source; `key` is what both keys begin with.
+pub(super) fn secret(
+    place: &mut Place<'_>,
+    key: &str,
+    entry_line: u64,
+    file: Option<&Spanned<String>>,
+    variable: Option<&Spanned<String>>,
+) -> Result<Secret<String>, ConfigError> {
+    match (file, variable) {
+        (Some(file), None) => from_file(place, key, file),
+        (None, Some(variable)) => from_environment(place, key, variable),
+        (None, None) | (Some(_), Some(_)) => Err(place.at(entry_line, key, Problem::PasswordSource)),
+    }
 }
 
 fn from_file(
@@ -52,15 +70,11 @@ fn from_file(
     let password = Secret::new(password.to_owned());
     text.zeroize();
     if password.expose().is_empty() {
-        return Err(place.at(
-            line(file),
-            &format!("{key}.password_file"),
-            Problem::PasswordEmpty { file: path },
-        ));
+        return Err(place.at(line(file), &format!("{key}_file"), Problem::PasswordEmpty { file: path }));
     }
     if readable_by_others(&path) {
         place.warnings.push(format!(
-            "{}:{}: {key}.password_file: \"{}\" can be read by others: chmod 600 it",
+            "{}:{}: {key}_file: \"{}\" can be read by others: chmod 600 it",
             place.file.display(),
             line(file),
             path.display()
@@ -77,7 +91,7 @@ fn from_environment(
     (place.environment)(&variable.value).filter(|password| !password.is_empty()).map(Secret::new).ok_or_else(
         || {
             let problem = Problem::PasswordVariable { variable: variable.value.clone() };
-            place.at(line(variable), &format!("{key}.password_env"), problem)
+            place.at(line(variable), &format!("{key}_env"), problem)
         },
     )
 }
