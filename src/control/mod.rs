@@ -10,6 +10,7 @@ mod admission;
 mod answering;
 mod ask_bodies;
 mod ask_views;
+mod asked;
 mod asking;
 mod caller;
 mod claims;

@@ -184,6 +184,14 @@ impl<P: Protocol> Lease<P> {
         }
     }
 
+    /// The answer to a statement of the gateway's own did not come in time.
+    pub(super) fn late(&self) -> UpstreamError {
+        UpstreamError::Timeout {
+            target: self.slot.target().name.clone(),
+            what: "the answer to a statement of the gateway's own",
+        }
+    }
+
     /// # Errors
     /// `WrongLane` if the permit is for a higher lane.
     pub(super) fn check_lane(&self, permit: &Permit) -> Result<(), UpstreamError> {

@@ -20,6 +20,7 @@ pub mod postgres;
 mod protocol;
 mod settings;
 mod target;
+mod word;
 
 pub use cancel::CancelHandle;
 pub use connection::Progress;
@@ -30,8 +31,6 @@ pub use lease::{HomeState, Lease};
 pub use login_problem::{LoginProblem, ServerWords};
 pub use mysql::{Mysql, MysqlMessage};
 pub use pools::Pools;
-pub use postgres::{
-    AccessMode, CatalogSource, Isolation, Postgres, ProtocolMessage, ServerFacts, SettingValue, Setup,
-};
+pub use postgres::{CatalogSource, Postgres, ProtocolMessage, ServerFacts, SettingValue, Setup};
 pub use protocol::Protocol;
 pub use settings::{Account, Accounts, Endpoint, PoolSettings, TargetSettings, TargetTls};

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     model::{record::Outcome, refusal::Refusal},
     session::{
+        conversation::Conversation,
         end::End,
         running::{Does, Run, Running},
     },
