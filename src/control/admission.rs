@@ -55,18 +55,16 @@ impl Control {
         let snapshot = self.snapshot().load();
         let groups = in_policy(snapshot.policy(), &proven.groups);
         let kept = self.identities().load();
-        let is_same = |kept: &&StoredIdentity| {
-            kept.subject.as_ref() == Some(&proven.subject)
-                && kept.groups == groups
-                && kept.removed_at.is_none()
-        };
-        if let Some(principal) = snapshot.principal(&proven.principal)
-            && kept.get(&proven.principal).filter(is_same).is_some()
-        {
-            return match principal.disabled {
-                true => Err(NotAdmitted::Disabled(proven.principal).into()),
-                false => Ok(Arc::clone(principal)),
-            };
+        let is_same =
+            |kept: &&StoredIdentity| kept.subject.as_ref() == Some(&proven.subject) && kept.groups == groups;
+        match snapshot.principal(&proven.principal) {
+            Some(principal) if principal.disabled => {
+                return Err(NotAdmitted::Disabled(proven.principal).into());
+            }
+            Some(principal) if kept.get(&proven.principal).filter(is_same).is_some() => {
+                return Ok(Arc::clone(principal));
+            }
+            Some(_) | None => {}
         }
         self.to_the_end(|control| async move { control.bring_up_to_date(proven).await }).await
     }
@@ -82,6 +80,10 @@ impl Control {
         let change_in_words = in_words(&identity, &proven.subject, &groups, is_new);
         identity.subject = Some(proven.subject);
         identity.groups = groups;
+        if change_in_words.is_empty() {
+            // Somebody was faster, with the same.
+            return self.present(&stored.name);
+        }
         let mut change = self.begin(&state).await?;
         if !state.principals.contains_key(&stored.name) {
             change.put_principal(&stored).await?;
@@ -93,8 +95,12 @@ impl Control {
         state.principals.entry(name.clone()).or_insert(stored);
         state.identities.insert(name.clone(), identity);
         self.publish(&mut state);
+        self.present(&name)
+    }
+
+    fn present(&self, name: &PrincipalName) -> Result<Arc<Principal>, ControlError> {
         let snapshot = self.snapshot().load();
-        snapshot.principal(&name).cloned().ok_or_else(|| NotAdmitted::Unknown(name).into())
+        snapshot.principal(name).cloned().ok_or_else(|| NotAdmitted::Unknown(name.clone()).into())
     }
 
     async fn admit_token(&self, token: &str, principal: &str) -> Result<Admitted, TokenRefused> {
