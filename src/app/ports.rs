@@ -56,7 +56,7 @@ impl Targets for KnownTargets {
         let all = self.0.pools.health().into_iter();
         all.map(|(target, health)| {
             let problem = health.problem.map(|problem| problem.to_string());
-            TargetHealth { target, up: problem.is_none(), problem }
+            TargetHealth { target, up: problem.is_none(), problem, warnings: health.warnings }
         })
         .collect()
     }

@@ -8,7 +8,7 @@ use super::{
     check::{Place, line},
     error::{ConfigError, Problem},
     raw::RawOidc,
-    secrets::secret,
+    secrets::{from_environment, from_file},
 };
 use crate::model::identity::ProviderSettings;
 
@@ -46,11 +46,12 @@ pub(super) fn read(
         Some(seconds) => seconds.value,
         None => 30,
     };
-    let sources = (&raw.client_secret_file, &raw.client_secret_env);
-    let client_secret = match sources {
+    let client_secret = match (&raw.client_secret_file, &raw.client_secret_env) {
         (None, None) => None,
-        (file, variable) => {
-            Some(secret(place, "oidc.client_secret", line(written), file.as_ref(), variable.as_ref())?)
+        (Some(file), None) => Some(from_file(place, SECRET, file)?),
+        (None, Some(variable)) => Some(from_environment(place, SECRET, variable)?),
+        (Some(_), Some(variable)) => {
+            return Err(place.at(line(variable), &format!("{SECRET}_env"), Problem::Twice));
         }
     };
     let mut scopes = raw.scopes.clone().unwrap_or_else(|| DEFAULT_SCOPES.map(str::to_owned).to_vec());
@@ -101,6 +102,7 @@ fn is_address(url: &str) -> bool {
     matches!(host, "127.0.0.1" | "localhost" | "[::1]")
 }
 
+const SECRET: &str = "oidc.client_secret";
 const OPENID: &str = "openid";
 const DEFAULT_SCOPES: [&str; 3] = [OPENID, "profile", "email"];
 

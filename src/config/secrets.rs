@@ -1,4 +1,4 @@
-//! Passwords of accounts, from files and variables.
+//! What accounts log in with: passwords from files and variables, or tokens.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -9,49 +9,36 @@ use super::{
     check::{Place, line},
     error::{ConfigError, Problem},
     raw::RawAccount,
-    settings::Account,
+    settings::{Account, Credential, Iam},
 };
 use crate::model::secret::Secret;
 
-/// Reads one account and its password.
+/// Reads one account and its password; without one it logs in with `tokens`, if the target has them.
 pub(super) fn account(
     place: &mut Place<'_>,
     key: &str,
     raw: &Spanned<RawAccount>,
+    tokens: Option<&Iam>,
 ) -> Result<Account, ConfigError> {
     let user = raw.value.user.value.clone();
     if user.is_empty() {
         return Err(place.at(line(&raw.value.user), &format!("{key}.user"), Problem::Empty));
     }
-    let (file, variable) = (raw.value.password_file.as_ref(), raw.value.password_env.as_ref());
-    let password = secret(place, &format!("{key}.password"), line(raw), file, variable).map_err(|error| {
-        // Two sources or none are the whole entry's trouble.
-        match error {
-            ConfigError::Key { problem, .. } if *problem == Problem::PasswordSource => {
-                place.at(line(raw), key, Problem::PasswordSource)
-            }
-            error => error,
+    let credential = match (&raw.value.password_file, &raw.value.password_env, tokens) {
+        (Some(file), None, _) => Credential::Password(from_file(place, &format!("{key}.password"), file)?),
+        (None, Some(variable), _) => {
+            Credential::Password(from_environment(place, &format!("{key}.password"), variable)?)
         }
-    })?;
-    Ok(Account { user, password })
+        (None, None, Some(iam)) => Credential::Iam(iam.clone()),
+        (None, None, None) | (Some(_), Some(_), _) => {
+            return Err(place.at(line(raw), key, Problem::PasswordSource));
+        }
+    };
+    Ok(Account { user, credential })
 }
 
-/// Reads a secret from its one source; `key` is what both keys begin with.
-pub(super) fn secret(
-    place: &mut Place<'_>,
-    key: &str,
-    entry_line: u64,
-    file: Option<&Spanned<String>>,
-    variable: Option<&Spanned<String>>,
-) -> Result<Secret<String>, ConfigError> {
-    match (file, variable) {
-        (Some(file), None) => from_file(place, key, file),
-        (None, Some(variable)) => from_environment(place, key, variable),
-        (None, None) | (Some(_), Some(_)) => Err(place.at(entry_line, key, Problem::PasswordSource)),
-    }
-}
-
-fn from_file(
+/// The secret in a file; `key` is what its key begins with.
+pub(super) fn from_file(
     place: &mut Place<'_>,
     key: &str,
     file: &Spanned<String>,
@@ -83,7 +70,8 @@ fn from_file(
     Ok(password)
 }
 
-fn from_environment(
+/// The secret in a variable; `key` is what its key begins with.
+pub(super) fn from_environment(
     place: &Place<'_>,
     key: &str,
     variable: &Spanned<String>,
