@@ -30,9 +30,10 @@ impl ClientFirst {
         fields.end()?;
         let message = std::str::from_utf8(message).map_err(|_| malformed())?;
         let pairs = ["n,,\x01", "y,,\x01"].iter().find_map(|head| message.strip_prefix(head));
-        let pairs = pairs.and_then(|rest| rest.strip_suffix('\x01')).ok_or_else(malformed)?;
+        // Each pair has its end, and so has the list of them.
+        let pairs = pairs.and_then(|rest| rest.strip_suffix("\x01\x01")).ok_or_else(malformed)?;
         let mut token = None;
-        for pair in pairs.split_terminator('\x01') {
+        for pair in pairs.split('\x01') {
             let (key, value) = pair.split_once('=').ok_or_else(malformed)?;
             if key.is_empty() || !key.bytes().all(|letter| letter.is_ascii_alphabetic()) {
                 return Err(malformed());
