@@ -10,7 +10,7 @@ use super::{
     args::{AuditCommand, Cli, Command, PolicyCommand},
     audit, explain, grant, key, login,
     output::complain,
-    policy, request, review, serve, session, token, user,
+    policy, request, review, serve, session, store, token, user,
 };
 
 /// Runs the command that the process was started with.
@@ -57,6 +57,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             client(login::run(name, password_stdin, save, connection))
         }
         Command::Session(command) => client(session::run(command)),
+        Command::Store(command) => client(store::run(command)),
     }
 }
 

@@ -185,6 +185,9 @@ pub enum Problem {
     /// An account has no password, or two.
     #[error("write either password_file: PATH or password_env: NAME")]
     PasswordSource,
+    /// Two stores.
+    #[error("write either sqlite or postgres")]
+    TwoStores,
     /// A variable with a password is not set.
     #[error("environment variable \"{variable}\" is not set or empty: set it for the gateway's process")]
     PasswordVariable {

@@ -13,6 +13,7 @@ mod nearest;
 mod raw;
 mod secrets;
 mod settings;
+mod store;
 mod targets;
 
 pub use error::{ConfigError, Problem};
@@ -20,5 +21,5 @@ pub use limits::Limits;
 pub use load::load;
 pub use settings::{
     Account, Accounts, Api, Audit, Authentication, CertificateFiles, Config, Endpoint, Listener, ListenerTls,
-    Log, LogFormat, LogLevel, Pool, TargetSettings, UpstreamTls,
+    Log, LogFormat, LogLevel, Pool, PostgresStore, Store, StoreTls, TargetSettings, UpstreamTls,
 };

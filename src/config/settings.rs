@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::limits::Limits;
 use crate::model::{
     dialect::Dialect,
-    ids::{DatabaseName, TargetName},
+    ids::{DatabaseName, GatewayName, TargetName},
     record::Durability,
     secret::Secret,
     target::{Lane, Target},
@@ -18,6 +18,8 @@ use crate::model::{
 pub struct Config {
     /// The file they come from.
     pub file: PathBuf,
+    /// What this gateway is called among those that share its store.
+    pub name: GatewayName,
     /// Where the gateway keeps what it writes.
     pub data_dir: PathBuf,
     /// Where clients connect; at least one.
@@ -26,8 +28,8 @@ pub struct Config {
     pub targets: Vec<TargetSettings>,
     /// Directory of policy files.
     pub policies: PathBuf,
-    /// The SQLite store.
-    pub store: PathBuf,
+    /// Where people, requests, grants and keys are kept.
+    pub store: Store,
     /// The audit log.
     pub audit: Audit,
     /// The administration API.
@@ -211,6 +213,40 @@ pub struct Pool {
     pub idle_timeout: Duration,
     /// Any is closed after it, once it is idle.
     pub max_lifetime: Duration,
+}
+
+/// Where people, requests, grants and keys are kept.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// In a PostgreSQL that several gateways may share.
+    Postgres(PostgresStore),
+    /// In this file.
+    Sqlite(PathBuf),
+}
+
+/// A database of the gateways' own.
+#[derive(Clone, Debug)]
+pub struct PostgresStore {
+    /// Where its server is.
+    pub endpoint: Endpoint,
+    /// What it is called.
+    pub database: String,
+    /// Who owns its tables.
+    pub account: Account,
+    /// How its server is trusted.
+    pub tls: StoreTls,
+}
+
+/// How the gateway trusts the store's server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreTls {
+    /// No TLS at all.
+    Disable,
+    /// TLS; certificate and name must be right.
+    VerifyFull {
+        /// Authorities (PEM); without them those of the web.
+        ca: Option<PathBuf>,
+    },
 }
 
 /// The audit log.

@@ -37,7 +37,7 @@ pub(super) fn read(
 }
 
 fn target(place: &mut Place<'_>, raw: &RawTarget) -> Result<TargetSettings, ConfigError> {
-    let endpoint = endpoint(place, &raw.endpoint)?;
+    let endpoint = endpoint(place, "targets.endpoint", &raw.endpoint)?;
     let databases = match &raw.databases {
         Some(databases) if databases.value.is_empty() || databases.value.iter().any(String::is_empty) => {
             return Err(place.at(line(databases), "targets.databases", Problem::Empty));
@@ -48,9 +48,7 @@ fn target(place: &mut Place<'_>, raw: &RawTarget) -> Result<TargetSettings, Conf
         None => None,
     };
     let tls = tls(place, &raw.tls)?;
-    let local = endpoint.host == "localhost"
-        || endpoint.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    if tls == UpstreamTls::Disable && !local {
+    if tls == UpstreamTls::Disable && !is_local(&endpoint) {
         let warning = format!(
             "{}:{}: targets.tls: \"{endpoint}\" is reached without TLS: write mode: verify-full",
             place.file.display(),
@@ -76,7 +74,11 @@ fn target(place: &mut Place<'_>, raw: &RawTarget) -> Result<TargetSettings, Conf
 }
 
 /// A name that may stand in "target/database", in patterns and in metrics.
-fn name<'a>(place: &Place<'_>, key: &str, written: &'a Spanned<String>) -> Result<&'a str, ConfigError> {
+pub(super) fn name<'a>(
+    place: &Place<'_>,
+    key: &str,
+    written: &'a Spanned<String>,
+) -> Result<&'a str, ConfigError> {
     let name = written.value.as_str();
     let fine = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
     if name.is_empty() || name.len() > 63 || !name.chars().all(fine) {
@@ -85,7 +87,11 @@ fn name<'a>(place: &Place<'_>, key: &str, written: &'a Spanned<String>) -> Resul
     Ok(name)
 }
 
-fn endpoint(place: &Place<'_>, written: &Spanned<String>) -> Result<Endpoint, ConfigError> {
+pub(super) fn endpoint(
+    place: &Place<'_>,
+    key: &str,
+    written: &Spanned<String>,
+) -> Result<Endpoint, ConfigError> {
     let parts = written.value.rsplit_once(':').and_then(|(host, port)| {
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let host = if host.contains(':') { bare? } else { host };
@@ -93,9 +99,13 @@ fn endpoint(place: &Place<'_>, written: &Spanned<String>) -> Result<Endpoint, Co
         let fine = |letter: char| !letter.is_whitespace() && !matches!(letter, '/' | '@' | '[' | ']');
         (!host.is_empty() && host.chars().all(fine)).then(|| Endpoint { host: host.to_owned(), port })
     });
-    parts.ok_or_else(|| {
-        place.at(line(written), "targets.endpoint", Problem::Endpoint { found: written.value.clone() })
-    })
+    parts.ok_or_else(|| place.at(line(written), key, Problem::Endpoint { found: written.value.clone() }))
+}
+
+/// Whether it is this machine itself.
+pub(super) fn is_local(endpoint: &Endpoint) -> bool {
+    endpoint.host == "localhost"
+        || endpoint.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn tls(place: &Place<'_>, raw: &RawUpstreamTls) -> Result<UpstreamTls, ConfigError> {

@@ -3,8 +3,8 @@
 use std::{fmt, future::Future, path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
-use tokio::sync::{Mutex, MutexGuard};
-use tracing::error;
+use tokio::sync::Mutex;
+use tracing::{error, warn};
 
 use super::{
     caller::Caller,
@@ -13,6 +13,7 @@ use super::{
     policy::{Loaded, load},
     secret_text::{random, same, sha256},
     state::{State, VERSION},
+    turn::{Turn, cause},
     views::{PolicyView, scopes},
 };
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
     metrics::PolicyMetrics,
     model::{
         grant::GrantName,
+        ids::GatewayName,
         principal::{NativeKey, ScramKeys},
         record::Record,
         secret::Secret,
@@ -46,6 +48,8 @@ pub struct ControlParts {
     pub clock: Clock,
     /// The directory of the policy files.
     pub policies: PathBuf,
+    /// What this gateway is called among those that share the store.
+    pub gateway: GatewayName,
     /// The protected servers.
     pub targets: Vec<Target>,
     /// How passwords and tokens become keys.
@@ -86,6 +90,8 @@ impl Control {
     pub async fn start(parts: ControlParts) -> Result<Self, ControlError> {
         let now = whole_microseconds(parts.clock.now());
         let Loaded { policy, digest, files } = load(parts.policies.clone()).await?;
+        // Gateways that start at the same moment must agree on the secret and on who made which Snapshot.
+        let hold = parts.store.hold().await?;
         let mut state = State::read(&parts.store, policy, now).await?;
         state.version += 1;
         let mut change = parts.store.change().await?;
@@ -94,6 +100,7 @@ impl Control {
         let loaded = Record::PolicyLoaded { actor: START, digest: &digest };
         parts.audit.append(&[loaded]).await.map_err(|source| ControlError::Audit { source })?;
         change.commit().await?;
+        drop(hold);
         let snapshot = state.snapshot(&parts.targets, now);
         parts.metrics.snapshot_version.set(gauge(state.version));
         let policy = PolicyView {
@@ -110,7 +117,7 @@ impl Control {
             policy: Published::new(policy),
             state: Mutex::new(state),
             mock_secret,
-            denials: Ledger::default(),
+            denials: Ledger::new(),
             parts,
         })))
     }
@@ -168,6 +175,14 @@ impl Control {
         &self.0.parts.store
     }
 
+    pub(super) fn gateway(&self) -> &GatewayName {
+        &self.0.parts.gateway
+    }
+
+    pub(super) fn state(&self) -> &Mutex<State> {
+        &self.0.state
+    }
+
     pub(super) fn ledger(&self) -> &Ledger {
         &self.0.denials
     }
@@ -184,15 +199,31 @@ impl Control {
         whole_microseconds(self.0.parts.clock.now())
     }
 
-    /// Waits for its turn to change something.
-    pub(super) async fn turn(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().await
+    /// Waits for its turn to change something, among all gateways of the store; what it then sees is what the store holds.
+    ///
+    /// While the store does not answer it sees what was seen last, and [`Control::begin`] refuses.
+    pub(super) async fn turn(&self) -> Turn<'_> {
+        let mut state = self.0.state.lock().await;
+        let held = async {
+            let hold = self.store().hold().await?;
+            self.catch_up(&mut state).await?;
+            Ok::<_, ControlError>(hold)
+        };
+        let held =
+            held.await.inspect_err(|error| warn!(%error, cause = cause(error), "the store does not answer"));
+        Turn { state, _hold: held.ok() }
     }
 
     /// Begins the change that leads to the next Snapshot.
+    ///
+    /// # Errors
+    /// `Conflict` when another gateway changed something since `state` was seen, `Store`.
     pub(super) async fn begin(&self, state: &State) -> Result<Change, ControlError> {
         let mut change = self.store().change().await?;
-        change.set_value(VERSION, &(state.version + 1).to_be_bytes()).await?;
+        let (seen, next) = (state.version.to_be_bytes(), (state.version + 1).to_be_bytes());
+        if !change.swap_value(VERSION, &seen, &next).await? {
+            return Err(ControlError::Conflict);
+        }
         Ok(change)
     }
 
@@ -225,8 +256,13 @@ impl Control {
 
     /// Publishes the state as the next Snapshot, and the keys.
     pub(super) fn publish(&self, state: &mut State) {
-        let now = self.now();
         state.version += 1;
+        self.show(state);
+    }
+
+    /// Publishes the state as the Snapshot of its version, and the keys.
+    pub(super) fn show(&self, state: &mut State) {
+        let now = self.now();
         state.forget(now);
         self.0.snapshot.publish(state.snapshot(&self.0.parts.targets, now));
         self.0.parts.metrics.snapshot_version.set(gauge(state.version));

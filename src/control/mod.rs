@@ -30,6 +30,7 @@ mod sessions;
 mod state;
 mod tending;
 mod tokens;
+mod turn;
 mod views;
 
 pub use crate::model::lifetime::{BadLifetime, Lifetime};

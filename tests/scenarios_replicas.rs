@@ -1,0 +1,372 @@
+//! Two gateways on one store: what one is told, both do; either may die, and so may the store.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use support::{BINARY, Lab, Login, eventually, refused, run_within, text};
+
+const SLOW: &str = "SELECT count(pg_sleep(0.01)) FROM employee";
+const READ: &str = "SELECT count(*) FROM employee";
+
+/// A server that holds the store, another that is protected, and two gateways in front of it.
+struct Replicas {
+    store: Lab,
+    lab: Lab,
+    other: Other,
+}
+
+/// The second gateway: the first one's configuration, with ports and a directory of its own.
+struct Other {
+    child: Option<Child>,
+    config: std::path::PathBuf,
+    port: u16,
+    api_port: u16,
+}
+
+impl Replicas {
+    fn start() -> Option<Self> {
+        let store = Lab::direct()?;
+        store.superuser("CREATE DATABASE tidegate OWNER tidegate_admin");
+        let account = store.directly();
+        let password = store.path("store.password");
+        fs::write(&password, &account.password).unwrap();
+        fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+        let section = format!(
+            "store: {{ postgres: {{ endpoint: \"localhost:{}\", database: tidegate, account: {{ user: {}, \
+             password_file: {} }}, tls: {{ ca: {} }} }} }}",
+            store.pg_port(),
+            account.user,
+            password.display(),
+            account.ca.display()
+        );
+        let lab = Lab::gateway(&json!({ "plaintext": true, "store": section, "name": "name: one" }))?;
+        let other = Other::beside(&lab);
+        Some(Self { store, lab, other })
+    }
+
+    /// Runs a client command as the administrator, at the other gateway.
+    fn at_other(&self, arguments: &[&str]) -> (String, bool) {
+        self.at(self.other.api_port, arguments)
+    }
+
+    fn at(&self, api_port: u16, arguments: &[&str]) -> (String, bool) {
+        let mut command = Command::new(BINARY);
+        command
+            .args(arguments)
+            .env("TIDEGATE_API", format!("http://127.0.0.1:{api_port}"))
+            .env("TIDEGATE_KEY_FILE", self.lab.path("data/admin.key"));
+        let output = run_within(&mut command, Duration::from_secs(60));
+        (text(&output), output.status.success())
+    }
+
+    fn other_does(&self, arguments: &[&str]) -> String {
+        let (out, good) = self.at_other(arguments);
+        assert!(good, "{arguments:?}: {out}");
+        out
+    }
+
+    /// The same person, at the other gateway.
+    fn there(&self, login: &Login) -> Login {
+        Login { port: self.other.port, ..login.clone() }
+    }
+
+    fn api_ports(&self) -> [u16; 2] {
+        [self.lab.api_port(), self.other.api_port]
+    }
+}
+
+impl Other {
+    fn beside(lab: &Lab) -> Self {
+        let [port, api_port] = free_ports();
+        let first = fs::read_to_string(lab.path("tidegate.yaml")).unwrap();
+        let second = first
+            .replace(&format!("127.0.0.1:{}\n", lab.port()), &format!("127.0.0.1:{port}\n"))
+            .replace(&format!("127.0.0.1:{} }}", lab.api_port()), &format!("127.0.0.1:{api_port} }}"))
+            .replace("data_dir: data", "data_dir: other")
+            .replace("name: one", "name: two");
+        assert_ne!(first, second);
+        let config = lab.path("other.yaml");
+        fs::write(&config, second).unwrap();
+        let mut other = Self { child: None, config, port, api_port };
+        other.run();
+        other
+    }
+
+    fn run(&mut self) {
+        let log = File::options().create(true).append(true).open(self.config.with_extension("log")).unwrap();
+        let mut command = Command::new(BINARY);
+        command.arg("serve").arg("--config").arg(&self.config).stdin(Stdio::null());
+        self.child = Some(command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
+        let port = self.api_port;
+        eventually("the other gateway is ready", Duration::from_secs(20), || ready(port) == 200);
+    }
+
+    /// As by kill -9.
+    fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn free_ports<const N: usize>() -> [u16; N] {
+    let held = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    held.map(|it| it.local_addr().unwrap().port())
+}
+
+/// Status and body of a GET.
+fn get(api_port: u16, path: &str) -> (u16, String) {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", api_port)) else { return (0, String::new()) };
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let mut text = String::new();
+    if stream.write_all(request.as_bytes()).is_err() || stream.read_to_string(&mut text).is_err() {
+        return (0, String::new());
+    }
+    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    (status, text.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned()))
+}
+
+fn ready(api_port: u16) -> u16 {
+    get(api_port, "/readyz").0
+}
+
+/// The sum and the count of a histogram.
+fn histogram(api_port: u16, name: &str) -> (f64, f64) {
+    let text = get(api_port, "/metrics").1;
+    let of = |ending: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}_{ending} ")));
+        line.map_or(0.0, |value| value.parse().unwrap())
+    };
+    (of("sum"), of("count"))
+}
+
+/// Waits until somebody may read.
+async fn reads(client: &tokio_postgres::Client) -> Duration {
+    let begin = Instant::now();
+    while refused(client.simple_query(READ).await) == "42501" {
+        assert!(begin.elapsed() < Duration::from_secs(1), "not after a second");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    begin.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_gateway_is_told_reaches_the_open_sessions_of_the_other() {
+    let it = lab!(Replicas::start());
+    let dana = it.lab.add("dana");
+    let (here, there) = (
+        dana.connect().await.unwrap(),
+        it.there(&dana).connect().await.expect("her password is in the store"),
+    );
+    assert_eq!(refused(there.simple_query(READ).await), "42501");
+    let grant = it.lab.grant("dana", "select", &["public.employee"], 600);
+    reads(&there).await;
+    reads(&here).await;
+
+    let running = there.simple_query(SLOW);
+    tokio::pin!(running);
+    assert!(tokio::time::timeout(Duration::from_millis(500), &mut running).await.is_err(), "it is not slow");
+    it.lab.revoke(&grant);
+    let revoked_at = Instant::now();
+    let error = refused(running.await);
+    assert!(["57014", "42501"].contains(&error.as_str()), "{error}");
+    assert!(revoked_at.elapsed() < Duration::from_secs(1), "{:?}", revoked_at.elapsed());
+    assert_eq!(refused(here.simple_query(READ).await), "42501");
+
+    let grant = {
+        let out = it.other_does(&[
+            "grant",
+            "create",
+            "--to",
+            "dana",
+            "--target",
+            "hr",
+            "--database",
+            "hr_prod",
+            "--all-tables",
+            "--permission",
+            "select",
+            "--for",
+            "10m",
+            "--reason",
+            "the other way round",
+            "--json",
+        ]);
+        serde_json::from_str::<Value>(&out).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    reads(&here).await;
+    assert!(it.lab.admin(&["grant", "list", "--principal", "dana"]).contains(&grant));
+
+    it.other_does(&["user", "disable", "dana"]);
+    eventually("the session of somebody disabled ends", Duration::from_secs(1), || {
+        here.is_closed() || { futures_now(here.simple_query("SELECT 1")).is_err() }
+    });
+    let (sum, count) = histogram(it.other.api_port, "tidegate_replica_delay_seconds");
+    assert!(count >= 2.0 && sum / count < 0.25, "{sum} {count}");
+}
+
+/// Runs a future where there is no async around.
+fn futures_now<T>(future: impl Future<Output = T>) -> T {
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(future))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn either_gateway_may_die_and_comes_back_to_what_was_changed_meanwhile() {
+    let mut it = lab!(Replicas::start());
+    let dana = it.lab.add("dana");
+    let there = it.there(&dana).connect().await.unwrap();
+    assert_eq!(it.lab.stop_gateway("SIGKILL"), -9);
+    let out = it.other_does(&[
+        "grant",
+        "create",
+        "--to",
+        "dana",
+        "--target",
+        "hr",
+        "--database",
+        "hr_prod",
+        "--all-tables",
+        "--permission",
+        "select",
+        "--for",
+        "10m",
+        "--reason",
+        "one is dead",
+    ]);
+    reads(&there).await;
+    it.lab.start_gateway();
+    let here = dana.connect().await.unwrap();
+    here.simple_query(READ).await.unwrap_or_else(|error| panic!("{error}: {out}"));
+
+    it.other.kill();
+    it.lab.admin(&["user", "disable", "dana"]);
+    it.other.run();
+    let again = it.there(&dana).connect().await;
+    assert!(again.is_err(), "she was disabled while it was dead");
+    for log in ["data/audit.jsonl", "other/audit.jsonl"] {
+        let log = it.lab.path(log);
+        let (out, good) = it.at_other(&["audit", "verify", log.to_str().unwrap()]);
+        assert!(good && out.contains("The log is whole."), "{out}");
+    }
+    let named = |file: &str| fs::read_to_string(it.lab.path(file)).unwrap();
+    assert!(named("data/audit.jsonl").contains("\"gateway\":\"one\""));
+    assert!(named("other/audit.jsonl").contains("\"gateway\":\"two\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_store_both_decide_as_before_and_grant_nothing_until_it_is_back() {
+    let it = lab!(Replicas::start());
+    let dana = it.lab.add("dana");
+    let (here, there) = (dana.connect().await.unwrap(), it.there(&dana).connect().await.unwrap());
+    it.lab.grant("dana", "select", &["public.employee"], 600);
+    it.lab.grant("dana", "select", &["public.salary"], 8);
+    let begin = Instant::now();
+    reads(&there).await;
+    it.store.stop_server("SIGKILL");
+    for (client, api_port) in [(&here, it.api_ports()[0]), (&there, it.api_ports()[1])] {
+        client.simple_query(READ).await.unwrap();
+        assert_eq!(refused(client.simple_query("DELETE FROM employee").await), "42501");
+        let (out, good) = it.at(
+            api_port,
+            &[
+                "grant",
+                "create",
+                "--to",
+                "dana",
+                "--target",
+                "hr",
+                "--database",
+                "hr_prod",
+                "--all-tables",
+                "--permission",
+                "dml",
+                "--for",
+                "1h",
+                "--reason",
+                "no store",
+            ],
+        );
+        assert!(!good && out.contains("store_unavailable"), "{out}");
+        let (status, body) = get(api_port, "/readyz");
+        assert!(status == 503 && body.contains("\"store\":false"), "{body}");
+        assert_eq!(refused(client.simple_query("DELETE FROM employee").await), "42501");
+    }
+    while begin.elapsed() < Duration::from_secs(8) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for client in [&here, &there] {
+        assert_eq!(refused(client.simple_query("SELECT count(*) FROM salary").await), "42501", "it is over");
+        client.simple_query(READ).await.unwrap();
+    }
+    it.store.start_server();
+    for api_port in it.api_ports() {
+        eventually("it is ready again", Duration::from_secs(10), || ready(api_port) == 200);
+    }
+    let grant = it.lab.grant("dana", "select", &["public.salary"], 600);
+    let salary = "SELECT count(*) FROM salary";
+    eventually("the other hears again", Duration::from_secs(2), || {
+        futures_now(there.simple_query(salary)).is_ok()
+    });
+    it.lab.revoke(&grant);
+    let revoked_at = Instant::now();
+    eventually("and of revocations", Duration::from_secs(1), || {
+        futures_now(there.simple_query(salary)).is_err()
+    });
+    assert!(revoked_at.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_at_one_gateway_can_be_asked_about_at_the_other_and_after_a_restart() {
+    let it = lab!(Replicas::start());
+    let dana = it.lab.add("dana");
+    let flows = "flows:\n  - { name: all, when: 'true', automatic: true, longest: { any: 1h } }\n";
+    fs::write(it.lab.path("policies/flows.yaml"), flows).unwrap();
+    it.lab.admin(&["policy", "reload"]);
+    it.other_does(&["policy", "reload"]);
+    let here = dana.connect().await.unwrap();
+    let error = here.simple_query("SELECT * FROM salary").await.unwrap_err();
+    let hint = error.as_db_error().unwrap().hint().unwrap().to_owned();
+    let denial = hint.strip_prefix("Ask for it: tidegate request create --denial ").expect(&hint);
+    let out = it.lab.admin(&["key", "create", "dana-laptop", "--for", "dana"]);
+    let key = out.lines().find(|line| line.starts_with("tgk_")).unwrap().to_owned();
+    let asks = |api_port: u16| {
+        let mut command = Command::new(BINARY);
+        command
+            .args(["request", "create", "--denial", denial, "--for", "10m", "--reason", "INC-42"])
+            .env("TIDEGATE_API", format!("http://127.0.0.1:{api_port}"))
+            .env("TIDEGATE_KEY", &key);
+        let output = run_within(&mut command, Duration::from_secs(60));
+        (text(&output), output.status.success())
+    };
+    eventually("the other knows the refusal", Duration::from_secs(2), || asks(it.other.api_port).1);
+    reads_salary(&here).await;
+    it.lab.stop_gateway("SIGKILL");
+    it.lab.start_gateway();
+    let (out, good) = asks(it.lab.api_port());
+    assert!(good, "{out}");
+}
+
+async fn reads_salary(client: &tokio_postgres::Client) {
+    let begin = Instant::now();
+    while refused(client.simple_query("SELECT * FROM salary").await) == "42501" {
+        assert!(begin.elapsed() < Duration::from_secs(1), "not after a second");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
