@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 use support::{BINARY, Lab, Login, eventually, refused, run_within, text};
 
 const SLOW: &str = "SELECT count(pg_sleep(0.01)) FROM employee";
@@ -73,6 +73,13 @@ impl Replicas {
         let (out, good) = self.at_other(arguments);
         assert!(good, "{arguments:?}: {out}");
         out
+    }
+
+    /// Runs a program of PostgreSQL against the store's server.
+    fn postgres(&self, program: &str, arguments: &[&str]) {
+        let account = self.store.directly();
+        let output = run_within(account.command(program).args(arguments), Duration::from_secs(60));
+        assert!(output.status.success(), "{program}: {}", text(&output));
     }
 
     /// The same person, at the other gateway.
@@ -168,6 +175,27 @@ async fn log_in(login: &Login) -> tokio_postgres::Client {
     }
 }
 
+/// The command by which dana is granted something for ten minutes.
+fn granting<'a>(permission: &'a str, reason: &'a str) -> [&'a str; 15] {
+    [
+        "grant",
+        "create",
+        "--to",
+        "dana",
+        "--target",
+        "hr",
+        "--database",
+        "hr_prod",
+        "--all-tables",
+        "--permission",
+        permission,
+        "--for",
+        "10m",
+        "--reason",
+        reason,
+    ]
+}
+
 /// Waits until somebody may read.
 async fn reads(client: &tokio_postgres::Client) -> Duration {
     let begin = Instant::now();
@@ -198,29 +226,9 @@ async fn what_one_gateway_is_told_reaches_the_open_sessions_of_the_other() {
     assert!(revoked_at.elapsed() < Duration::from_secs(1), "{:?}", revoked_at.elapsed());
     assert_eq!(refused(here.simple_query(READ).await), "42501");
 
-    let grant = {
-        let out = it.other_does(&[
-            "grant",
-            "create",
-            "--to",
-            "dana",
-            "--target",
-            "hr",
-            "--database",
-            "hr_prod",
-            "--all-tables",
-            "--permission",
-            "select",
-            "--for",
-            "10m",
-            "--reason",
-            "the other way round",
-            "--json",
-        ]);
-        serde_json::from_str::<Value>(&out).unwrap()["grant"]["id"].as_str().unwrap().to_owned()
-    };
+    it.other_does(&granting("select", "the other way round"));
     reads(&here).await;
-    assert!(it.lab.admin(&["grant", "list", "--principal", "dana"]).contains(&grant));
+    assert!(it.lab.admin(&["grant", "list", "--principal", "dana"]).contains("the other way round"));
 
     it.other_does(&["user", "disable", "dana"]);
     eventually("the session of somebody disabled ends", Duration::from_secs(1), || {
@@ -241,23 +249,7 @@ async fn either_gateway_may_die_and_comes_back_to_what_was_changed_meanwhile() {
     let dana = it.lab.add("dana");
     let there = log_in(&it.there(&dana)).await;
     assert_eq!(it.lab.stop_gateway("SIGKILL"), -9);
-    let out = it.other_does(&[
-        "grant",
-        "create",
-        "--to",
-        "dana",
-        "--target",
-        "hr",
-        "--database",
-        "hr_prod",
-        "--all-tables",
-        "--permission",
-        "select",
-        "--for",
-        "10m",
-        "--reason",
-        "one is dead",
-    ]);
+    let out = it.other_does(&granting("select", "one is dead"));
     reads(&there).await;
     it.lab.start_gateway();
     let here = dana.connect().await.unwrap();
@@ -291,26 +283,7 @@ async fn without_the_store_both_decide_as_before_and_grant_nothing_until_it_is_b
     for (client, api_port) in [(&here, it.api_ports()[0]), (&there, it.api_ports()[1])] {
         client.simple_query(READ).await.unwrap();
         assert_eq!(refused(client.simple_query("DELETE FROM employee").await), "42501");
-        let (out, good) = it.at(
-            api_port,
-            &[
-                "grant",
-                "create",
-                "--to",
-                "dana",
-                "--target",
-                "hr",
-                "--database",
-                "hr_prod",
-                "--all-tables",
-                "--permission",
-                "dml",
-                "--for",
-                "1h",
-                "--reason",
-                "no store",
-            ],
-        );
+        let (out, good) = it.at(api_port, &granting("dml", "no store"));
         assert!(!good && out.contains("store_unavailable"), "{out}");
         let (status, body) = get(api_port, "/readyz");
         assert!(status == 503 && body.contains("\"store\":false"), "{body}");
@@ -377,4 +350,116 @@ async fn reads_salary(client: &tokio_postgres::Client) {
         assert!(begin.elapsed() < Duration::from_secs(1), "not after a second");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_hangs_is_noticed_by_the_clock_and_holds_nobody_up() {
+    let it = lab!(Replicas::start());
+    let dana = it.lab.add("dana");
+    let here = log_in(&dana).await;
+    let grant = it.lab.grant("dana", "select", &["public.employee"], 600);
+    here.simple_query(READ).await.unwrap();
+    let server = fs::read_to_string(it.store.path("pg/postmaster.pid")).unwrap();
+    let server: u32 = server.lines().next().unwrap().parse().unwrap();
+    let hangs = Hanging::new(server);
+    let begin = Instant::now();
+    assert_eq!(refused(here.simple_query("SELECT * FROM salary").await), "42501");
+    here.simple_query(READ).await.unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+    let (out, good) = it.at(it.lab.api_port(), &granting("dml", "it hangs"));
+    assert!(!good && out.contains("store_unavailable"), "{out}");
+    assert_eq!(ready(it.lab.api_port()), 503);
+    drop(hangs);
+    eventually("it is ready again", Duration::from_secs(15), || ready(it.lab.api_port()) == 200);
+    it.lab.revoke(&grant);
+    assert_eq!(refused(here.simple_query(READ).await), "42501");
+}
+
+/// A server of which every process is stopped, until this is dropped.
+struct Hanging(Vec<u32>);
+
+impl Hanging {
+    fn new(server: u32) -> Self {
+        let children = fs::read_to_string(format!("/proc/{server}/task/{server}/children")).unwrap();
+        let mut all: Vec<u32> = children.split_whitespace().map(|pid| pid.parse().unwrap()).collect();
+        all.push(server);
+        signal("-STOP", &all);
+        Self(all)
+    }
+}
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        signal("-CONT", &self.0);
+    }
+}
+
+fn signal(name: &str, processes: &[u32]) {
+    let sent = Command::new("kill").arg(name).args(processes.iter().map(ToString::to_string)).status();
+    assert!(sent.unwrap().success());
+}
+
+#[test]
+fn a_backup_of_sqlite_is_restored_as_it_was_and_not_under_a_running_gateway() {
+    let lab = lab!(Lab::usual());
+    let config = lab.path("tidegate.yaml");
+    let config = config.to_str().unwrap();
+    let (backup, broken) = (lab.path("backup.db"), lab.path("broken.db"));
+    let (backup, broken) = (backup.to_str().unwrap(), broken.to_str().unwrap());
+    lab.add("dana");
+    let first = lab.grant("dana", "select", &["public.employee"], 600);
+    lab.admin(&["store", "backup", backup, "--config", config]);
+    assert_eq!(fs::metadata(backup).unwrap().permissions().mode() & 0o777, 0o600);
+    let (again, code) = lab.cli(&["store", "backup", backup, "--config", config]);
+    assert!(code == 1 && again.contains("is there already"), "{again}");
+    let second = lab.grant("dana", "select", &["public.salary"], 600);
+    let (running, code) = lab.cli(&["store", "restore", backup, "--config", config]);
+    assert!(code == 1 && running.contains("another tidegate (pid "), "{running}");
+    assert!(lab.admin(&["grant", "list"]).contains(&second), "nothing happened to it");
+
+    lab.stop_gateway("SIGTERM");
+    let whole = fs::read(backup).unwrap();
+    fs::write(broken, &whole[..whole.len() / 2]).unwrap();
+    let (refused, code) = lab.cli(&["store", "restore", broken, "--config", config]);
+    assert!(code == 1 && refused.contains("is no backup of a store"), "{refused}");
+    let restored = lab.admin(&["store", "restore", backup, "--config", config]);
+    assert!(restored.contains("before-restore-1"), "{restored}");
+    lab.start_gateway();
+    let grants = lab.admin(&["grant", "list"]);
+    assert!(grants.contains(&first) && !grants.contains(&second), "{grants}");
+}
+
+#[test]
+fn a_store_in_postgres_is_dumped_restored_and_filled_from_sqlite() {
+    let mut it = lab!(Replicas::start());
+    it.lab.add("dana");
+    let grant = it.lab.grant("dana", "select", &["public.employee"], 600);
+    it.lab.stop_gateway("SIGTERM");
+    it.other.kill();
+    let dump = it.lab.path("store.dump");
+    let dump = dump.to_str().unwrap();
+    it.postgres("pg_dump", &["--format=custom", "--file", dump, "tidegate"]);
+    let fresh = || {
+        it.store.superuser("DROP DATABASE tidegate WITH (FORCE)");
+        it.store.superuser("CREATE DATABASE tidegate OWNER tidegate_admin");
+    };
+    fresh();
+    it.postgres("pg_restore", &["--no-owner", "--exit-on-error", "--dbname", "tidegate", dump]);
+    it.lab.start_gateway();
+    assert!(it.lab.admin(&["grant", "list"]).contains(&grant));
+    it.lab.stop_gateway("SIGTERM");
+
+    let config = it.lab.path("tidegate.yaml");
+    let shared = fs::read_to_string(&config).unwrap();
+    let section = shared.lines().find(|line| line.starts_with("store:")).unwrap();
+    let sqlite = it.lab.path("sqlite.yaml");
+    fs::write(&sqlite, shared.replace(section, "store: { sqlite: moved.db }")).unwrap();
+    let (config, sqlite) = (config.to_str().unwrap(), sqlite.to_str().unwrap());
+    it.lab.admin(&["store", "copy", "--config", config, "--to", sqlite]);
+    let (full, code) = it.lab.cli(&["store", "copy", "--config", sqlite, "--to", config]);
+    assert!(code == 1 && full.contains("is not empty"), "{full}");
+    fresh();
+    it.lab.admin(&["store", "copy", "--config", sqlite, "--to", config]);
+    it.lab.start_gateway();
+    assert!(it.lab.admin(&["grant", "list"]).contains(&grant));
 }

@@ -198,3 +198,27 @@ const TABLES: &[Table] = &[
     },
     Table { name: "denials", columns: &[("principal", Text), ("id", Text), ("body", Text), ("at", Integer)] },
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_column_of_every_table_is_copied() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store.db")).await.unwrap();
+        let rows = query(
+            "SELECT tables.name || '.' || columns.name AS name FROM sqlite_schema AS tables, \
+             pragma_table_info(tables.name) AS columns WHERE tables.type = 'table' \
+             AND tables.name NOT LIKE 'sqlite%' AND tables.name <> '_sqlx_migrations'",
+        );
+        let rows = rows.fetch_all(&store.pool).await.unwrap();
+        let there: BTreeSet<String> = rows.iter().map(|row| row.get("name").unwrap()).collect();
+        let columns = |table: &Table| table.columns.iter().map(|(name, _)| format!("{}.{name}", table.name));
+        let copied: BTreeSet<String> =
+            TABLES.iter().flat_map(|table| columns(table).collect::<Vec<_>>()).collect();
+        assert_eq!(copied, there);
+    }
+}
