@@ -215,18 +215,20 @@ EXECUTE FUNCTION refuse('a grant is revoked once and used once, and does not cha
 CREATE TRIGGER grants_stay BEFORE DELETE ON grants FOR EACH ROW
 EXECUTE FUNCTION refuse('grants are history');
 
--- The gateways that share the store: what each said last of its sessions, and which of them it is asked to end.
+-- The gateways that share the store: what each said last of its sessions, and which of them it is asked to end. Names
+-- are for people; an instance is one run of one gateway.
 
 CREATE TABLE gateways (
-    name     TEXT COLLATE "C" PRIMARY KEY,
+    instance TEXT COLLATE "C" PRIMARY KEY,
+    name     TEXT NOT NULL,
     sessions TEXT NOT NULL,
     seen_at  TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
 );
 
 CREATE TABLE terminations (
-    session TEXT COLLATE "C" PRIMARY KEY,
-    gateway TEXT COLLATE "C" NOT NULL,
-    actor   TEXT NOT NULL
+    session  TEXT COLLATE "C" PRIMARY KEY,
+    instance TEXT COLLATE "C" NOT NULL,
+    actor    TEXT NOT NULL
 );
 
 CREATE FUNCTION tell_of_termination() RETURNS TRIGGER LANGUAGE plpgsql AS $$

@@ -5,6 +5,7 @@ use std::{path::PathBuf, str::FromStr};
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 
+use super::store::StoreCommand;
 use crate::{
     api::bodies::{Lifetime, Scope},
     model::{
@@ -99,35 +100,6 @@ pub(super) struct Connection {
     /// Print what the API answers, as JSON.
     #[arg(long)]
     pub(super) json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum StoreCommand {
-    /// Write all that a SQLite store holds to a new file, also while the gateway runs.
-    Backup {
-        /// The file.
-        file: PathBuf,
-        /// Configuration file of the gateway.
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
-    },
-    /// Put a backup in the place of a SQLite store; the gateway must not run.
-    Restore {
-        /// The backup.
-        file: PathBuf,
-        /// Configuration file of the gateway.
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
-    },
-    /// Copy one store into another that is empty, as from SQLite to PostgreSQL; the gateways must not run.
-    Copy {
-        /// Configuration file that names the store to copy.
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
-        /// Configuration file that names the store to copy to.
-        #[arg(long, value_name = "FILE")]
-        to: PathBuf,
-    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,18 +1,49 @@
 //! `tidegate store`
 
-use std::{env, path::Path, process::ExitCode};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::bail;
+use clap::Subcommand;
 
-use super::{
-    args::StoreCommand,
-    output::{counted, say},
-};
+use super::output::{counted, say};
 use crate::{
     app::store_place,
     config,
     store::{Place, Store, back_up, restore},
 };
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StoreCommand {
+    /// Write all that a SQLite store holds to a new file, also while the gateway runs.
+    Backup {
+        /// The file.
+        file: PathBuf,
+        /// Configuration file of the gateway.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Put a backup in the place of a SQLite store; the gateway must not run.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+        /// Configuration file of the gateway.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Copy one store into another that is empty, as from SQLite to PostgreSQL; the gateways must not run.
+    Copy {
+        /// Configuration file that names the store to copy.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Configuration file that names the store to copy to.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+}
 
 pub(super) async fn run(command: StoreCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -47,7 +78,7 @@ fn place(file: &Path) -> anyhow::Result<Place> {
     Ok(store_place(&config::load(file, |name| env::var(name).ok())?.store))
 }
 
-fn file_of(config: &Path) -> anyhow::Result<std::path::PathBuf> {
+fn file_of(config: &Path) -> anyhow::Result<PathBuf> {
     match place(config)? {
         Place::Sqlite(path) => Ok(path),
         Place::Postgres(server) => {

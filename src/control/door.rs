@@ -5,6 +5,7 @@ use std::{fmt, future::Future, path::PathBuf, sync::Arc};
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tracing::{error, warn};
+use uuid::Uuid;
 
 use super::{
     caller::Caller,
@@ -28,7 +29,7 @@ use crate::{
         target::Target,
     },
     net::{Clock, Published},
-    policy::Snapshot,
+    policy::{Policy, Snapshot},
     store::{Change, Store, StoreError, StoredKey, whole_microseconds},
 };
 
@@ -74,6 +75,8 @@ struct Inner {
     policy: Published<PolicyView>,
     mock_secret: Secret<[u8; 32]>,
     denials: Ledger,
+    /// Tells this run of this gateway from all others, whatever they are called.
+    instance: String,
 }
 
 impl fmt::Debug for Control {
@@ -90,12 +93,9 @@ impl Control {
     pub async fn start(parts: ControlParts) -> Result<Self, ControlError> {
         let now = whole_microseconds(parts.clock.now());
         let Loaded { policy, digest, files } = load(parts.policies.clone()).await?;
-        // Gateways that start at the same moment must agree on the secret and on who made which Snapshot.
+        // Gateways that start at the same moment must agree on the secret.
         let hold = parts.store.hold().await?;
-        let mut state = State::read(&parts.store, policy, now).await?;
-        state.version += 1;
-        let mut change = parts.store.change().await?;
-        change.set_value(VERSION, &state.version.to_be_bytes()).await?;
+        let (state, mut change) = first_state(&parts.store, policy, now).await?;
         let mock_secret = mock_secret(&parts.store, &mut change).await?;
         let loaded = Record::PolicyLoaded { actor: START, digest: &digest };
         parts.audit.append(&[loaded]).await.map_err(|source| ControlError::Audit { source })?;
@@ -118,6 +118,7 @@ impl Control {
             state: Mutex::new(state),
             mock_secret,
             denials: Ledger::new(),
+            instance: Uuid::new_v4().to_string(),
             parts,
         })))
     }
@@ -175,6 +176,10 @@ impl Control {
         &self.0.parts.store
     }
 
+    pub(super) fn instance(&self) -> &str {
+        &self.0.instance
+    }
+
     pub(super) fn gateway(&self) -> &GatewayName {
         &self.0.parts.gateway
     }
@@ -204,14 +209,15 @@ impl Control {
     /// While the store does not answer it sees what was seen last, and [`Control::begin`] refuses.
     pub(super) async fn turn(&self) -> Turn<'_> {
         let mut state = self.0.state.lock().await;
-        let held = async {
-            let hold = self.store().hold().await?;
-            self.catch_up(&mut state).await?;
-            Ok::<_, ControlError>(hold)
-        };
-        let held =
-            held.await.inspect_err(|error| warn!(%error, cause = cause(error), "the store does not answer"));
-        Turn { state, _hold: held.ok() }
+        // Without it a change may come to a `Conflict`, but not to harm.
+        let hold =
+            self.store().hold().await.inspect_err(
+                |error| warn!(%error, cause = cause(error), "other gateways are not waited for"),
+            );
+        if let Err(error) = self.catch_up(&mut state).await {
+            warn!(%error, cause = cause(&error), "what other gateways changed is not known");
+        }
+        Turn { state, _hold: hold.ok() }
     }
 
     /// Begins the change that leads to the next Snapshot.
@@ -279,6 +285,24 @@ impl Control {
     {
         tokio::spawn(work(self.clone())).await.unwrap_or(Err(ControlError::Interrupted))
     }
+}
+
+/// What the store holds, and the change that makes the next Snapshot of it.
+async fn first_state(
+    store: &Store,
+    policy: Arc<Policy>,
+    now: Timestamp,
+) -> Result<(State, Change), ControlError> {
+    let mut state = State::read(store, policy, now).await?;
+    let seen = state.version;
+    state.version += 1;
+    let mut change = store.change().await?;
+    if seen == 0 {
+        change.set_value(VERSION, &state.version.to_be_bytes()).await?;
+    } else if !change.swap_value(VERSION, &seen.to_be_bytes(), &state.version.to_be_bytes()).await? {
+        return Err(ControlError::Conflict);
+    }
+    Ok((state, change))
 }
 
 fn gauge(count: u64) -> i64 {

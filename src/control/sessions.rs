@@ -12,11 +12,8 @@ use super::{
     views::SessionView,
 };
 use crate::{
-    model::{
-        ids::{GatewayName, SessionId},
-        record::Record,
-    },
-    store::Termination,
+    model::{ids::SessionId, record::Record},
+    store::{SaidSessions, Termination},
 };
 
 impl Control {
@@ -27,7 +24,7 @@ impl Control {
         if self.store().is_shared() {
             // Whoever looks while the store is down wants to see those that can be seen.
             match self.sessions_of_others().await {
-                Ok(theirs) => all.extend(theirs),
+                Ok(theirs) => all.extend(theirs.into_iter().flat_map(|(_, theirs)| theirs)),
                 Err(error) => warn!(%error, "the sessions of other gateways are not known"),
             }
         }
@@ -52,14 +49,15 @@ impl Control {
         if !self.store().is_shared() {
             return Err(unknown("session", session));
         }
-        let known = self.sessions_of_others().await?.into_iter().find(|it| it.id == session);
-        let gateway = known.and_then(|it| it.gateway).ok_or_else(|| unknown("session", session))?;
-        self.terminate_elsewhere(actor.to_owned(), gateway, session).await
+        let others = self.sessions_of_others().await?;
+        let holds = |(_, theirs): &(SaidSessions, Vec<SessionView>)| theirs.iter().any(|it| it.id == session);
+        let (said, _) = others.into_iter().find(holds).ok_or_else(|| unknown("session", session))?;
+        self.terminate_elsewhere(actor.to_owned(), said, session).await
     }
 
     /// Ends the sessions that other gateways ask for.
     pub(super) async fn do_terminations(&self, sessions: &dyn Sessions) -> Result<(), ControlError> {
-        for Termination { session, actor } in self.store().take_terminations(self.gateway()).await? {
+        for Termination { session, actor } in self.store().take_terminations(self.instance()).await? {
             if sessions.terminate(session) {
                 self.record_termination(actor, session).await?;
             } else {
@@ -89,8 +87,13 @@ impl Control {
     }
 
     async fn say(&self, sessions: &str) -> Result<(), ControlError> {
+        let said = SaidSessions {
+            instance: self.instance().to_owned(),
+            gateway: self.gateway().clone(),
+            sessions: sessions.to_owned(),
+        };
         let mut change = self.store().change().await?;
-        change.put_sessions(self.gateway(), sessions).await?;
+        change.put_sessions(&said).await?;
         Ok(change.commit().await?)
     }
 
@@ -99,17 +102,18 @@ impl Control {
         own.map(|it| SessionView { gateway: Some(self.gateway().clone()), ..it }).collect()
     }
 
-    async fn sessions_of_others(&self) -> Result<Vec<SessionView>, ControlError> {
+    async fn sessions_of_others(&self) -> Result<Vec<(SaidSessions, Vec<SessionView>)>, ControlError> {
         let mut all = Vec::new();
-        for (gateway, said) in self.store().sessions_of_others(self.gateway()).await? {
-            match serde_json::from_str::<Vec<SessionView>>(&said) {
-                // Whose they are is not theirs to say.
+        for said in self.store().sessions_of_others(self.instance()).await? {
+            match serde_json::from_str::<Vec<SessionView>>(&said.sessions) {
                 Ok(theirs) => {
-                    all.extend(
-                        theirs.into_iter().map(|it| SessionView { gateway: Some(gateway.clone()), ..it }),
-                    );
+                    // Whose they are is not theirs to say.
+                    let gateway = || Some(said.gateway.clone());
+                    let theirs =
+                        theirs.into_iter().map(|it| SessionView { gateway: gateway(), ..it }).collect();
+                    all.push((said, theirs));
                 }
-                Err(error) => warn!(%gateway, %error, "its sessions are of another version"),
+                Err(error) => warn!(gateway = %said.gateway, %error, "its sessions are of another version"),
             }
         }
         Ok(all)
@@ -118,11 +122,11 @@ impl Control {
     async fn terminate_elsewhere(
         &self,
         actor: String,
-        gateway: GatewayName,
+        said: SaidSessions,
         session: SessionId,
     ) -> Result<(), ControlError> {
         let mut change = self.store().change().await?;
-        change.ask_to_terminate(&gateway, &Termination { session, actor }).await?;
+        change.ask_to_terminate(&said.instance, &Termination { session, actor }).await?;
         change.commit().await?;
         let asked_at = Instant::now();
         while asked_at.elapsed() < PATIENCE {
@@ -134,7 +138,7 @@ impl Control {
         let mut change = self.store().change().await?;
         change.forget_termination(session).await?;
         change.commit().await?;
-        Err(ControlError::Elsewhere { gateway })
+        Err(ControlError::Elsewhere { gateway: said.gateway })
     }
 
     async fn record_termination(&self, actor: String, session: SessionId) -> Result<(), ControlError> {

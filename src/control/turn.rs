@@ -100,7 +100,7 @@ impl Control {
 }
 
 /// What is behind an error, for the log.
-pub(super) fn cause(error: &ControlError) -> Option<String> {
+pub(super) fn cause(error: &(dyn Error + 'static)) -> Option<String> {
     let mut text = None::<String>;
     let mut next = error.source();
     while let Some(error) = next {

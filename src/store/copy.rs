@@ -216,9 +216,10 @@ mod tests {
         );
         let rows = rows.fetch_all(&store.pool).await.unwrap();
         let there: BTreeSet<String> = rows.iter().map(|row| row.get("name").unwrap()).collect();
-        let columns = |table: &Table| table.columns.iter().map(|(name, _)| format!("{}.{name}", table.name));
-        let copied: BTreeSet<String> =
-            TABLES.iter().flat_map(|table| columns(table).collect::<Vec<_>>()).collect();
+        let mut copied = BTreeSet::new();
+        for table in TABLES {
+            copied.extend(table.columns.iter().map(|(column, _)| format!("{}.{column}", table.name)));
+        }
         assert_eq!(copied, there);
     }
 }

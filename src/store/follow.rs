@@ -20,6 +20,8 @@ use super::{
 pub struct Follower {
     store: Store,
     listener: Option<PgListener>,
+    /// Not before this it is listened anew, however often the server is lost.
+    listen_at: Instant,
     look_at: Instant,
 }
 
@@ -35,8 +37,13 @@ pub enum Look {
 impl Store {
     /// Follows what others change; `None` if there are no others.
     pub fn follow(&self) -> Option<Follower> {
-        let look_at = Instant::now();
-        self.is_shared().then(|| Follower { store: self.clone(), listener: None, look_at })
+        let now = Instant::now();
+        self.is_shared().then(|| Follower {
+            store: self.clone(),
+            listener: None,
+            listen_at: now,
+            look_at: now,
+        })
     }
 
     /// The number of the last change, and how long ago it was made by the server's clock; for a store that is shared.
@@ -60,7 +67,8 @@ impl Store {
 impl Follower {
     /// Waits until it is time to look.
     pub async fn next(&mut self) -> Look {
-        if self.listener.is_none() {
+        if self.listener.is_none() && self.listen_at <= Instant::now() {
+            self.listen_at = Instant::now() + EVERY;
             self.listener = self.listen().await.inspect_err(|error| debug!(%error, "not listening")).ok();
             if self.listener.is_some() {
                 // What was said before is not heard any more.

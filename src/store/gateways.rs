@@ -9,6 +9,17 @@ use super::{
 };
 use crate::model::ids::{GatewayName, SessionId};
 
+/// What a gateway said last of its sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaidSessions {
+    /// Which run of which gateway.
+    pub instance: String,
+    /// What the gateway is called.
+    pub gateway: GatewayName,
+    /// As it said it.
+    pub sessions: String,
+}
+
 /// A session that somebody wants ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Termination {
@@ -23,26 +34,27 @@ impl Store {
     ///
     /// # Errors
     /// `Query` and `Corrupt` when it cannot be read.
-    pub async fn sessions_of_others(
-        &self,
-        own: &GatewayName,
-    ) -> Result<Vec<(GatewayName, String)>, StoreError> {
+    pub async fn sessions_of_others(&self, own: &str) -> Result<Vec<SaidSessions>, StoreError> {
         let rows = query(
-            "SELECT name, sessions FROM gateways WHERE name <> $1 \
-             AND seen_at > clock_timestamp() - INTERVAL '15 seconds' ORDER BY name",
+            "SELECT instance, name, sessions FROM gateways WHERE instance <> $1 \
+             AND seen_at > clock_timestamp() - INTERVAL '15 seconds' ORDER BY name, instance",
         )
-        .bind(own.as_str())
+        .bind(own)
         .fetch_all(&self.pool)
         .await
         .map_err(doing("read the sessions of other gateways"))?;
         let said = |row| {
             let name: String = value(row, "name")?;
-            Ok((name.into(), value(row, "sessions")?))
+            Ok(SaidSessions {
+                instance: value(row, "instance")?,
+                gateway: name.into(),
+                sessions: value(row, "sessions")?,
+            })
         };
         rows.iter().map(said).collect()
     }
 
-    /// Whether `gateway` has not yet taken notice that this session is to end.
+    /// Whether its gateway has not yet taken notice that this session is to end.
     ///
     /// # Errors
     /// `Query` when it cannot be read.
@@ -55,13 +67,13 @@ impl Store {
         Ok(row.is_some())
     }
 
-    /// The sessions that `gateway` is asked to end, each once.
+    /// The sessions that `instance` is asked to end, each once.
     ///
     /// # Errors
     /// `Query` and `Corrupt` when they cannot be read.
-    pub async fn take_terminations(&self, gateway: &GatewayName) -> Result<Vec<Termination>, StoreError> {
-        let rows = query("DELETE FROM terminations WHERE gateway = $1 RETURNING session, actor")
-            .bind(gateway.as_str())
+    pub async fn take_terminations(&self, instance: &str) -> Result<Vec<Termination>, StoreError> {
+        let rows = query("DELETE FROM terminations WHERE instance = $1 RETURNING session, actor")
+            .bind(instance)
             .fetch_all(&self.pool)
             .await
             .map_err(doing("take terminations"))?;
@@ -72,37 +84,44 @@ impl Store {
 }
 
 impl Change {
-    /// Says what sessions `gateway` has open now.
+    /// Keeps what a gateway says of its sessions, and forgets gateways that said nothing for an hour.
     ///
     /// # Errors
     /// `Query` when it cannot be written.
-    pub async fn put_sessions(&mut self, gateway: &GatewayName, sessions: &str) -> Result<(), StoreError> {
+    pub async fn put_sessions(&mut self, said: &SaidSessions) -> Result<(), StoreError> {
+        let failed = || doing("write the sessions of a gateway");
         query(
-            "INSERT INTO gateways (name, sessions) VALUES ($1, $2) ON CONFLICT (name) \
+            "INSERT INTO gateways (instance, name, sessions) VALUES ($1, $2, $3) ON CONFLICT (instance) \
              DO UPDATE SET sessions = excluded.sessions, seen_at = clock_timestamp()",
         )
-        .bind(gateway.as_str())
-        .bind(sessions)
+        .bind(said.instance.as_str())
+        .bind(said.gateway.as_str())
+        .bind(said.sessions.as_str())
         .execute(self.connection())
         .await
-        .map(|_| ())
-        .map_err(doing("write the sessions of a gateway"))
+        .map_err(failed())?;
+        query("DELETE FROM gateways WHERE seen_at < clock_timestamp() - INTERVAL '1 hour'")
+            .execute(self.connection())
+            .await
+            .map(|_| ())
+            .map_err(failed())
     }
 
-    /// Asks `gateway` to end a session; it hears of it at once.
+    /// Asks `instance` to end a session; it hears of it at once.
     ///
     /// # Errors
     /// `Query` when it cannot be written.
     pub async fn ask_to_terminate(
         &mut self,
-        gateway: &GatewayName,
+        instance: &str,
         termination: &Termination,
     ) -> Result<(), StoreError> {
         query(
-            "INSERT INTO terminations (session, gateway, actor) VALUES ($1, $2, $3) ON CONFLICT (session) DO NOTHING",
+            "INSERT INTO terminations (session, instance, actor) VALUES ($1, $2, $3) \
+             ON CONFLICT (session) DO NOTHING",
         )
         .bind(termination.session.to_string())
-        .bind(gateway.as_str())
+        .bind(instance)
         .bind(termination.actor.as_str())
         .execute(self.connection())
         .await

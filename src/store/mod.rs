@@ -38,7 +38,7 @@ pub use database::Store;
 pub use denials::StoredDenial;
 pub use error::StoreError;
 pub use follow::{Follower, Look};
-pub use gateways::Termination;
+pub use gateways::{SaidSessions, Termination};
 pub use grants::{GrantFilter, Origin, Revocation, StoredGrant};
 pub use hold::Hold;
 pub use keys::StoredKey;

@@ -28,6 +28,8 @@ pub(super) async fn open(server: &Server) -> Result<PostgresPool, StoreError> {
     connection.close().await.map_err(reach)?;
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
+        // What another gateway changed must not wait for a connection to be made.
+        .min_connections(KEPT_OPEN)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(IDLE_TIMEOUT)
         // Each of these waits for the server on its own, without an end: the two below have one.
@@ -74,6 +76,7 @@ const SETTINGS: &str = "SET statement_timeout = '5s'; SET lock_timeout = '4s'; \
     SET idle_in_transaction_session_timeout = '10s'; SET default_transaction_isolation = 'read committed'";
 
 const CONNECTIONS: u32 = 10;
+const KEPT_OPEN: u32 = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
