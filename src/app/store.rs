@@ -13,8 +13,8 @@ pub fn store_place(configured: &config::Store) -> Place {
             host: postgres.endpoint.host.clone(),
             port: postgres.endpoint.port,
             database: postgres.database.clone(),
-            user: postgres.account.user.clone(),
-            password: postgres.account.password.clone(),
+            user: postgres.user.clone(),
+            password: postgres.password.clone(),
             tls: match &postgres.tls {
                 config::StoreTls::Disable => ServerTls::Disable,
                 config::StoreTls::VerifyFull { ca } => ServerTls::VerifyFull { ca: ca.clone() },

@@ -7,6 +7,7 @@
 
 mod check;
 mod error;
+mod iam;
 mod limits;
 mod load;
 mod nearest;
@@ -20,6 +21,7 @@ pub use error::{ConfigError, Problem};
 pub use limits::Limits;
 pub use load::load;
 pub use settings::{
-    Account, Accounts, Api, Audit, Authentication, CertificateFiles, Config, Endpoint, Listener, ListenerTls,
-    Log, LogFormat, LogLevel, Pool, PostgresStore, Store, StoreTls, TargetSettings, UpstreamTls,
+    Account, Accounts, Api, Audit, Authentication, CertificateFiles, Config, Credential, Endpoint, Iam,
+    Listener, ListenerTls, Log, LogFormat, LogLevel, Pool, PostgresStore, Reader, Store, StoreTls,
+    TargetSettings, UpstreamTls,
 };

@@ -43,8 +43,13 @@ fn postgres(place: &mut Place<'_>, raw: &Spanned<RawPostgresStore>) -> Result<Po
             line(&raw.value.endpoint)
         ));
     }
+    let account = &raw.value.account;
+    let password = secrets::password(place, "store.postgres.account", account)?;
+    let password = password
+        .ok_or_else(|| place.at(line(account), "store.postgres.account", Problem::StorePasswordSource))?;
     Ok(PostgresStore {
-        account: secrets::account(place, "store.postgres.account", &raw.value.account)?,
+        user: secrets::user(place, "store.postgres.account", account)?,
+        password,
         database: raw.value.database.value.clone(),
         endpoint,
         tls,
