@@ -15,8 +15,7 @@ use super::{
 };
 
 pub(super) async fn list(State(api): State<Api>, _: SessionReader) -> Json<SessionList> {
-    let mut sessions = api.sessions.list();
-    sessions.sort_by_key(|session| (session.started_at, session.id));
+    let sessions = api.control.list_sessions(api.sessions.as_ref()).await;
     Json(SessionList { sessions })
 }
 

@@ -5,6 +5,7 @@ use std::{path::PathBuf, str::FromStr};
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 
+use super::store::StoreCommand;
 use crate::{
     api::bodies::{Lifetime, Scope},
     model::{
@@ -66,6 +67,9 @@ pub(super) enum Command {
     /// List open sessions, and end them.
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Back up, restore and move what the gateway keeps.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Check an audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
