@@ -37,6 +37,7 @@ impl Session {
                 let grant = once.grant();
                 match self.desk.claim(once).await {
                     Some(permit) => {
+                        self.note_plans(&does);
                         let allowed = vec![Allowed { text, does, permit }];
                         self.send_text(lane, allowed, form, next, Some(grant), received).await;
                         return true;

@@ -1,6 +1,6 @@
 //! Statements on their way to the upstream: the lane, the records, the text as it goes out.
 
-use std::{sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use super::{
     effects::{asks_diagnostics_only, opens_or_ties},
@@ -18,9 +18,10 @@ use crate::{
     policy::Permit,
     session::{
         gate::REPLY_LIMIT_BYTES,
-        judge::{Judged, Refused},
+        judge::{Judged, Refused, refusal_of},
         running::{Does, Run, Running},
     },
+    sql,
     wire::mysql::response::{Expect, Response},
 };
 
@@ -73,6 +74,7 @@ impl Session {
         allowed: Vec<Allowed>,
         once: Option<GrantId>,
     ) -> Result<Option<Recorded>, Refusal> {
+        self.state.told = None;
         let starts: Vec<_> = allowed.iter().map(|it| (&it.text, &it.does, &it.permit)).collect();
         let started = self.desk.record_start(&starts).await?;
         let (receipts, statements): (Vec<Receipt>, Vec<Running>) = started.into_iter().unzip();
@@ -140,6 +142,14 @@ impl Session {
             Ok(analysis) if !analysis.iter().any(|facts| asks_read_write(facts)) => Ok(written.into()),
             Ok(_) | Err(_) => Err(stays_read_only()),
         }
+    }
+
+    /// The bytes of a statement that goes out: strings that are no UTF-8 have theirs again.
+    ///
+    /// # Errors
+    /// When it cannot be read, which it was before.
+    pub(super) fn bytes_of<'t>(&self, text: &'t str) -> Result<Cow<'t, [u8]>, Refusal> {
+        sql::sendable(text, self.names.context()).map_err(|reason| refusal_of(&reason))
     }
 }
 

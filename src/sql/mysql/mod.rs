@@ -49,6 +49,7 @@ mod probe;
 mod query;
 mod query_into;
 mod quoted;
+mod raw;
 mod reading;
 mod render;
 mod respell;
@@ -68,5 +69,6 @@ mod window;
 
 pub(super) use batch::analyze;
 pub use decode::readable;
+pub use raw::sendable;
 pub(crate) use reading::{reading_of_charset, reading_of_mode};
 pub use respell::respell;
