@@ -434,7 +434,7 @@ const AROUND: [&[u8]; 14] = [
     b"select hex('~'), id from open # ' from secret",
     b"select hex('a~'), pw from open where pw <> 'b' -- ', pw from secret",
     b"select hex('~''') from open -- '' from secret",
-    b"select hex('~''~') from open -- '~' from secret",
+    b"select hex('~''~') from open -- '' from secret",
     b"select hex('~\\\\') from open -- ' from secret",
     b"select hex('~\\'), pw from secret -- ') from open",
     b"select hex('\\~') from open -- ' from secret",

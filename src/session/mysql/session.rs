@@ -36,7 +36,7 @@ pub(super) struct Session {
     /// Where it came in, for COM_CHANGE_USER.
     pub(super) entrance: Entrance,
     /// The number of the client's collation, as of its login.
-    pub(super) charset: u8,
+    pub(super) charset: u16,
     /// What the client's next proof is bound to.
     pub(super) nonce: Nonce,
     pub(super) names: Names,

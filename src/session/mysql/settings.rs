@@ -12,16 +12,16 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
     values: Vec<(Ident, Option<String>)>,
-    /// What the login stands for: where a reset goes back to.
-    initial: Vec<(Ident, Option<String>)>,
+    /// Character set and collation of the login: what is set first, and where a reset goes back to.
+    names: Option<(Ident, Option<Ident>)>,
     /// Rises with every change.
     version: u64,
 }
 
 impl Settings {
-    /// What the login stands for.
-    pub(super) fn of_login(initial: Vec<(Ident, Option<String>)>) -> Self {
-        Self { values: initial.clone(), version: u64::from(!initial.is_empty()), initial }
+    /// Those of a login with a character set, and a collation where it is not the set's default.
+    pub(super) fn of_login(names: Option<(Ident, Option<Ident>)>) -> Self {
+        Self { values: Vec::new(), version: u64::from(names.is_some()), names }
     }
 
     /// Rises with every change.
@@ -31,7 +31,7 @@ impl Settings {
 
     /// As it was after the login.
     pub(super) fn reset(&mut self) {
-        self.values = self.initial.clone();
+        self.values.clear();
         self.version += 1;
     }
 
@@ -54,7 +54,9 @@ impl Settings {
 
     /// What makes them on a connection that has none of them.
     pub(super) fn setups(&self) -> impl Iterator<Item = Setup<'_>> {
-        self.values.iter().filter_map(|(name, value)| setup(name, value.as_deref()))
+        let names = self.names.iter();
+        let names = names.map(|(charset, collation)| Setup::Names { charset, collation: collation.as_ref() });
+        names.chain(self.values.iter().filter_map(|(name, value)| setup(name, value.as_deref())))
     }
 }
 

@@ -107,9 +107,8 @@ impl Session {
         self.desk.metrics = metrics;
         self.desk.place = place;
         self.nonce = nonce;
-        let charset = charset.and_then(|number| u8::try_from(number & 0xff).ok()).unwrap_or(self.charset);
-        self.charset = charset;
-        let opened = greet::open(&self.desk.gate, &self.desk.place, self.capabilities, charset).await;
+        self.charset = charset.unwrap_or(self.charset);
+        let opened = greet::open(&self.desk.gate, &self.desk.place, self.capabilities, self.charset).await;
         let entered = match opened {
             Ok(opened) => {
                 self.names = Names::new(opened.context);

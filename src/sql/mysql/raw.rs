@@ -53,8 +53,12 @@ pub(super) fn put_digits(out: &mut String, bytes: &[u8]) {
 /// Those of the lexer.
 pub(super) fn are_digits(text: &str, places: &[usize], reading: &MysqlReading) -> Result<bool, Unanalyzable> {
     let tokens = lexer::tokens(text, reading, &UNLIMITED)?;
-    let mut digits = tokens.windows(2).filter_map(|pair| match pair {
-        [mark, digits] if mark.kind == Kind::Introducer && digits.kind == Kind::Hex => {
+    let is_introducer = |token: &Token<'_>| token.kind == Kind::Introducer;
+    // Of at least three: no statement begins with such a string.
+    let mut digits = tokens.windows(3).filter_map(|three| match three {
+        [before, mark, digits]
+            if !is_introducer(before) && is_introducer(mark) && digits.kind == Kind::Hex =>
+        {
             Some(digits.span.start)
         }
         _ => None,
