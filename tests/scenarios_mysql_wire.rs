@@ -425,3 +425,17 @@ fn bytes_in_a_string_reach_the_table_as_they_are() {
         }
     }
 }
+
+#[test]
+fn the_collation_of_a_login_is_that_of_the_session() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let dana = lab.add("dana");
+        lab.grant("dana", "select", &[], 600);
+        let asks = "SELECT @@character_set_client, @@collation_connection, @@character_set_results";
+        for number in [8, 33, 45, 46, 63, 83, 224, 246] {
+            let tell = |login| MysqlWire::connect_in(login, Capabilities::NONE, number).query(asks).unwrap();
+            assert_eq!(tell(&dana), tell(&lab.directly()), "{server:?}: {number}");
+        }
+    }
+}

@@ -114,6 +114,16 @@ mod tests {
     }
 
     #[test]
+    fn the_collation_of_the_login_is_set_first_and_a_reset_goes_back_to_it() {
+        let mut settings = Settings::of_login(Some(("utf8mb4".into(), Some("utf8mb4_bin".into()))));
+        settings.set(&"character_set_results".into(), Some("latin1".into()));
+        let before = made(&settings);
+        assert!(before.len() == 2 && before[0].contains("utf8mb4_bin"), "{before:?}");
+        settings.reset();
+        assert_eq!(made(&settings), before[..1]);
+    }
+
+    #[test]
     fn a_collation_that_follows_its_character_set_is_not_set_to_the_servers_own() {
         let mut settings = Settings::default();
         settings.set(&"collation_connection".into(), None);
