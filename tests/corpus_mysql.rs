@@ -3,6 +3,8 @@
 
 #[path = "corpus/case.rs"]
 mod case;
+#[path = "corpus/dana.rs"]
+mod dana;
 #[path = "corpus/expect.rs"]
 mod expect;
 #[path = "corpus/shared.rs"]
@@ -14,24 +16,20 @@ use std::{
     sync::Arc,
 };
 
-use case::{Case, cases};
-use jiff::Timestamp;
+use case::cases;
+use dana::{Exceptions, Held, allowed, now, problems};
 use serde_json::Value;
 use tidegate::{
     model::{
         dialect::Dialect,
         facts::{Facts, Unanalyzable},
-        grant::{Grant, GrantName, Holder},
-        ids::{DatabaseName, Ident, TargetName},
+        ids::{DatabaseName, Ident},
         name_context::{MysqlCharset, MysqlFlavor, MysqlReading, NameContext, SearchPath},
         object::{Glob, Object, ObjectPattern},
         permission::Permission,
-        principal::{Credentials, Principal},
-        target::{Place, Target},
         window::Window,
     },
-    policy::{Decision, Policy, RoutineRule, Snapshot, SnapshotParts, decide},
-    sql::{Limits, analyze},
+    policy::Snapshot,
 };
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/mysql");
@@ -41,27 +39,10 @@ fn every_statement_of_the_corpus_means_what_it_says() {
     let cases = cases(Path::new(FOLDER));
     let statements: usize = cases.iter().map(|case| case.wants.len()).sum();
     assert!(statements >= 500, "only {statements} statements");
-    let problems: Vec<_> = cases.iter().flat_map(problems).collect();
+    let problems: Vec<_> =
+        cases.iter().flat_map(|case| problems(case, &read(&case.sql, &changed(&case.context)))).collect();
     println!("{statements} statements, {} problems", problems.len());
     assert!(problems.is_empty(), "{}", problems.join("\n"));
-}
-
-fn problems(case: &Case) -> Vec<String> {
-    let told = |problem: String| format!("{}: {}\n    {problem}", case.place, case.sql);
-    match read(&case.sql, &changed(&case.context)) {
-        Err(error) => {
-            let fits = case.wants.iter().any(|want| want.problem_of_refusal(&error).is_none());
-            let problem = case.wants[0].problem_of_refusal(&error);
-            problem.filter(|_| !fits).map(told).into_iter().collect()
-        }
-        Ok(facts) if facts.len() != case.wants.len() => {
-            vec![told(format!("wanted {} statements, found {}", case.wants.len(), facts.len()))]
-        }
-        Ok(facts) => {
-            let pairs = case.wants.iter().zip(&facts);
-            pairs.filter_map(|(want, facts)| want.problem(facts)).map(told).collect()
-        }
-    }
 }
 
 #[test]
@@ -90,11 +71,8 @@ fn who_holds_exactly_what_is_asked_is_allowed_and_with_one_thing_less_is_not() {
     assert!(judged >= 400);
 }
 
-/// A permission, the database it is held on, and the objects.
-type Need = (Permission, Option<String>, ObjectPattern);
-
-fn needs(facts: &Facts) -> Vec<Need> {
-    let mut needs: Vec<Need> = facts
+fn needs(facts: &Facts) -> Vec<Held> {
+    let mut needs: Vec<Held> = facts
         .accesses
         .iter()
         .filter_map(|access| {
@@ -138,8 +116,8 @@ fn narrowest(object: &Object) -> (Option<String>, ObjectPattern) {
     }
 }
 
-fn covers(held: &Need, missing: &Need) -> bool {
-    let database = |need: &Need| need.1.clone().unwrap_or_else(|| "hr_prod".to_owned());
+fn covers(held: &Held, missing: &Held) -> bool {
+    let database = |need: &Held| need.1.clone().unwrap_or_else(|| "hr_prod".to_owned());
     let reached =
         database(held) == database(missing) && (held.2 == ObjectPattern::All || held.2 == missing.2);
     // The explain that any grant gives stands for presence.
@@ -198,7 +176,7 @@ fn coverage(name: &str, least: f64, counted: impl Fn(&Value) -> bool, reading: M
 #[test]
 fn whoever_holds_all_but_admin_can_use_the_stock_clients() {
     let Some(lines) = shared::lines("clients_mysql") else { return };
-    let exceptions = Exceptions::load();
+    let exceptions = Exceptions::read(include_str!("corpus/mysql/client_exceptions.tsv"));
     let permissions = [Permission::Select, Permission::Export, Permission::Dml, Permission::Ddl];
     let needs = permissions.map(|permission| (permission, None, ObjectPattern::All));
     let snapshot = snapshot(&needs, Window::STANDING);
@@ -219,7 +197,7 @@ fn whoever_holds_all_but_admin_can_use_the_stock_clients() {
             }
         });
         let problem: Option<Vec<_>> = problem.collect();
-        match (problem, exceptions.reason(sql)) {
+        match (problem, exceptions.reason(|part| begins_with(sql, part))) {
             (Some(_), Some(reason)) => *excepted.entry(reason).or_default() += 1,
             (Some(problem), None) => refused.push(format!("{client}: {sql}\n    {}", problem[0])),
             (None, _) => {}
@@ -229,21 +207,8 @@ fn whoever_holds_all_but_admin_can_use_the_stock_clients() {
     assert!(refused.is_empty(), "{} refused\n{}", refused.len(), refused.join("\n"));
 }
 
-/// What clients send and is refused on purpose: how the text begins, and why.
-struct Exceptions(Vec<(String, String)>);
-
-impl Exceptions {
-    fn load() -> Self {
-        let text = include_str!("corpus/mysql/client_exceptions.tsv");
-        let lines = text.lines().filter(|line| !line.starts_with('#'));
-        Self(lines.map(|line| line.split_once('\t').unwrap()).map(|(a, b)| (a.into(), b.into())).collect())
-    }
-
-    fn reason(&self, sql: &str) -> Option<&str> {
-        let begins =
-            |part: &String| sql.get(..part.len()).is_some_and(|head| head.eq_ignore_ascii_case(part));
-        self.0.iter().find(|(part, _)| begins(part)).map(|(_, reason)| reason.as_str())
-    }
+fn begins_with(sql: &str, part: &str) -> bool {
+    sql.get(..part.len()).is_some_and(|head| head.eq_ignore_ascii_case(part))
 }
 
 /// A text that says twice what it is, once judged and once as sent, says the same.
@@ -268,67 +233,17 @@ fn what_is_sent_is_judged_as_what_was_written() {
 }
 
 fn read(sql: &str, context: &NameContext) -> Result<Vec<Facts>, Unanalyzable> {
-    analyze(sql, Dialect::Mysql, context, &Limits::default())
+    dana::read(Dialect::Mysql, sql, context)
 }
 
-fn allowed(snapshot: &Snapshot, facts: &Facts) -> bool {
-    let place = Place { target: TargetName::from("hr"), database: DatabaseName::from("hr_prod") };
-    let dana = snapshot.principal("dana").unwrap().clone();
-    match decide(snapshot, &dana, &place, facts, now()) {
-        Decision::Allow(_) => true,
-        Decision::Deny(_) => false,
-    }
+/// A world in which dana holds one grant for each need; the routine is what the stock clients' database adds to the
+/// built-in set.
+fn snapshot(needs: &[Held], window: Window) -> Snapshot {
+    dana::snapshot(Dialect::Mysql, &["accdb.acc_add"], needs, window)
 }
 
-/// A world in which dana holds one grant for each need; without a database, on that of the place.
-fn snapshot(needs: &[Need], window: Window) -> Snapshot {
-    let grant = |(at, (permission, database, objects)): (usize, &Need)| Grant {
-        id: GrantName::Standing(format!("corpus/{at}")),
-        holder: Holder::Principal("dana".into()),
-        target: Glob::new("*"),
-        database: Glob::new(database.as_deref().unwrap_or("*")),
-        objects: vec![objects.clone()],
-        permissions: [*permission].into_iter().collect(),
-        window,
-        reason: "corpus".to_owned(),
-        revoked_at: None,
-    };
-    // What the stock clients' database adds to the built-in set.
-    let routines = RoutineRule { target: Glob::new("*"), allow: ["accdb.acc_add".into()].into() };
-    Snapshot::build(SnapshotParts {
-        version: 1,
-        policy: Arc::new(Policy { routines: vec![routines], ..Policy::default() }),
-        principals: vec![Principal {
-            name: "dana".into(),
-            groups: Vec::new(),
-            attributes: BTreeMap::new(),
-            disabled: false,
-            credentials: Arc::new(Credentials::default()),
-        }],
-        grants: needs.iter().enumerate().map(grant).collect(),
-        targets: vec![Target {
-            name: "hr".into(),
-            dialect: Dialect::Mysql,
-            environment: "prod".into(),
-            labels: BTreeMap::new(),
-        }],
-    })
-}
-
-fn now() -> Timestamp {
-    Timestamp::from_second(1_800_000_000).unwrap()
-}
-
-const MYSQL: MysqlReading = MysqlReading {
-    flavor: MysqlFlavor::Mysql,
-    version: 90_700,
-    ansi_quotes: false,
-    no_backslash_escapes: false,
-    pipes_as_concat: false,
-    ignore_space: false,
-    folds_names: false,
-    charset: MysqlCharset::Utf8,
-};
+const MYSQL: MysqlReading =
+    MysqlReading { flavor: MysqlFlavor::Mysql, version: 90_700, ..MysqlReading::USUAL };
 
 const MARIADB: MysqlReading = MysqlReading { flavor: MysqlFlavor::Mariadb, version: 101_119, ..MYSQL };
 

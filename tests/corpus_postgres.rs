@@ -1,30 +1,32 @@
 //! What PostgreSQL statements mean, and what follows for those who send them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod corpus;
+#[path = "corpus/case.rs"]
+mod case;
+#[path = "corpus/dana.rs"]
+mod dana;
+#[path = "corpus/expect.rs"]
+mod expect;
+#[path = "corpus/shared.rs"]
+mod shared;
+#[path = "corpus/world.rs"]
+mod world;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use corpus::{
-    case::{Case, cases},
-    shared, world,
-};
-use jiff::Timestamp;
+use case::cases;
+use dana::{Exceptions, Held, allowed, now, problems};
 use tidegate::{
     model::{
         dialect::Dialect,
         facts::{Facts, Unanalyzable},
-        grant::{Grant, GrantName, Holder},
-        ids::{DatabaseName, TargetName},
         name_context::NameContext,
         object::{Glob, Object, ObjectPattern},
         permission::Permission,
-        principal::{Credentials, Principal},
-        target::{Place, Target},
         window::Window,
     },
-    policy::{Decision, Policy, RoutineRule, Snapshot, SnapshotParts, decide},
-    sql::{FactsCache, Limits, analyze},
+    policy::Snapshot,
+    sql::{FactsCache, Limits},
 };
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/postgres");
@@ -34,27 +36,12 @@ fn every_statement_of_the_corpus_means_what_it_says() {
     let cases = cases(Path::new(FOLDER));
     let statements: usize = cases.iter().map(|case| case.wants.len()).sum();
     assert!(statements >= 600, "only {statements} statements");
-    let problems: Vec<_> = cases.iter().flat_map(problems).collect();
+    let problems: Vec<_> = cases
+        .iter()
+        .flat_map(|case| problems(case, &read(&case.sql, &world::changed(&case.context))))
+        .collect();
     println!("{statements} statements, {} problems", problems.len());
     assert!(problems.is_empty(), "{}", problems.join("\n"));
-}
-
-fn problems(case: &Case) -> Vec<String> {
-    let told = |problem: String| format!("{}: {}\n    {problem}", case.place, case.sql);
-    match read(&case.sql, &world::changed(&case.context)) {
-        Err(error) => {
-            let fits = case.wants.iter().any(|want| want.problem_of_refusal(&error).is_none());
-            let problem = case.wants[0].problem_of_refusal(&error);
-            problem.filter(|_| !fits).map(told).into_iter().collect()
-        }
-        Ok(facts) if facts.len() != case.wants.len() => {
-            vec![told(format!("wanted {} statements, found {}", case.wants.len(), facts.len()))]
-        }
-        Ok(facts) => {
-            let pairs = case.wants.iter().zip(&facts);
-            pairs.filter_map(|(want, facts)| want.problem(facts)).map(told).collect()
-        }
-    }
 }
 
 #[test]
@@ -85,19 +72,16 @@ fn who_holds_exactly_what_is_asked_is_allowed_and_with_one_thing_less_is_not() {
     assert!(judged >= 600);
 }
 
-/// A permission and the objects it is held on.
-type Need = (Permission, ObjectPattern);
-
-fn needs(facts: &Facts) -> Vec<Need> {
-    let mut needs: Vec<Need> = facts
+fn needs(facts: &Facts) -> Vec<Held> {
+    let mut needs: Vec<Held> = facts
         .accesses
         .iter()
-        .filter_map(|access| Some((access.mode.permission()?, narrowest(&access.object))))
-        .chain(facts.calls.iter().map(|_| (Permission::Admin, ObjectPattern::All)))
+        .filter_map(|access| Some((access.mode.permission()?, None, narrowest(&access.object))))
+        .chain(facts.calls.iter().map(|_| (Permission::Admin, None, ObjectPattern::All)))
         .collect();
     if needs.is_empty() {
         // Any grant will do, on whatever it is.
-        needs.push((Permission::Explain, "nowhere.nothing".parse().unwrap()));
+        needs.push((Permission::Explain, None, "nowhere.nothing".parse().unwrap()));
     }
     needs.dedup();
     needs
@@ -117,8 +101,8 @@ fn narrowest(object: &Object) -> ObjectPattern {
     }
 }
 
-fn covers(held: &Need, missing: &Need) -> bool {
-    let reached = match (&held.1, &missing.1) {
+fn covers(held: &Held, missing: &Held) -> bool {
+    let reached = match (&held.2, &missing.2) {
         (ObjectPattern::All, _) => true,
         (
             ObjectPattern::Relation { schema, name },
@@ -178,10 +162,10 @@ fn nothing_that_an_orm_sends_is_beyond_understanding() {
 fn whoever_holds_all_but_admin_can_use_the_stock_clients() {
     let Some(lines) = shared::lines("clients_pg") else { return };
     let context = world::of_clients();
-    let exceptions = Exceptions::load();
+    let exceptions = Exceptions::read(include_str!("corpus/client_exceptions.tsv"));
     let permissions = [Permission::Select, Permission::Export, Permission::Dml, Permission::Ddl];
-    let snapshot =
-        snapshot(&permissions.map(|permission| (permission, ObjectPattern::All)), Window::STANDING);
+    let held = permissions.map(|permission| (permission, None, ObjectPattern::All));
+    let snapshot = snapshot(&held, Window::STANDING);
     let mut refused = Vec::new();
     let mut excepted = BTreeMap::<&str, u32>::new();
     for line in lines.iter().filter(|line| line["via"] != "fastpath") {
@@ -194,7 +178,7 @@ fn whoever_holds_all_but_admin_can_use_the_stock_clients() {
                 statements.iter().find(|facts| !allowed(&snapshot, facts)).map(|facts| format!("{facts:?}"))
             }
         };
-        match (problem, exceptions.reason(sql)) {
+        match (problem, exceptions.reason(|part| sql.contains(part))) {
             (Some(_), Some(reason)) => *excepted.entry(reason).or_default() += 1,
             (Some(problem), None) => refused.push(format!("{client}: {sql}\n    {problem}")),
             (None, _) => {}
@@ -204,72 +188,14 @@ fn whoever_holds_all_but_admin_can_use_the_stock_clients() {
     assert!(refused.is_empty(), "{} refused\n{}", refused.len(), refused.join("\n"));
 }
 
-/// What clients send and is refused on purpose: a part of the text, and why.
-struct Exceptions(Vec<(String, String)>);
-
-impl Exceptions {
-    fn load() -> Self {
-        let text = include_str!("corpus/client_exceptions.tsv");
-        let lines = text.lines().filter(|line| !line.starts_with('#'));
-        Self(lines.map(|line| line.split_once('\t').unwrap()).map(|(a, b)| (a.into(), b.into())).collect())
-    }
-
-    fn reason(&self, sql: &str) -> Option<&str> {
-        self.0.iter().find(|(part, _)| sql.contains(part)).map(|(_, reason)| reason.as_str())
-    }
-}
-
 fn read(sql: &str, context: &NameContext) -> Result<Vec<Facts>, Unanalyzable> {
-    analyze(sql, Dialect::Postgres, context, &Limits::default())
+    dana::read(Dialect::Postgres, sql, context)
 }
 
-fn allowed(snapshot: &Snapshot, facts: &Facts) -> bool {
-    let place = Place { target: TargetName::from("hr"), database: DatabaseName::from("hr_prod") };
-    let dana = snapshot.principal("dana").unwrap().clone();
-    match decide(snapshot, &dana, &place, facts, now()) {
-        Decision::Allow(_) => true,
-        Decision::Deny(_) => false,
-    }
-}
-
-/// A world in which dana holds one grant for each need, on every database.
-fn snapshot(needs: &[Need], window: Window) -> Snapshot {
-    let grant = |(at, (permission, objects)): (usize, &Need)| Grant {
-        id: GrantName::Standing(format!("corpus/{at}")),
-        holder: Holder::Principal("dana".into()),
-        target: Glob::new("*"),
-        database: Glob::new("*"),
-        objects: vec![objects.clone()],
-        permissions: [*permission].into_iter().collect(),
-        window,
-        reason: "corpus".to_owned(),
-        revoked_at: None,
-    };
-    // What the stock clients' database adds to the built-in set.
-    let routines =
-        RoutineRule { target: Glob::new("*"), allow: ["acc_add".into(), "acc_notice".into()].into() };
-    Snapshot::build(SnapshotParts {
-        version: 1,
-        policy: Arc::new(Policy { routines: vec![routines], ..Policy::default() }),
-        principals: vec![Principal {
-            name: "dana".into(),
-            groups: Vec::new(),
-            attributes: BTreeMap::new(),
-            disabled: false,
-            credentials: Arc::new(Credentials::default()),
-        }],
-        grants: needs.iter().enumerate().map(grant).collect(),
-        targets: vec![Target {
-            name: "hr".into(),
-            dialect: Dialect::Postgres,
-            environment: "prod".into(),
-            labels: BTreeMap::new(),
-        }],
-    })
-}
-
-fn now() -> Timestamp {
-    Timestamp::from_second(1_800_000_000).unwrap()
+/// A world in which dana holds one grant for each need, on every database; the routines are what the stock clients'
+/// database adds to the built-in set.
+fn snapshot(needs: &[Held], window: Window) -> Snapshot {
+    dana::snapshot(Dialect::Postgres, &["acc_add", "acc_notice"], needs, window)
 }
 
 /// The cache shares facts between texts that differ in whole numbers alone.

@@ -10,20 +10,12 @@ use std::collections::BTreeMap;
 use corpus::shared;
 use serde_json::Value;
 use tidegate::{
-    model::name_context::{MysqlCharset, MysqlFlavor, MysqlReading},
+    model::name_context::{MysqlFlavor, MysqlReading},
     sql::{Limits, respell},
 };
 
-const MYSQL: MysqlReading = MysqlReading {
-    flavor: MysqlFlavor::Mysql,
-    version: 90_704,
-    ansi_quotes: false,
-    no_backslash_escapes: false,
-    pipes_as_concat: false,
-    ignore_space: false,
-    folds_names: false,
-    charset: MysqlCharset::Utf8,
-};
+const MYSQL: MysqlReading =
+    MysqlReading { flavor: MysqlFlavor::Mysql, version: 90_704, ..MysqlReading::USUAL };
 const MARIADB: MysqlReading = MysqlReading { flavor: MysqlFlavor::Mariadb, version: 101_119, ..MYSQL };
 
 /// Why a statement that the server takes is not read, and how often that may be.

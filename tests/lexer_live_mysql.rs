@@ -5,16 +5,16 @@
 //! `TIDEGATE_TEST_MYSQL_URL` and `TIDEGATE_TEST_MARIADB_URL` name superusers on servers that may be played with.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[allow(dead_code)]
 mod mysql_live;
+#[path = "lexer_live_mysql/texts.rs"]
+mod texts;
 
-use std::sync::Arc;
-
-use mysql_live::{Answer, Client, servers};
+use mysql_live::{Answer, Client, context, servers};
 use tidegate::{
     model::{
         dialect::Dialect,
-        ids::DatabaseName,
-        name_context::{MysqlCharset, MysqlFlavor, MysqlReading, NameContext, SearchPath},
+        name_context::{MysqlCharset, MysqlFlavor, MysqlReading, NameContext},
         object::Object,
     },
     sql::{Limits, analyze, readable, respell, sendable},
@@ -97,15 +97,7 @@ impl Lab {
     }
 
     fn context(&self) -> NameContext {
-        NameContext {
-            database: DatabaseName::from(SCRATCH),
-            server_version: self.reading.version / 10_000,
-            search_path: SearchPath::Known(Arc::from([])),
-            accounts: Arc::from([]),
-            temporary: Arc::default(),
-            catalog: None,
-            mysql: Some(self.reading),
-        }
+        context(SCRATCH, self.reading)
     }
 }
 
@@ -207,7 +199,7 @@ fn texts_of_random_pieces_are_read_by_the_server_as_by_us() {
             if case % 500 == 0 {
                 lab.set(MODES[case / 500 % MODES.len()]);
             }
-            let text = random_text(&mut seed);
+            let text = texts::random_text(&mut seed);
             let answer = essence(lab.ask(text.as_bytes()));
             let is_syntax = matches!(answer, Answer::Error(SYNTAX | 1149, _));
             taken += usize::from(!is_syntax);
@@ -229,154 +221,6 @@ fn texts_of_random_pieces_are_read_by_the_server_as_by_us() {
         assert!(problems.is_empty(), "{url}\n{}", problems.join("\n"));
         assert!(taken > cases / 20, "only {taken} of {cases} texts are in the grammar");
     }
-}
-
-fn random(seed: &mut u64) -> usize {
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    usize::try_from(*seed >> 33).unwrap()
-}
-
-const PIECES: &[&str] = &[
-    "1",
-    "2",
-    "0",
-    "1",
-    "+",
-    "-",
-    "--",
-    "-- ",
-    "# ",
-    "\n",
-    "\n",
-    " ",
-    " ",
-    " ",
-    "\t",
-    "/*",
-    "*/",
-    "/*!",
-    "*/",
-    "/*!50000",
-    "/*!50700 ",
-    "/*!99999 ",
-    "/*!100100 ",
-    "/*!090000 ",
-    "/*M!",
-    "/*M!100000 ",
-    "/*+",
-    "'",
-    "'",
-    "a",
-    "'a'",
-    "\"",
-    "\"a\"",
-    "''",
-    "\\",
-    "\\'",
-    "`",
-    "`v`",
-    "id",
-    "v",
-    "pw",
-    "open",
-    "open.",
-    ".",
-    ".id",
-    ".1",
-    "1.",
-    "e1",
-    "e",
-    "E+1",
-    "x'41'",
-    "0x41",
-    "0b1",
-    "b'1'",
-    "N'a'",
-    "_utf8mb4",
-    "_binary",
-    "_latin1 'a'",
-    "@",
-    "@a",
-    "@@",
-    "@@version",
-    "@'a'",
-    "@`a b`",
-    ":=",
-    "=",
-    "<",
-    ">",
-    "!",
-    "<=>",
-    "<<",
-    "|",
-    "||",
-    "&&",
-    "&",
-    ",",
-    ",",
-    "(",
-    ")",
-    " from open",
-    " from secret",
-    ",1",
-    "+1",
-    "*2",
-    " as ",
-    " union select ",
-    "\u{a0}",
-    "é",
-    "$",
-    "_",
-    "%",
-    "\\N",
-    "\\n",
-    "null",
-    "count(",
-    "count (",
-    "{d '2020-01-01'}",
-    "\u{1}",
-    "\u{b}",
-    "\u{c}",
-    "\r",
-    "->",
-    "'$.a'",
-    ";",
-    "/* x */",
-    "*",
-    "/",
-    "~",
-    "^",
-];
-
-/// A SELECT of pieces; half of them are well-formed but for a few.
-fn random_text(seed: &mut u64) -> String {
-    let mut text = "SELECT 1".to_owned();
-    for _ in 0..1 + random(seed) % 7 {
-        if random(seed).is_multiple_of(3) {
-            text.push_str(PIECES[random(seed) % PIECES.len()]);
-        } else {
-            let frames = [
-                " + {}",
-                ", {}",
-                " /*!{}*/",
-                " /*{}*/",
-                "{}",
-                " {}",
-                " -- {}\n",
-                " '{}'",
-                " `{}`",
-                "+ /*!50000 {}*/ 1",
-            ];
-            let frame = frames[random(seed) % frames.len()];
-            text.push_str(&frame.replace("{}", PIECES[random(seed) % PIECES.len()]));
-        }
-    }
-    if random(seed).is_multiple_of(2) {
-        text.push_str(" from open");
-    }
-    text
 }
 
 #[test]

@@ -12,7 +12,12 @@ mod case;
 #[path = "corpus/expect.rs"]
 #[allow(dead_code)]
 mod expect;
+#[path = "privileges_live_mysql/lab.rs"]
+mod lab;
+#[allow(dead_code)]
 mod mysql_live;
+#[path = "privileges_live_mysql/named.rs"]
+mod named;
 #[path = "privileges_live_mysql/queries.rs"]
 mod queries;
 #[path = "corpus/shared.rs"]
@@ -21,275 +26,21 @@ mod shared;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
-    sync::Arc,
 };
 
-use mysql_live::{Answer, Client, servers};
-use tidegate::{
-    model::{
-        dialect::Dialect,
-        facts::{Access, AccessMode, Facts, StatementKind},
-        ids::DatabaseName,
-        name_context::{MysqlReading, NameContext, SearchPath},
-        object::Object,
-    },
-    sql::{Limits, analyze},
+use lab::{Lab, NOBODY};
+use mysql_live::{Answer, is_slow, servers};
+use named::{Named, SYSTEM, holds, named};
+use tidegate::model::{
+    facts::{AccessMode, Facts},
+    object::Object,
 };
-
-const SCRATCH: &str = "tidegate_privileges";
-/// Has no right but on a table that nobody reads.
-const NOBODY: &str = "tidegate_nobody";
-/// Is given what the facts ask for.
-const HOLDER: &str = "tidegate_holder";
-const SYSTEM: [&str; 4] = ["information_schema", "mysql", "performance_schema", "sys"];
 
 /// First words of the statements that are tried.
 const HEADS: &[&str] = &[
     "DELETE", "DESC", "DESCRIBE", "DO", "EXPLAIN", "INSERT", "REPLACE", "SELECT", "SHOW", "TABLE", "UPDATE",
     "VALUES", "WITH",
 ];
-
-/// What waits, or takes its time.
-const SLOW: &[&str] = &[
-    "sleep",
-    "benchmark",
-    "get_lock",
-    "wait_for",
-    "master_",
-    "source_pos",
-    "repeat",
-    "space(",
-    "pad(",
-    "9223372036854775807 f",
-];
-
-struct Lab {
-    keeper: Client,
-    nobody: Client,
-    holder: Client,
-    reading: MysqlReading,
-    database: String,
-    suffix: &'static str,
-    /// Databases that were made for statements which name them.
-    made: BTreeSet<String>,
-    /// Tables that are there.
-    tables: BTreeSet<String>,
-}
-
-impl Lab {
-    fn new(url: &str, suffix: &'static str) -> Self {
-        let mut keeper = Client::connect(url, None);
-        let database = format!("{SCRATCH}_{suffix}");
-        let [nobody, holder] = [NOBODY, HOLDER].map(|user| format!("{user}_{suffix}"));
-        keeper.run("SET sql_mode = ''");
-        for text in [
-            format!("DROP DATABASE IF EXISTS {database}"),
-            format!("CREATE DATABASE {database}"),
-            format!("USE {database}"),
-            "CREATE TABLE tidegate_anchor (id INT)".to_owned(),
-        ] {
-            keeper.run(&text);
-        }
-        for user in [&nobody, &holder] {
-            keeper.run(&format!("DROP USER IF EXISTS {user}@'%'"));
-            keeper.run(&format!("CREATE USER {user}@'%' IDENTIFIED BY ''"));
-            keeper.run(&format!("GRANT SELECT ON {database}.tidegate_anchor TO {user}@'%'"));
-        }
-        let [nobody, holder] = [nobody, holder].map(|user| {
-            let mut client = Client::connect(url, Some(&user));
-            client.run(&format!("USE {database}"));
-            client.run("SET sql_mode = ''");
-            // Nothing needs to come to its end.
-            client.run("SET sql_select_limit = 100");
-            client.query("SET max_statement_time = 1, max_recursive_iterations = 100");
-            client.query("SET max_execution_time = 1000");
-            client
-        });
-        let reading = keeper.reading();
-        let (made, tables) = (BTreeSet::new(), BTreeSet::new());
-        Self { keeper, nobody, holder, reading, database, suffix, made, tables }
-    }
-
-    fn analyze(&self, text: &str) -> Option<Facts> {
-        let context = NameContext {
-            database: DatabaseName::from(self.database.as_str()),
-            server_version: self.reading.version / 10_000,
-            search_path: SearchPath::Known(Arc::from([])),
-            accounts: Arc::from([]),
-            temporary: Arc::default(),
-            catalog: None,
-            mysql: Some(self.reading),
-        };
-        let facts = analyze(text, Dialect::Mysql, &context, &Limits::default()).ok()?;
-        <[Facts; 1]>::try_from(facts).ok().map(|[facts]| facts)
-    }
-
-    /// Empty tables for the names that have none.
-    fn stand_in(&mut self, accesses: &[Access]) {
-        for access in accesses {
-            let Object::Relation { schema, name } = &access.object else { continue };
-            if SYSTEM.contains(&schema.as_str()) || !self.tables.insert(format!("{schema}.{name}")) {
-                continue;
-            }
-            // The sample data is there already, and for others, too.
-            let own = schema.as_str() != self.database && schema.as_str() != "hr_prod";
-            if own && self.made.insert(schema.to_string()) {
-                self.keeper.query(format!("CREATE DATABASE {}", quoted(schema)));
-            }
-            let columns = "a INT, b INT, c INT, id INT, f1 INT, c1 INT, pk INT, i INT, v INT, pw TEXT";
-            self.keeper.query(format!("CREATE TABLE {}.{} ({columns})", quoted(schema), quoted(name)));
-        }
-    }
-
-    /// Gives the holder what the facts ask for, and nothing else.
-    fn grant(&mut self, facts: &Facts) {
-        let user = format!("{HOLDER}_{}@'%'", self.suffix);
-        self.keeper.run(&format!("REVOKE ALL PRIVILEGES, GRANT OPTION FROM {user}"));
-        self.keeper.run(&format!("GRANT SELECT ON {}.tidegate_anchor TO {user}", self.database));
-        for access in &facts.accesses {
-            let (schema, name) = match &access.object {
-                Object::Relation { schema, name } => (schema, name),
-                Object::Schema { name } => {
-                    // Rights that read no table; without one the server denies that the database is there.
-                    self.keeper.query(format!("GRANT EVENT, CREATE VIEW ON {}.* TO {user}", quoted(name)));
-                    continue;
-                }
-                _ => continue,
-            };
-            let rights = match access.mode {
-                // The server wants for a plan what the statement wants.
-                _ if facts.kind == StatementKind::Explain => "SELECT, INSERT, UPDATE, DELETE",
-                AccessMode::Use | AccessMode::Read | AccessMode::Export | AccessMode::Explain => "SELECT",
-                AccessMode::Write => "SELECT, INSERT, UPDATE, DELETE",
-                AccessMode::Define | AccessMode::Administer => continue,
-            };
-            // With CREATE it may be a table that is not there.
-            self.keeper.query(format!(
-                "GRANT CREATE, {rights} ON {}.{} TO {user}",
-                quoted(schema),
-                quoted(name)
-            ));
-        }
-    }
-
-    fn as_nobody(&mut self, text: &str) -> Answer {
-        undone(&mut self.nobody, text)
-    }
-
-    fn as_holder(&mut self, text: &str) -> Answer {
-        // What it may do in its current database is looked up here only.
-        self.holder.run(&format!("USE {}", self.database));
-        undone(&mut self.holder, text)
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        self.keeper.query("SET foreign_key_checks = 0");
-        for database in self.made.iter().chain([&self.database]) {
-            self.keeper.query(format!("DROP DATABASE {}", quoted(database)));
-        }
-        for user in [NOBODY, HOLDER] {
-            self.keeper.query(format!("DROP USER {user}_{}@'%'", self.suffix));
-        }
-    }
-}
-
-fn undone(client: &mut Client, text: &str) -> Answer {
-    client.run("START TRANSACTION");
-    let answer = client.query(text);
-    client.query("ROLLBACK");
-    answer
-}
-
-fn quoted(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
-}
-
-/// What the server says may not be touched, or is not there.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Named {
-    Table(Option<String>, String),
-    Routine(String),
-    Database(String),
-    /// A right of the server's.
-    Server,
-}
-
-fn named(answer: &Answer) -> Option<Named> {
-    let Answer::Error(code, message) = answer else { return None };
-    let behind = |words: &str| message.rsplit_once(words).map(|(_, rest)| plain(rest));
-    match code {
-        1142 => behind("for table ").map(table),
-        1143 => behind("in table ").map(table),
-        1146 => message
-            .strip_prefix("Table ")
-            .and_then(|rest| rest.strip_suffix(" doesn't exist"))
-            .map(plain)
-            .map(table),
-        1370 => behind("for routine ").map(Named::Routine),
-        1044 => behind("to database ").map(Named::Database),
-        1049 => behind("Unknown database ").map(Named::Database),
-        1227 | 1045 => Some(Named::Server),
-        _ => None,
-    }
-}
-
-fn plain(text: &str) -> String {
-    text.trim_matches(['\'', '`', ' ']).replace("`.`", ".")
-}
-
-fn table(text: String) -> Named {
-    match text.split_once('.') {
-        Some((database, name)) => Named::Table(Some(database.to_owned()), name.to_owned()),
-        None => Named::Table(None, text),
-    }
-}
-
-/// Whether the facts hold what the server names.
-fn holds(facts: &Facts, named: &Named, open: &BTreeSet<&str>) -> bool {
-    let same = |ours: &str, theirs: &str| ours.eq_ignore_ascii_case(theirs);
-    let mut objects = facts.accesses.iter().map(|access| &access.object);
-    match named {
-        Named::Table(database, table) => {
-            let is_it = |object: &Object| match object {
-                Object::Relation { schema, name } if name.contains('.') || name.chars().count() > 32 => {
-                    // The server cuts the name, and we cannot tell where the database's ends.
-                    let whole = database
-                        .iter()
-                        .map(String::as_str)
-                        .chain([table.as_str()])
-                        .collect::<Vec<_>>()
-                        .join(".");
-                    name.starts_with(whole.strip_prefix(&format!("{schema}.")).unwrap_or(&whole))
-                }
-                Object::Relation { schema, name } => {
-                    same(name, table) && database.as_ref().is_none_or(|database| same(schema, database))
-                }
-                _ => false,
-            };
-            // Tables of the system that everybody may read are not named by the facts.
-            let system =
-                database.as_ref().is_none_or(|database| SYSTEM.iter().any(|name| same(name, database)));
-            let account = same(table, "user") && administers(facts);
-            objects.any(is_it) || account || system && open.contains(table.to_ascii_lowercase().as_str())
-        }
-        Named::Routine(routine) => {
-            let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-            facts.calls.iter().any(|call| last(&call.name) == last(routine))
-        }
-        Named::Database(database) => objects.any(|object| match object {
-            Object::Relation { schema, .. } => same(schema, database),
-            Object::Schema { name } => same(name, database),
-            _ => SYSTEM.iter().any(|name| same(name, database)),
-        }),
-        Named::Server => administers(facts) || !facts.calls.is_empty(),
-    }
-}
-
-fn administers(facts: &Facts) -> bool {
-    facts.accesses.iter().any(|access| access.mode == AccessMode::Administer)
-}
 
 #[derive(Default)]
 struct Summary {
@@ -409,12 +160,8 @@ fn statements() -> Option<Vec<String>> {
 }
 
 fn is_tried(sql: &str) -> bool {
-    let lower = sql.to_ascii_lowercase();
-    let head =
-        lower.trim_start_matches(['(', ' ']).split(|letter: char| !letter.is_ascii_alphabetic()).next();
-    head.is_some_and(|head| HEADS.iter().any(|known| known.eq_ignore_ascii_case(head)))
-        && sql.len() < 4_000
-        && !SLOW.iter().any(|slow| lower.contains(slow))
+    let head = sql.trim_start_matches(['(', ' ']).split(|letter: char| !letter.is_ascii_alphabetic()).next();
+    head.is_some_and(|head| HEADS.iter().any(|known| known.eq_ignore_ascii_case(head))) && !is_slow(sql)
 }
 
 #[test]

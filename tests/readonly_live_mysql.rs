@@ -11,15 +11,14 @@ mod mysql_live;
 #[path = "corpus/shared.rs"]
 mod shared;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
-use mysql_live::{Answer, Client, servers};
+use mysql_live::{Answer, Client, context, is_slow, servers};
 use tidegate::{
     model::{
         dialect::Dialect,
         facts::{AccessMode, Facts, StatementKind},
-        ids::DatabaseName,
-        name_context::{MysqlReading, NameContext, SearchPath},
+        name_context::MysqlReading,
         object::Object,
     },
     sql::{Limits, analyze},
@@ -28,20 +27,6 @@ use tidegate::{
 const SCRATCH: &str = "tidegate_readonly";
 /// "Cannot execute statement in a READ ONLY transaction."
 const READ_ONLY: u16 = 1792;
-
-/// What waits, takes its time, or gives rows that are larger than a packet.
-const SLOW: &[&str] = &[
-    "sleep",
-    "benchmark",
-    "get_lock",
-    "wait_for",
-    "master_",
-    "source_pos",
-    "repeat",
-    "space(",
-    "pad(",
-    "9223372036854775807 f",
-];
 
 #[test]
 fn what_is_judged_read_only_changes_nothing_and_passes_in_read_only_transactions() {
@@ -88,12 +73,7 @@ fn what_is_judged_read_only_changes_nothing_and_passes_in_read_only_transactions
 
 fn worker(url: &str) -> Client {
     let mut client = Client::connect(url, None);
-    client.run(&format!("USE {SCRATCH}"));
-    client.run("SET sql_mode = ''");
-    // Nothing needs to come to its end.
-    client.run("SET sql_select_limit = 100");
-    client.query("SET max_statement_time = 1, max_recursive_iterations = 100");
-    client.query("SET max_execution_time = 1000");
+    client.play_in(SCRATCH);
     client
 }
 
@@ -105,10 +85,7 @@ fn texts() -> Option<Vec<String>> {
         .iter()
         .filter(|line| line["accepted_97"] == true)
         .map(|line| line["sql"].as_str().unwrap().to_owned())
-        .filter(|sql| {
-            let lower = sql.to_ascii_lowercase();
-            sql.len() < 4_000 && !SLOW.iter().any(|slow| lower.contains(slow))
-        })
+        .filter(|sql| !is_slow(sql))
         .collect();
     let step = all.len().div_ceil(most * 3).max(1);
     Some(all.into_iter().step_by(step).collect())
@@ -116,15 +93,7 @@ fn texts() -> Option<Vec<String>> {
 
 /// The facts of a statement that is judged read-only, and can run by itself.
 fn judge(text: &str, reading: MysqlReading) -> Option<Facts> {
-    let context = NameContext {
-        database: DatabaseName::from(SCRATCH),
-        server_version: reading.version / 10_000,
-        search_path: SearchPath::Known(Arc::from([])),
-        accounts: Arc::from([]),
-        temporary: Arc::default(),
-        catalog: None,
-        mysql: Some(reading),
-    };
+    let context = context(SCRATCH, reading);
     let facts = analyze(text, Dialect::Mysql, &context, &Limits::default()).ok()?;
     let [facts] = <[Facts; 1]>::try_from(facts).ok()?;
     let alone = match facts.kind {

@@ -33,17 +33,19 @@ class Peer:
             return int(re.search(r"VmRSS:\s+(\d+) kB", file.read()).group(1)) * 1024
 
 
-def compare(mode, clients, peers, rounds, one_run):
+def compare(mode, clients, peers, rounds, one_run, latencies):
     """Runs the peers (straight, other, tidegate) in turns, prints a line, gives the ratio of tidegate to the other.
 
-    `one_run(peer, mode, clients)` gives statements a second, and how many there were.
+    `one_run(peer, mode, clients)` gives statements a second, how many there were, and what some of them took in
+    microseconds; `latencies` collects the last by mode, clients and peer.
     """
     runs = {peer.name: [] for peer in peers}
     for turn in range(rounds):
         # Who begins changes from round to round: whatever else the machine does falls on all of them.
         for peer in peers[turn % len(peers):] + peers[:turn % len(peers)]:
             before = peer.cpu()
-            rate, done = one_run(peer, mode, clients)
+            rate, done, took = one_run(peer, mode, clients)
+            latencies.setdefault((mode, clients), {}).setdefault(peer.name, []).extend(took)
             runs[peer.name].append((rate, (peer.cpu() - before) * 1e6 / max(done, 1)))
     rate = {name: statistics.median(run[0] for run in found) for name, found in runs.items()}
     cpu = {name: statistics.median(run[1] for run in found) for name, found in runs.items()}
@@ -60,6 +62,19 @@ def heading(other, short):
     """The line above those of `compare`."""
     print(f"\n{'mode':<10}{'clients':>8}{'direct':>10}{other:>11}{'tidegate':>10}{'tg/' + short:>9}{'tg/direct':>11}"
           f"{'µs ' + short:>9}{'µs tg':>8}   (statements a second; ratios; proxy CPU for each statement)")
+
+
+def show_latencies(latencies, names):
+    """A line for each point: what the median, the slowest 5 % and the slowest 1 % take through each peer."""
+    print("\n" + f"{'mode':<10}{'clients':>8}" + "".join(f"{name + ' p50':>16}{'p95':>8}{'p99':>8}" for name in names)
+          + "   (microseconds, of a sample)")
+    for (mode, clients), found in latencies.items():
+        cells = []
+        for name in names:
+            ordered = sorted(found[name])
+            p50, p95, p99 = (ordered[min(int(len(ordered) * part), len(ordered) - 1)] for part in (0.5, 0.95, 0.99))
+            cells.append(f"{p50:>16.0f}{p95:>8.0f}{p99:>8.0f}")
+        print(f"{mode:<10}{clients:>8}" + "".join(cells), flush=True)
 
 
 def summary(other, ratios):

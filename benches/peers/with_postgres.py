@@ -1,11 +1,12 @@
 """pgbench -S through nothing, through PgBouncer and through Tidegate."""
 
+import glob
 import os
 import re
 import time
 
 import lab as laboratory
-from peers import Peer, compare, heading, numbers, start, summary
+from peers import Peer, compare, heading, numbers, show_latencies, start, summary
 
 MODES = ("simple", "extended", "prepared")
 
@@ -36,18 +37,40 @@ def report(lab, direct, tidegate, bouncers, version, options):
         pgbench(lab, peer, options.tls, "-S", "-n", "-c", str(max(options.clients)), "-j", "2", "-T", "2")
 
     def one_run(peer, mode, clients):
+        prefix = lab.path("latency")
         out = pgbench(lab, peer, options.tls, "-S", "-n", "-M", mode, "-c", str(clients), "-j", str(min(clients, 2)),
-                      "-T", str(options.seconds))
-        return numbers(out, r"tps = ([0-9.]+)", r"transactions actually processed: (\d+)")
+                      "-T", str(options.seconds), "-l", "--sampling-rate=0.1", f"--log-prefix={prefix}")
+        return *numbers(out, r"tps = ([0-9.]+)", r"transactions actually processed: (\d+)"), taken(prefix)
 
-    ratios = [compare(mode, clients, [direct, bouncers[mode], tidegate], options.rounds, one_run)
+    latencies = {}
+    ratios = [compare(mode, clients, [direct, bouncers[mode], tidegate], options.rounds, one_run, latencies)
               for mode in MODES for clients in options.clients]
     median = summary("pgbouncer", ratios)
+    show_latencies(latencies, [peer.name for peer in (direct, bouncers["simple"], tidegate)])
+    print()
+    for peer in (direct, bouncers["simple"], tidegate):
+        print(f"a login for each statement, 8 clients, through {peer.name}: {churn(lab, peer, options):.0f} a second")
     for peer in (bouncers["simple"], tidegate):
         print(f"idle client ({options.idle} of them) in {peer.name}: {idle_memory(peer, options.idle) / 1024:.1f} KiB")
     for peer in (bouncers["simple"], tidegate):
         print(f"100 MB result through {peer.name}: {large_result(lab, peer, options.tls):.2f} CPU seconds for each GB")
     return median
+
+
+def taken(prefix):
+    """The latencies in microseconds that pgbench wrote down; its files are removed."""
+    found = []
+    for name in glob.glob(f"{prefix}.*"):
+        with open(name, encoding="ascii") as file:
+            found.extend(int(line.split()[2]) for line in file)
+        os.remove(name)
+    return found
+
+
+def churn(lab, peer, options):
+    """Logins a second, each with one statement."""
+    out = pgbench(lab, peer, options.tls, "-S", "-n", "-C", "-c", "8", "-j", "2", "-T", str(options.seconds))
+    return numbers(out, r"tps = ([0-9.]+)")[0]
 
 
 def environment(lab, peer, tls):

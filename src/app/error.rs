@@ -66,6 +66,12 @@ pub enum AppError {
         #[from]
         source: StoreError,
     },
+    /// The threads that serve clients cannot be started.
+    #[error("the threads that serve clients cannot be started")]
+    Workers {
+        /// Why.
+        source: io::Error,
+    },
 }
 
 impl Classify for AppError {
@@ -74,7 +80,7 @@ impl Classify for AppError {
             Self::Audit { .. } | Self::Store { .. } => FailureClass::Storage,
             Self::Control { source } => source.class(),
             Self::DataDirectory { .. } | Self::Listen { .. } => FailureClass::Configuration,
-            Self::Key { .. } | Self::Metrics { .. } => FailureClass::Internal,
+            Self::Key { .. } | Self::Metrics { .. } | Self::Workers { .. } => FailureClass::Internal,
             Self::Net(source) => source.class(),
         }
     }

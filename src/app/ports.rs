@@ -17,7 +17,7 @@ use crate::{
         target::Place,
     },
     session::{Gate, Who, mysql_context},
-    sql::search_path_entries,
+    sql::search_path,
 };
 
 /// The open sessions.
@@ -56,7 +56,7 @@ impl Targets for KnownTargets {
         let all = self.0.pools.health().into_iter();
         all.map(|(target, health)| {
             let problem = health.problem.map(|problem| problem.to_string());
-            TargetHealth { target, up: problem.is_none(), problem }
+            TargetHealth { target, up: problem.is_none(), problem, warnings: health.warnings }
         })
         .collect()
     }
@@ -123,10 +123,7 @@ impl Judge {
         NameContext {
             database: place.database.clone(),
             server_version: facts.as_ref().map_or(0, |facts| facts.version),
-            search_path: facts
-                .as_ref()
-                .and_then(|facts| search_path_entries(&facts.search_path))
-                .map_or(SearchPath::Unknown, |entries| SearchPath::Known(entries.into())),
+            search_path: facts.as_ref().map_or(SearchPath::Unknown, |facts| search_path(&facts.search_path)),
             accounts: pools.accounts(&place.target),
             temporary: Arc::default(),
             catalog: pools.catalog(&place.target, &place.database).await.ok(),

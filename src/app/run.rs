@@ -1,6 +1,6 @@
 //! Start, serve, stop.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet, time::interval};
 
@@ -12,7 +12,7 @@ use crate::{
     control::{Control, ControlParts},
     metrics::Metrics,
     model::{dialect::Dialect, record::Record},
-    net::{Clock, ServerTls, ServerTlsFiles, Shutdown},
+    net::{Clock, ServerTls, ServerTlsFiles, Shutdown, WorkerThreads, Workers},
     session::{
         Admission, Gate, HeldLimits, Limits, Registry, Speaks, listen,
         login::{Authentication, Door, mysql::Lobby},
@@ -42,9 +42,10 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         listeners.push((bind(listener.address).await?, server_tls(listener)?));
     }
     let api_tls = config.api.tls.as_ref().map(api_server_tls).transpose()?;
-    let pools_settings = config.targets.iter().map(targets::upstream).collect::<Result<Vec<_>, _>>()?;
-
     let clock = Clock::System;
+    let pools_settings =
+        config.targets.iter().map(|it| targets::upstream(it, &clock)).collect::<Result<Vec<_>, _>>()?;
+
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION")).map_err(|source| AppError::Metrics { source })?;
     make_data_directory(&config)?;
     let store = Store::open(&config.store).await?;
@@ -87,7 +88,8 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         listeners.iter().filter_map(|(_, tls)| tls.clone()).chain(api_tls.clone()).collect();
     tasks.spawn(read_again(certificates, control.clone(), shutdown.clone()));
     let lobby = Arc::new(Lobby::new().map_err(|source| AppError::Key { source })?);
-    serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &lobby);
+    let (workers, threads) = start_workers()?;
+    serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &Serving { lobby, workers });
     tracing::info!(api = %config.api.address, "ready");
     serve_api(api_listener, api_tls, &config, control, &gate, &shutdown).await;
 
@@ -95,7 +97,20 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     let _receipt = audit.append_one(&Record::Stopped).await?;
     store.close().await;
     tasks.abort_all();
+    drop(threads);
     Ok(())
+}
+
+/// What clients of all listeners are served with.
+struct Serving {
+    lobby: Arc<Lobby>,
+    workers: Workers,
+}
+
+/// One thread for each processor.
+fn start_workers() -> Result<(Workers, WorkerThreads), AppError> {
+    let count = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    Workers::start(count).map_err(|source| AppError::Workers { source })
 }
 
 fn serve_clients(
@@ -105,7 +120,7 @@ fn serve_clients(
     control: &Control,
     shutdown: &Shutdown,
     tasks: &mut JoinSet<()>,
-    lobby: &Arc<Lobby>,
+    serving: &Serving,
 ) {
     let throttle = Arc::new(Throttle::new(&ThrottleLimits::default()));
     let admission = Admission {
@@ -134,11 +149,12 @@ fn serve_clients(
         };
         tracing::info!(address = %listener.address, tls = listener.tls.is_some(), "listening");
         let speaks = match listener.dialect {
-            Dialect::Mysql => Speaks::Mysql(Arc::clone(lobby)),
+            Dialect::Mysql => Speaks::Mysql(Arc::clone(&serving.lobby)),
             Dialect::Postgres => Speaks::Postgres,
         };
         let (door, gate) = (Arc::new(door), Arc::clone(gate));
-        tasks.spawn(listen(socket, door, speaks, gate, admission.clone(), shutdown.clone()));
+        let workers = serving.workers.clone();
+        tasks.spawn(listen(socket, door, speaks, gate, admission.clone(), workers, shutdown.clone()));
     }
 }
 

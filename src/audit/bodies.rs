@@ -26,6 +26,15 @@ impl Bodies {
         Ok(())
     }
 
+    /// Adds records, all or none.
+    pub(super) fn push_all(&mut self, records: &[impl Serialize]) -> Result<(), serde_json::Error> {
+        let (bytes, ends) = (self.bytes.len(), self.ends.len());
+        records.iter().try_for_each(|record| self.push(record)).inspect_err(|_| {
+            self.bytes.truncate(bytes);
+            self.ends.truncate(ends);
+        })
+    }
+
     /// Adds what another holds.
     pub(super) fn extend(&mut self, other: &Self) {
         let start = self.bytes.len();

@@ -1,8 +1,9 @@
 //! The door: open a log and append to it.
 
 use std::{
-    cell::RefCell,
-    fmt, io,
+    fmt,
+    future::poll_fn,
+    io,
     path::PathBuf,
     sync::{
         Arc,
@@ -17,6 +18,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::{
+    batch::{Batch, Place, keep_spare, with_spare},
     bodies::Bodies,
     error::AuditError,
     keeper::{Keeper, Synced},
@@ -100,8 +102,8 @@ impl AuditLog {
 
     /// Appends records in order, all or none, next to each other; one receipt a record.
     ///
-    /// The receipts come when the records are as safe as configured. When nobody else writes and the durability is
-    /// `process`, it is done at the first poll. A future that is dropped may still have appended.
+    /// The receipts come when the records are as safe as configured. On a runtime of one thread, appends that are made
+    /// in the same turn share a write: the task stands back once. A future that is dropped may still have appended.
     ///
     /// # Errors
     /// `Unwritable` if the log cannot be written now; nothing was kept. It tries again at each append, and by
@@ -130,9 +132,13 @@ impl AuditLog {
             return Ok(Written { first: 0, count: 0, epoch: 0 });
         }
         let started = Instant::now();
-        let written = match self.shared.begin(records)? {
-            Step::Done(outcome) => outcome,
-            Step::Wait(answer) => answer.await.unwrap_or_else(|_| Err(Arc::new(leader_gone()))),
+        let unserializable = |source| AuditError::Unserializable { source };
+        let written = match Place::take(&self.shared.desk, records).map_err(unserializable)? {
+            Some(place) => place.await,
+            None => match self.shared.begin(records).map_err(unserializable)? {
+                Step::Done(outcome) => outcome,
+                Step::Wait(batch) => poll_fn(|cx| batch.poll_answer(cx)).await,
+            },
         };
         let kept = match self.shared.durability {
             Durability::Process => written,
@@ -145,14 +151,12 @@ impl AuditLog {
 
 impl Shared {
     /// Formats the records and writes them, or leaves them to whoever writes.
-    fn begin(&self, records: &[impl Serialize]) -> Result<Step, AuditError> {
-        BODIES.with_borrow_mut(|bodies| {
-            bodies.clear();
-            for record in records {
-                bodies.push(record).map_err(|source| AuditError::Unserializable { source })?;
-            }
-            Ok(self.desk.write(bodies))
-        })
+    fn begin(&self, records: &[impl Serialize]) -> Result<Step, serde_json::Error> {
+        let mut bodies = with_spare();
+        bodies.push_all(records)?;
+        let step = self.desk.write(&bodies, Batch::left);
+        keep_spare(bodies);
+        Ok(step)
     }
 
     /// Waits until the disk has what was written.
@@ -166,12 +170,12 @@ impl Shared {
         let now = synced
             .wait_for(|synced| synced.epoch != written.epoch || synced.next >= written.next())
             .await
-            .map_err(|_| Arc::new(leader_gone()))?;
+            .map_err(|_| Arc::new(keeper_gone()))?;
         if now.epoch == written.epoch {
             Ok(written)
         } else {
             // closed: the disk may have had it before, but what came after was taken back.
-            Err(now.error.clone().unwrap_or_else(|| Arc::new(leader_gone())))
+            Err(now.error.clone().unwrap_or_else(|| Arc::new(keeper_gone())))
         }
     }
 }
@@ -193,10 +197,6 @@ impl fmt::Debug for Shared {
     }
 }
 
-fn leader_gone() -> io::Error {
-    io::Error::other("the thread that wrote for others is gone")
-}
-
-thread_local! {
-    static BODIES: RefCell<Bodies> = RefCell::new(Bodies::default());
+fn keeper_gone() -> io::Error {
+    io::Error::other("the thread that syncs the log is gone")
 }

@@ -6,6 +6,7 @@
 //! auditor can check it without this program.
 //! Never knows what a statement means, who may run it, or where it goes.
 
+mod batch;
 mod bodies;
 mod chain;
 mod error;

@@ -8,9 +8,8 @@ use std::{
     },
 };
 
-use tokio::sync::oneshot;
-
 use super::{
+    batch::Batch,
     bodies::Bodies,
     writer::{Writer, Written},
 };
@@ -40,10 +39,17 @@ struct Waiting {
     askers: Vec<Asker>,
 }
 
+/// Whoever left something to the leader. Dropped, it is told that the leader is gone, if it was told nothing else.
 #[derive(Debug)]
 struct Asker {
     count: usize,
-    answer: oneshot::Sender<Outcome>,
+    batch: Arc<Batch>,
+}
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        self.batch.abandon();
+    }
 }
 
 /// Whether an append is done or waits for the leader.
@@ -52,7 +58,7 @@ pub(super) enum Step {
     /// It is done.
     Done(Outcome),
     /// The leader answers.
-    Wait(oneshot::Receiver<Outcome>),
+    Wait(Arc<Batch>),
 }
 
 impl Desk {
@@ -64,8 +70,8 @@ impl Desk {
         }
     }
 
-    /// Writes `bodies`, at once if nobody writes, else by leaving them to whoever does.
-    pub(super) fn write(&self, bodies: &Bodies) -> Step {
+    /// Writes `bodies`, at once if nobody writes, else by leaving them to whoever does; `batch` is told then.
+    pub(super) fn write(&self, bodies: &Bodies, batch: impl FnOnce() -> Arc<Batch>) -> Step {
         for _ in 0..SPINS {
             if let Some(mut lead) = self.try_lead() {
                 let outcome = self.serve(&mut lead, bodies);
@@ -75,7 +81,7 @@ impl Desk {
             }
             std::hint::spin_loop();
         }
-        let Some(answer) = self.leave(bodies) else {
+        let Some(batch) = self.leave(bodies, batch) else {
             // The leader is far behind. Waiting for it holds the memory that waits within bounds.
             let mut lead = self.lead();
             let outcome = self.serve(&mut lead, bodies);
@@ -84,7 +90,7 @@ impl Desk {
             return Step::Done(outcome);
         };
         self.clear_up();
-        Step::Wait(answer)
+        Step::Wait(batch)
     }
 
     /// Waits until nobody writes, and leads.
@@ -109,16 +115,16 @@ impl Desk {
     }
 
     /// Leaves `bodies` to the leader; `None` if too much waits already.
-    fn leave(&self, bodies: &Bodies) -> Option<oneshot::Receiver<Outcome>> {
+    fn leave(&self, bodies: &Bodies, batch: impl FnOnce() -> Arc<Batch>) -> Option<Arc<Batch>> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.bodies.byte_count() > WAITING_BYTES {
             return None;
         }
-        let (answer, receiver) = oneshot::channel();
+        let batch = batch();
         waiting.bodies.extend(bodies);
-        waiting.askers.push(Asker { count: bodies.count(), answer });
+        waiting.askers.push(Asker { count: bodies.count(), batch: Arc::clone(&batch) });
         self.any_waiting.store(true, Ordering::SeqCst);
-        Some(receiver)
+        Some(batch)
     }
 
     /// Serves whoever waits, if nobody else does.
@@ -150,11 +156,11 @@ impl Desk {
         }
         let outcome = writer.write([own, &spare.bodies]).map_err(Arc::new);
         let mut first = outcome.as_ref().map_or(0, |written| written.first + own.count() as u64);
-        for Asker { count, answer } in spare.askers.drain(..) {
-            let theirs = outcome.clone().map(|written| Written { first, count, ..written });
-            first += count as u64;
+        for asker in spare.askers.drain(..) {
+            let theirs = outcome.clone().map(|written| Written { first, count: asker.count, ..written });
+            first += asker.count as u64;
             // Who no longer listens has a record without a receipt, and runs nothing.
-            let _gone = answer.send(theirs);
+            asker.batch.answer(theirs);
         }
         spare.bodies.clear();
         outcome.map(|written| Written { count: own.count(), ..written })

@@ -183,8 +183,43 @@ pub enum Problem {
         statement_bytes: usize,
     },
     /// An account has no password, or two.
-    #[error("write either password_file: PATH or password_env: NAME")]
+    #[error("write either password_file: PATH or password_env: NAME, or iam at the target")]
     PasswordSource,
+    /// Login tokens would cross the network in clear text.
+    #[error("login tokens go over verified TLS only: write tls with mode: verify-full")]
+    IamWithoutTls,
+    /// A setting of tokens without tokens.
+    #[error("it has no effect without iam; leave it out, or write iam")]
+    WithoutIam,
+    /// No account uses what is written.
+    #[error(
+        "every account has a password: leave iam out, or the password of an account that logs in with tokens"
+    )]
+    IamUnused,
+    /// AWS does not know the server by the name that is dialled.
+    #[error("AWS does not know \"{host}\": write endpoint: HOST:PORT, as RDS shows it")]
+    IamEndpoint {
+        /// What is dialled.
+        host: String,
+    },
+    /// The region cannot be told.
+    #[error("\"{host}\" does not tell its region: write region: NAME, as in eu-central-1")]
+    IamRegion {
+        /// The server as AWS would know it.
+        host: String,
+    },
+    /// Not a name of a region.
+    #[error("\"{found}\" is no region: write its name, as in eu-central-1")]
+    Region {
+        /// What is written.
+        found: String,
+    },
+    /// Not the name of a role.
+    #[error("\"{found}\" is no role: write its ARN, as in arn:aws:iam::123456789012:role/tidegate")]
+    RoleArn {
+        /// What is written.
+        found: String,
+    },
     /// A variable with a password is not set.
     #[error("environment variable \"{variable}\" is not set or empty: set it for the gateway's process")]
     PasswordVariable {

@@ -65,7 +65,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::{Authentication, Limits, UpstreamTls},
+        config::{Account, Authentication, Credential, Iam, Limits, UpstreamTls},
         model::{record::Durability, target::Lane},
     };
 
@@ -88,6 +88,20 @@ targets:
         let file = folder.path().join("tidegate.yaml");
         std::fs::write(&file, text).unwrap();
         load(&file, |name| (name == "READER").then(|| "s3cret".to_owned()))
+    }
+
+    fn password(account: &Account) -> &str {
+        match &account.credential {
+            Credential::Password(password) => password.expose(),
+            Credential::Iam(_) => panic!("no password"),
+        }
+    }
+
+    fn tokens(account: &Account) -> &Iam {
+        match &account.credential {
+            Credential::Iam(iam) => iam,
+            Credential::Password(_) => panic!("a password"),
+        }
     }
 
     /// The error that comes when `from` in the small configuration becomes `to`: its line, key and words.
@@ -115,7 +129,8 @@ targets:
         assert_eq!(target.databases, None);
         assert_eq!(target.pool.max_connections, 20);
         assert_eq!(target.accounts.of(Lane::Admin).user, "reader");
-        assert_eq!(target.accounts.read.password.expose(), "s3cret");
+        assert_eq!(password(&target.accounts.read), "s3cret");
+        assert_eq!(target.pool.new_connections_per_second, None);
         assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     }
 
@@ -287,13 +302,103 @@ targets:
             std::fs::write(&secret, " a b \n").unwrap();
             std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(mode)).unwrap();
             let config = load(&file, |_| None).unwrap();
-            assert_eq!(config.targets[0].accounts.read.password.expose(), " a b ");
+            assert_eq!(password(&config.targets[0].accounts.read), " a b ");
             assert_eq!(config.warnings.len(), warnings, "{:?}", config.warnings);
             assert!(!format!("{config:?}").contains(" a b "));
         }
         std::fs::write(&secret, "\n").unwrap();
         let empty = load(&file, |_| None).unwrap_err().to_string();
         assert!(empty.contains("is empty: write the password into it"), "{empty}");
+    }
+
+    const RDS: &str = "hr.cluster-c1.eu-central-1.rds.amazonaws.com";
+
+    /// The small configuration on RDS, with tokens; `iam` is what is written of them.
+    fn with_tokens(iam: &str) -> String {
+        SMALL
+            .replace("db.internal", RDS)
+            .replace(", password_env: READER", "")
+            .replace("environment: prod", &format!("environment: prod\n    iam: {iam}"))
+    }
+
+    #[test]
+    fn an_account_without_password_logs_in_with_tokens_of_the_endpoint_that_aws_knows() {
+        let config = load_text(&with_tokens("{}")).unwrap();
+        let target = &config.targets[0];
+        assert_eq!(target.pool.new_connections_per_second, Some(50));
+        let iam = tokens(&target.accounts.read);
+        assert_eq!((iam.region.as_str(), iam.endpoint.to_string()), ("eu-central-1", format!("{RDS}:5432")));
+        assert_eq!((&iam.profile, &iam.role_arn), (&None, &None));
+
+        let all = "{ region: eu-west-1, profile: db, role_arn: \"arn:aws:iam::1:role/db\", endpoint: \"HR.db:6000\" }";
+        let tunnel = with_tokens(all).replace(RDS, "127.0.0.1");
+        let config = load_text(&tunnel).unwrap();
+        let iam = tokens(&config.targets[0].accounts.read);
+        assert_eq!((iam.region.as_str(), iam.endpoint.to_string()), ("eu-west-1", "hr.db:6000".to_owned()));
+        assert_eq!(iam.profile.as_deref(), Some("db"));
+        assert_eq!(iam.role_arn.as_deref(), Some("arn:aws:iam::1:role/db"));
+        assert_eq!(config.targets[0].endpoint.host, "127.0.0.1");
+    }
+
+    #[test]
+    fn tokens_that_could_not_work_or_would_be_shown_are_refused_on_their_line() {
+        let refused = |text: &str| {
+            let error = load_text(text).unwrap_err().to_string();
+            error.split_once("tidegate.yaml:").unwrap().1.to_owned()
+        };
+        let bare = with_tokens("{}").replace("iam: {}", "iam: {}\n    tls: { mode: disable }");
+        assert!(refused(&bare).starts_with("9: targets.iam: login tokens go over verified TLS only"));
+        let tunnel = with_tokens("{}").replace(RDS, "db.internal");
+        assert!(refused(&tunnel).starts_with("9: targets.iam.endpoint: AWS does not know \"db.internal\""));
+        for (iam, words) in [
+            (
+                "{ endpoint: \"db.internal:5432\" }",
+                "9: targets.iam.region: \"db.internal\" does not tell its region",
+            ),
+            ("{ endpoint: db.internal }", "9: targets.iam.endpoint: \"db.internal\" is not an endpoint"),
+            ("{ region: Frankfurt }", "9: targets.iam.region: \"Frankfurt\" is no region"),
+            ("{ role_arn: tidegate }", "9: targets.iam.role_arn: \"tidegate\" is no role"),
+            ("{ profile: '' }", "9: targets.iam.profile: it is empty"),
+            ("{ secret: x }", "9: secret: unknown key: "),
+        ] {
+            let error = refused(&with_tokens(iam));
+            assert!(error.starts_with(words), "{error}\nis not\n{words}");
+        }
+        let unused = with_tokens("{}").replace("user: reader", "user: reader, password_env: READER");
+        assert!(refused(&unused).starts_with("9: targets.iam: every account has a password"));
+    }
+
+    #[test]
+    fn the_read_lane_may_go_to_a_reader_with_tokens_of_its_own() {
+        let reader = "hr.cluster-ro-c1.eu-central-1.rds.amazonaws.com:5432";
+        let text = with_tokens("{}")
+            .replace("iam: {}", &format!("iam: {{}}\n    reader: {{ endpoint: \"{reader}\" }}"));
+        let target = load_text(&text).unwrap().targets.remove(0);
+        assert_eq!(target.reader.as_ref().unwrap().endpoint.to_string(), reader);
+        assert_eq!(tokens(&target.accounts.read).endpoint.to_string(), reader);
+        let write = target.accounts.of(Lane::Write);
+        assert_eq!(
+            (write.user.as_str(), tokens(write).endpoint.to_string()),
+            ("reader", format!("{RDS}:5432"))
+        );
+
+        let plain = |reader: &str| {
+            load_text(
+                &SMALL.replace("environment: prod", &format!("environment: prod\n    reader: {reader}")),
+            )
+        };
+        let target = plain("{ endpoint: \"ro.internal:5432\", server_name: ro }").unwrap().targets.remove(0);
+        assert_eq!(target.reader.unwrap().server_name.as_deref(), Some("ro"));
+        assert!(target.accounts.write.is_none());
+        let error =
+            plain("{ endpoint: \"ro.internal:5432\", iam_endpoint: \"x:1\" }").unwrap_err().to_string();
+        assert!(error.contains(":9: targets.reader.iam_endpoint: it has no effect without iam"), "{error}");
+        let tunnel = text.replace(reader, "127.0.0.1:5433");
+        let error = load_text(&tunnel).unwrap_err().to_string();
+        assert!(
+            error.contains(":10: targets.reader.iam_endpoint: AWS does not know \"127.0.0.1\""),
+            "{error}"
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod check;
 mod error;
+mod iam;
 mod limits;
 mod load;
 mod nearest;
@@ -19,6 +20,6 @@ pub use error::{ConfigError, Problem};
 pub use limits::Limits;
 pub use load::load;
 pub use settings::{
-    Account, Accounts, Api, Audit, Authentication, CertificateFiles, Config, Endpoint, Listener, ListenerTls,
-    Log, LogFormat, LogLevel, Pool, TargetSettings, UpstreamTls,
+    Account, Accounts, Api, Audit, Authentication, CertificateFiles, Config, Credential, Endpoint, Iam,
+    Listener, ListenerTls, Log, LogFormat, LogLevel, Pool, Reader, TargetSettings, UpstreamTls,
 };

@@ -69,6 +69,8 @@ pub(super) struct RawTarget {
     pub(super) databases: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     pub(super) tls: RawUpstreamTls,
+    pub(super) reader: Option<RawReader>,
+    pub(super) iam: Option<Spanned<RawIam>>,
     pub(super) accounts: RawAccounts,
     #[serde(default)]
     pub(super) pool: RawPool,
@@ -81,6 +83,23 @@ pub(super) struct RawUpstreamTls {
     pub(super) mode: RawTlsMode,
     pub(super) ca: Option<Spanned<String>>,
     pub(super) server_name: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawReader {
+    pub(super) endpoint: Spanned<String>,
+    pub(super) server_name: Option<Spanned<String>>,
+    pub(super) iam_endpoint: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawIam {
+    pub(super) region: Option<Spanned<String>>,
+    pub(super) profile: Option<Spanned<String>>,
+    pub(super) role_arn: Option<Spanned<String>>,
+    pub(super) endpoint: Option<Spanned<String>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -114,6 +133,7 @@ pub(super) struct RawPool {
     pub(super) wait_timeout_ms: Option<Spanned<u64>>,
     pub(super) idle_timeout_s: Option<Spanned<u64>>,
     pub(super) max_lifetime_s: Option<Spanned<u64>>,
+    pub(super) new_connections_per_second: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,4 +1,4 @@
-//! Passwords of accounts, from files and variables.
+//! What accounts log in with: passwords from files and variables, or tokens.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -9,28 +9,30 @@ use super::{
     check::{Place, line},
     error::{ConfigError, Problem},
     raw::RawAccount,
-    settings::Account,
+    settings::{Account, Credential, Iam},
 };
 use crate::model::secret::Secret;
 
-/// Reads one account and its password.
+/// Reads one account and its password; without one it logs in with `tokens`, if the target has them.
 pub(super) fn account(
     place: &mut Place<'_>,
     key: &str,
     raw: &Spanned<RawAccount>,
+    tokens: Option<&Iam>,
 ) -> Result<Account, ConfigError> {
     let user = raw.value.user.value.clone();
     if user.is_empty() {
         return Err(place.at(line(&raw.value.user), &format!("{key}.user"), Problem::Empty));
     }
-    let password = match (&raw.value.password_file, &raw.value.password_env) {
-        (Some(file), None) => from_file(place, key, file)?,
-        (None, Some(variable)) => from_environment(place, key, variable)?,
-        (None, None) | (Some(_), Some(_)) => {
+    let credential = match (&raw.value.password_file, &raw.value.password_env, tokens) {
+        (Some(file), None, _) => Credential::Password(from_file(place, key, file)?),
+        (None, Some(variable), _) => Credential::Password(from_environment(place, key, variable)?),
+        (None, None, Some(iam)) => Credential::Iam(iam.clone()),
+        (None, None, None) | (Some(_), Some(_), _) => {
             return Err(place.at(line(raw), key, Problem::PasswordSource));
         }
     };
-    Ok(Account { user, password })
+    Ok(Account { user, credential })
 }
 
 fn from_file(

@@ -130,6 +130,8 @@ pub struct TargetSettings {
     pub databases: Option<Vec<DatabaseName>>,
     /// How the gateway trusts it.
     pub tls: UpstreamTls,
+    /// Where the read lane goes instead.
+    pub reader: Option<Reader>,
     /// The shared accounts.
     pub accounts: Accounts,
     /// Connections kept, per lane.
@@ -169,6 +171,15 @@ pub enum UpstreamTls {
     },
 }
 
+/// What follows the writer; trusted as that is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// The name in its certificate; without it the endpoint's host.
+    pub server_name: Option<String>,
+}
+
 /// The shared accounts of a target.
 #[derive(Clone, Debug)]
 pub struct Accounts {
@@ -196,8 +207,30 @@ impl Accounts {
 pub struct Account {
     /// Its name.
     pub user: String,
-    /// Its password.
-    pub password: Secret<String>,
+    /// What it logs in with.
+    pub credential: Credential,
+}
+
+/// What an account logs in with.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// Login tokens; its target has TLS.
+    Iam(Iam),
+    /// A password.
+    Password(Secret<String>),
+}
+
+/// Where login tokens of RDS and Aurora come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Iam {
+    /// Region of the server.
+    pub region: String,
+    /// Profile of AWS's own files; without it what `AWS_PROFILE` says.
+    pub profile: Option<String>,
+    /// A role to take on.
+    pub role_arn: Option<String>,
+    /// The server as AWS knows it, in lower case.
+    pub endpoint: Endpoint,
 }
 
 /// Connections kept for one lane.
@@ -211,6 +244,8 @@ pub struct Pool {
     pub idle_timeout: Duration,
     /// Any is closed after it, once it is idle.
     pub max_lifetime: Duration,
+    /// So many may be opened in a second over all lanes, 1 to 10,000; `None` is any number.
+    pub new_connections_per_second: Option<u32>,
 }
 
 /// The audit log.

@@ -9,6 +9,7 @@
 mod answering;
 mod ask_bodies;
 mod ask_views;
+mod asked;
 mod asking;
 mod caller;
 mod claims;

@@ -64,4 +64,7 @@ pub struct TargetHealth {
     /// What is wrong, in words that show no secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// What is allowed there and should not be: accounts that hold more than their lane needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }

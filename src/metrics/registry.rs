@@ -48,7 +48,10 @@ impl Metrics {
             facts: FactsMetrics::new(&build)?,
             logins: LoginMetrics::new(&build)?,
             policy: PolicyMetrics::new(&build)?,
-            cancels: build.counter("tidegate_cancel_requests_total", "Cancel requests with a valid key.")?,
+            cancels: build.counter(
+                "tidegate_cancel_requests_total",
+                "How often an upstream was asked to stop a statement.",
+            )?,
             registry: build.finish(),
         }))
     }

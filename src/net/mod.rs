@@ -1,14 +1,17 @@
 //! Clock, shutdown, published values, TLS and streams: what the outside world looks like to the floors above.
 //!
-//! The door: [`clock::Clock`], [`published::Published`], [`shutdown::Shutdown`], [`tls`] and [`stream::Stream`].
+//! The door: [`clock::Clock`], [`published::Published`], [`shutdown::Shutdown`], [`tls`], [`stream::Stream`] and
+//! [`workers::Workers`].
 //! This folder knows nothing of SQL, of principals, or of any database's protocol.
 
 pub mod clock;
 pub mod error;
 pub mod published;
 pub mod shutdown;
+mod socket;
 pub mod stream;
 pub mod tls;
+pub mod workers;
 
 pub use clock::{Clock, ManualClock};
 pub use error::NetError;
@@ -16,3 +19,4 @@ pub use published::Published;
 pub use shutdown::Shutdown;
 pub use stream::Stream;
 pub use tls::{ClientTls, Roots, ServerTls, ServerTlsFiles};
+pub use workers::{WorkerThreads, Workers};

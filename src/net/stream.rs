@@ -18,6 +18,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use super::{
     error::NetError,
+    socket::Socket,
     tls::{ClientTls, ServerTlsState, end_point},
 };
 
@@ -30,9 +31,9 @@ pub struct Stream {
 
 #[derive(Debug)]
 enum Transport {
-    Plain(TcpStream),
-    ServerTls(Box<server::TlsStream<TcpStream>>),
-    ClientTls(Box<client::TlsStream<TcpStream>>),
+    Plain(Socket),
+    ServerTls(Box<server::TlsStream<Socket>>),
+    ClientTls(Box<client::TlsStream<Socket>>),
 }
 
 impl Stream {
@@ -42,7 +43,7 @@ impl Stream {
     /// `Socket`.
     pub fn accepted(socket: TcpStream, peer: SocketAddr) -> Result<Self, NetError> {
         set_up(&socket).map_err(|source| NetError::Socket { source })?;
-        Ok(Self { peer, transport: Transport::Plain(socket) })
+        Ok(Self { peer, transport: Transport::Plain(Socket::new(socket)) })
     }
 
     /// Connects to `endpoint` ("host:port"), trying its addresses in turn. Bound it with a timeout.
@@ -54,7 +55,7 @@ impl Stream {
         let socket = TcpStream::connect(endpoint).await.map_err(refused)?;
         set_up(&socket).map_err(refused)?;
         let peer = socket.peer_addr().map_err(refused)?;
-        Ok(Self { peer, transport: Transport::Plain(socket) })
+        Ok(Self { peer, transport: Transport::Plain(Socket::new(socket)) })
     }
 
     /// Goes on in TLS as the server. `read` is what was already read of the client's first TLS record.
@@ -132,10 +133,27 @@ impl Stream {
     /// # Errors
     /// Those of the socket.
     pub async fn peek_socket(&self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.socket().peek(bytes).await
+        self.socket().tcp()?.peek(bytes).await
     }
 
-    fn socket(&self) -> &TcpStream {
+    /// Whether the present runtime is the one that wakes who waits for it.
+    pub fn is_here(&self) -> bool {
+        self.socket().is_here()
+    }
+
+    /// Changes over to the present runtime, so that who waits for it there is woken without a detour.
+    ///
+    /// # Errors
+    /// When the system does not take it; the connection is closed then.
+    pub fn settle_here(&mut self) -> io::Result<()> {
+        match &mut self.transport {
+            Transport::Plain(socket) => socket.settle_here(),
+            Transport::ServerTls(tls) => tls.get_mut().0.settle_here(),
+            Transport::ClientTls(tls) => tls.get_mut().0.settle_here(),
+        }
+    }
+
+    fn socket(&self) -> &Socket {
         match &self.transport {
             Transport::Plain(socket) => socket,
             Transport::ServerTls(tls) => tls.get_ref().0,
@@ -151,7 +169,7 @@ impl Stream {
         }
     }
 
-    fn plain(self) -> Result<(TcpStream, SocketAddr), NetError> {
+    fn plain(self) -> Result<(Socket, SocketAddr), NetError> {
         match self.transport {
             Transport::Plain(socket) => Ok((socket, self.peer)),
             Transport::ServerTls(_) | Transport::ClientTls(_) => {

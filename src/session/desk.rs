@@ -30,19 +30,29 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// That of a session that has just begun.
-    pub(super) fn new(gate: Arc<Gate>, who: Arc<Who>, handle: Arc<Handle>, metrics: TargetMetrics) -> Self {
+    /// That of a session that has just begun, under `handle` in the registry.
+    pub(super) fn new(gate: Arc<Gate>, handle: Arc<Handle>) -> Self {
+        let who = handle.who();
         Self {
+            metrics: counted(&gate, &who),
             place: who.place.clone(),
             gate,
             who,
             handle,
-            metrics,
             deeds: Deeds::default(),
             ended: Vec::new(),
             draining: false,
             stopping_since: None,
         }
+    }
+
+    /// The session goes on as `who`'s: it counts at their target from here on.
+    pub(super) fn change(&mut self, who: Arc<Who>) {
+        self.gate.registry.change(&self.handle, Arc::clone(&who));
+        self.metrics.sessions.dec();
+        self.metrics = counted(&self.gate, &who);
+        self.place = who.place.clone();
+        self.who = who;
     }
 
     /// The session's part of its records.
@@ -61,4 +71,20 @@ impl Desk {
         // The session is over whether this can be written or not; the log says itself that it cannot.
         let _ = self.gate.audit.append_one(&record).await;
     }
+}
+
+/// Takes the session out of the registry, and out of the count, however it ends.
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.gate.registry.leave(&self.handle);
+        self.metrics.sessions.dec();
+    }
+}
+
+/// One session more, at the target of `who`.
+fn counted(gate: &Gate, who: &Who) -> TargetMetrics {
+    let metrics = gate.metrics.target(&who.place.target);
+    metrics.sessions.inc();
+    metrics.sessions_total.inc();
+    metrics
 }

@@ -34,6 +34,11 @@ impl From<WireError> for End {
 }
 
 impl End {
+    /// What the session was tied to went with its connection.
+    pub(super) fn lost_ties() -> Self {
+        Self::Upstream("the connection that the session was tied to is gone".to_owned())
+    }
+
     /// Why, in the words of the audit log.
     pub(super) fn reason(&self) -> &str {
         match self {

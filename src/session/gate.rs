@@ -6,7 +6,11 @@ use super::registry::Registry;
 use crate::{
     audit::AuditLog,
     metrics::Metrics,
-    model::{claim::ClaimGrants, denial::KeepDenials},
+    model::{
+        claim::ClaimGrants,
+        denial::KeepDenials,
+        refusal::{Refusal, RefusalCode},
+    },
     net::{Clock, Published},
     policy::Snapshot,
     sql,
@@ -38,6 +42,21 @@ pub struct Gate {
     pub limits: Limits,
 }
 
+impl Gate {
+    /// Whether `principal` may have one session more.
+    ///
+    /// # Errors
+    /// `TooManyConnections` if it has `limit` of them.
+    pub(super) fn room_for(&self, principal: &str, limit: usize) -> Result<(), Refusal> {
+        if self.registry.count_of(principal) < limit {
+            return Ok(());
+        }
+        self.metrics.logins.over_limit.inc();
+        let message = format!("principal \"{principal}\" has {limit} sessions open already");
+        Err(Refusal::new(RefusalCode::TooManyConnections, message).with_hint("Close some of them."))
+    }
+}
+
 /// Bounds of one session.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -58,6 +77,24 @@ pub struct HeldLimits {
     pub count: usize,
     /// Bytes of the prepared statements' texts.
     pub bytes: usize,
+}
+
+impl HeldLimits {
+    /// Whether `count` prepared statements may be held, whose texts have `bytes` together.
+    ///
+    /// # Errors
+    /// `ProgramLimitExceeded`.
+    pub(super) fn check_prepared(&self, count: usize, bytes: usize) -> Result<(), Refusal> {
+        let over = if count > self.count {
+            format!("{} prepared statements", self.count)
+        } else if bytes > self.bytes {
+            format!("{} bytes of prepared statements", self.bytes)
+        } else {
+            return Ok(());
+        };
+        Err(Refusal::new(RefusalCode::ProgramLimitExceeded, format!("a session may hold {over}"))
+            .with_hint("Close or deallocate the ones that are no longer needed."))
+    }
 }
 
 /// Replies owed at one time, beyond which a client's messages wait.

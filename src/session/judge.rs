@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use super::{desk::Desk, running::Does};
+use super::{allowed::Allowed, desk::Desk, running::Does};
 use crate::{
     model::{
         denial::Denied,
         dialect::Dialect,
         facts::{Facts, Runs, Unanalyzable},
-        ids::GrantId,
         name_context::NameContext,
         refusal::{Missing, Refusal, RefusalCode},
         target::Lane,
     },
-    policy::{self, Decision, Denial, Once, Permit},
+    policy::{self, Decision, Denial, Permit},
 };
 
 /// A statement of a text, judged.
@@ -25,6 +24,13 @@ pub(super) struct Judged {
     pub(super) does: Does,
     /// May it run?
     pub(super) verdict: Verdict,
+}
+
+impl Judged {
+    /// It, if it may run.
+    pub(super) fn allowed(self) -> Option<Allowed> {
+        Some(Allowed { text: self.text, does: self.does, permit: self.verdict.ok()? })
+    }
 }
 
 /// May it run?
@@ -119,24 +125,6 @@ impl Desk {
         refused
     }
 
-    /// Leave for a statement that was refused, if it was approved as it stands, for once.
-    pub(super) fn approved_once(&self, text: &str, facts: &Facts) -> Option<Once> {
-        let snapshot = self.gate.snapshot.load();
-        policy::decide_exact(&snapshot, &self.who.principal, &self.place, text, facts, self.now())
-    }
-
-    /// Uses up that leave; `None` if somebody else was first, or it could not be kept.
-    pub(super) async fn claim(&self, once: Once) -> Option<Permit> {
-        let (holder, session) = (&self.who.principal.name, self.who.session);
-        self.gate.claims.claim(once.grant(), holder, session).await.then(|| once.claimed())
-    }
-
-    /// Whether what runs on leave that was used up may go on.
-    pub(super) fn still_runs(&self, grant: GrantId) -> bool {
-        let snapshot = self.gate.snapshot.load();
-        policy::still_runs(&snapshot, &self.who.principal, &self.place, grant, self.now())
-    }
-
     /// Whether what was decided would be decided so now.
     pub(super) fn still_holds(&self, permit: &Permit) -> bool {
         permit.version() == self.gate.snapshot.load().version()
@@ -190,6 +178,11 @@ pub(super) fn refusal_of(reason: &Unanalyzable) -> Refusal {
         Unanalyzable::TooLarge { .. } => Refusal::new(RefusalCode::ProgramLimitExceeded, reason.to_string())
             .with_hint("Split the statement, or load the data with COPY."),
     }
+}
+
+/// What a client is told where a statement is neither let through nor refused for a reason.
+pub(super) fn nothing_known() -> Refusal {
+    Refusal::new(RefusalCode::NotSupported, "the statement is not let through")
 }
 
 /// The facts whose effects come about when a statement succeeds: its own, and those of what it executes by name. A

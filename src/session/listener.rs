@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
 use uuid::Uuid;
 
 use super::{
@@ -10,7 +13,10 @@ use super::{
     login::{Door, mysql::Lobby},
     mysql, postgres,
 };
-use crate::{model::ids::SessionId, net::Shutdown};
+use crate::{
+    model::ids::SessionId,
+    net::{Shutdown, Workers},
+};
 
 /// What the clients of a listener speak.
 #[derive(Clone, Debug)]
@@ -30,13 +36,14 @@ pub struct Admission {
     pub per_principal: usize,
 }
 
-/// Accepts on `listener` until the gateway shuts down.
+/// Accepts on `listener` until the gateway shuts down, and places each client on one of `workers`.
 pub async fn listen(
     listener: TcpListener,
     door: Arc<Door>,
     speaks: Speaks,
     gate: Arc<Gate>,
     admission: Admission,
+    workers: Workers,
     shutdown: Shutdown,
 ) {
     loop {
@@ -60,8 +67,11 @@ pub async fn listen(
         };
         let (door, gate, per_principal) = (Arc::clone(&door), Arc::clone(&gate), admission.per_principal);
         let speaks = speaks.clone();
-        tokio::spawn(async move {
+        // Known to the runtime of this task, and from now on to that of the worker.
+        let Ok(socket) = socket.into_std() else { continue };
+        workers.place(async move {
             let _place = place;
+            let Ok(socket) = TcpStream::from_std(socket) else { return };
             let id = SessionId::new(Uuid::now_v7());
             match speaks {
                 Speaks::Mysql(lobby) => {

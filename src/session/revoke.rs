@@ -2,15 +2,35 @@
 
 use std::time::{Duration, Instant};
 
-use super::{desk::Desk, end::End, judge::Refused, running::Running};
+use super::{conversation::Conversation, desk::Desk, end::End, judge::Refused, running::Running};
 use crate::model::refusal::{Refusal, RefusalCode};
+
+/// Decides what runs in `session` again, and marks what may no longer run; true if that is anything new.
+///
+/// `lasts_at_once` says that it makes last at once what was written before it: then that is decided, too.
+///
+/// # Errors
+/// `Terminated` when the principal may not be here any longer.
+pub(super) fn stop_what_lost_its_grant<C: Conversation>(
+    session: &mut C,
+    lasts_at_once: bool,
+) -> Result<bool, End> {
+    let (desk, running) = session.under_way();
+    desk.check_welcome()?;
+    let lost = desk.decide_what_was_done().err().filter(|_| lasts_at_once).map(|lost| lost.1);
+    let stopped = running.filter_map(|one| desk.recheck(one, lost.as_ref())).max();
+    if let Some(delay) = stopped {
+        desk.note_stopping(delay);
+    }
+    Ok(stopped.is_some())
+}
 
 impl Desk {
     /// Whether the principal may still be here.
     ///
     /// # Errors
     /// `Terminated` if not.
-    pub(super) fn check_welcome(&self) -> Result<(), End> {
+    fn check_welcome(&self) -> Result<(), End> {
         let snapshot = self.gate.snapshot.load();
         match snapshot.principal(&self.who.principal.name) {
             // closed: no principal, no session.
@@ -20,17 +40,9 @@ impl Desk {
         }
     }
 
-    /// Why what runs may not go on even if it may itself: it makes last at once what was written before it.
-    pub(super) fn lost_at_once(&mut self, in_transaction: bool) -> Option<Refused> {
-        match self.decide_what_was_done() {
-            Err(lost) if !in_transaction => Some(lost.1),
-            Ok(()) | Err(_) => None,
-        }
-    }
-
     /// Decides a statement that runs again. If it may no longer run it is marked, and gives how long ago it lost its
     /// grant: by the clock, or else by what was published.
-    pub(super) fn recheck_running(&self, one: &mut Running, lost: Option<&Refused>) -> Option<Duration> {
+    fn recheck(&self, one: &mut Running, lost: Option<&Refused>) -> Option<Duration> {
         if one.revoked.is_some() {
             return None;
         }
@@ -54,7 +66,7 @@ impl Desk {
     }
 
     /// Something was told to stop, and had lost its grant `delay` ago.
-    pub(super) fn note_stopping(&mut self, delay: Duration) {
+    fn note_stopping(&mut self, delay: Duration) {
         self.stopping_since.get_or_insert_with(Instant::now);
         self.gate.metrics.policy.revocation_delay_seconds.observe(delay.as_secs_f64());
     }

@@ -72,6 +72,17 @@ impl Running {
         }
     }
 
+    /// Its end where nothing more is heard of it: lost, or revoked if it was told to stop.
+    pub(super) fn lost(&self, upstream_pid: Option<i32>) -> Ended {
+        match &self.revoked {
+            None => self.ended(Outcome::Lost, upstream_pid),
+            Some(refusal) => Ended {
+                sqlstate: Some(refusal.code.sqlstate().into()),
+                ..self.ended(Outcome::Revoked, upstream_pid)
+            },
+        }
+    }
+
     /// What the statement itself does.
     pub(super) fn facts(&self) -> Option<&Arc<Facts>> {
         self.does.first()

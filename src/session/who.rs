@@ -29,7 +29,7 @@ pub struct Who {
     /// Where to, as of the login.
     pub place: Place,
     /// The database it is in now, where that is not the one of the login any longer.
-    pub(super) moved_to: ArcSwapOption<DatabaseName>,
+    moved_to: ArcSwapOption<DatabaseName>,
     /// From where.
     pub client: SocketAddr,
     /// What the client called itself at login.
@@ -37,9 +37,9 @@ pub struct Who {
     /// Since when.
     pub since: Timestamp,
     /// Statements judged so far.
-    pub(super) statements: AtomicU64,
+    statements: AtomicU64,
     /// What it does, as of its last step.
-    pub(super) doing: AtomicU8,
+    doing: AtomicU8,
 }
 
 /// What a session does.
@@ -54,6 +54,28 @@ pub(super) enum Doing {
 }
 
 impl Who {
+    /// Whoever logged in just now.
+    pub(super) fn new(
+        session: SessionId,
+        principal: Arc<Principal>,
+        place: Place,
+        client: SocketAddr,
+        application: String,
+        since: Timestamp,
+    ) -> Self {
+        Self {
+            session,
+            principal,
+            place,
+            moved_to: ArcSwapOption::empty(),
+            client,
+            application,
+            since,
+            statements: AtomicU64::new(0),
+            doing: AtomicU8::new(Doing::Idle as u8),
+        }
+    }
+
     /// The session's part of its records, at `place`.
     pub(super) fn actor<'a>(&'a self, place: &'a Place) -> Actor<'a> {
         Actor {

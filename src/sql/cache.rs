@@ -49,14 +49,12 @@ impl FactsCache {
         context: &Arc<NameContext>,
         limits: &Limits,
     ) -> Answer {
-        let wanted = Wanted { text, dialect, context };
-        if let Some(answer) = self.answers.get(&wanted) {
-            return answer;
-        }
+        // First: a text with values in it is hardly ever seen twice.
         if let Some(answer) = self.analyze_shape(text, dialect, context, limits) {
             return answer;
         }
-        self.work_out(text, dialect, context, limits)
+        let wanted = Wanted { text, dialect, context };
+        self.answers.get(&wanted).unwrap_or_else(|| self.work_out(text, dialect, context, limits))
     }
 
     /// The facts that all texts of this shape share, so that literals in the text cost no analysis.

@@ -5,6 +5,7 @@
 
 mod analyze;
 mod cache;
+mod found;
 mod limits;
 pub(crate) mod mysql;
 pub(crate) mod postgres;
@@ -13,4 +14,4 @@ pub use analyze::analyze;
 pub use cache::FactsCache;
 pub use limits::Limits;
 pub use mysql::{readable, respell, sendable};
-pub use postgres::search_path_entries;
+pub use postgres::search_path;

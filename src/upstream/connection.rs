@@ -128,6 +128,19 @@ impl<P: Protocol> Connection<P> {
         self.input.is_empty() && !self.is_outbound() && self.poll_read(&mut cx).is_pending()
     }
 
+    /// Whether the present runtime is the one that wakes who waits for it.
+    pub(crate) fn is_here(&self) -> bool {
+        self.stream.is_here()
+    }
+
+    /// Changes over to the present runtime.
+    ///
+    /// # Errors
+    /// When the system does not take it; it is closed then.
+    pub(crate) fn settle_here(&mut self) -> io::Result<()> {
+        self.stream.settle_here()
+    }
+
     /// Waits until bytes have arrived or everything outbound is sent.
     ///
     /// # Errors

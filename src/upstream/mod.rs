@@ -10,16 +10,21 @@ mod connect;
 mod connection;
 mod credential;
 mod error;
+mod excess;
+mod failover;
 mod health;
+pub mod iam;
 mod lease;
 mod login_problem;
 pub mod mysql;
+mod pace;
 mod pool;
 mod pools;
 pub mod postgres;
 mod protocol;
 mod settings;
 mod target;
+mod word;
 
 pub use cancel::CancelHandle;
 pub use connection::Progress;
@@ -30,8 +35,6 @@ pub use lease::{HomeState, Lease};
 pub use login_problem::{LoginProblem, ServerWords};
 pub use mysql::{Mysql, MysqlMessage};
 pub use pools::Pools;
-pub use postgres::{
-    AccessMode, CatalogSource, Isolation, Postgres, ProtocolMessage, ServerFacts, SettingValue, Setup,
-};
+pub use postgres::{CatalogSource, Postgres, ProtocolMessage, ServerFacts, SettingValue, Setup};
 pub use protocol::Protocol;
-pub use settings::{Account, Accounts, Endpoint, PoolSettings, TargetSettings, TargetTls};
+pub use settings::{Account, Accounts, Endpoint, PoolSettings, Reader, TargetSettings, TargetTls};

@@ -2,17 +2,15 @@
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use prometheus::IntGauge;
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -20,8 +18,10 @@ use super::{
     connect::connect,
     connection::Connection,
     error::UpstreamError,
+    failover::Failover,
     health::{Health, causes},
     lease::Lease,
+    pace::Pace,
     protocol::Protocol,
     settings::{PoolSettings, TargetSettings},
 };
@@ -35,12 +35,13 @@ use crate::{
 pub(crate) struct LanePool<P: Protocol> {
     target: Arc<TargetSettings>,
     known: Arc<P::Known>,
+    pace: Arc<Pace>,
     lane: Lane,
     health: Health,
+    failover: Failover,
     /// One for each lease that may be out; tokio's semaphore serves those who wait in order.
     leases: Arc<Semaphore>,
     state: Mutex<State<P>>,
-    warned: AtomicBool,
     metrics: PoolMetrics,
     errors: UpstreamErrors,
 }
@@ -63,16 +64,18 @@ impl<P: Protocol> LanePool<P> {
     pub(crate) fn new(
         target: Arc<TargetSettings>,
         known: Arc<P::Known>,
+        pace: Arc<Pace>,
         lane: Lane,
         metrics: &Metrics,
     ) -> Self {
         Self {
             known,
+            pace,
             lane,
             health: Health::default(),
+            failover: Failover::new(metrics.pool(&target.name, lane).failovers),
             leases: Arc::new(Semaphore::new(limit(&target.pool))),
             state: Mutex::new(State { open: 0, idle: VecDeque::new() }),
-            warned: AtomicBool::new(false),
             metrics: metrics.pool(&target.name, lane),
             errors: metrics.target(&target.name).upstream_errors,
             target,
@@ -117,30 +120,54 @@ impl<P: Protocol> LanePool<P> {
                 Slot::new(self, permit)
             }
         };
-        Ok(Lease::new(self.open(home).await?, slot))
+        Ok(Lease::new(self.open_in_time(home, asked_at + self.target.pool.wait_timeout).await?, slot))
+    }
+
+    /// Opens one; while a server that went away may be on its way back, or another in its place, tries on until `until`.
+    ///
+    /// Nothing was sent yet, so nothing can be sent twice.
+    async fn open_in_time(&self, home: &P::Home, until: Instant) -> Result<Connection<P>, UpstreamError> {
+        loop {
+            match self.open(home).await {
+                Err(error)
+                    if error.may_pass()
+                        && self.failover.is_recent()
+                        && Instant::now() + TRY_AGAIN < until =>
+                {
+                    sleep(TRY_AGAIN).await;
+                }
+                opened => return opened,
+            }
+        }
     }
 
     /// Opens a connection that does not count, for the gateway's own questions.
     ///
     /// # Errors
-    /// `Unavailable`, or the target's own refusal of the database.
+    /// `Unavailable`, `TooFast`, or the target's own refusal of the database.
     pub(crate) async fn open(&self, home: &P::Home) -> Result<Connection<P>, UpstreamError> {
         let attempt = self.health.attempt(&self.target)?;
+        if !self.pace.turn().await {
+            return Err(UpstreamError::TooFast { target: self.target.name.clone() });
+        }
         let _connecting = Counted::new(&self.metrics.connecting);
-        let was_down = self.health.is_down();
-        match connect(&self.target, home, self.lane).await {
+        let (was_down, was_up) = (self.health.is_down(), self.health.is_up());
+        let connected = connect(&self.target, home, self.lane).await;
+        match connected.and_then(|connection| self.still_the_writer(connection)) {
             Ok(connection) => {
                 attempt.succeeded();
                 if was_down {
                     tracing::info!(target_name = %self.target.name, lane = %self.lane, "target answers again");
                 }
                 P::opened(&self.known, &connection.session);
-                self.warn_of_excess(&connection);
                 Ok(connection)
             }
             Err(error) => {
                 let count = if error.is_of_login() { &self.errors.login } else { &self.errors.dial };
                 count.inc();
+                if was_up && error.may_pass() {
+                    self.failover.note();
+                }
                 let error = attempt.failed(error);
                 if !was_down && self.health.is_down() {
                     let (target_name, lane, causes) = (&self.target.name, self.lane, causes(&error));
@@ -149,6 +176,16 @@ impl<P: Protocol> LanePool<P> {
                 Err(error)
             }
         }
+    }
+
+    /// Refuses a server that takes no writes in the place of one that did.
+    fn still_the_writer(&self, connection: Connection<P>) -> Result<Connection<P>, UpstreamError> {
+        if self.lane == Lane::Read || !self.failover.is_elsewhere(P::takes_writes(&connection.session)) {
+            return Ok(connection);
+        }
+        connection.close();
+        self.failover.note();
+        Err(UpstreamError::ReadOnly { target: self.target.name.clone(), lane: self.lane })
     }
 
     /// Closes what has been idle or open for too long, and what the upstream has closed.
@@ -178,17 +215,20 @@ impl<P: Protocol> LanePool<P> {
         &self.target
     }
 
-    /// Takes an idle connection that fits; its place in the count goes with it.
+    /// Takes an idle connection that fits, one of this thread's own before any other; its place in the count goes
+    /// with it.
     fn take_idle(&self, fits: impl Fn(&P::Home) -> bool) -> Option<Connection<P>> {
         loop {
             let mut idle = {
                 let mut state = self.state();
-                let at = state.idle.iter().rposition(|idle| fits(&idle.connection.home))?;
+                let fits = |idle: &Idle<P>| fits(&idle.connection.home);
+                let own = state.idle.iter().rposition(|idle| fits(idle) && idle.connection.is_here());
+                let at = own.or_else(|| state.idle.iter().rposition(fits))?;
                 let idle = state.idle.remove(at)?;
                 self.count_idle(&state);
                 idle
             };
-            if self.is_usable(&mut idle) {
+            if self.is_usable(&mut idle) && idle.connection.settle_here().is_ok() {
                 return Some(idle.connection);
             }
             self.state().open -= 1;
@@ -200,6 +240,7 @@ impl<P: Protocol> LanePool<P> {
         let settings = &self.target.pool;
         idle.since.elapsed() < settings.idle_timeout
             && idle.connection.opened_at.elapsed() < settings.max_lifetime
+            && !self.failover.is_stale(idle.connection.opened_at)
             && idle.connection.is_quiet()
     }
 
@@ -214,17 +255,6 @@ impl<P: Protocol> LanePool<P> {
         };
         if let Some(idle) = evicted {
             idle.connection.close();
-        }
-    }
-
-    fn warn_of_excess(&self, connection: &Connection<P>) {
-        let excess = P::excess(&connection.session);
-        if self.lane < Lane::Admin && !excess.is_empty() && !self.warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                target_name = %self.target.name, lane = %self.lane,
-                account = %self.target.accounts.of(self.lane).user, holds = excess,
-                "account holds more than its lane needs; the gateway should not be the only wall"
-            );
         }
     }
 
@@ -273,6 +303,16 @@ impl<P: Protocol> Slot<P> {
         self.pool.lane
     }
 
+    /// Whether a connection is of a server that went away, or takes no writes any more.
+    pub(crate) fn is_stale(&self, opened_at: Instant) -> bool {
+        self.pool.failover.is_stale(opened_at)
+    }
+
+    /// The server went away, or takes no writes any more: gives up all of its connections.
+    pub(crate) fn note_failover(&self) {
+        self.pool.failover.note();
+    }
+
     pub(crate) fn errors(&self) -> &UpstreamErrors {
         &self.pool.errors
     }
@@ -280,8 +320,16 @@ impl<P: Protocol> Slot<P> {
     /// Makes a connection that was reset idle.
     pub(crate) fn put_back(self, mut connection: Connection<P>) {
         connection.trim();
-        self.pool.health.succeeded();
-        if connection.opened_at.elapsed() >= self.pool.target.pool.max_lifetime {
+        let pool = &self.pool;
+        if pool.lane != Lane::Read && pool.failover.is_elsewhere(P::takes_writes(&connection.session)) {
+            pool.failover.note();
+        }
+        if pool.failover.is_stale(connection.opened_at) {
+            connection.close();
+            return;
+        }
+        pool.health.succeeded();
+        if connection.opened_at.elapsed() >= pool.target.pool.max_lifetime {
             connection.close();
             return;
         }
@@ -318,6 +366,9 @@ impl Drop for Counted {
         self.0.dec();
     }
 }
+
+/// How long until a server that is on its way is looked for again.
+const TRY_AGAIN: Duration = Duration::from_millis(50);
 
 fn limit(settings: &PoolSettings) -> usize {
     settings.max_connections.clamp(1, Semaphore::MAX_PERMITS)

@@ -286,6 +286,7 @@ impl Targets for FakeTargets {
             target: "hr".into(),
             up,
             problem: (!up).then(|| "connection refused".to_owned()),
+            warnings: Vec::new(),
         }]
     }
 }

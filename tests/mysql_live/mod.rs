@@ -3,12 +3,14 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
+    sync::Arc,
 };
 
 use bytes::BytesMut;
 use tidegate::{
     model::{
-        name_context::{MysqlCharset, MysqlFlavor, MysqlReading},
+        ids::DatabaseName,
+        name_context::{MysqlFlavor, MysqlReading, NameContext, SearchPath},
         secret::Secret,
     },
     wire::mysql::{
@@ -123,6 +125,15 @@ impl Client {
         }
     }
 
+    /// Goes to `database`, where nothing needs to come to its end.
+    pub(crate) fn play_in(&mut self, database: &str) {
+        self.run(&format!("USE {database}"));
+        self.run("SET sql_mode = ''");
+        self.run("SET sql_select_limit = 100");
+        self.query("SET max_statement_time = 1, max_recursive_iterations = 100");
+        self.query("SET max_execution_time = 1000");
+    }
+
     /// How this server reads under no mode.
     pub(crate) fn reading(&mut self) -> MysqlReading {
         let rows = self.run("SELECT VERSION()");
@@ -134,12 +145,7 @@ impl Client {
         MysqlReading {
             flavor: if version.contains("MariaDB") { MysqlFlavor::Mariadb } else { MysqlFlavor::Mysql },
             version: number(0) * 10_000 + number(1) * 100 + number(2),
-            ansi_quotes: false,
-            no_backslash_escapes: false,
-            pipes_as_concat: false,
-            ignore_space: false,
-            folds_names: false,
-            charset: MysqlCharset::Utf8,
+            ..MysqlReading::USUAL
         }
     }
 }
@@ -171,6 +177,46 @@ fn row(packet: &[u8]) -> Vec<Option<Vec<u8>>> {
         rest = &behind[length..];
     }
     fields
+}
+
+/// A session in `database` that has just begun.
+pub(crate) fn context(database: &str, reading: MysqlReading) -> NameContext {
+    NameContext {
+        database: DatabaseName::from(database),
+        server_version: reading.version / 10_000,
+        search_path: SearchPath::Known(Arc::from([])),
+        accounts: Arc::from([]),
+        temporary: Arc::default(),
+        catalog: None,
+        mysql: Some(reading),
+    }
+}
+
+/// Whether a statement waits, takes its time, or gives rows that are larger than a packet.
+pub(crate) fn is_slow(sql: &str) -> bool {
+    let lower = sql.to_ascii_lowercase();
+    sql.len() >= 4_000 || SLOW.iter().any(|slow| lower.contains(slow))
+}
+
+const SLOW: &[&str] = &[
+    "sleep",
+    "benchmark",
+    "get_lock",
+    "wait_for",
+    "master_",
+    "source_pos",
+    "repeat",
+    "space(",
+    "pad(",
+    "9223372036854775807 f",
+];
+
+/// Another number of a row that is the same in each run.
+pub(crate) fn random(seed: &mut u64) -> usize {
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    usize::try_from(*seed >> 33).unwrap()
 }
 
 /// The servers that may be played with: `TIDEGATE_TEST_MYSQL_URL`, `TIDEGATE_TEST_MARIADB_URL`.

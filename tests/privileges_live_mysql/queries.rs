@@ -2,6 +2,8 @@
 
 use tidegate::model::name_context::MysqlFlavor;
 
+use super::mysql_live::random;
+
 /// A statement that reads `open`, `secret` and `hidden`, or what goes by their names, of `database`.
 ///
 /// MariaDB 10.11 ends over some of them, and is asked for simpler ones.
@@ -40,10 +42,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn random(&mut self, below: usize) -> usize {
-        *self.seed ^= *self.seed << 13;
-        *self.seed ^= *self.seed >> 7;
-        *self.seed ^= *self.seed << 17;
-        usize::try_from(*self.seed >> 33).unwrap() % below
+        random(self.seed) % below
     }
 
     fn one_of(&mut self, pieces: &[&'static str]) -> &'static str {

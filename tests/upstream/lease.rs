@@ -72,17 +72,15 @@ async fn settings_reach_the_server_as_they_are_meant() {
     let mut lease = server.lease(&pools, Lane::Read).await;
     let name = "my.note".into();
     for value in ["it's", r"back\slash", r"\'; DROP TABLE x; --", "ünïcode 🦀", ""] {
-        lease
-            .send_setup(Setup::Set { name: &name, value: SettingValue::Literal(value), local: false })
-            .unwrap();
+        lease.send_setup(Setup::Set { name: &name, value: SettingValue::Literal(value) }).unwrap();
         answer(&mut lease, 1).await;
         assert_eq!(one(&mut lease, "SHOW my.note").await, value);
     }
-    let (name, path) = ("search_path".into(), ["$user".into(), "A \"b".into(), "public".into()]);
-    lease.send_setup(Setup::Set { name: &name, value: SettingValue::List(&path), local: false }).unwrap();
+    let (name, path) = ("search_path".into(), r#""$user", "A ""b", public"#);
+    lease.send_setup(Setup::Set { name: &name, value: SettingValue::Path(path) }).unwrap();
     answer(&mut lease, 1).await;
-    assert_eq!(one(&mut lease, "SHOW search_path").await, r#""$user", "A ""b", public"#);
-    lease.send_setup(Setup::Set { name: &name, value: SettingValue::Default, local: false }).unwrap();
+    assert_eq!(one(&mut lease, "SHOW search_path").await, path);
+    lease.send_setup(Setup::Set { name: &name, value: SettingValue::Default }).unwrap();
     answer(&mut lease, 1).await;
     assert_eq!(one(&mut lease, "SHOW search_path").await, lease.search_path().to_owned());
 }

@@ -150,7 +150,7 @@ async fn no_setup_of_ours_lets_the_read_lane_write() {
     let Some(server) = server() else { return };
     let pools = server.pools();
     let mut lease = server.lease(&pools, Lane::Read).await;
-    let off = |name| Setup::Set { name, value: SettingValue::Literal("off"), local: false };
+    let off = |name| Setup::Set { name, value: SettingValue::Literal("off") };
     let (default, present) = ("default_transaction_read_only".into(), "transaction_read_only".into());
     lease.run_setup(&[off(&default), off(&present), Setup::ResetAll], Duration::from_secs(5)).await.unwrap();
     assert_eq!(run(&mut lease, "CREATE TABLE must_not_be (a int)").await.errors, ["25006"]);

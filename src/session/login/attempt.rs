@@ -6,11 +6,14 @@ use super::{
     door::Door,
     error::{Denial, LoginError},
 };
-use crate::model::{
-    ids::SessionId,
-    principal::Principal,
-    record::{Actor, Login, LoginFailed, Record},
-    target::Place,
+use crate::{
+    model::{
+        ids::SessionId,
+        principal::Principal,
+        record::{Actor, Login, LoginFailed, Record},
+        target::Place,
+    },
+    net::Stream,
 };
 
 /// Who tries to log in, as far as the client has said so.
@@ -28,6 +31,26 @@ impl Attempt {
     /// Nobody has said anything yet.
     pub(super) const fn new(session: SessionId, peer: SocketAddr) -> Self {
         Self { session, peer, user: String::new(), database: String::new() }
+    }
+
+    /// The client has said who it is and where it wants to go: whether it may show its proof over `stream`.
+    ///
+    /// # Errors
+    /// `Plaintext` where TLS is asked for, `Throttled` if too many attempts failed before this one.
+    pub(super) fn named(
+        &mut self,
+        user: &str,
+        database: &str,
+        stream: Option<&Stream>,
+        door: &Door,
+    ) -> Result<(), LoginError> {
+        user.clone_into(&mut self.user);
+        database.clone_into(&mut self.database);
+        let stream = stream.ok_or(LoginError::NoTls)?;
+        if stream.tls_version().is_none() && !door.plaintext {
+            return Err(LoginError::Plaintext);
+        }
+        self.hold_up(door)
     }
 
     /// Whether too many attempts failed before this one.

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::error::LoginError;
 use crate::{
     audit::AuditLog,
     metrics::LoginMetrics,
@@ -64,4 +65,18 @@ pub struct Door {
     pub metrics: LoginMetrics,
     /// What time it is.
     pub clock: Clock,
+}
+
+impl Door {
+    /// How `arrival` comes out, if that is in time.
+    ///
+    /// # Errors
+    /// `TimedOut` if not, and its own.
+    pub(super) async fn in_time<T>(
+        &self,
+        arrival: impl Future<Output = Result<T, LoginError>>,
+    ) -> Result<T, LoginError> {
+        let outcome = tokio::time::timeout(self.timeout, arrival).await;
+        outcome.unwrap_or(Err(LoginError::TimedOut(self.timeout)))
+    }
 }

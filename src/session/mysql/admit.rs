@@ -7,7 +7,6 @@ use tokio::net::TcpStream;
 
 use super::{
     greet::{serve, turn_away},
-    lanes::refusal_of,
     session::Entrance,
 };
 use crate::{
@@ -19,6 +18,7 @@ use crate::{
     session::{
         client::ClientSide,
         gate::Gate,
+        lanes::refusal_of,
         login::mysql::{Hello, login},
     },
     wire::mysql::{error::ServerError, reply},
@@ -39,14 +39,10 @@ pub(in crate::session) async fn admit(
     let number = i32::try_from(hello.connection_id).unwrap_or(i32::MAX);
     let per_principal = entrance.per_principal;
     match login(socket, peer, id, hello, &entrance.door, &entrance.lobby).await {
-        Ok(arrived) => {
-            if gate.registry.count_of(&arrived.principal.name) >= per_principal {
-                gate.metrics.logins.over_limit.inc();
-                turn_away(*arrived, per_principal).await;
-            } else {
-                serve(gate, id, number, *arrived, entrance).await;
-            }
-        }
+        Ok(arrived) => match gate.room_for(&arrived.principal.name, per_principal) {
+            Ok(()) => serve(gate, id, number, *arrived, entrance).await,
+            Err(refusal) => turn_away(*arrived, &refusal).await,
+        },
         Err(error) => tracing::debug!(%peer, %error, "login failed"),
     }
 }

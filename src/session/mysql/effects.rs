@@ -1,14 +1,12 @@
 //! What a statement that succeeded leaves in the session.
 
-use std::sync::Arc;
-
 use super::{names::Names, session::Session, settings::can_be_made_again};
 use crate::{
     model::{
-        facts::{Facts, Runs, SessionEffect, StatementKind, TransactionEffect},
+        facts::{Facts, SessionEffect, StatementKind, TransactionEffect},
         object::Object,
     },
-    session::running::Does,
+    session::{judge::what_happens, modes::opens, running::Does},
     wire::mysql::{response::Completion, status::Status, track::StateChange},
 };
 
@@ -149,15 +147,6 @@ impl Session {
     }
 }
 
-/// The facts whose effects come about when a statement succeeds: its own, and those of what it executes by name.
-pub(super) fn what_happens(does: &[Arc<Facts>]) -> &[Arc<Facts>] {
-    match does {
-        [facts, ..] if matches!(facts.runs, Some(Runs::Prepared { explain: false, .. })) => does,
-        [facts, ..] => std::slice::from_ref(facts),
-        [] => &[],
-    }
-}
-
 /// Whether something of `facts` stays with the one connection that it ran on, and cannot be made again elsewhere.
 pub(super) fn pins(facts: &Facts) -> bool {
     let sets = |effect: &SessionEffect| matches!(effect, SessionEffect::Set { .. });
@@ -175,13 +164,8 @@ pub(super) fn pins(facts: &Facts) -> bool {
 /// Whether a statement opens a transaction, or ties the session to its connection: then the strongest lane is
 /// taken at once, because neither can be moved later.
 pub(super) fn opens_or_ties(facts: &Facts) -> bool {
-    matches!(
-        facts.transaction,
-        TransactionEffect::Begin { .. }
-            | TransactionEffect::SetModes { .. }
-            | TransactionEffect::Commit { chain: true }
-            | TransactionEffect::Rollback { chain: true }
-    ) || pins(facts)
+    opens(facts)
+        || pins(facts)
         || facts.effects.iter().any(|effect| matches!(effect, SessionEffect::LockTables))
 }
 

@@ -1,10 +1,6 @@
 //! The command that is under way.
 
-use crate::{
-    model::target::Lane,
-    session::running::{Run, Running},
-    wire::mysql::response::Response,
-};
+use crate::{model::target::Lane, session::running::Run, wire::mysql::response::Response};
 
 /// A command that was sent, and what becomes of its reply.
 #[derive(Debug)]
@@ -39,14 +35,6 @@ impl Flight {
         match &mut self.task {
             Task::Run { run, .. } => Some(run),
             Task::Prepare(_) | Task::Reset(_) => None,
-        }
-    }
-
-    /// The statements that run and are not over.
-    pub(super) fn open(&self) -> &[Running] {
-        match &self.task {
-            Task::Run { run, .. } => run.open(),
-            Task::Prepare(_) | Task::Reset(_) => &[],
         }
     }
 }

@@ -1,17 +1,13 @@
 //! After the login: what the session begins with, and the OK that ends the login.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, AtomicU64},
-};
+use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use bytes::BytesMut;
 
 use super::{
     collation,
     held::Held,
-    lanes::{Lanes, refusal_of},
+    lanes::Lanes,
     names::Names,
     session::{Entrance, Session, State},
     settings::Settings,
@@ -25,8 +21,8 @@ use crate::{
         target::{Lane, Place},
     },
     session::{
-        client::ClientSide, desk::Desk, gate::Gate, judge::Refused, login::mysql::LoggedIn, registry::Handle,
-        who::Who,
+        cancelling::Cancelling, client::ClientSide, desk::Desk, gate::Gate, judge::Refused,
+        lanes::refusal_of, login::mysql::LoggedIn, run::run, who::Who,
     },
     sql::mysql::{reading_of_charset, reading_of_mode},
     upstream::mysql::ServerFacts,
@@ -44,29 +40,14 @@ pub(super) async fn serve(
     let LoggedIn { stream, principal, place, capabilities, charset, nonce, application, sequence, .. } =
         arrived;
     let charset = u16::from(charset);
-    let client = stream.peer();
-    let since = gate.clock.now();
-    let who = Arc::new(Who {
-        session: id,
-        principal,
-        place,
-        client,
-        application,
-        since,
-        statements: AtomicU64::new(0),
-        doing: AtomicU8::new(0),
-        moved_to: ArcSwapOption::empty(),
-    });
-    let mut side = ClientSide::new(stream);
-    let Some(handle) = gate.registry.enter_as(number, Arc::clone(&who)) else {
+    let who = Who::new(id, principal, place, stream.peer(), application, gate.clock.now());
+    let Some(handle) = gate.registry.enter_as(number, Arc::new(who)) else {
         // Only after two thousand million logins.
         return;
     };
-    let metrics = gate.metrics.target(&who.place.target);
-    metrics.sessions.inc();
-    metrics.sessions_total.inc();
-    let left = Left { gate: Arc::clone(&gate), handle: Arc::clone(&handle) };
-    match open(&gate, &who.place, capabilities, charset).await {
+    let desk = Desk::new(gate, handle);
+    let mut side = ClientSide::new(stream);
+    match open(&desk.gate, &desk.place, capabilities, charset).await {
         Ok(opened) => {
             let mut session = Session {
                 client: side,
@@ -75,18 +56,18 @@ pub(super) async fn serve(
                 charset,
                 nonce,
                 names: Names::new(opened.context),
-                held: Held::new(gate.limits.held),
+                held: Held::new(desk.gate.limits.held),
                 settings: opened.settings,
                 lanes: Lanes::default(),
                 flight: None,
                 state: State::new(capabilities),
-                cancelling: None,
-                desk: Desk::new(gate, who, handle, metrics),
+                cancelling: Cancelling::default(),
+                desk,
             };
             match session.enter_database().await {
                 Ok(()) => {
                     session.say_ok(sequence);
-                    session.run().await;
+                    run(session).await;
                 }
                 Err(refused) => {
                     session.say_refused(sequence, &refused);
@@ -96,39 +77,17 @@ pub(super) async fn serve(
         }
         Err(refusal) => say_last(&mut side, sequence, &refusal).await,
     }
-    drop(left);
 }
 
-/// Tells a principal that it has too many sessions.
-pub(super) async fn turn_away(arrived: LoggedIn, limit: usize) {
-    let refusal = too_many(&arrived.principal.name, limit);
-    say_last(&mut ClientSide::new(arrived.stream), arrived.sequence, &refusal).await;
-}
-
-/// What such a principal is told.
-pub(super) fn too_many(principal: &str, limit: usize) -> Refusal {
-    let message = format!("principal \"{principal}\" has {limit} sessions open already");
-    Refusal::new(RefusalCode::TooManyConnections, message).with_hint("Close some of them.")
+/// Tells a principal why it is not served.
+pub(super) async fn turn_away(arrived: LoggedIn, refusal: &Refusal) {
+    say_last(&mut ClientSide::new(arrived.stream), arrived.sequence, refusal).await;
 }
 
 async fn say_last(side: &mut ClientSide, sequence: u8, refusal: &Refusal) {
     let (mut out, mut sequence) = (BytesMut::new(), sequence);
     reply::err(&mut out, &mut sequence, &ServerError::refused(refusal));
     side.say_last(&out).await;
-}
-
-/// Takes the session out of the registry however it ends.
-struct Left {
-    gate: Arc<Gate>,
-    handle: Arc<Handle>,
-}
-
-impl Drop for Left {
-    fn drop(&mut self) {
-        self.gate.registry.leave(&self.handle);
-        // Of the target where it ended up.
-        self.gate.metrics.target(&self.handle.who().place.target).sessions.dec();
-    }
 }
 
 /// What a session begins with.

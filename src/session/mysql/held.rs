@@ -118,15 +118,7 @@ impl Held {
     /// # Errors
     /// `ProgramLimitExceeded`.
     pub(super) fn room_for(&self, text_bytes: usize) -> Result<(), Refusal> {
-        let over = if self.slots.len() + self.named.len() >= self.limits.count {
-            format!("{} prepared statements", self.limits.count)
-        } else if self.bytes + text_bytes > self.limits.bytes {
-            format!("{} bytes of prepared statements", self.limits.bytes)
-        } else {
-            return Ok(());
-        };
-        Err(Refusal::new(RefusalCode::ProgramLimitExceeded, format!("a session may hold {over}"))
-            .with_hint("Close (DEALLOCATE PREPARE) the ones that are no longer needed."))
+        self.limits.check_prepared(self.slots.len() + self.named.len() + 1, self.bytes + text_bytes)
     }
 
     /// Holds a statement under a number of its own.

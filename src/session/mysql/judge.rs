@@ -16,7 +16,7 @@ use crate::{
     },
     policy,
     session::{
-        judge::{Judged, Refused, Verdict, own_text},
+        judge::{Judged, Refused, Verdict, own_text, what_happens},
         running::Does,
     },
 };
@@ -56,7 +56,7 @@ impl Session {
                     let Some(facts) = alone.first() else { continue };
                     let one = self.judge_one(&own, facts);
                     let mut known = true;
-                    for facts in super::effects::what_happens(&one.does) {
+                    for facts in what_happens(&one.does) {
                         self.apply_to_held(facts);
                         known &= self.names.apply(facts);
                     }

@@ -18,7 +18,6 @@ mod once;
 mod own;
 mod planned;
 mod prepared;
-mod pump;
 mod query;
 mod receive;
 mod relay;

@@ -8,8 +8,7 @@ use super::{
     effects::asks_diagnostics_only,
     flight::Task,
     held::{EXECUTE, no_statement},
-    lanes::refusal_of,
-    send::{Allowed, Recorded},
+    send::Recorded,
     session::Session,
 };
 use crate::{
@@ -19,7 +18,7 @@ use crate::{
         target::Lane,
     },
     policy::Permit,
-    session::{end::End, judge::Refused, running::Does},
+    session::{allowed::Allowed, end::End, judge::Refused, lanes::refusal_of, running::Does},
     upstream::mysql::MysqlMessage,
     wire::{
         WireError,

@@ -4,19 +4,19 @@ use std::{sync::Arc, time::Instant};
 
 use bytes::BytesMut;
 
-use super::{
-    flight::Task,
-    send::{Allowed, is_empty},
-    session::Session,
-};
+use super::{flight::Task, send::is_empty, session::Session};
 use crate::{
     model::{
         facts::{Facts, TransactionEffect},
         ids::GrantId,
-        refusal::{Refusal, RefusalCode},
+        refusal::Refusal,
         target::Lane,
     },
-    session::judge::{Judged, Refused},
+    session::{
+        allowed::Allowed,
+        judge::{Judged, Refused, nothing_known},
+        lanes::refusal_of,
+    },
     upstream::mysql::MysqlMessage,
     wire::mysql::{
         capability::Capabilities, command::write, error::ErrorCode, execute::Attributes, response::Expect,
@@ -83,16 +83,13 @@ impl Session {
             self.say_refused(next, &refused.unwrap_or_else(|| nothing_known().into()));
             return true;
         }
-        let allowed: Vec<Allowed> = judged
-            .into_iter()
-            .filter_map(|it| Some(Allowed { text: it.text, does: it.does, permit: it.verdict.ok()? }))
-            .collect();
+        let allowed: Vec<Allowed> = judged.into_iter().filter_map(Judged::allowed).collect();
         let needed = allowed.iter().map(|it| it.permit.lane()).max().unwrap_or(Lane::Read);
         let facts: Vec<Arc<Facts>> = allowed.iter().flat_map(|it| it.does.iter().cloned()).collect();
         let facts: Vec<&Facts> = facts.iter().map(|facts| &**facts).collect();
         match self.enter_lane(needed, &facts).await {
             Err(refusal) => self.refuse_allowed(next, allowed, refusal).await,
-            Ok(_) if !allowed.iter().all(|it| self.desk.still_holds(&it.permit)) => return false,
+            Ok(_) if !self.desk.all_hold(&allowed) => return false,
             Ok(lane) => self.send_text(lane, allowed, form, next, None, received).await,
         }
         true
@@ -174,7 +171,7 @@ impl Session {
             return Ok(());
         }
         let sent = lease.send_protocol(MysqlMessage::SetMultiStatements(true));
-        let next = sent.map_err(|error| super::lanes::refusal_of(&error))?;
+        let next = sent.map_err(|error| refusal_of(&error))?;
         self.await_own(Expect::Simple, next).await.map(drop)
     }
 
@@ -190,8 +187,4 @@ impl Session {
         }
         !rolls_back
     }
-}
-
-fn nothing_known() -> Refusal {
-    Refusal::new(RefusalCode::NotSupported, "the statement is not let through")
 }

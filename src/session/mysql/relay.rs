@@ -9,6 +9,7 @@ use super::{
 use crate::{
     model::{record::Outcome, refusal::Refusal},
     session::{
+        conversation::Conversation,
         end::End,
         running::{Does, Run, Running},
     },
@@ -189,6 +190,9 @@ impl Session {
         }
         self.state.diagnostics = true;
         self.lanes.note_used(0);
+        if READ_ONLY.contains(&error.errno) {
+            self.lanes.note_read_only();
+        }
         match &mut flight.task {
             Task::Prepare(number) => {
                 self.held.close(*number);
@@ -242,5 +246,7 @@ fn only_reads(does: &Does) -> bool {
     does.iter().all(|facts| facts.read_only)
 }
 
+/// ER_OPTION_PREVENTS_STATEMENT (`--read-only`), ER_READ_ONLY_MODE.
+const READ_ONLY: [u16; 2] = [1290, 1836];
 /// ER_QUERY_INTERRUPTED, ER_QUERY_TIMEOUT, MariaDB's ER_STATEMENT_TIMEOUT, ER_CONNECTION_KILLED.
 const INTERRUPTED: [u16; 4] = [1317, 3024, 1969, 1927];

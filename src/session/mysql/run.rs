@@ -1,152 +1,89 @@
-//! A session from its greeting to its end.
-
-use std::pin::Pin;
+//! What the life of a session asks of MySQL's.
 
 use bytes::BytesMut;
-use jiff::{SignedDuration, Timestamp};
-use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{pump::Wake, session::Session};
+use super::{flight::Flight, session::Session};
 use crate::{
-    model::record::Outcome,
+    model::refusal::Refusal,
     session::{
-        end::{End, LONGEST_SLEEP, LOOK_EVERY, STOP_PATIENCE},
-        running::Ended,
+        conversation::{Conversation, Ends},
+        desk::Desk,
+        end::End,
+        revoke::stop_what_lost_its_grant,
+        running::Running,
         who::Doing,
     },
+    upstream::Mysql,
     wire::mysql::{error::ServerError, reply},
 };
 
-impl Session {
-    /// Serves the session until it ends, and cleans up behind it.
-    pub(super) async fn run(mut self) {
-        let end = match self.serve().await {
-            Ok(never) => match never {},
-            Err(end) => end,
-        };
-        match &end {
-            End::Upstream(problem) => {
-                tracing::warn!(session = %self.desk.who.session, target = %self.desk.place.target, problem, "upstream lost");
-            }
-            End::ClientClosed | End::Fatal(_) | End::Terminated => {
-                tracing::debug!(session = %self.desk.who.session, reason = end.reason(), "session over");
-            }
-        }
-        self.settle_lost();
-        self.cancel_running();
-        self.await_cancel().await;
-        let written = self.desk.record_ends().await;
-        let mut message = BytesMut::new();
-        let said = self.state.said_fatal && written.is_ok();
-        if let Some(refusal) = end.farewell(&self.desk.place.target).filter(|_| !said) {
-            // The number that the client waits for, if it waits for anything.
-            let mut sequence = self.flight.as_ref().map_or(0, |flight| flight.response.client_next());
-            reply::err(&mut message, &mut sequence, &ServerError::refused(&refusal));
-        }
-        if !matches!(end, End::ClientClosed) {
-            self.client.say_last(&message).await;
-        }
-        let busy = self.flight.is_some() || matches!(end, End::Upstream(_));
-        let in_transaction = self.in_transaction() || self.state.locked;
-        self.lanes.close(busy, in_transaction);
-        self.desk.record_session_end(&end).await;
+impl Conversation for Session {
+    type Upstream = Mysql;
+
+    fn ends(&mut self) -> Ends<'_, Mysql> {
+        Ends { desk: &mut self.desk, client: &mut self.client, lease: self.lanes.active_lease_mut() }
     }
 
-    async fn serve(&mut self) -> Result<std::convert::Infallible, End> {
-        let mut timer: Option<Pin<Box<Sleep>>> = None;
-        loop {
-            let told = self.client.outbound.len();
-            self.relay()?;
-            if self.flight.is_none() {
-                self.learn_state().await?;
-            }
-            if self.state.lost_ties {
-                return Err(End::Upstream("the connection that the session was tied to is gone".to_owned()));
-            }
-            self.roll_back_what_lost_its_grant().await?;
-            self.receive().await?;
-            if let Err(end) = self.desk.record_ends().await {
-                // How it went is not told: its record is not there.
-                self.client.outbound.truncate(told);
-                return Err(end);
-            }
-            let is_idle = self.note_doing();
-            if self.desk.draining && is_idle {
-                return Err(End::Terminated);
-            }
-            if is_idle && self.cancelling.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) {
-                self.send_idle_home(self.desk.gate.limits.lease_idle);
-            }
-            self.set_timer(&mut timer);
-            match self.wait(&mut timer).await {
-                Wake::Bytes => {}
-                Wake::ClientClosed => return Err(End::ClientClosed),
-                Wake::Signals(signals) => {
-                    if signals.terminate() {
-                        return Err(End::Terminated);
-                    }
-                    self.desk.draining |= signals.drain();
-                    if signals.cancel() {
-                        self.cancel_running();
-                    }
-                    if signals.recheck() {
-                        self.recheck()?;
-                    }
-                }
-                Wake::Timer => {
-                    timer = None;
-                    self.recheck()?;
-                    self.end_if_it_does_not_stop()?;
-                }
-                Wake::UpstreamClosed(error) => self.on_upstream_closed(&error.to_string())?,
-            }
-        }
+    fn under_way(&mut self) -> (&mut Desk, impl Iterator<Item = &mut Running>) {
+        let run = self.flight.as_mut().and_then(Flight::run_mut);
+        (&mut self.desk, run.into_iter().flat_map(|run| run.open_mut()))
     }
 
-    /// Notes what the session does, for others to see; true if it does nothing.
-    fn note_doing(&self) -> bool {
-        let doing = if self.flight.is_some() {
+    async fn go_on(&mut self) -> Result<(), End> {
+        self.relay()?;
+        if self.flight.is_none() {
+            self.learn_state().await?;
+        }
+        if self.lanes.lost_ties() {
+            return Err(End::lost_ties());
+        }
+        self.roll_back_what_lost_its_grant().await?;
+        self.receive().await
+    }
+
+    fn doing(&self) -> Doing {
+        if self.flight.is_some() {
             Doing::Active
         } else if self.in_transaction() || self.state.locked || self.state.next_modes {
             Doing::InTransaction
         } else {
             Doing::Idle
-        };
-        self.desk.who.note(doing);
-        doing == Doing::Idle
-    }
-
-    /// The timer for whatever ends first: a grant on which something that runs rests, or the patience with an
-    /// idle connection.
-    fn set_timer(&self, timer: &mut Option<Pin<Box<Sleep>>>) {
-        let grant_end = self
-            .next_end()
-            .map(|end| end.duration_since(self.desk.now()).max(SignedDuration::ZERO).unsigned_abs());
-        let idle = self.flight.is_none() && !self.in_transaction() && self.lanes.has_untied();
-        let idle = idle.then_some(LOOK_EVERY);
-        let stopping = self.desk.stopping_since.map(|since| STOP_PATIENCE.saturating_sub(since.elapsed()));
-        let Some(wait) = [grant_end, idle, stopping].into_iter().flatten().min() else { return };
-        let at = Instant::now() + wait.min(LONGEST_SLEEP);
-        match timer {
-            // One that runs out early costs a look; setting it again for every statement would cost more.
-            Some(timer) if timer.deadline() <= at => {}
-            Some(timer) => timer.as_mut().reset(at),
-            None => *timer = Some(Box::pin(sleep_until(at))),
         }
     }
 
-    /// When something that runs, or that the open transaction did, has to be decided again.
-    fn next_end(&self) -> Option<Timestamp> {
-        let open = self.flight.as_ref().map(super::flight::Flight::open).unwrap_or_default();
-        open.iter()
-            .filter(|running| running.revoked.is_none())
-            .filter_map(|running| running.until)
-            .chain(self.desk.deeds.until)
-            .min()
+    fn awaits_more(&self) -> bool {
+        // Commands wait in the buffer while one is under way, and the next is not whole yet otherwise.
+        self.flight.is_none()
     }
 
-    /// The upstream connection in use is gone. If nothing is lost with it, the session goes on with another.
-    pub(super) fn on_upstream_closed(&mut self, reason: &str) -> Result<(), End> {
+    fn send_idle_home(&mut self) {
+        if !self.cancelling.is_under_way() {
+            self.send_home(self.desk.gate.limits.lease_idle);
+        }
+    }
+
+    fn has_untied(&self) -> bool {
+        self.lanes.has_untied()
+    }
+
+    fn recheck(&mut self) -> Result<(), End> {
+        let lasts_at_once = !self.in_transaction() && self.autocommits();
+        if stop_what_lost_its_grant(self, lasts_at_once)? {
+            self.cancel_running();
+        }
+        if self.desk.decide_what_was_done().is_err() {
+            self.desk.deeds.lose();
+        }
+        Ok(())
+    }
+
+    fn cancel_running(&mut self) {
+        if self.flight.is_some() {
+            self.cancelling.begin(&self.desk, self.lanes.active_lease());
+        }
+    }
+
+    fn on_upstream_closed(&mut self, reason: &str) -> Result<(), End> {
         if self.flight.is_some() {
             self.relay()?;
         }
@@ -161,24 +98,41 @@ impl Session {
         }
         let words = self.lanes.active_lease().and_then(|lease| lease.last_words());
         if let Some(error) = words {
-            let sequence = self.flight.as_ref().map_or(0, |flight| flight.response.client_next());
+            let sequence = self.next_to_client();
             self.say_error(sequence, &error);
             self.state.said_fatal = true;
         }
         Err(End::Upstream(reason.to_owned()))
     }
 
-    /// What was sent and not answered is noted as lost, so that its record does not stay open.
-    fn settle_lost(&mut self) {
-        let upstream_pid = self.upstream_pid();
-        let open = self.flight.as_ref().map(super::flight::Flight::open).unwrap_or_default();
-        let ended = open.iter().map(|running| match &running.revoked {
-            None => running.ended(Outcome::Lost, upstream_pid),
-            Some(refusal) => Ended {
-                sqlstate: Some(refusal.code.sqlstate().into()),
-                ..running.ended(Outcome::Revoked, upstream_pid)
-            },
-        });
-        self.desk.ended.extend(ended);
+    fn upstream_pid(&self) -> Option<i32> {
+        self.lanes.active_lease().and_then(|lease| i32::try_from(lease.thread_id()).ok())
+    }
+
+    async fn stop(&mut self) {
+        self.cancel_running();
+        self.cancelling.arrived().await;
+    }
+
+    fn has_said(&self, _: &End) -> bool {
+        self.state.said_fatal
+    }
+
+    fn last_message(&self, refusal: &Refusal) -> BytesMut {
+        let (mut message, mut sequence) = (BytesMut::new(), self.next_to_client());
+        reply::err(&mut message, &mut sequence, &ServerError::refused(refusal));
+        message
+    }
+
+    fn close_lanes(&mut self, end: &End) {
+        let busy = self.flight.is_some() || matches!(end, End::Upstream(_));
+        self.lanes.close((!busy).then(|| self.home_state()));
+    }
+}
+
+impl Session {
+    /// The number of the packet that the client waits for, if it waits for anything.
+    fn next_to_client(&self) -> u8 {
+        self.flight.as_ref().map_or(0, |flight| flight.response.client_next())
     }
 }

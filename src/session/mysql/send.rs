@@ -10,31 +10,22 @@ use super::{
 use crate::{
     audit::Receipt,
     model::{
-        facts::{Facts, StatementKind, TransactionEffect},
+        facts::{Facts, StatementKind},
         ids::GrantId,
-        refusal::{Refusal, RefusalCode},
+        refusal::Refusal,
         target::Lane,
     },
     policy::Permit,
     session::{
+        allowed::Allowed,
         gate::REPLY_LIMIT_BYTES,
-        judge::{Judged, Refused, refusal_of},
-        running::{Does, Run, Running},
+        judge::{Judged, refusal_of},
+        modes::{asks_read_write, stays_read_only},
+        running::Run,
     },
     sql,
     wire::mysql::response::{Expect, Response},
 };
-
-/// A statement that may run.
-#[derive(Debug)]
-pub(super) struct Allowed {
-    /// As it goes out, and as it is recorded.
-    pub(super) text: Arc<str>,
-    /// What it does.
-    pub(super) does: Does,
-    /// That it may.
-    pub(super) permit: Permit,
-}
 
 /// Statements that are on record, and the proof of it.
 pub(super) struct Recorded {
@@ -75,20 +66,10 @@ impl Session {
         once: Option<GrantId>,
     ) -> Result<Option<Recorded>, Refusal> {
         self.state.told = None;
-        let starts: Vec<_> = allowed.iter().map(|it| (&it.text, &it.does, &it.permit)).collect();
-        let started = self.desk.record_start(&starts).await?;
-        let (receipts, statements): (Vec<Receipt>, Vec<Running>) = started.into_iter().unzip();
-        // What is approved once runs outside a transaction: no COMMIT will have to be decided with it.
-        for it in allowed.iter().filter(|_| once.is_none()) {
-            self.desk.deeds.note(&it.does, &it.permit, 0);
-        }
-        let strongest = allowed.into_iter().map(|it| it.permit).max_by_key(Permit::lane);
-        let statements = statements.into_iter().map(|running| Running { once, ..running }).collect();
-        let run = Run { statements, over: 0 };
-        Ok(match (strongest, receipts.into_iter().next()) {
-            (Some(permit), Some(receipt)) => Some(Recorded { permit, receipt, run }),
-            _ => None,
-        })
+        let (receipt, run) = self.desk.record_allowed(&allowed, once).await?;
+        self.desk.note_deeds(&allowed, once, 0);
+        let permit = allowed.into_iter().map(|it| it.permit).max_by_key(Permit::lane);
+        Ok(permit.zip(receipt).map(|(permit, receipt)| Recorded { permit, receipt, run }))
     }
 
     /// Notes that a command was sent whose reply begins with `upstream_next`, and for the client with `client_next`.
@@ -113,12 +94,8 @@ impl Session {
 
     /// Writes down statements that do not run although they were let through, and says why.
     pub(super) async fn refuse_allowed(&mut self, sequence: u8, allowed: Vec<Allowed>, refusal: Refusal) {
-        let refused: Vec<Judged> = allowed
-            .into_iter()
-            .map(|it| Judged { text: it.text, does: it.does, verdict: Err(Refused::from(refusal.clone())) })
-            .collect();
-        let recorded = self.desk.record_refusals(&refused).await;
-        self.say_refusal(sequence, &recorded.err().unwrap_or(refusal));
+        let refusal = self.desk.record_not_run(allowed, refusal).await;
+        self.say_refusal(sequence, &refusal);
     }
 
     /// A statement as it goes out. On the read lane, transactions that ask for READ WRITE in words are opened READ
@@ -153,21 +130,7 @@ impl Session {
     }
 }
 
-/// Whether the statement asks for READ WRITE.
-const fn asks_read_write(facts: &Facts) -> bool {
-    matches!(
-        facts.transaction,
-        TransactionEffect::Begin { read_write: true } | TransactionEffect::SetModes { read_write: true, .. }
-    )
-}
-
 /// Whether a statement is nothing at all.
 pub(super) fn is_empty(judged: &Judged) -> bool {
     judged.does.iter().any(|facts| facts.kind == StatementKind::Empty)
-}
-
-fn stays_read_only() -> Refusal {
-    Refusal::new(RefusalCode::ReadOnlyTransaction, "the read lane stays read-only")
-        .with_detail("No live grant on this database allows to change anything.")
-        .with_hint("Ask for dml, ddl or admin; or leave the transaction mode as it is.")
 }

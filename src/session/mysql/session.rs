@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use tokio::task::JoinHandle;
-
 use super::{flight::Flight, held::Held, lanes::Lanes, names::Names, settings::Settings};
 use crate::{
     model::{
@@ -13,11 +11,13 @@ use crate::{
         target::Lane,
     },
     session::{
+        cancelling::Cancelling,
         client::ClientSide,
         desk::Desk,
         judge::Refused,
         login::{Door, mysql::Lobby},
     },
+    upstream::HomeState,
     wire::mysql::{
         capability::Capabilities,
         error::{ErrorCode, ServerError},
@@ -46,8 +46,7 @@ pub(super) struct Session {
     /// The command that is under way, if one is.
     pub(super) flight: Option<Flight>,
     pub(super) state: State,
-    /// A cancel that is under way.
-    pub(super) cancelling: Option<JoinHandle<()>>,
+    pub(super) cancelling: Cancelling,
 }
 
 /// Where a session came in.
@@ -88,8 +87,6 @@ pub(super) struct State {
     pub(super) lost: Option<Refusal>,
     /// The client has been told that the session ends.
     pub(super) said_fatal: bool,
-    /// The connection that the session was tied to is gone, and what was on it.
-    pub(super) lost_ties: bool,
 }
 
 impl State {
@@ -108,7 +105,6 @@ impl State {
             planned: BTreeSet::new(),
             lost: None,
             said_fatal: false,
-            lost_ties: false,
         }
     }
 }
@@ -117,6 +113,11 @@ impl Session {
     /// Whether a transaction is open, as far as the server has said.
     pub(super) const fn in_transaction(&self) -> bool {
         self.state.status.has(Status::IN_TRANSACTION)
+    }
+
+    /// What the connection in use goes home with, if nothing is under way.
+    pub(super) const fn home_state(&self) -> HomeState {
+        if self.in_transaction() || self.state.locked { HomeState::InTransaction } else { HomeState::Idle }
     }
 
     /// Whether a statement that touches a table commits by itself.
@@ -130,11 +131,6 @@ impl Session {
         self.state.next_modes = false;
         self.state.locked = false;
         self.desk.deeds.forget();
-    }
-
-    /// The upstream's session on the lane in use.
-    pub(super) fn upstream_pid(&self) -> Option<i32> {
-        self.lanes.active_lease().and_then(|lease| i32::try_from(lease.thread_id()).ok())
     }
 
     /// The lane that everything runs on until the transaction, or LOCK TABLES, is over.

@@ -1,11 +1,7 @@
 //! COM_RESET_CONNECTION and COM_CHANGE_USER: the session begins anew.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, AtomicU64},
-};
+use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
@@ -39,8 +35,7 @@ impl Session {
 
     /// What was open is rolled back, what was held is gone, and the connections go home to be reset.
     fn forget(&mut self) {
-        let in_transaction = self.in_transaction() || self.state.locked;
-        self.lanes.close(false, in_transaction);
+        self.lanes.close(Some(self.home_state()));
         self.held.clear();
         self.end_transaction();
         self.state = State::new(self.capabilities);
@@ -56,7 +51,7 @@ impl Session {
             return Err(End::Fatal(Refusal::new(RefusalCode::ProtocolViolation, message)));
         }
         self.forget();
-        self.await_cancel().await;
+        self.cancelling.arrived().await;
         // The exchange writes to the connection itself: what waits goes first, when its records are written.
         self.desk.record_ends().await?;
         let told = std::mem::take(&mut self.client.outbound);
@@ -79,33 +74,12 @@ impl Session {
     async fn become_another(&mut self, session: SessionId, changed: Changed) -> Result<(), End> {
         let Changed { sequence, principal, place, charset, nonce, application, .. } = changed;
         if *principal.name != *self.desk.who.principal.name {
-            let open = self.desk.gate.registry.count_of(&principal.name);
-            if open >= self.entrance.per_principal {
-                self.desk.gate.metrics.logins.over_limit.inc();
-                let refusal = greet::too_many(&principal.name, self.entrance.per_principal);
-                return Err(self.turn_out(sequence, refusal.into()));
-            }
+            let room = self.desk.gate.room_for(&principal.name, self.entrance.per_principal);
+            room.map_err(|refusal| self.turn_out(sequence, refusal.into()))?;
         }
         self.desk.record_session_end(&End::ClientClosed).await;
-        let who = Arc::new(Who {
-            session,
-            principal,
-            place: place.clone(),
-            client: self.client.stream.peer(),
-            application,
-            since: self.desk.now(),
-            statements: AtomicU64::new(0),
-            doing: AtomicU8::new(0),
-            moved_to: ArcSwapOption::empty(),
-        });
-        self.desk.gate.registry.change(&self.desk.handle, Arc::clone(&who));
-        let metrics = self.desk.gate.metrics.target(&place.target);
-        self.desk.metrics.sessions.dec();
-        metrics.sessions.inc();
-        metrics.sessions_total.inc();
-        self.desk.who = who;
-        self.desk.metrics = metrics;
-        self.desk.place = place;
+        let (client, now) = (self.client.stream.peer(), self.desk.now());
+        self.desk.change(Arc::new(Who::new(session, principal, place, client, application, now)));
         self.nonce = nonce;
         self.charset = charset.unwrap_or(self.charset);
         let opened = greet::open(&self.desk.gate, &self.desk.place, self.capabilities, self.charset).await;

@@ -26,14 +26,10 @@ pub(in crate::session) async fn admit(
     per_principal: usize,
 ) {
     match login(socket, peer, id, door).await {
-        Ok(Arrival::LoggedIn(arrived)) => {
-            if gate.registry.count_of(&arrived.principal.name) >= per_principal {
-                gate.metrics.logins.over_limit.inc();
-                turn_away(*arrived, per_principal).await;
-            } else {
-                serve(gate, id, *arrived).await;
-            }
-        }
+        Ok(Arrival::LoggedIn(arrived)) => match gate.room_for(&arrived.principal.name, per_principal) {
+            Ok(()) => serve(gate, id, *arrived).await,
+            Err(refusal) => turn_away(*arrived, &refusal).await,
+        },
         Ok(Arrival::Cancel { request, stream }) => {
             gate.registry.cancel(request.process_id, &request.key);
             drop(stream);

@@ -10,23 +10,20 @@ use super::{
     names::Names,
     receive::Flow,
     session::Session,
-    simple::opens_or_ties,
     task::{Closing, Task},
 };
 use crate::{
     model::{
         facts::Facts,
         refusal::{Refusal, RefusalCode},
-        target::Lane,
     },
-    policy::Permit,
     session::{
-        judge::{Refused, Verdict},
+        judge::Verdict,
         running::{Does, Run},
     },
-    upstream::{ProtocolMessage, Setup},
+    upstream::ProtocolMessage,
     wire::postgres::{
-        backend::{self, Severity, TransactionStatus},
+        backend::{self, TransactionStatus},
         frame::Frame,
         frontend::Named,
         ledger::Owed,
@@ -315,39 +312,6 @@ impl Session {
         Flow::Done
     }
 
-    /// One Flush.
-    pub(super) fn flush_upstream(&mut self) {
-        if self.block.sent && !self.ledger.is_skipping() {
-            self.block.flushed = true;
-            self.send_protocol(ProtocolMessage::Flush);
-        }
-    }
-
-    /// Writes down a refused statement and refuses it in its place.
-    async fn refuse_statement(&mut self, text: &str, does: &[Arc<Facts>], refused: Refused) {
-        let recorded = self.desk.record_refusal(text, does, &refused).await;
-        self.refuse(recorded.err().unwrap_or(refused.refusal));
-    }
-
-    /// Refuses a message in its place among the replies; everything up to Sync is ignored from here on, and
-    /// the database's transaction fails with it.
-    pub(super) fn refuse(&mut self, refusal: Refusal) -> Flow {
-        let mut error = BytesMut::new();
-        backend::error_response(&mut error, Severity::Error, &refusal);
-        let error = error.freeze();
-        if self.is_upstream_involved() {
-            if let Some(lease) = self.lanes.active_lease_mut() {
-                let sent = lease.send_setup(Setup::Poison);
-                debug_assert!(sent.is_ok(), "{sent:?}");
-            }
-            self.note_sent();
-            self.ledger.push(Owed::Refused(error));
-        } else {
-            self.ledger.push_local_failure(error);
-        }
-        Flow::Done
-    }
-
     /// Whether something before this message can change what it means, or where it has to run.
     fn must_wait(&self) -> bool {
         self.ledger.iter().any(|owed| match owed {
@@ -365,86 +329,6 @@ impl Session {
             | Owed::Refused(_)
             | Owed::Sync => false,
         })
-    }
-
-    /// Goes onto the lane of this block: the one in use, or the one that its first message needs.
-    /// `None` has to wait until nothing is owed.
-    ///
-    /// # Errors
-    /// When the lane in use is too weak, or no connection is to be had.
-    async fn enter_block(&mut self, needed: Lane, does: &[Arc<Facts>]) -> Result<Option<Lane>, Refusal> {
-        if let Some(lane) = self.bound_lane() {
-            return self.choose_lane(needed, false).map(|_| Some(lane));
-        }
-        let ties = does.iter().any(|facts| opens_or_ties(facts));
-        let alone = self.is_alone_in_block();
-        let lane = self.choose_lane(needed, ties || !alone)?;
-        let read_only = alone && !ties && does.iter().all(|facts| facts.read_only);
-        if !self.is_settled() {
-            return Ok(self.lanes.is_ready(lane, read_only, self.settings.version()).then_some(lane));
-        }
-        self.take_lane(lane, read_only).await?;
-        Ok(Some(lane))
-    }
-
-    /// Makes a prepared statement on a connection that lacks it.
-    fn remake(&mut self, lane: Lane, name: &str, permit: &Permit) {
-        let Some(message) = self.missing_on(lane, name) else { return };
-        let Some(slot) = self.held.prepared(name) else { return };
-        let prepared = Arc::clone(&slot.prepared);
-        self.send_prepare(&message, permit);
-        let of = Task::Prepare { name: name.into(), prepared, lane, own: false };
-        self.ledger.push(Owed::Parse { silent: true, of });
-    }
-
-    /// The Parse that makes a prepared statement on the connection of `lane`, if that lacks it; from now on it
-    /// counts as having it.
-    pub(super) fn missing_on(&mut self, lane: Lane, name: &str) -> Option<Bytes> {
-        let slot = self.held.prepared(name).filter(|slot| !slot.is_on(lane))?;
-        let message = slot.prepared.message.clone()?;
-        slot.put_on(lane);
-        Some(message)
-    }
-
-    pub(super) fn send_prepare(&mut self, message: &[u8], permit: &Permit) {
-        if let Some(lease) = self.lanes.active_lease_mut() {
-            let sent = lease.send_prepare(message, permit);
-            debug_assert!(sent.is_ok(), "{sent:?}");
-        }
-        self.note_sent();
-    }
-
-    pub(super) fn send_protocol(&mut self, message: ProtocolMessage<'_>) {
-        let sent_something = matches!(message, ProtocolMessage::Framed(_));
-        if let Some(lease) = self.lanes.active_lease_mut() {
-            let sent = lease.send_protocol(message);
-            debug_assert!(sent.is_ok(), "{sent:?}");
-        }
-        if sent_something {
-            self.note_sent();
-        }
-    }
-
-    fn note_sent(&mut self) {
-        self.block.sent = true;
-        self.block.flushed = false;
-    }
-
-    /// No longer holds a prepared statement.
-    pub(super) fn let_go(&mut self, name: &str) {
-        let here = self.lanes.active();
-        self.let_go_but(name, here);
-    }
-
-    /// No longer holds a prepared statement; the connection of `told` is told so, or has told us.
-    fn let_go_but(&mut self, name: &str, told: Option<Lane>) {
-        for lane in Lane::ALL {
-            let is_on = self.held.prepared(name).is_some_and(|slot| slot.is_on(lane));
-            if is_on && Some(lane) != told && !name.is_empty() {
-                self.lanes.note_stale(lane, name);
-            }
-        }
-        self.held.deallocate(name);
     }
 }
 

@@ -1,17 +1,13 @@
 //! After the login: judges what the client asked for at startup, and greets it as its database would.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, AtomicU64},
-};
+use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use bytes::BytesMut;
 
 use super::{
     held::Held,
     lanes::Lanes,
-    names::{Names, parse_path},
+    names::Names,
     session::{Block, Session, Transaction},
     settings::Settings,
 };
@@ -24,13 +20,17 @@ use crate::{
         target::Lane,
     },
     session::{
+        cancelling::Cancelling,
         client::ClientSide,
         desk::Desk,
         gate::{Gate, SETUP_TIMEOUT},
+        lanes::refusal_of,
         login::postgres::LoggedIn,
         registry::Handle,
+        run::run,
         who::Who,
     },
+    sql::search_path,
     upstream::{HomeState, ServerFacts, UpstreamError},
     wire::postgres::{
         backend::{self, Severity, TransactionStatus},
@@ -41,36 +41,20 @@ use crate::{
 /// Serves a client that has logged in, until its session ends.
 pub(super) async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
     let LoggedIn { stream, principal, place, settings, application, .. } = arrived;
-    let client = stream.peer();
-    let since = gate.clock.now();
-    let who = Arc::new(Who {
-        session: id,
-        principal,
-        place,
-        client,
-        application,
-        since,
-        statements: AtomicU64::new(0),
-        doing: AtomicU8::new(0),
-        moved_to: ArcSwapOption::empty(),
-    });
-    let handle = gate.registry.enter(Arc::clone(&who));
-    let metrics = gate.metrics.target(&who.place.target);
-    metrics.sessions.inc();
-    metrics.sessions_total.inc();
-    let left =
-        Left { gate: Arc::clone(&gate), handle: Arc::clone(&handle), sessions: metrics.sessions.clone() };
+    let who = Who::new(id, principal, place, stream.peer(), application, gate.clock.now());
+    let handle = gate.registry.enter(Arc::new(who));
+    let desk = Desk::new(gate, handle);
     let mut side = ClientSide::new(stream);
-    match open(&gate, &who, &settings).await {
+    match open(&desk.gate, &desk.who, &settings).await {
         Ok(opened) => {
-            greet(&mut side.outbound, &opened, &handle);
+            greet(&mut side.outbound, &opened, &desk.handle);
             let session = Session {
                 client: side,
                 names: Names::new(
                     opened.context,
                     opened.settings.iter().any(|(name, _)| &**name == "search_path"),
                 ),
-                held: Held::new(gate.limits.held),
+                held: Held::new(desk.gate.limits.held),
                 settings: Settings::of_startup(opened.settings),
                 lanes: Lanes::default(),
                 ledger: Ledger::default(),
@@ -80,41 +64,24 @@ pub(super) async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
                 catalog: opened.catalog,
                 said_fatal: false,
                 last_words: None,
-                cancelling: None,
-                desk: Desk::new(gate, who, handle, metrics),
+                cancelling: Cancelling::default(),
+                desk,
             };
-            session.run().await;
+            run(session).await;
         }
-        Err(refusal) => {
-            let mut message = BytesMut::new();
-            backend::error_response(&mut message, Severity::Fatal, &refusal);
-            side.say_last(&message).await;
-        }
+        Err(refusal) => say_last(side, &refusal).await,
     }
-    drop(left);
 }
 
-/// Tells a principal that it has too many sessions.
-pub(super) async fn turn_away(arrived: LoggedIn, limit: usize) {
-    let message = format!("principal \"{}\" has {limit} sessions open already", arrived.principal.name);
-    let refusal = Refusal::new(RefusalCode::TooManyConnections, message).with_hint("Close some of them.");
-    let mut out = BytesMut::new();
-    backend::error_response(&mut out, Severity::Fatal, &refusal);
-    ClientSide::new(arrived.stream).say_last(&out).await;
+/// Tells a principal why it is not served.
+pub(super) async fn turn_away(arrived: LoggedIn, refusal: &Refusal) {
+    say_last(ClientSide::new(arrived.stream), refusal).await;
 }
 
-/// Takes the session out of the registry however it ends.
-struct Left {
-    gate: Arc<Gate>,
-    handle: Arc<Handle>,
-    sessions: prometheus::IntGauge,
-}
-
-impl Drop for Left {
-    fn drop(&mut self) {
-        self.gate.registry.leave(&self.handle);
-        self.sessions.dec();
-    }
+async fn say_last(mut side: ClientSide, refusal: &Refusal) {
+    let mut message = BytesMut::new();
+    backend::error_response(&mut message, Severity::Fatal, refusal);
+    side.say_last(&message).await;
 }
 
 struct Opened {
@@ -133,7 +100,7 @@ async fn open(gate: &Gate, who: &Who, asked: &[(String, String)]) -> Result<Open
             Refusal::new(RefusalCode::InvalidCatalogName, message)
                 .with_hint("Connect to a database that the target has, and that you hold a grant on.")
         }
-        _ => super::lanes::refusal_of(&error),
+        _ => refusal_of(&error),
     };
     let catalog = gate.pools.catalog_source(&place.target, &place.database).map_err(refused)?;
     let facts = catalog.facts().await.map_err(refused)?;
@@ -141,7 +108,7 @@ async fn open(gate: &Gate, who: &Who, asked: &[(String, String)]) -> Result<Open
     let context = NameContext {
         database: place.database.clone(),
         server_version: facts.version,
-        search_path: parse_path(&facts.search_path),
+        search_path: search_path(&facts.search_path),
         accounts: gate.pools.accounts(&place.target),
         temporary: Arc::default(),
         catalog: Some(known),
@@ -172,7 +139,7 @@ fn judge_startup(
         }
         let name: String = name.to_ascii_lowercase();
         // A list stays a list: each of its names is judged by the path that it makes.
-        let text = match parse_path(value) {
+        let text = match search_path(value) {
             crate::model::name_context::SearchPath::Known(path) if name == "search_path" => {
                 let names: Vec<String> = path.iter().map(|name| literal(name)).collect();
                 if names.is_empty() {
@@ -198,7 +165,7 @@ fn judge_startup(
             for effect in &facts.effects {
                 if let SessionEffect::Set { name, value: Some(value), .. } = effect {
                     if &**name == "search_path" {
-                        context.search_path = parse_path(value);
+                        context.search_path = search_path(value);
                     }
                     settings.push((name.clone(), value.clone()));
                 }

@@ -102,15 +102,7 @@ impl Held {
     /// # Errors
     /// `ProgramLimitExceeded`.
     pub(super) fn room_for(&self, text_bytes: usize) -> Result<(), Refusal> {
-        let over = if self.prepared.len() >= self.limits.count {
-            format!("{} prepared statements", self.limits.count)
-        } else if self.bytes + 2 * text_bytes > self.limits.bytes {
-            format!("{} bytes of prepared statements", self.limits.bytes)
-        } else {
-            return Ok(());
-        };
-        Err(Refusal::new(RefusalCode::ProgramLimitExceeded, format!("a session may hold {over}"))
-            .with_hint("Close (DEALLOCATE) the ones that are no longer needed."))
+        self.limits.check_prepared(self.prepared.len() + 1, self.bytes + 2 * text_bytes)
     }
 
     /// Whether one more portal may be made.

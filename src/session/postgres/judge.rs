@@ -203,6 +203,23 @@ impl Session {
             .open(name, Portal { does: Arc::clone(does), text: Arc::clone(text), lane, block, hold });
     }
 
+    /// No longer holds a prepared statement.
+    pub(super) fn let_go(&mut self, name: &str) {
+        let here = self.lanes.active();
+        self.let_go_but(name, here);
+    }
+
+    /// No longer holds a prepared statement; the connection of `told` is told so, or has told us.
+    pub(super) fn let_go_but(&mut self, name: &str, told: Option<Lane>) {
+        for lane in Lane::ALL {
+            let is_on = self.held.prepared(name).is_some_and(|slot| slot.is_on(lane));
+            if is_on && Some(lane) != told && !name.is_empty() {
+                self.lanes.note_stale(lane, name);
+            }
+        }
+        self.held.deallocate(name);
+    }
+
     fn let_all_go(&mut self) {
         let here = self.lanes.active();
         for lane in Lane::ALL.into_iter().filter(|lane| Some(*lane) != here) {

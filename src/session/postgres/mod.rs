@@ -5,6 +5,7 @@
 //! above's.
 
 mod admit;
+mod block;
 mod extended;
 mod greet;
 mod held;
@@ -12,11 +13,11 @@ mod judge;
 mod lanes;
 mod names;
 mod once;
-mod pump;
 mod receive;
 mod relay;
 mod revoke;
 mod run;
+mod savepoints;
 mod session;
 mod settings;
 mod simple;

@@ -2,11 +2,15 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use crate::model::{
-    catalog::Catalog,
-    facts::{Facts, Runs, SessionEffect, TransactionEffect},
-    ids::Ident,
-    name_context::{NameContext, SearchPath},
+use super::savepoints::Savepoints;
+use crate::{
+    model::{
+        catalog::Catalog,
+        facts::{Facts, Runs, SessionEffect, TransactionEffect},
+        ids::Ident,
+        name_context::{NameContext, SearchPath},
+    },
+    sql::search_path,
 };
 
 /// What names mean now, and what they will mean when the transaction is rolled back.
@@ -21,14 +25,12 @@ pub(super) struct Names {
     asked: bool,
     /// The lasting path was reset, and the connection has not been told.
     untold: bool,
-    /// What was in force when the transaction, and each savepoint in it, began.
-    saved: Vec<Saved>,
+    saved: Savepoints<Saved>,
 }
 
+/// What comes back when a transaction, or a savepoint in it, is rolled back.
 #[derive(Clone, Debug)]
 struct Saved {
-    /// `None` is the transaction itself.
-    savepoint: Option<Ident>,
     current: Arc<NameContext>,
     lasting_path: SearchPath,
     untold: bool,
@@ -44,7 +46,7 @@ impl Names {
             lasting_path: context.search_path.clone(),
             initial_path: context.search_path.clone(),
             current: Arc::new(context),
-            saved: Vec::new(),
+            saved: Savepoints::default(),
         }
     }
 
@@ -107,20 +109,19 @@ impl Names {
 
     /// A transaction begins, in words or by the first statement of a batch.
     pub(super) fn begin(&mut self) {
-        if self.saved.is_empty() {
-            self.save(None);
-        }
+        let Self { saved, current, lasting_path, untold, .. } = self;
+        saved.begin(|| Saved::of(current, lasting_path, *untold));
     }
 
     /// The transaction ends; what was set in it stays only if it was `committed`.
     pub(super) fn end(&mut self, committed: bool) {
+        let before = self.saved.end();
         if committed {
             let lasting = self.lasting_path.clone();
             self.set_path(lasting);
-        } else if let Some(saved) = std::mem::take(&mut self.saved).first() {
-            self.restore(saved);
+        } else if let Some(before) = before {
+            self.restore(before);
         }
-        self.saved.clear();
     }
 
     /// No transaction is open, and a connection is told the session's settings before the next statement: a path
@@ -133,8 +134,8 @@ impl Names {
     }
 
     /// Whether a transaction is open.
-    pub(super) fn in_transaction(&self) -> bool {
-        !self.saved.is_empty()
+    pub(super) const fn in_transaction(&self) -> bool {
+        self.saved.is_open()
     }
 
     /// A statement succeeded.
@@ -145,20 +146,13 @@ impl Names {
             TransactionEffect::Commit { chain } => self.finish(true, *chain),
             TransactionEffect::Rollback { chain } => self.finish(false, *chain),
             TransactionEffect::Savepoint(name) => {
-                self.begin();
-                self.save(Some(name.clone()));
+                let Self { saved, current, lasting_path, untold, .. } = self;
+                saved.save(name, || Saved::of(current, lasting_path, *untold));
             }
-            TransactionEffect::Release(name) => {
-                if let Some(at) = self.position(name) {
-                    self.saved.truncate(at);
-                }
-            }
+            TransactionEffect::Release(name) => self.saved.release(name),
             TransactionEffect::RollbackTo(name) => {
-                if let Some(at) = self.position(name) {
-                    self.saved.truncate(at + 1);
-                    if let Some(saved) = self.saved.last().cloned() {
-                        self.restore(&saved);
-                    }
+                if let Some(saved) = self.saved.roll_back_to(name).cloned() {
+                    self.restore(saved);
                 }
             }
         }
@@ -168,7 +162,7 @@ impl Names {
     fn apply_effect(&mut self, effect: &SessionEffect) {
         match effect {
             SessionEffect::Set { name, value, local } if &**name == "search_path" => {
-                let path = value.as_deref().map_or_else(|| self.path_of_reset(), parse_path);
+                let path = value.as_deref().map_or_else(|| self.path_of_reset(), search_path);
                 if !*local {
                     self.lasting_path = path.clone();
                     self.untold = self.asked && value.is_none();
@@ -211,7 +205,7 @@ impl Names {
     /// The session's temporary tables went with their connection; no rollback brings them back.
     pub(super) fn forget_temporary(&mut self) {
         self.change_temporary(BTreeSet::clear);
-        for saved in &mut self.saved {
+        for saved in self.saved.iter_mut() {
             Arc::make_mut(&mut saved.current).temporary = Arc::default();
         }
     }
@@ -247,76 +241,17 @@ impl Names {
         change(Arc::make_mut(&mut context.temporary));
     }
 
-    fn save(&mut self, savepoint: Option<Ident>) {
-        self.saved.push(Saved {
-            savepoint,
-            current: Arc::clone(&self.current),
-            lasting_path: self.lasting_path.clone(),
-            untold: self.untold,
-        });
-    }
-
-    fn restore(&mut self, saved: &Saved) {
-        self.current = Arc::clone(&saved.current);
-        self.lasting_path = saved.lasting_path.clone();
+    fn restore(&mut self, saved: Saved) {
+        self.current = saved.current;
+        self.lasting_path = saved.lasting_path;
         self.untold = saved.untold;
     }
-
-    fn position(&self, name: &Ident) -> Option<usize> {
-        self.saved.iter().rposition(|saved| saved.savepoint.as_ref() == Some(name))
-    }
 }
 
-/// Reads a list of identifiers as SET search_path takes it: folded unless quoted, separated by commas.
-///
-/// A list that is not well-formed is unknown: the server refuses it, or reads it otherwise than we did.
-///
-/// Source: PostgreSQL, `SplitIdentifierString`.
-pub(super) fn parse_path(list: &str) -> SearchPath {
-    let mut path = Vec::new();
-    let mut rest = list.trim();
-    if rest.is_empty() {
-        return SearchPath::Known(Arc::from([]));
+impl Saved {
+    fn of(current: &Arc<NameContext>, lasting_path: &SearchPath, untold: bool) -> Self {
+        Self { current: Arc::clone(current), lasting_path: lasting_path.clone(), untold }
     }
-    loop {
-        let (name, behind) = match rest.strip_prefix('"') {
-            Some(quoted) => match take_quoted(quoted) {
-                Some(taken) => taken,
-                None => return SearchPath::Unknown,
-            },
-            None => {
-                let end = rest.find([',', ' ', '\t', '\n']).unwrap_or(rest.len());
-                let (name, behind) = rest.split_at(end);
-                (name.to_ascii_lowercase(), behind)
-            }
-        };
-        // Non-ASCII folding depends on the server's locale, and longer names are cut.
-        if name.is_empty() || name.len() > 63 || name.contains('"') || !name.is_ascii() {
-            return SearchPath::Unknown;
-        }
-        path.push(Ident::new(name));
-        rest = behind.trim_start();
-        match rest.strip_prefix(',') {
-            Some(next) => rest = next.trim_start(),
-            None if rest.is_empty() => return SearchPath::Known(path.into()),
-            None => return SearchPath::Unknown,
-        }
-    }
-}
-
-fn take_quoted(text: &str) -> Option<(String, &str)> {
-    let mut name = String::new();
-    let mut letters = text.char_indices().peekable();
-    while let Some((at, letter)) = letters.next() {
-        if letter != '"' {
-            name.push(letter);
-        } else if letters.next_if(|(_, next)| *next == '"').is_some() {
-            name.push('"');
-        } else {
-            return Some((name, text.get(at + 1..)?));
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -328,7 +263,7 @@ mod tests {
         NameContext {
             database: "hr_prod".into(),
             server_version: 15,
-            search_path: parse_path("\"$user\", public"),
+            search_path: search_path("\"$user\", public"),
             accounts: Arc::from([]),
             temporary: Arc::default(),
             catalog: None,
@@ -366,24 +301,12 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_split_and_folded_as_the_server_does() {
-        let known = |names: &[&str]| SearchPath::Known(names.iter().map(|name| Ident::from(*name)).collect());
-        assert_eq!(parse_path("\"$user\", Public"), known(&["$user", "public"]));
-        assert_eq!(parse_path("\"A\"\"b\" ,c"), SearchPath::Unknown);
-        assert_eq!(parse_path("\"A,b\",c"), known(&["A,b", "c"]));
-        assert_eq!(parse_path(""), known(&[]));
-        for broken in ["a b", "a,", ",a", "\"a", "é"] {
-            assert_eq!(parse_path(broken), SearchPath::Unknown, "{broken}");
-        }
-    }
-
-    #[test]
     fn a_rollback_takes_back_what_was_set() {
         let mut names = names();
         let before = path(&names);
         names.apply(&facts(TransactionEffect::Begin { read_write: false }, vec![]));
         names.apply(&set("secret", false));
-        assert_eq!(path(&names), parse_path("secret"));
+        assert_eq!(path(&names), search_path("secret"));
         names.apply(&facts(TransactionEffect::Rollback { chain: false }, vec![]));
         assert_eq!(path(&names), before);
     }
@@ -394,9 +317,9 @@ mod tests {
         names.begin();
         names.apply(&set("a", false));
         names.apply(&set("b", true));
-        assert_eq!(path(&names), parse_path("b"));
+        assert_eq!(path(&names), search_path("b"));
         names.end(true);
-        assert_eq!(path(&names), parse_path("a"));
+        assert_eq!(path(&names), search_path("a"));
     }
 
     #[test]
@@ -408,11 +331,11 @@ mod tests {
         names.apply(&set("b", false));
         names.apply(&facts(TransactionEffect::None, vec![SessionEffect::CreateTemporary("t".into())]));
         names.apply(&facts(TransactionEffect::RollbackTo("s".into()), vec![]));
-        assert_eq!(path(&names), parse_path("a"));
+        assert_eq!(path(&names), search_path("a"));
         assert!(names.context().temporary.is_empty());
         names.apply(&set("c", false));
         names.apply(&facts(TransactionEffect::RollbackTo("s".into()), vec![]));
-        assert_eq!(path(&names), parse_path("a"));
+        assert_eq!(path(&names), search_path("a"));
     }
 
     #[test]
@@ -420,7 +343,7 @@ mod tests {
         let reset = || facts(TransactionEffect::None, vec![SessionEffect::ResetAll]);
         let mut names = Names::new(context(), true);
         let login = path(&names);
-        for (committed, after) in [(true, &login), (false, &parse_path("a"))] {
+        for (committed, after) in [(true, &login), (false, &search_path("a"))] {
             names.apply(&set("a", false));
             names.begin();
             names.apply(&reset());
@@ -464,6 +387,6 @@ mod tests {
         names.apply(&facts(TransactionEffect::None, vec![SessionEffect::ContextUnknown]));
         assert_eq!(path(&names), SearchPath::Unknown);
         names.apply(&set("a", false));
-        assert_eq!(path(&names), parse_path("a"));
+        assert_eq!(path(&names), search_path("a"));
     }
 }

@@ -392,6 +392,9 @@ impl Session {
     /// Notes statements that failed: the first with `code`, the others as not run. A statement that was told to
     /// stop is shown as refused.
     fn note_failures(&mut self, failed: &[Running], code: &str) -> Option<bytes::Bytes> {
+        if code == READ_ONLY_SQL_TRANSACTION {
+            self.lanes.note_read_only();
+        }
         let mut shown = None;
         for (index, running) in failed.iter().enumerate() {
             let revoked = running.revoked.as_ref().filter(|_| code == QUERY_CANCELED);
@@ -427,3 +430,5 @@ impl Session {
 const OWN_APPLICATION: &str = "tidegate";
 /// SQLSTATE of a statement that was cancelled.
 const QUERY_CANCELED: &str = "57014";
+/// SQLSTATE of a standby, and of a session that is read-only.
+const READ_ONLY_SQL_TRANSACTION: &str = "25006";

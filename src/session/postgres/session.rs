@@ -1,15 +1,15 @@
 //! One session: everything that is its own.
 
-use bytes::Bytes;
-use tokio::task::JoinHandle;
-
 use super::{held::Held, lanes::Lanes, names::Names, settings::Settings, task::Task};
 use crate::{
     model::{record::Outcome, target::Lane},
-    session::{client::ClientSide, desk::Desk, running::Running},
+    session::{
+        cancelling::Cancelling, client::ClientSide, conversation::Conversation, desk::Desk, running::Running,
+    },
     upstream::CatalogSource,
     wire::postgres::{backend::TransactionStatus, frame::Frame, ledger::Ledger},
 };
+use bytes::Bytes;
 
 /// One session, between its login and its end.
 pub(super) struct Session {
@@ -30,8 +30,7 @@ pub(super) struct Session {
     pub(super) said_fatal: bool,
     /// What the upstream said before it closed, for the client if the session ends with it.
     pub(super) last_words: Option<Bytes>,
-    /// A cancel that is under way.
-    pub(super) cancelling: Option<JoinHandle<()>>,
+    pub(super) cancelling: Cancelling,
 }
 
 /// What is known of the transaction.
@@ -71,11 +70,6 @@ impl Session {
     /// Whether a transaction is open, as far as the last ReadyForQuery tells.
     pub(super) fn in_transaction(&self) -> bool {
         self.transaction.status != TransactionStatus::Idle
-    }
-
-    /// The upstream's process on the lane in use.
-    pub(super) fn upstream_pid(&self) -> Option<i32> {
-        self.lanes.active_lease().and_then(|lease| lease.process_id())
     }
 
     /// Notes that a statement is over; its end record is written before the client knows.

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use super::savepoints::Savepoints;
 use crate::model::{
     facts::{Facts, SessionEffect, TransactionEffect},
     ids::Ident,
@@ -17,16 +18,9 @@ pub(super) struct Settings {
     /// What the client asked for in its startup message: what RESET goes back to.
     initial: Arc<Values>,
     /// The values to go back to if the transaction, or a savepoint in it, is rolled back.
-    saved: Vec<Saved>,
+    saved: Savepoints<Arc<Values>>,
     /// Rises with every change that lasts.
     version: u64,
-}
-
-#[derive(Clone, Debug)]
-struct Saved {
-    /// `None` is the transaction itself.
-    savepoint: Option<Ident>,
-    values: Arc<Values>,
 }
 
 impl Settings {
@@ -62,18 +56,11 @@ impl Settings {
     /// statements run, be it that of one Query or up to one Sync.
     pub(super) fn apply(&mut self, facts: &Facts) {
         match &facts.transaction {
-            TransactionEffect::Savepoint(name) => self.save(Some(name.clone())),
-            TransactionEffect::Release(name) => {
-                if let Some(at) = self.position(name) {
-                    self.saved.truncate(at);
-                }
-            }
+            TransactionEffect::Savepoint(name) => self.saved.save(name, || Arc::clone(&self.values)),
+            TransactionEffect::Release(name) => self.saved.release(name),
             TransactionEffect::RollbackTo(name) => {
-                if let Some(at) = self.position(name) {
-                    self.saved.truncate(at + 1);
-                    let values = self.saved.last().map(|saved| Arc::clone(&saved.values));
-                    self.restore(values);
-                }
+                let values = self.saved.roll_back_to(name).cloned();
+                self.restore(values);
             }
             TransactionEffect::None
             | TransactionEffect::Begin { .. }
@@ -118,25 +105,16 @@ impl Settings {
 
     /// A transaction is over.
     pub(super) fn end(&mut self, committed: bool) {
-        let first = std::mem::take(&mut self.saved).into_iter().next();
+        let before = self.saved.end();
         if !committed {
-            self.restore(first.map(|saved| saved.values));
+            self.restore(before);
         }
     }
 
     fn change(&mut self, change: impl FnOnce(&mut Values)) {
-        if self.saved.is_empty() {
-            self.save(None);
-        }
+        self.saved.begin(|| Arc::clone(&self.values));
         change(Arc::make_mut(&mut self.values));
         self.version += 1;
-    }
-
-    fn save(&mut self, savepoint: Option<Ident>) {
-        if self.saved.is_empty() && savepoint.is_some() {
-            self.save(None);
-        }
-        self.saved.push(Saved { savepoint, values: Arc::clone(&self.values) });
     }
 
     fn restore(&mut self, values: Option<Arc<Values>>) {
@@ -146,10 +124,6 @@ impl Settings {
             self.values = values;
             self.version += 1;
         }
-    }
-
-    fn position(&self, name: &Ident) -> Option<usize> {
-        self.saved.iter().rposition(|saved| saved.savepoint.as_ref() == Some(name))
     }
 }
 

@@ -8,15 +8,16 @@ use super::{receive::Flow, session::Session, task::Task};
 use crate::{
     audit::Receipt,
     model::{
-        facts::{Facts, Runs, TransactionEffect},
+        facts::{Facts, Runs},
         ids::GrantId,
-        refusal::{Refusal, RefusalCode},
+        refusal::Refusal,
         target::Lane,
     },
     policy::Permit,
     session::{
-        judge::{Judged, Refused},
-        running::{Does, Run, Running},
+        allowed::{Allowed, strongest},
+        judge::{Judged, nothing_known},
+        modes::{asks_read_write, opens, stays_read_only},
     },
     upstream::{ProtocolMessage, Setup},
     wire::postgres::{
@@ -24,9 +25,6 @@ use crate::{
         ledger::Owed,
     },
 };
-
-/// A statement of a batch that may run.
-pub(super) type Allowed = (Arc<str>, Does, Permit);
 
 impl Session {
     /// One Query. Waits until everything before it is settled, because its lane, and what its names mean,
@@ -74,15 +72,14 @@ impl Session {
             );
             return true;
         }
-        let allowed: Vec<Allowed> =
-            judged.into_iter().filter_map(|it| Some((it.text, it.does, it.verdict.ok()?))).collect();
+        let allowed: Vec<Allowed> = judged.into_iter().filter_map(Judged::allowed).collect();
         let lane = match self.lane_of_batch(&allowed) {
             Ok(lane) => self.take_lane(lane, held_read_only(&allowed)).await.map(|()| lane),
             Err(refusal) => Err(refusal),
         };
         match lane {
             Err(refusal) => self.refuse_batch(allowed, refusal).await,
-            Ok(_) if !allowed.iter().all(|(_, _, permit)| self.desk.still_holds(permit)) => return false,
+            Ok(_) if !self.desk.all_hold(&allowed) => return false,
             Ok(lane) => self.run_query(text, lane, allowed, None, received).await,
         }
         true
@@ -97,39 +94,27 @@ impl Session {
         once: Option<GrantId>,
         received: Instant,
     ) {
-        let sent = match self.written_for(lane, text, allowed.iter().filter_map(|(_, does, _)| does.first()))
-        {
+        let sent = match self.written_for(lane, text, allowed.iter().filter_map(|it| it.does.first())) {
             Ok(sent) => sent,
             Err(refusal) => return self.refuse_batch(allowed, refusal).await,
         };
-        let starts: Vec<_> = allowed.iter().map(|(text, does, permit)| (text, does, permit)).collect();
-        let started = match self.desk.record_start(&starts).await {
-            Ok(started) => started,
+        let (receipt, run) = match self.desk.record_allowed(&allowed, once).await {
+            Ok(recorded) => recorded,
             Err(refusal) => return self.refuse_query(refusal),
         };
-        let mut receipts = Vec::with_capacity(started.len());
-        let mut statements = Vec::with_capacity(started.len());
-        for (receipt, running) in started {
-            receipts.push(receipt);
-            statements.push(Running { once, ..running });
-        }
         self.remake_prepared(lane, &allowed);
-        // What is approved once runs outside a transaction: no COMMIT will have to be decided with it.
-        for (_, does, permit) in allowed.iter().filter(|_| once.is_none()) {
-            self.desk.deeds.note(does, permit, self.ledger.block());
-        }
+        self.desk.note_deeds(&allowed, once, self.ledger.block());
         let mut message = BytesMut::with_capacity(sent.len() + 6);
         backend::message(&mut message, b'Q', |out| {
             out.extend_from_slice(sent.as_bytes());
             out.extend_from_slice(&[0]);
         });
-        let strongest = allowed.iter().map(|(_, _, permit)| permit).max_by_key(|permit| permit.lane());
-        if let (Some(permit), Some(receipt)) = (strongest, receipts.first()) {
-            self.send_batch(&message, permit, receipt);
+        if let (Some(permit), Some(receipt)) = (strongest(&allowed), receipt) {
+            self.send_batch(&message, permit, &receipt);
             self.desk.metrics.gate_seconds.observe(received.elapsed().as_secs_f64());
         }
         self.block.sent = false;
-        self.ledger.push(Owed::Query(Task::Run(Run { statements, over: 0 })));
+        self.ledger.push(Owed::Query(Task::Run(run)));
     }
 
     fn send_batch(&mut self, message: &[u8], permit: &Permit, receipt: &Receipt) {
@@ -142,7 +127,7 @@ impl Session {
 
     /// Makes the prepared statements that a batch runs by name on a connection that lacks them.
     fn remake_prepared(&mut self, lane: Lane, allowed: &[Allowed]) {
-        for (_, does, permit) in allowed {
+        for Allowed { does, permit, .. } in allowed {
             let runs = does.first().and_then(|facts| facts.runs.as_ref());
             let Some(Runs::Prepared { name, .. }) = runs else { continue };
             if let Some(message) = self.missing_on(lane, name) {
@@ -154,12 +139,8 @@ impl Session {
     }
 
     async fn refuse_batch(&mut self, allowed: Vec<Allowed>, refusal: Refusal) {
-        let refused: Vec<Judged> = allowed
-            .into_iter()
-            .map(|(text, does, _)| Judged { text, does, verdict: Err(Refused::from(refusal.clone())) })
-            .collect();
-        let recorded = self.desk.record_refusals(&refused).await;
-        self.refuse_query(recorded.err().unwrap_or(refusal));
+        let refusal = self.desk.record_not_run(allowed, refusal).await;
+        self.refuse_query(refusal);
     }
 
     /// The lane that a batch runs on.
@@ -167,8 +148,8 @@ impl Session {
     /// # Errors
     /// When the open transaction is on a weaker one.
     fn lane_of_batch(&self, allowed: &[Allowed]) -> Result<Lane, Refusal> {
-        let needed = allowed.iter().map(|(_, _, permit)| permit.lane()).max().unwrap_or(Lane::Read);
-        let opens = allowed.iter().any(|(_, does, _)| does.iter().any(|facts| opens_or_ties(facts)));
+        let needed = strongest(allowed).map_or(Lane::Read, Permit::lane);
+        let opens = allowed.iter().any(|it| it.does.iter().any(|facts| opens_or_ties(facts)));
         self.choose_lane(needed, opens)
     }
 
@@ -230,20 +211,7 @@ impl Session {
 /// Whether a statement opens a transaction, or ties the session to its connection: then the strongest lane is
 /// taken at once, because neither can be moved later.
 pub(super) fn opens_or_ties(facts: &Facts) -> bool {
-    matches!(facts.transaction, TransactionEffect::Begin { .. } | TransactionEffect::SetModes { .. })
-        || matches!(
-            facts.transaction,
-            TransactionEffect::Commit { chain: true } | TransactionEffect::Rollback { chain: true }
-        )
-        || super::task::pins(facts)
-}
-
-/// Whether the statement asks for READ WRITE.
-const fn asks_read_write(facts: &Facts) -> bool {
-    matches!(
-        facts.transaction,
-        TransactionEffect::Begin { read_write: true } | TransactionEffect::SetModes { read_write: true, .. }
-    )
+    opens(facts) || super::task::pins(facts)
 }
 
 /// Replaces the words WRITE by ONLY within `span` of `text`; no offset moves.
@@ -258,15 +226,5 @@ fn say_read_only(text: &mut String, span: Range<usize>) {
 
 /// Whether the database can be told to hold the connection read-only for the whole batch.
 fn held_read_only(allowed: &[Allowed]) -> bool {
-    allowed.iter().flat_map(|(_, does, _)| does.iter()).all(|facts| facts.read_only && !opens_or_ties(facts))
-}
-
-fn stays_read_only() -> Refusal {
-    Refusal::new(RefusalCode::ReadOnlyTransaction, "the read lane stays read-only")
-        .with_detail("No live grant on this database allows to change anything.")
-        .with_hint("Ask for dml, ddl or admin; or leave the transaction mode as it is.")
-}
-
-fn nothing_known() -> Refusal {
-    Refusal::new(RefusalCode::NotSupported, "the statement is not let through")
+    allowed.iter().flat_map(|it| it.does.iter()).all(|facts| facts.read_only && !opens_or_ties(facts))
 }

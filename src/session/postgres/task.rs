@@ -8,7 +8,8 @@ use crate::{
         facts::{Facts, SessionEffect, TransactionEffect},
         target::Lane,
     },
-    session::running::Run,
+    session::running::{Run, Running},
+    wire::postgres::ledger::{Ledger, Owed},
 };
 
 /// What a debt in the ledger is about.
@@ -43,6 +44,15 @@ pub(super) enum Closing {
     Statement(Box<str>, Arc<Prepared>),
     /// What does not exist.
     Nothing,
+}
+
+/// The statements that were let through and are not over.
+pub(super) fn under_way(ledger: &mut Ledger<Task>) -> impl Iterator<Item = &mut Running> {
+    let runs = ledger.iter_mut().filter_map(|owed| match owed {
+        Owed::Query(Task::Run(run)) | Owed::Execute(Task::Run(run)) => Some(run),
+        _ => None,
+    });
+    runs.flat_map(Run::open_mut)
 }
 
 /// Whether something of `facts` stays with the one connection that it ran on, and cannot be made again elsewhere.

@@ -3,6 +3,7 @@
 use crate::model::facts::{AccessMode, SessionEffect, StatementKind};
 
 use super::{
+    administered::Administered,
     names::TableName,
     parser::{Parsed, Parser},
     statement::Head,
@@ -35,22 +36,7 @@ impl<'t> Parser<'t> {
             return self.create_view("ALTER VIEW");
         }
         self.go_back(position);
-        if self.accept_word("DEFINER") {
-            self.expect_symbol("=")?;
-            self.account()?;
-        }
-        let (what, command) = KINDS
-            .iter()
-            .find(|(words, _, _)| self.accept_words(words))
-            .map(|(_, what, command)| (*what, *command))
-            .ok_or_else(|| self.unexpected())?;
-        self.defines();
-        self.found.administer(what);
-        if what == "event" {
-            return Ok(self.compound(command));
-        }
-        self.skip_rest();
-        Ok((StatementKind::Administer, command))
+        self.administered(KINDS)
     }
 
     /// From behind TABLE on.
@@ -338,17 +324,17 @@ impl<'t> Parser<'t> {
 }
 
 /// What administrators alter, by its first words.
-const KINDS: &[(&[&str], &str, &str)] = &[
-    (&["EVENT"], "event", "ALTER EVENT"),
-    (&["FUNCTION"], "routine", "ALTER FUNCTION"),
-    (&["INSTANCE"], "server", "ALTER INSTANCE"),
-    (&["LIBRARY"], "routine", "ALTER LIBRARY"),
-    (&["LOGFILE", "GROUP"], "tablespace", "ALTER LOGFILE GROUP"),
-    (&["MASKING", "POLICY"], "masking policy", "ALTER MASKING POLICY"),
-    (&["PROCEDURE"], "routine", "ALTER PROCEDURE"),
-    (&["RESOURCE", "GROUP"], "resource group", "ALTER RESOURCE GROUP"),
-    (&["SERVER"], "foreign server", "ALTER SERVER"),
-    (&["TABLESPACE"], "tablespace", "ALTER TABLESPACE"),
-    (&["UNDO", "TABLESPACE"], "tablespace", "ALTER TABLESPACE"),
-    (&["USER"], "account", "ALTER USER"),
+const KINDS: &[Administered] = &[
+    Administered::with_body(&["EVENT"], "event", "ALTER EVENT"),
+    Administered::new(&["FUNCTION"], "routine", "ALTER FUNCTION"),
+    Administered::new(&["INSTANCE"], "server", "ALTER INSTANCE"),
+    Administered::new(&["LIBRARY"], "routine", "ALTER LIBRARY"),
+    Administered::new(&["LOGFILE", "GROUP"], "tablespace", "ALTER LOGFILE GROUP"),
+    Administered::new(&["MASKING", "POLICY"], "masking policy", "ALTER MASKING POLICY"),
+    Administered::new(&["PROCEDURE"], "routine", "ALTER PROCEDURE"),
+    Administered::new(&["RESOURCE", "GROUP"], "resource group", "ALTER RESOURCE GROUP"),
+    Administered::new(&["SERVER"], "foreign server", "ALTER SERVER"),
+    Administered::new(&["TABLESPACE"], "tablespace", "ALTER TABLESPACE"),
+    Administered::new(&["UNDO", "TABLESPACE"], "tablespace", "ALTER TABLESPACE"),
+    Administered::new(&["USER"], "account", "ALTER USER"),
 ];

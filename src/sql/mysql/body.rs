@@ -54,25 +54,13 @@ const OTHERS: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
-    use crate::{
-        model::name_context::{MysqlCharset, MysqlFlavor, MysqlReading},
-        sql::limits::Limits,
-    };
+    use crate::{model::name_context::MysqlReading, sql::limits::Limits};
 
     use super::super::lexer;
     use super::*;
 
     fn rest_of(text: &str) -> String {
-        let reading = MysqlReading {
-            flavor: MysqlFlavor::Mysql,
-            version: 90_700,
-            ansi_quotes: false,
-            no_backslash_escapes: false,
-            pipes_as_concat: false,
-            ignore_space: false,
-            folds_names: false,
-            charset: MysqlCharset::Utf8,
-        };
+        let reading = MysqlReading::USUAL;
         let tokens = lexer::tokens(text, &reading, &Limits::default()).unwrap();
         let at = tokens.get(length(&tokens)).map_or(text.len(), |token| token.span.end);
         text[at..].trim().to_owned()

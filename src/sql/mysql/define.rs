@@ -3,6 +3,7 @@
 use crate::model::facts::{AccessMode, StatementKind, TransactionEffect};
 
 use super::{
+    administered::Administered,
     parser::{Parsed, Parser},
     statement::Head,
     token::Kind,
@@ -38,27 +39,7 @@ impl Parser<'_> {
             return self.create_view("CREATE VIEW");
         }
         self.go_back(position);
-        self.created_by_administrators()
-    }
-
-    /// What needs `admin`, whatever stands in it.
-    fn created_by_administrators(&mut self) -> Parsed<Head> {
-        if self.accept_word("DEFINER") {
-            self.expect_symbol("=")?;
-            self.account()?;
-        }
-        let (what, command) = KINDS
-            .iter()
-            .find(|(words, _, _)| self.accept_words(words))
-            .map(|(_, what, command)| (*what, *command))
-            .ok_or_else(|| self.unexpected())?;
-        self.defines();
-        self.found.administer(what);
-        if matches!(what, "routine" | "trigger" | "event") {
-            return Ok(self.compound(command));
-        }
-        self.skip_rest();
-        Ok((StatementKind::Administer, command))
+        self.administered(KINDS)
     }
 
     /// The rest is a program, and with semicolons in it perhaps more than that.
@@ -193,23 +174,31 @@ impl Parser<'_> {
 }
 
 /// First words behind CREATE, what they are about, and the command.
-const KINDS: &[(&[&str], &str, &str)] = &[
-    (&["AGGREGATE", "FUNCTION"], "routine", "CREATE FUNCTION"),
-    (&["EVENT"], "event", "CREATE EVENT"),
-    (&["EXTERNAL", "TABLE"], "server file", "CREATE EXTERNAL TABLE"),
-    (&["FUNCTION"], "routine", "CREATE FUNCTION"),
-    (&["LIBRARY"], "routine", "CREATE LIBRARY"),
-    (&["LOGFILE", "GROUP"], "tablespace", "CREATE LOGFILE GROUP"),
-    (&["MASKING", "POLICY"], "masking policy", "CREATE MASKING POLICY"),
-    (&["PACKAGE"], "routine", "CREATE PACKAGE"),
-    (&["PROCEDURE"], "routine", "CREATE PROCEDURE"),
-    (&["RESOURCE", "GROUP"], "resource group", "CREATE RESOURCE GROUP"),
-    (&["ROLE"], "role", "CREATE ROLE"),
-    (&["SERVER"], "foreign server", "CREATE SERVER"),
-    (&["SPATIAL", "REFERENCE", "SYSTEM"], "spatial reference system", "CREATE SPATIAL REFERENCE SYSTEM"),
-    (&["REFERENCE", "SYSTEM"], "spatial reference system", "CREATE SPATIAL REFERENCE SYSTEM"),
-    (&["TABLESPACE"], "tablespace", "CREATE TABLESPACE"),
-    (&["TRIGGER"], "trigger", "CREATE TRIGGER"),
-    (&["UNDO", "TABLESPACE"], "tablespace", "CREATE TABLESPACE"),
-    (&["USER"], "account", "CREATE USER"),
+const KINDS: &[Administered] = &[
+    Administered::with_body(&["AGGREGATE", "FUNCTION"], "routine", "CREATE FUNCTION"),
+    Administered::with_body(&["EVENT"], "event", "CREATE EVENT"),
+    Administered::new(&["EXTERNAL", "TABLE"], "server file", "CREATE EXTERNAL TABLE"),
+    Administered::with_body(&["FUNCTION"], "routine", "CREATE FUNCTION"),
+    Administered::with_body(&["LIBRARY"], "routine", "CREATE LIBRARY"),
+    Administered::new(&["LOGFILE", "GROUP"], "tablespace", "CREATE LOGFILE GROUP"),
+    Administered::new(&["MASKING", "POLICY"], "masking policy", "CREATE MASKING POLICY"),
+    Administered::with_body(&["PACKAGE"], "routine", "CREATE PACKAGE"),
+    Administered::with_body(&["PROCEDURE"], "routine", "CREATE PROCEDURE"),
+    Administered::new(&["RESOURCE", "GROUP"], "resource group", "CREATE RESOURCE GROUP"),
+    Administered::new(&["ROLE"], "role", "CREATE ROLE"),
+    Administered::new(&["SERVER"], "foreign server", "CREATE SERVER"),
+    Administered::new(
+        &["SPATIAL", "REFERENCE", "SYSTEM"],
+        "spatial reference system",
+        "CREATE SPATIAL REFERENCE SYSTEM",
+    ),
+    Administered::new(
+        &["REFERENCE", "SYSTEM"],
+        "spatial reference system",
+        "CREATE SPATIAL REFERENCE SYSTEM",
+    ),
+    Administered::new(&["TABLESPACE"], "tablespace", "CREATE TABLESPACE"),
+    Administered::with_body(&["TRIGGER"], "trigger", "CREATE TRIGGER"),
+    Administered::new(&["UNDO", "TABLESPACE"], "tablespace", "CREATE TABLESPACE"),
+    Administered::new(&["USER"], "account", "CREATE USER"),
 ];

@@ -3,7 +3,7 @@
 use crate::{
     model::{
         facts::{Facts, SessionEffect, StatementKind, TransactionEffect, Unanalyzable},
-        name_context::{MysqlCharset, MysqlFlavor, MysqlReading, NameContext, SearchPath},
+        name_context::{MysqlFlavor, MysqlReading, NameContext, SearchPath},
     },
     sql::limits::Limits,
 };
@@ -21,12 +21,7 @@ fn context(flavor: MysqlFlavor) -> NameContext {
         mysql: Some(MysqlReading {
             flavor,
             version: if flavor == MysqlFlavor::Mysql { 90_700 } else { 101_119 },
-            ansi_quotes: false,
-            no_backslash_escapes: false,
-            pipes_as_concat: false,
-            ignore_space: false,
-            folds_names: false,
-            charset: MysqlCharset::Utf8,
+            ..MysqlReading::USUAL
         }),
     }
 }

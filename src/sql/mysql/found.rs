@@ -2,10 +2,13 @@
 
 use std::{ops::Range, sync::Arc};
 
-use crate::model::{
-    facts::{Access, AccessMode, Call, Facts, Runs, SessionEffect, StatementKind, TransactionEffect},
-    ids::Ident,
-    object::Object,
+use crate::{
+    model::{
+        facts::{Access, AccessMode, Call, Facts, Runs, SessionEffect, StatementKind, TransactionEffect},
+        ids::Ident,
+        object::Object,
+    },
+    sql::found::{note_effect, sort_out},
 };
 
 /// What was found so far.
@@ -56,11 +59,7 @@ impl Found {
 
     /// Notes an effect, behind those that come about before it.
     pub(super) fn effect(&mut self, effect: SessionEffect) {
-        let once =
-            matches!(effect, SessionEffect::Pin | SessionEffect::Define | SessionEffect::ReadsDiagnostics);
-        if !(once && self.effects.contains(&effect)) {
-            self.effects.push(effect);
-        }
+        note_effect(&mut self.effects, effect);
     }
 
     /// The facts of a statement that stands at `span` and is sent as `sent`.
@@ -73,13 +72,7 @@ impl Found {
         sent: Arc<str>,
     ) -> Facts {
         let Self { mut accesses, mut calls, transaction, effects, runs, writes, .. } = self;
-        if accesses.is_empty() {
-            accesses.push(Access { object: Object::Database, mode: AccessMode::Use });
-        }
-        accesses.sort();
-        accesses.dedup();
-        calls.sort();
-        calls.dedup();
+        sort_out(&mut accesses, &mut calls);
         Facts {
             kind,
             command,

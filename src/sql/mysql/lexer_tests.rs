@@ -19,16 +19,8 @@ use super::{
     token::{Kind, Token},
 };
 
-pub(super) const MYSQL: MysqlReading = MysqlReading {
-    flavor: MysqlFlavor::Mysql,
-    version: 90_704,
-    ansi_quotes: false,
-    no_backslash_escapes: false,
-    pipes_as_concat: false,
-    ignore_space: false,
-    folds_names: false,
-    charset: MysqlCharset::Utf8,
-};
+pub(super) const MYSQL: MysqlReading =
+    MysqlReading { flavor: MysqlFlavor::Mysql, version: 90_704, ..MysqlReading::USUAL };
 const MARIADB: MysqlReading = MysqlReading { flavor: MysqlFlavor::Mariadb, version: 101_119, ..MYSQL };
 
 pub(super) fn context() -> NameContext {

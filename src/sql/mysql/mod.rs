@@ -4,6 +4,7 @@
 //! server might read and we did not is never sent.
 
 mod administer;
+mod administered;
 mod alter;
 mod argument;
 mod batch;

@@ -3,7 +3,7 @@
 use crate::{
     model::{
         facts::{AccessMode, SessionEffect, Unanalyzable},
-        name_context::{MysqlCharset, MysqlFlavor, MysqlReading, NameContext, SearchPath},
+        name_context::{MysqlFlavor, MysqlReading, NameContext, SearchPath},
         object::Object,
     },
     sql::limits::Limits,
@@ -31,12 +31,7 @@ pub(super) fn reading(flavor: MysqlFlavor) -> MysqlReading {
             MysqlFlavor::Mariadb => 101_100,
             MysqlFlavor::Mysql => 90_700,
         },
-        ansi_quotes: false,
-        no_backslash_escapes: false,
-        pipes_as_concat: false,
-        ignore_space: false,
-        folds_names: false,
-        charset: MysqlCharset::Utf8,
+        ..MysqlReading::USUAL
     }
 }
 

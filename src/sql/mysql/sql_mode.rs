@@ -79,19 +79,9 @@ const HARMLESS: &[&str] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::name_context::MysqlCharset;
 
     fn reading(flavor: MysqlFlavor) -> MysqlReading {
-        MysqlReading {
-            flavor,
-            version: 80_036,
-            ansi_quotes: false,
-            no_backslash_escapes: false,
-            pipes_as_concat: false,
-            ignore_space: false,
-            folds_names: false,
-            charset: MysqlCharset::Utf8,
-        }
+        MysqlReading { flavor, version: 80_036, ..MysqlReading::USUAL }
     }
 
     #[test]

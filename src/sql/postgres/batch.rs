@@ -14,7 +14,7 @@ use crate::{
     sql::limits::Limits,
 };
 
-use super::{bounds, builtin_columns, lexer::Lexer, parse, setting::search_path_entries, walk::Walk};
+use super::{bounds, builtin_columns, lexer::Lexer, parse, setting::search_path, walk::Walk};
 
 /// What names mean at one place of a batch.
 #[derive(Clone, Debug)]
@@ -129,9 +129,7 @@ impl Names {
     fn follow_effect(&mut self, effect: &SessionEffect) {
         match effect {
             SessionEffect::Set { name, value, .. } if name.as_str() == "search_path" => {
-                let entries = value.as_deref().and_then(search_path_entries);
-                self.context.search_path =
-                    entries.map_or(SearchPath::Unknown, |entries| SearchPath::Known(entries.into()));
+                self.context.search_path = value.as_deref().map_or(SearchPath::Unknown, search_path);
             }
             SessionEffect::ResetAll | SessionEffect::ContextUnknown => {
                 self.context.search_path = SearchPath::Unknown;

@@ -37,5 +37,5 @@ mod types;
 mod walk;
 
 pub(super) use batch::analyze;
-pub use setting::search_path_entries;
+pub use setting::search_path;
 pub(super) use shape::shape;

@@ -8,6 +8,7 @@ use pg_query::{
 use crate::model::{
     facts::{SessionEffect, StatementKind, TransactionEffect, Unanalyzable},
     ids::Ident,
+    name_context::SearchPath,
     object::Object,
 };
 
@@ -39,12 +40,24 @@ impl Value {
     }
 }
 
-/// The schemas of a value of `search_path` in the form that [`SessionEffect::Set`] carries; `None` if the server
-/// would refuse it.
-pub fn search_path_entries(value: &str) -> Option<Vec<Ident>> {
-    let entries = constant::split_identifiers(value, ',')?;
-    let whole = entries.iter().all(|entry| entry.len() < 64);
-    whole.then(|| entries.into_iter().map(Ident::from).collect())
+/// The path that a value of `search_path` is, in the form that [`SessionEffect::Set`] carries and that the server
+/// shows.
+///
+/// A list that is not well-formed is unknown: the server refuses it, or reads it otherwise than we did. So is one with
+/// letters outside ASCII, which the server may fold, with a vertical tab, which only some versions take for a space, and
+/// with names that are empty or too long.
+///
+/// Source: PostgreSQL, `SplitIdentifierString`.
+pub fn search_path(value: &str) -> SearchPath {
+    let plain = |entry: &String| entry.is_ascii() && (1..64).contains(&entry.len());
+    let is_doubtful = value.contains('\u{b}');
+    match constant::split_identifiers(value, ',') {
+        Some(entries) if !is_doubtful && entries.iter().all(plain) => {
+            SearchPath::Known(entries.into_iter().map(Ident::from).collect())
+        }
+        // closed: what is not read as the server reads it could be any path.
+        Some(_) | None => SearchPath::Unknown,
+    }
 }
 
 impl Walk<'_> {

@@ -9,6 +9,9 @@ use super::lexer::{Kind, Lexer, Token};
 /// space and plain punctuation (`1.5`, `0x1f`, `1_000`, `t1`, `$1`). Numbers of ten digits and more stay: they may be
 /// of another type.
 pub(in crate::sql) fn shape(text: &str) -> Option<String> {
+    if !may_hold_number(text.as_bytes()) {
+        return None;
+    }
     let mut tokens = Lexer::new(text).peekable();
     let first = tokens.peek().filter(|token| token.kind == Kind::Word)?;
     let head = text.get(first.start..first.end)?;
@@ -29,6 +32,12 @@ pub(in crate::sql) fn shape(text: &str) -> Option<String> {
     }
     // Digits became digits: it is UTF-8 as before.
     String::from_utf8(shape?).ok()
+}
+
+/// Whether a digit stands where a whole number could begin: a look at the bytes, much cheaper than tokens.
+fn may_hold_number(text: &[u8]) -> bool {
+    text.windows(2)
+        .any(|pair| matches!(pair, [before, digit] if digit.is_ascii_digit() && ALONE.contains(before)))
 }
 
 fn is_whole_number(text: &[u8], token: Token) -> bool {

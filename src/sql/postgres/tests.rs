@@ -469,11 +469,22 @@ fn what_a_statement_leaves_is_told() {
     for (text, effects) in rows {
         assert_eq!(read(text, &context()).unwrap()[0].effects, effects, "{text}");
     }
-    assert_eq!(
-        super::search_path_entries("\"a\", \"B\"\"c\", D").unwrap(),
-        ["a", "B\"c", "d"].map(Ident::from)
-    );
-    assert_eq!(super::search_path_entries("a,"), None);
+}
+
+#[test]
+fn a_path_is_split_and_folded_as_the_server_does() {
+    let known = |names: &[&str]| SearchPath::Known(names.iter().map(|name| Ident::from(*name)).collect());
+    for (list, names) in [
+        ("\"$user\", Public", &["$user", "public"] as &[&str]),
+        ("\"a\", \"B\"\"c\" ,D", &["a", "B\"c", "d"]),
+        ("\"A,b\",c", &["A,b", "c"]),
+        ("", &[]),
+    ] {
+        assert_eq!(super::search_path(list), known(names), "{list}");
+    }
+    for broken in ["a b", "a,", ",a", "\"a", "é", "\"\"", "a\"b", "a\u{b},b", &"x".repeat(64)] {
+        assert_eq!(super::search_path(broken), SearchPath::Unknown, "{broken}");
+    }
 }
 
 #[test]

@@ -11,7 +11,10 @@ use crate::{
         ids::Ident,
         object::Object,
     },
-    sql::limits::Limits,
+    sql::{
+        found::{note_effect, sort_out},
+        limits::Limits,
+    },
 };
 
 use super::{attribute::ScalarRows, batch::Names};
@@ -100,10 +103,7 @@ impl<'n> Walk<'n> {
 
     /// Effects stand in the order in which they happen.
     pub(super) fn effect(&mut self, effect: SessionEffect) {
-        let once = matches!(effect, SessionEffect::Pin | SessionEffect::Define);
-        if !(once && self.found.effects.contains(&effect)) {
-            self.found.effects.push(effect);
-        }
+        note_effect(&mut self.found.effects, effect);
     }
 }
 
@@ -118,13 +118,7 @@ impl Found {
             accesses.push(Access { object, mode: AccessMode::Administer });
         }
         accesses.extend(by_function);
-        if accesses.is_empty() {
-            accesses.push(Access { object: Object::Database, mode: AccessMode::Use });
-        }
-        accesses.sort();
-        accesses.dedup();
-        calls.sort();
-        calls.dedup();
+        sort_out(&mut accesses, &mut calls);
         Facts {
             kind,
             command,

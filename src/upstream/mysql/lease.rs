@@ -158,13 +158,6 @@ impl Lease<Mysql> {
         last_words(&self.connection.input)
     }
 
-    fn late(&self) -> UpstreamError {
-        UpstreamError::Timeout {
-            target: self.slot.target().name.clone(),
-            what: "the answer to a statement of the gateway's own",
-        }
-    }
-
     fn append(&mut self, command: &[u8], held: Kind) -> Result<u8, UpstreamError> {
         let next = message::check(command, held)?;
         self.connection.output.extend_from_slice(command);

@@ -19,5 +19,5 @@ pub(crate) use facts::LastFacts;
 pub use facts::ServerFacts;
 pub use message::MysqlMessage;
 pub use protocol::{Home, Mysql, Session};
-pub use setup::{AccessMode, Isolation, SettingValue, Setup};
+pub use setup::{SettingValue, Setup};
 pub use state::State;

@@ -7,26 +7,12 @@ use crate::{
         ids::{DatabaseName, Ident},
         target::Lane,
     },
-    upstream::error::UpstreamError,
+    upstream::{error::UpstreamError, word::word},
 };
 
 /// A statement of the gateway's own; nobody's text gets into it.
 #[derive(Clone, Copy, Debug)]
 pub enum Setup<'a> {
-    /// START TRANSACTION; what is `None` is left to the session's defaults.
-    Begin {
-        /// WITH CONSISTENT SNAPSHOT.
-        snapshot: bool,
-        /// READ ONLY or READ WRITE.
-        access: Option<AccessMode>,
-    },
-    /// The isolation level of the session's transactions, or of the next one alone.
-    Isolation {
-        /// The level.
-        level: Isolation,
-        /// Only for the next transaction.
-        next: bool,
-    },
     /// SET NAMES.
     Names {
         /// The character set.
@@ -45,8 +31,6 @@ pub enum Setup<'a> {
         /// Its value.
         value: SettingValue<'a>,
     },
-    /// UNLOCK TABLES.
-    UnlockTables,
     /// Another current database (COM_INIT_DB). Its name goes out in UTF-8: before any other character set is set.
     Use(&'a DatabaseName),
 }
@@ -62,28 +46,6 @@ pub enum SettingValue<'a> {
     Number(i64),
     /// NULL.
     Null,
-}
-
-/// Isolation levels of a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    /// READ COMMITTED.
-    ReadCommitted,
-    /// READ UNCOMMITTED.
-    ReadUncommitted,
-    /// REPEATABLE READ.
-    RepeatableRead,
-    /// SERIALIZABLE.
-    Serializable,
-}
-
-/// Access modes of a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccessMode {
-    /// READ ONLY.
-    ReadOnly,
-    /// READ WRITE.
-    ReadWrite,
 }
 
 /// How a setup goes out.
@@ -103,19 +65,12 @@ impl<'a> Setup<'a> {
         match self {
             // INVARIANT: whatever a session has set, the read lane stays read-only.
             Self::Set { name, .. } if lane == Lane::Read && lifts(name) => Ok(Self::ReadOnly(true)),
-            Self::Begin { access: Some(AccessMode::ReadWrite), .. } | Self::ReadOnly(false)
-                if lane == Lane::Read =>
-            {
+            Self::ReadOnly(false) if lane == Lane::Read => {
                 Err(UpstreamError::Misuse { what: "the read lane stays read-only" })
             }
-            Self::Begin { .. }
-            | Self::Isolation { .. }
-            | Self::Names { .. }
-            | Self::ReadOnly(_)
-            | Self::Rollback
-            | Self::Set { .. }
-            | Self::UnlockTables
-            | Self::Use(_) => Ok(self),
+            Self::Names { .. } | Self::ReadOnly(_) | Self::Rollback | Self::Set { .. } | Self::Use(_) => {
+                Ok(self)
+            }
         }
     }
 
@@ -125,28 +80,6 @@ impl<'a> Setup<'a> {
     /// `Misuse` if a name is none.
     pub(super) fn order(self) -> Result<Order<'a>, UpstreamError> {
         let text = match self {
-            Self::Begin { snapshot, access } => {
-                let access = access.map(|mode| match mode {
-                    AccessMode::ReadOnly => "READ ONLY",
-                    AccessMode::ReadWrite => "READ WRITE",
-                });
-                let parts = [snapshot.then_some("WITH CONSISTENT SNAPSHOT"), access];
-                let parts: Vec<_> = parts.into_iter().flatten().collect();
-                if parts.is_empty() {
-                    "START TRANSACTION".to_owned()
-                } else {
-                    format!("START TRANSACTION {}", parts.join(", "))
-                }
-            }
-            Self::Isolation { level, next } => {
-                let level = match level {
-                    Isolation::ReadCommitted => "READ COMMITTED",
-                    Isolation::ReadUncommitted => "READ UNCOMMITTED",
-                    Isolation::RepeatableRead => "REPEATABLE READ",
-                    Isolation::Serializable => "SERIALIZABLE",
-                };
-                format!("SET {}TRANSACTION ISOLATION LEVEL {level}", if next { "" } else { "SESSION " })
-            }
             Self::Names { charset, collation } => match collation {
                 Some(collation) => format!("SET NAMES {} COLLATE {}", word(charset)?, word(collation)?),
                 None => format!("SET NAMES {}", word(charset)?),
@@ -155,21 +88,10 @@ impl<'a> Setup<'a> {
             Self::ReadOnly(false) => "SET SESSION TRANSACTION READ WRITE".to_owned(),
             Self::Rollback => "ROLLBACK".to_owned(),
             Self::Set { name, value } => format!("SET SESSION {} = {}", word(name)?, literal(value)),
-            Self::UnlockTables => "UNLOCK TABLES".to_owned(),
             Self::Use(database) => return Ok(Order::Use(database)),
         };
         Ok(Order::Text(text))
     }
-}
-
-/// A word that needs no quotes.
-fn word(name: &Ident) -> Result<&str, UpstreamError> {
-    if name.is_empty() || !name.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'_') {
-        return Err(UpstreamError::Misuse {
-            what: "the name of a setting has other letters than a-z, 0-9, _",
-        });
-    }
-    Ok(name)
 }
 
 /// Reads the same whatever `sql_mode` and the character set say: what is not plain goes in hexadecimal digits.
@@ -230,14 +152,8 @@ mod tests {
     fn a_name_that_is_no_word_is_refused() {
         for name in ["", "a b", "a`b", "global.x", "@x", "x=1,y", "é"] {
             let name = Ident::from(name);
-            let setups = [
-                Setup::Set { name: &name, value: SettingValue::Default },
-                Setup::Names { charset: &name, collation: None },
-                Setup::Names { charset: &Ident::from("utf8mb4"), collation: Some(&name) },
-            ];
-            for setup in setups {
-                assert!(matches!(setup.order(), Err(UpstreamError::Misuse { .. })), "{setup:?}");
-            }
+            let setup = Setup::Set { name: &name, value: SettingValue::Default };
+            assert!(matches!(setup.order(), Err(UpstreamError::Misuse { .. })), "{setup:?}");
         }
     }
 
@@ -249,27 +165,8 @@ mod tests {
             assert_eq!(text(off.on_lane(Lane::Read).unwrap()), "SET SESSION TRANSACTION READ ONLY");
             assert_eq!(text(off.on_lane(Lane::Write).unwrap()), format!("SET SESSION {name} = 0"));
         }
-        let begin = |access| Setup::Begin { snapshot: true, access };
-        for setup in [begin(Some(AccessMode::ReadWrite)), Setup::ReadOnly(false)] {
-            assert!(setup.on_lane(Lane::Read).is_err());
-            assert!(setup.on_lane(Lane::Write).is_ok());
-        }
-        for setup in [begin(None), begin(Some(AccessMode::ReadOnly)), Setup::ReadOnly(true), Setup::Rollback]
-        {
-            assert!(setup.on_lane(Lane::Read).is_ok());
-        }
-    }
-
-    #[test]
-    fn transactions_are_spelled_as_the_server_reads_them() {
-        let begin = |snapshot, access| text(Setup::Begin { snapshot, access });
-        assert_eq!(begin(false, None), "START TRANSACTION");
-        assert_eq!(
-            begin(true, Some(AccessMode::ReadOnly)),
-            "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
-        );
-        let isolation = |next| text(Setup::Isolation { level: Isolation::ReadCommitted, next });
-        assert_eq!(isolation(true), "SET TRANSACTION ISOLATION LEVEL READ COMMITTED");
-        assert_eq!(isolation(false), "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
+        assert!(Setup::ReadOnly(false).on_lane(Lane::Read).is_err());
+        assert!(Setup::ReadOnly(false).on_lane(Lane::Write).is_ok());
+        assert!(Setup::ReadOnly(true).on_lane(Lane::Read).is_ok());
     }
 }

@@ -88,13 +88,9 @@ impl Lease<Postgres> {
         for setup in setups {
             self.send_setup(*setup)?;
         }
-        let target = &self.slot.target().name;
         match tokio::time::timeout(limit, self.connection.collect(setups.len())).await {
             Ok(answers) => answers.map(|_| ()),
-            Err(_) => Err(UpstreamError::Timeout {
-                target: target.clone(),
-                what: "the answer to a statement of the gateway's own",
-            }),
+            Err(_) => Err(self.late()),
         }
     }
 

@@ -18,4 +18,4 @@ pub(crate) use catalog::Catalogs;
 pub use catalog::{CatalogSource, ServerFacts};
 pub use message::ProtocolMessage;
 pub use protocol::{Postgres, Session};
-pub use setup::{AccessMode, Isolation, SettingValue, Setup};
+pub use setup::{SettingValue, Setup};

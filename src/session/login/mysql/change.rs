@@ -48,8 +48,7 @@ pub async fn change_user(
     let mut sequence = caller.sequence;
     let mut exchange = Exchange { stream, sequence: &mut sequence };
     let change = change(&mut exchange, caller.nonce, request, &attempt, door, lobby);
-    let outcome = tokio::time::timeout(door.timeout, change).await;
-    match outcome.unwrap_or(Err(LoginError::TimedOut(door.timeout))) {
+    match door.in_time(change).await {
         Ok(changed) => Ok(Changed { sequence, ..changed }),
         Err(error) => {
             attempt.failed(door, &error).await;

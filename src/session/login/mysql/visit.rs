@@ -40,14 +40,11 @@ pub async fn login(
 ) -> Result<Box<LoggedIn>, LoginError> {
     let attempt = Attempt::new(session, peer);
     let mut visit = Visit { door, lobby, attempt, stream: None, sequence: 0 };
-    let outcome = tokio::time::timeout(door.timeout, visit.arrive(socket, hello)).await;
-    match outcome.unwrap_or(Err(LoginError::TimedOut(door.timeout))) {
-        Ok(arrival) => Ok(arrival),
-        Err(error) => {
-            visit.turn_away(&error).await;
-            Err(error)
-        }
+    let outcome = door.in_time(visit.arrive(socket, hello)).await;
+    if let Err(error) = &outcome {
+        visit.turn_away(error).await;
     }
+    outcome
 }
 
 struct Visit<'a> {
@@ -65,13 +62,8 @@ impl Visit<'_> {
         let peer = self.attempt.peer;
         let (response, nonce) =
             open(socket, peer, hello, self.door, &mut self.stream, &mut self.sequence).await?;
-        self.attempt.user.clone_from(&response.user);
-        self.attempt.database.clone_from(&response.database);
+        self.attempt.named(&response.user, &response.database, self.stream.as_ref(), self.door)?;
         let stream = self.stream.as_mut().ok_or(LoginError::NoTls)?;
-        if stream.tls_version().is_none() && !self.door.plaintext {
-            return Err(LoginError::Plaintext);
-        }
-        self.attempt.hold_up(self.door)?;
         let mut shown = Shown {
             user: response.user.clone(),
             plugin: response.plugin.clone(),

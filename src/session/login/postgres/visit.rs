@@ -38,14 +38,11 @@ pub async fn login(
     door: &Door,
 ) -> Result<Arrival, LoginError> {
     let mut visit = Visit { door, attempt: Attempt::new(session, peer), stream: None };
-    let outcome = tokio::time::timeout(door.timeout, visit.arrive(socket)).await;
-    match outcome.unwrap_or(Err(LoginError::TimedOut(door.timeout))) {
-        Ok(arrival) => Ok(arrival),
-        Err(error) => {
-            visit.turn_away(&error).await;
-            Err(error)
-        }
+    let outcome = door.in_time(visit.arrive(socket)).await;
+    if let Err(error) = &outcome {
+        visit.turn_away(error).await;
     }
+    outcome
 }
 
 struct Visit<'a> {
@@ -68,13 +65,7 @@ impl Visit<'_> {
             // `open` deals with these itself.
             Request::DirectTls | Request::Gss | Request::Ssl => return Err(LoginError::NoTls),
         };
-        self.attempt.user.clone_from(&startup.user);
-        self.attempt.database.clone_from(&startup.database);
-        let stream = self.stream.as_mut().ok_or(LoginError::NoTls)?;
-        if stream.tls_version().is_none() && !self.door.plaintext {
-            return Err(LoginError::Plaintext);
-        }
-        self.attempt.hold_up(self.door)?;
+        self.attempt.named(&startup.user, &startup.database, self.stream.as_ref(), self.door)?;
         let stream = self.stream.as_mut().ok_or(LoginError::NoTls)?;
         if startup.negotiate {
             let mut out = BytesMut::new();

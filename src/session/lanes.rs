@@ -1,0 +1,312 @@
+//! The upstream connections that a session has borrowed, and which of them it is on.
+
+use std::{
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    model::{
+        refusal::{Refusal, RefusalCode},
+        target::Lane,
+    },
+    upstream::{HomeState, Lease, Protocol, UpstreamError},
+};
+
+/// At most one connection a lane; `K` is what is known of one beside what every protocol has.
+#[derive(Debug)]
+pub(super) struct Lanes<P: Protocol, K> {
+    leases: [Option<Borrowed<P, K>>; 3],
+    active: Option<Lane>,
+    sticky: Option<Lane>,
+    /// The connection that the session was tied to is gone.
+    lost_ties: bool,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct Borrowed<P: Protocol, K> {
+    pub(super) lease: Lease<P>,
+    /// Which version of the session's settings it has.
+    pub(super) settings: u64,
+    /// Whether it is held read-only although its lane is not; `None` is not known.
+    pub(super) read_only: Option<bool>,
+    pub(super) known: K,
+    borrowed_at: Instant,
+    used_at: Instant,
+}
+
+/// What a protocol knows of a connection.
+pub(super) trait Known {
+    /// How temporary tables are dropped.
+    const DROP_TEMPORARY: &'static str;
+}
+
+impl<P: Protocol, K> Borrowed<P, K> {
+    /// It was used just now.
+    pub(super) fn note_used(&mut self) {
+        self.used_at = Instant::now();
+    }
+}
+
+impl<P: Protocol, K> Default for Lanes<P, K> {
+    fn default() -> Self {
+        Self { leases: [None, None, None], active: None, sticky: None, lost_ties: false }
+    }
+}
+
+impl<P: Protocol, K> Lanes<P, K> {
+    /// The lane in use.
+    pub(super) const fn active(&self) -> Option<Lane> {
+        self.active
+    }
+
+    /// The connection in use.
+    pub(super) fn active_lease(&self) -> Option<&Lease<P>> {
+        Some(&self.borrowed(self.active?)?.lease)
+    }
+
+    /// The connection in use, to send and receive on.
+    pub(super) fn active_lease_mut(&mut self) -> Option<&mut Lease<P>> {
+        Some(&mut self.active_mut()?.lease)
+    }
+
+    /// The connection in use, and what is known of it.
+    pub(super) fn active_mut(&mut self) -> Option<&mut Borrowed<P, K>> {
+        let lane = self.active?;
+        self.borrowed_mut(lane)
+    }
+
+    /// The connection of `lane`, and what is known of it.
+    pub(super) fn borrowed(&self, lane: Lane) -> Option<&Borrowed<P, K>> {
+        self.leases.get(lane as usize)?.as_ref()
+    }
+
+    /// The same, to change.
+    pub(super) fn borrowed_mut(&mut self, lane: Lane) -> Option<&mut Borrowed<P, K>> {
+        self.leases.get_mut(lane as usize)?.as_mut()
+    }
+
+    /// A fresh connection is that of `lane`.
+    pub(super) fn borrow(&mut self, lane: Lane, lease: Lease<P>, known: K) {
+        let now = Instant::now();
+        let fresh =
+            Borrowed { lease, settings: 0, read_only: Some(false), known, borrowed_at: now, used_at: now };
+        if let Some(place) = self.leases.get_mut(lane as usize) {
+            *place = Some(fresh);
+        }
+    }
+
+    /// The connection of `lane` is the one in use.
+    pub(super) const fn enter(&mut self, lane: Lane) {
+        self.active = Some(lane);
+    }
+
+    /// The lane that something of the session is tied to.
+    pub(super) const fn sticky(&self) -> Option<Lane> {
+        self.sticky
+    }
+
+    /// Ties the session to the lane in use.
+    pub(super) fn stick(&mut self) {
+        self.sticky = self.sticky.max(self.active);
+    }
+
+    /// Nothing ties the session any longer.
+    pub(super) const fn unstick(&mut self) {
+        self.sticky = None;
+    }
+
+    /// Whether the connection that the session was tied to is gone: the session cannot go on as it was.
+    pub(super) const fn lost_ties(&self) -> bool {
+        self.lost_ties
+    }
+
+    /// The connection in use has the settings of `version`: it made the last change itself.
+    pub(super) fn note_settings(&mut self, before: u64, version: u64) {
+        if let Some(borrowed) = self.active_mut()
+            && borrowed.settings == before
+        {
+            borrowed.settings = version;
+        }
+    }
+
+    /// Whether the upstream has closed the connection of `lane`, or is about to: then what it `said` unasked is its
+    /// last.
+    pub(super) fn is_gone(&mut self, lane: Lane, said: impl FnOnce(&[u8]) -> bool) -> bool {
+        let Some(borrowed) = self.borrowed_mut(lane) else { return false };
+        let mut cx = Context::from_waker(Waker::noop());
+        match borrowed.lease.poll_read(&mut cx) {
+            Poll::Pending => false,
+            Poll::Ready(Ok(0) | Err(_)) => true,
+            Poll::Ready(Ok(_)) => said(borrowed.lease.buffer_mut()),
+        }
+    }
+
+    /// Drops the connection of `lane`: it is closed.
+    pub(super) fn drop_lease(&mut self, lane: Lane) {
+        self.lost_ties |= self.sticky == Some(lane);
+        drop(self.take(lane));
+    }
+
+    /// Whether there is a connection that nothing ties.
+    pub(super) fn has_untied(&self) -> bool {
+        Lane::ALL.into_iter().any(|lane| Some(lane) != self.sticky && self.borrowed(lane).is_some())
+    }
+
+    /// The server of the connection in use said that it takes no writes: unless it is the reading one, it goes home
+    /// to be asked.
+    pub(super) fn note_read_only(&mut self) {
+        if let Some(lease) = self.active_lease_mut().filter(|lease| lease.lane() != Lane::Read) {
+            lease.suspect();
+        }
+    }
+
+    /// Sends home the connections that nothing ties and that were not used for as long as `idle`, that others
+    /// wait for and this session has had its turn with, or whose server is no longer the right one. `kept` is not given to others before it was idle for so long.
+    /// Gives their lanes.
+    pub(super) fn send_home(
+        &mut self,
+        idle: Duration,
+        kept: Option<Lane>,
+        is_tied: impl Fn(Lane) -> bool,
+    ) -> Vec<Lane> {
+        let mut sent = Vec::new();
+        for lane in Lane::ALL {
+            let is_due = |it: &Borrowed<P, K>| {
+                let wanted = Some(lane) != kept && it.lease.is_wanted() && it.borrowed_at.elapsed() >= TURN;
+                it.used_at.elapsed() >= idle || wanted || it.lease.is_given_up()
+            };
+            if Some(lane) == self.sticky || is_tied(lane) || !self.borrowed(lane).is_some_and(is_due) {
+                continue;
+            }
+            if let Some(borrowed) = self.take(lane) {
+                borrowed.lease.go_home(HomeState::Idle);
+                sent.push(lane);
+            }
+        }
+        sent
+    }
+
+    /// Gives back all connections: the session begins anew, or is over. The one in use is in `state`; `None` closes
+    /// it.
+    pub(super) fn close(&mut self, state: Option<HomeState>) {
+        let active = self.active;
+        for lane in Lane::ALL {
+            let state = if Some(lane) == active { state } else { Some(HomeState::Idle) };
+            if let (Some(borrowed), Some(state)) = (self.take(lane), state) {
+                borrowed.lease.go_home(state);
+            }
+        }
+        *self = Self::default();
+    }
+
+    fn take(&mut self, lane: Lane) -> Option<Borrowed<P, K>> {
+        self.active = self.active.filter(|active| *active != lane);
+        self.leases.get_mut(lane as usize)?.take()
+    }
+}
+
+impl<P: Protocol, K: Known> Lanes<P, K> {
+    /// The lane for something that needs `needed`: the one that the session is `bound` to, or that of its temporary
+    /// tables if it `has_temporary`; else one that is strong enough, and at least `least`.
+    ///
+    /// # Errors
+    /// When the open transaction, or a temporary table, is on a weaker one: its connection cannot be changed.
+    pub(super) fn choose(
+        &self,
+        needed: Lane,
+        bound: Option<Lane>,
+        has_temporary: bool,
+        least: impl FnOnce() -> Lane,
+    ) -> Result<Lane, Refusal> {
+        if let Some(lane) = self.sticky.filter(|_| has_temporary) {
+            // INVARIANT: a name that is judged to be a temporary table is looked up where that table is.
+            let is_here = bound.is_none_or(|bound| bound == lane);
+            return if needed <= lane && is_here {
+                Ok(lane)
+            } else {
+                Err(holds_temporary(needed, lane, K::DROP_TEMPORARY))
+            };
+        }
+        if let Some(lane) = bound {
+            return if needed <= lane { Ok(lane) } else { Err(too_weak(needed, lane)) };
+        }
+        let lane = self.sticky.map_or(needed, |sticky| sticky.max(needed));
+        Ok(if lane < Lane::Admin { lane.max(least()) } else { lane })
+    }
+}
+
+/// How long a session may keep a connection that others wait for: giving it back costs a reset.
+const TURN: Duration = Duration::from_millis(20);
+
+fn too_weak(needed: Lane, lane: Lane) -> Refusal {
+    let message =
+        format!("this transaction is on the {lane} lane, and the statement needs the {needed} lane");
+    Refusal::new(RefusalCode::ReadOnlyTransaction, message)
+        .with_detail("A transaction keeps the lane that the grants at its beginning allowed.")
+        .with_hint("End the transaction (ROLLBACK) and begin it again.")
+}
+
+fn holds_temporary(needed: Lane, lane: Lane, drop: &str) -> Refusal {
+    let message = format!(
+        "this session's temporary tables are on the {lane} lane, and the statement needs the {needed} lane"
+    );
+    Refusal::new(RefusalCode::ReadOnlyTransaction, message)
+        .with_detail("Temporary tables stay on the lane that the grants allowed when they were made.")
+        .with_hint(format!(
+            "Drop them ({drop}) outside a transaction and make them again after this statement, or connect again."
+        ))
+}
+
+/// What a client is told of an upstream that cannot be had.
+pub(super) fn refusal_of(error: &UpstreamError) -> Refusal {
+    let hint = match error.code() {
+        RefusalCode::TooManyConnections => "Try again in a moment; the target's connections are all in use.",
+        RefusalCode::InvalidCatalogName => "Choose a database that the target has.",
+        _ => "Try again in a moment; if it stays so, the gateway's administrator finds the cause in its log.",
+    };
+    Refusal::new(error.code(), error.to_string()).with_hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::Postgres;
+
+    impl Known for () {
+        const DROP_TEMPORARY: &'static str = "DISCARD TEMP";
+    }
+
+    fn tied(sticky: Option<Lane>) -> Lanes<Postgres, ()> {
+        Lanes { sticky, ..Lanes::default() }
+    }
+
+    #[test]
+    fn a_transaction_stays_on_its_lane() {
+        let choose = |needed| tied(None).choose(needed, Some(Lane::Write), false, || Lane::Admin);
+        assert_eq!(choose(Lane::Read), Ok(Lane::Write));
+        assert_eq!(choose(Lane::Write), Ok(Lane::Write));
+        assert_eq!(choose(Lane::Admin).unwrap_err().code, RefusalCode::ReadOnlyTransaction);
+    }
+
+    #[test]
+    fn what_uses_temporary_tables_runs_where_they_are_or_not_at_all() {
+        let choose = |needed, bound| tied(Some(Lane::Write)).choose(needed, bound, true, || Lane::Admin);
+        assert_eq!(choose(Lane::Read, None), Ok(Lane::Write));
+        assert_eq!(choose(Lane::Read, Some(Lane::Write)), Ok(Lane::Write));
+        for (needed, bound) in [(Lane::Admin, None), (Lane::Read, Some(Lane::Admin))] {
+            let refused = choose(needed, bound).unwrap_err();
+            assert!(refused.message.contains("temporary tables are on the write lane"), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn elsewhere_a_statement_takes_the_strongest_of_what_it_needs_and_what_ties_it() {
+        let choose = |sticky, needed, least| tied(sticky).choose(needed, None, false, || least).unwrap();
+        assert_eq!(choose(None, Lane::Read, Lane::Read), Lane::Read);
+        assert_eq!(choose(None, Lane::Read, Lane::Write), Lane::Write);
+        assert_eq!(choose(Some(Lane::Write), Lane::Read, Lane::Read), Lane::Write);
+        assert_eq!(choose(Some(Lane::Write), Lane::Admin, Lane::Read), Lane::Admin);
+    }
+}

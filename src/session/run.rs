@@ -1,0 +1,128 @@
+//! A session from its greeting to its end.
+
+use std::{convert::Infallible, time::Duration};
+
+use jiff::SignedDuration;
+
+use super::{
+    conversation::Conversation,
+    end::{End, LOOK_EVERY, STOP_PATIENCE},
+    pump::{Wake, wait},
+    registry::Signals,
+    timer::Timer,
+    who::Doing,
+};
+
+/// Serves a session until it ends, and cleans up behind it.
+pub(super) async fn run<C: Conversation>(mut session: C) {
+    let end = match serve(&mut session).await {
+        Ok(never) => match never {},
+        Err(end) => end,
+    };
+    let desk = session.ends().desk;
+    match &end {
+        End::Upstream(problem) => {
+            tracing::warn!(session = %desk.who.session, target = %desk.place.target, problem, "upstream lost");
+        }
+        End::ClientClosed | End::Fatal(_) | End::Terminated => {
+            tracing::debug!(session = %desk.who.session, reason = end.reason(), "session over");
+        }
+    }
+    settle_lost(&mut session);
+    session.stop().await;
+    let written = session.ends().desk.record_ends().await;
+    // Where the log failed, that is told whatever was told before.
+    let said = written.is_ok() && session.has_said(&end);
+    let farewell = end.farewell(&session.ends().desk.place.target).filter(|_| !said);
+    let message = farewell.map(|refusal| session.last_message(&refusal)).unwrap_or_default();
+    if !matches!(end, End::ClientClosed) {
+        session.ends().client.say_last(&message).await;
+    }
+    session.close_lanes(&end);
+    session.ends().desk.record_session_end(&end).await;
+}
+
+async fn serve<C: Conversation>(session: &mut C) -> Result<Infallible, End> {
+    let mut timer = Timer::default();
+    loop {
+        let told = session.ends().client.outbound.len();
+        session.go_on().await?;
+        if let Err(end) = session.ends().desk.record_ends().await {
+            // How it went is not told: its record is not there.
+            session.ends().client.outbound.truncate(told);
+            return Err(end);
+        }
+        let doing = session.doing();
+        let is_idle = doing == Doing::Idle;
+        let desk = session.ends().desk;
+        // For others to see.
+        desk.who.note(doing);
+        if desk.draining && is_idle {
+            return Err(End::Terminated);
+        }
+        if is_idle {
+            session.send_idle_home();
+        }
+        timer.set(next_look(session, is_idle));
+        match wait(session, &mut timer).await {
+            Wake::Bytes => {}
+            Wake::ClientClosed => return Err(End::ClientClosed),
+            Wake::Signals(signals) => heed(session, signals)?,
+            Wake::Timer => {
+                session.recheck()?;
+                end_if_it_does_not_stop(session)?;
+            }
+            Wake::UpstreamClosed(error) => session.on_upstream_closed(&error.to_string())?,
+        }
+    }
+}
+
+fn heed<C: Conversation>(session: &mut C, signals: Signals) -> Result<(), End> {
+    if signals.terminate() {
+        return Err(End::Terminated);
+    }
+    session.ends().desk.draining |= signals.drain();
+    if signals.cancel() {
+        session.cancel_running();
+    }
+    if signals.recheck() {
+        session.recheck()?;
+    }
+    Ok(())
+}
+
+/// How long until whatever ends first: a grant on which something that runs rests, the patience with something that was
+/// told to stop, or with an idle connection.
+fn next_look<C: Conversation>(session: &mut C, is_idle: bool) -> Option<Duration> {
+    let idle = (is_idle && session.has_untied()).then_some(LOOK_EVERY);
+    let (desk, running) = session.under_way();
+    let grant_end = running
+        .filter(|running| running.revoked.is_none())
+        .filter_map(|running| running.until)
+        .chain(desk.deeds.until)
+        .min();
+    let grant = grant_end.map(|end| end.duration_since(desk.now()).max(SignedDuration::ZERO).unsigned_abs());
+    let stopping = desk.stopping_since.map(|since| STOP_PATIENCE.saturating_sub(since.elapsed()));
+    [grant, idle, stopping].into_iter().flatten().min()
+}
+
+/// Ends the session if something that was told to stop has not done so for too long.
+fn end_if_it_does_not_stop<C: Conversation>(session: &mut C) -> Result<(), End> {
+    let (desk, mut running) = session.under_way();
+    let Some(since) = desk.stopping_since else { return Ok(()) };
+    match running.find_map(|running| running.revoked.clone()) {
+        None => {
+            desk.stopping_since = None;
+            Ok(())
+        }
+        Some(refusal) if since.elapsed() >= STOP_PATIENCE => Err(End::Fatal(refusal)),
+        Some(_) => Ok(()),
+    }
+}
+
+/// What was sent and not answered is noted as lost, so that its record does not stay open.
+fn settle_lost<C: Conversation>(session: &mut C) {
+    let upstream_pid = session.upstream_pid();
+    let (desk, running) = session.under_way();
+    desk.ended.extend(running.map(|running| running.lost(upstream_pid)));
+}
