@@ -11,7 +11,7 @@ use crate::{
     config::{self, Config},
     control::{Control, ControlParts},
     metrics::Metrics,
-    model::{dialect::Dialect, record::Record},
+    model::{dialect::Dialect, identity::AdmitTokens, record::Record},
     net::{Clock, ServerTls, ServerTlsFiles, Shutdown, WorkerThreads, Workers},
     session::{
         Admission, Gate, HeldLimits, Limits, Registry, Speaks, listen,
@@ -59,6 +59,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         targets: config.targets.iter().map(|target| target.target.clone()).collect(),
         make_keys: scram_keys,
         make_native_key: native_key,
+        provider: config.oidc.clone(),
         metrics: metrics.policy.clone(),
     })
     .await?;
@@ -135,6 +136,7 @@ fn serve_clients(
                 config::Authentication::CachingSha2 => Authentication::CachingSha2,
                 config::Authentication::Cleartext => Authentication::Cleartext,
                 config::Authentication::Native => Authentication::Native,
+                config::Authentication::Oauth => Authentication::Oauth,
                 config::Authentication::Scram => Authentication::Scram,
             },
             listings: targets::listings(listener, &config.targets),
@@ -142,6 +144,7 @@ fn serve_clients(
             failure_delay: FAILURE_DELAY,
             mock_secret: control.mock_secret().clone(),
             snapshot: control.snapshot().clone(),
+            tokens: config.oidc.is_some().then(|| Arc::new(control.clone()) as Arc<dyn AdmitTokens>),
             throttle: Arc::clone(&throttle),
             audit: gate.audit.clone(),
             metrics: gate.metrics.logins.clone(),

@@ -12,6 +12,7 @@ mod explain;
 mod grant;
 mod key;
 mod login;
+mod loopback;
 mod output;
 mod password;
 mod policy;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::limits::Limits;
 use crate::model::{
     dialect::Dialect,
+    identity::ProviderSettings,
     ids::{DatabaseName, TargetName},
     record::Durability,
     secret::Secret,
@@ -32,6 +33,8 @@ pub struct Config {
     pub audit: Audit,
     /// The administration API.
     pub api: Api,
+    /// The identity provider, if there is one.
+    pub oidc: Option<ProviderSettings>,
     /// Bounds.
     pub limits: Limits,
     /// The process's own log.
@@ -88,6 +91,8 @@ pub enum Authentication {
     Native,
     /// In clear text, over TLS only; for tools that send tokens.
     Cleartext,
+    /// PostgreSQL: OAUTHBEARER, with a token of the identity provider, over TLS only.
+    Oauth,
 }
 
 impl Authentication {
@@ -104,7 +109,7 @@ impl Authentication {
         match self {
             Self::CachingSha2 | Self::Native => matches!(dialect, Dialect::Mysql),
             Self::Cleartext => true,
-            Self::Scram => matches!(dialect, Dialect::Postgres),
+            Self::Oauth | Self::Scram => matches!(dialect, Dialect::Postgres),
         }
     }
 
@@ -114,6 +119,7 @@ impl Authentication {
             Self::CachingSha2 => "caching_sha2",
             Self::Cleartext => "cleartext",
             Self::Native => "native",
+            Self::Oauth => "oauth",
             Self::Scram => "scram",
         }
     }
