@@ -154,7 +154,8 @@ impl<P: Protocol> LanePool<P> {
         }
         let _connecting = Counted::new(&self.metrics.connecting);
         let (was_down, was_up) = (self.health.is_down(), self.health.is_up());
-        let connected = connect(&self.target, home, self.lane).await;
+        // Apart: whoever may have to connect does not carry the room for it about.
+        let connected = Box::pin(connect(&self.target, home, self.lane)).await;
         match connected.and_then(|connection| self.still_the_writer(connection)) {
             Ok(connection) => {
                 attempt.succeeded();
