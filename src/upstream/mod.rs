@@ -12,6 +12,7 @@ mod credential;
 mod error;
 mod health;
 mod lease;
+mod line;
 mod login_problem;
 pub mod mysql;
 mod pool;

@@ -196,7 +196,8 @@ async fn parameters(
         !plain
     });
     if asks {
-        let lease = gate.pools.lease(&who.place.target, &who.place.database, Lane::Read).await;
+        let (place, principal) = (&who.place, &who.principal.name);
+        let lease = gate.pools.lease(&place.target, &place.database, Lane::Read, principal).await;
         let mut lease = lease?;
         let setups: Vec<_> =
             settings.iter().map(|(name, value)| super::lanes::setting(name, Some(value))).collect();

@@ -121,8 +121,8 @@ impl Session {
             self.lanes.drop_lease(lane);
         }
         if self.lanes.borrowed(lane).is_none() {
-            let place = &self.desk.place;
-            let lease = self.desk.gate.pools.lease(&place.target, &place.database, lane).await;
+            let (place, principal) = (&self.desk.place, &self.desk.who.principal.name);
+            let lease = self.desk.gate.pools.lease(&place.target, &place.database, lane, principal).await;
             let lease = lease.map_err(|error| refusal_of(&error))?;
             self.held.forget_lane(lane);
             self.lanes.borrow(lane, lease, Known::default());
