@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use super::{
     change::Change,
     database::Store,
@@ -14,6 +13,7 @@ use crate::model::{
     identity::Subject,
     ids::{GroupName, PrincipalName},
 };
+use jiff::Timestamp;
 
 /// What is kept of a principal's identity elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
