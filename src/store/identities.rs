@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+
 use super::{
     change::Change,
     database::Store,
