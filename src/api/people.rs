@@ -7,7 +7,7 @@ use axum::{
 };
 
 use super::{
-    auth::{Admin, Reader},
+    auth::{PeopleKeeper, PeopleReader},
     bodies::{NewPrincipal, PrincipalList, PrincipalPatch, PrincipalView, Removed},
     body::{JsonBody, SecretBody},
     problem::Problem,
@@ -15,13 +15,13 @@ use super::{
 };
 use crate::control::{ControlError, NewPassword};
 
-pub(super) async fn list(State(api): State<Api>, _: Reader) -> Result<Json<PrincipalList>, Problem> {
+pub(super) async fn list(State(api): State<Api>, _: PeopleReader) -> Result<Json<PrincipalList>, Problem> {
     Ok(Json(PrincipalList { principals: api.control.list_principals().await? }))
 }
 
 pub(super) async fn add(
     State(api): State<Api>,
-    Admin(caller): Admin,
+    PeopleKeeper(caller): PeopleKeeper,
     JsonBody(new): JsonBody<NewPrincipal>,
 ) -> Result<(StatusCode, Json<PrincipalView>), Problem> {
     let added = api.control.add_principal(&caller.name, new).await.map_err(Problem::in_body)?;
@@ -30,7 +30,7 @@ pub(super) async fn add(
 
 pub(super) async fn change(
     State(api): State<Api>,
-    Admin(caller): Admin,
+    PeopleKeeper(caller): PeopleKeeper,
     Path(name): Path<String>,
     JsonBody(patch): JsonBody<PrincipalPatch>,
 ) -> Result<Json<PrincipalView>, Problem> {
@@ -44,7 +44,7 @@ pub(super) async fn change(
 
 pub(super) async fn set_password(
     State(api): State<Api>,
-    Admin(caller): Admin,
+    PeopleKeeper(caller): PeopleKeeper,
     Path(name): Path<String>,
     SecretBody(new): SecretBody<NewPassword>,
 ) -> Result<StatusCode, Problem> {
@@ -54,7 +54,7 @@ pub(super) async fn set_password(
 
 pub(super) async fn remove(
     State(api): State<Api>,
-    Admin(caller): Admin,
+    PeopleKeeper(caller): PeopleKeeper,
     Path(name): Path<String>,
 ) -> Result<Json<Removed>, Problem> {
     Ok(Json(api.control.remove_principal(&caller.name, name.into()).await?))

@@ -3,19 +3,19 @@
 use axum::{Json, extract::State};
 
 use super::{
-    auth::{Admin, Reader},
+    auth::{PolicyKeeper, PolicyReader},
     bodies::PolicyView,
     problem::Problem,
     router::Api,
 };
 
-pub(super) async fn status(State(api): State<Api>, _: Reader) -> Json<PolicyView> {
+pub(super) async fn status(State(api): State<Api>, _: PolicyReader) -> Json<PolicyView> {
     Json(api.control.policy_status())
 }
 
 pub(super) async fn reload(
     State(api): State<Api>,
-    Admin(caller): Admin,
+    PolicyKeeper(caller): PolicyKeeper,
 ) -> Result<Json<PolicyView>, Problem> {
     Ok(Json(api.control.reload_policy(&caller.name).await?))
 }

@@ -11,7 +11,7 @@ use tracing::{error, info};
 
 use super::bodies::ProblemBody;
 use crate::{
-    control::{ControlError, NotReviewed},
+    control::{ControlError, IdentityError, NotReviewed},
     model::failure::{Classify, FailureClass},
 };
 
@@ -78,14 +78,18 @@ impl From<ControlError> for Problem {
         let (status, code) = match &error {
             ControlError::Audit { .. } => (StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable"),
             ControlError::Conflict => (StatusCode::CONFLICT, "conflict"),
+            ControlError::Elsewhere { .. } => (StatusCode::SERVICE_UNAVAILABLE, "gateway_unavailable"),
             ControlError::Exists { .. } => (StatusCode::CONFLICT, "exists"),
             ControlError::File { .. } | ControlError::Random => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal")
             }
+            ControlError::Identity { source } => identity(source),
             ControlError::Interrupted => (StatusCode::INTERNAL_SERVER_ERROR, "interrupted"),
             ControlError::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
             ControlError::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
             ControlError::Limit { .. } => (StatusCode::CONFLICT, "limit_reached"),
+            ControlError::NoProvider => (StatusCode::NOT_FOUND, "no_identity_provider"),
+            ControlError::NotAdmitted { .. } => (StatusCode::FORBIDDEN, "not_admitted"),
             ControlError::NotReviewed { source } => not_reviewed(source),
             ControlError::NotTaken { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "request_refused"),
             ControlError::PolicyBroken { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "policy_broken"),
@@ -96,12 +100,37 @@ impl From<ControlError> for Problem {
             ControlError::WrongPassword => (StatusCode::UNAUTHORIZED, "wrong_password"),
         };
         log(&error);
+        let detail = match &error {
+            // Whoever shows a wrong token is told no more; the log has the reason.
+            ControlError::Identity { source: IdentityError::Token(_) } => {
+                "the token is not accepted".to_owned()
+            }
+            error => error.to_string(),
+        };
         let field = match &error {
             ControlError::Invalid { field, .. }
             | ControlError::NotReviewed { source: NotReviewed::NotNarrower { field } } => Some(*field),
             _ => None,
         };
-        Self { field, ..Self::new(status, code, error.to_string()) }
+        Self { field, ..Self::new(status, code, detail) }
+    }
+}
+
+/// The caller's fault, the provider's, or that of how they were put together.
+fn identity(why: &IdentityError) -> (StatusCode, &'static str) {
+    match why {
+        IdentityError::Answer { .. } | IdentityError::Unreachable { .. } => {
+            (StatusCode::BAD_GATEWAY, "identity_provider_failed")
+        }
+        IdentityError::Declined { .. } => (StatusCode::FORBIDDEN, "login_declined"),
+        IdentityError::NoSuchLogin => (StatusCode::GONE, "login_over"),
+        IdentityError::Pending { .. } => (StatusCode::ACCEPTED, "login_pending"),
+        IdentityError::Random | IdentityError::Setup { .. } => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+        }
+        IdentityError::Redirect => (StatusCode::UNPROCESSABLE_ENTITY, "redirect_not_allowed"),
+        IdentityError::Token(_) => (StatusCode::UNAUTHORIZED, "wrong_token"),
+        IdentityError::Unsupported { .. } => (StatusCode::NOT_IMPLEMENTED, "unsupported_by_provider"),
     }
 }
 

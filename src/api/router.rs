@@ -10,8 +10,8 @@ use axum::{
 };
 
 use super::{
-    auth, explain, grants, guard, health, keys, login, people, policy, requests, sessions,
-    throttle::Throttle, tokens,
+    auth, explain, grants, guard, health, keys, login, people, policy, provider_login, requests, scim,
+    sessions, throttle::Throttle, tokens,
 };
 use crate::{
     audit::AuditLog,
@@ -50,6 +50,8 @@ pub(super) struct Api {
     pub(super) audit: AuditLog,
     pub(super) metrics: Arc<Metrics>,
     pub(super) throttle: Arc<Throttle>,
+    /// What the identity provider is asked for the sake of people who have proved nothing.
+    pub(super) questions: Arc<Throttle>,
     /// Only this machine can reach us: metrics and readiness are told to everybody.
     pub(super) is_loopback: bool,
 }
@@ -57,12 +59,14 @@ pub(super) struct Api {
 /// All addresses; `is_loopback` says that only this machine can reach them.
 pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
     let ApiParts { control, sessions, explain, targets, audit, metrics } = parts;
-    let throttle = Arc::new(Throttle::default());
-    let api = Api { control, sessions, explain, targets, audit, metrics, throttle, is_loopback };
+    let (throttle, questions) = (Arc::new(Throttle::default()), Arc::new(Throttle::of(MOST_QUESTIONS)));
+    let api = Api { control, sessions, explain, targets, audit, metrics, throttle, questions, is_loopback };
     let keyed = keyed().route_layer(from_fn_with_state(api.clone(), auth::authenticate));
+    let scim = scim().route_layer(from_fn_with_state(api.clone(), auth::authenticate));
     Router::new()
         .nest("/api/v1", keyed)
-        .route("/api/v1/login", post(login::log_in).layer(DefaultBodyLimit::max(MAX_LOGIN_BYTES)))
+        .nest("/scim/v2", scim)
+        .merge(logins())
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
@@ -70,6 +74,32 @@ pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
         .method_not_allowed_fallback(guard::no_such_method)
         .layer(from_fn(guard::surround))
         .with_state(api)
+}
+
+/// Where people come who have no key yet.
+fn logins() -> Router<Api> {
+    Router::new()
+        .route("/api/v1/login", post(login::log_in))
+        .route("/api/v1/login/device", post(provider_login::begin_device))
+        .route("/api/v1/login/device/finish", post(provider_login::finish_device))
+        .route("/api/v1/login/browser", post(provider_login::begin_browser))
+        .route("/api/v1/login/browser/finish", post(provider_login::finish_browser))
+        .layer(DefaultBodyLimit::max(MAX_LOGIN_BYTES))
+        .route(
+            "/api/v1/login/token",
+            post(provider_login::by_token).layer(DefaultBodyLimit::max(MAX_TOKEN_BYTES)),
+        )
+}
+
+/// What directories speak.
+fn scim() -> Router<Api> {
+    Router::new()
+        .route("/ServiceProviderConfig", get(scim::service_provider))
+        .route("/ResourceTypes", get(scim::resource_types))
+        .route("/Users", get(scim::list).post(scim::create))
+        .route("/Users/{id}", get(scim::one).put(scim::replace).patch(scim::change).delete(scim::remove))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .method_not_allowed_fallback(guard::no_such_method)
 }
 
 fn keyed() -> Router<Api> {
@@ -100,6 +130,10 @@ fn keyed() -> Router<Api> {
 }
 
 const MAX_BODY_BYTES: usize = 64 << 10;
-const MAX_LOGIN_BYTES: usize = 4 << 10;
+const MAX_LOGIN_BYTES: usize = 8 << 10;
+/// The longest token, and what is around it.
+const MAX_TOKEN_BYTES: usize = 16 << 10;
+/// A person who logs in on another device is asked after once in five seconds; several people may share an address.
+const MOST_QUESTIONS: u32 = 120;
 /// A statement of the default limit, with room for what JSON escapes.
 const MAX_STATEMENT_BYTES: usize = 4 << 20;

@@ -7,22 +7,21 @@ use axum::{
 };
 
 use super::{
-    auth::{Admin, Reader},
+    auth::{SessionKeeper, SessionReader},
     bodies::SessionList,
     body::id,
     problem::Problem,
     router::Api,
 };
 
-pub(super) async fn list(State(api): State<Api>, _: Reader) -> Json<SessionList> {
-    let mut sessions = api.sessions.list();
-    sessions.sort_by_key(|session| (session.started_at, session.id));
+pub(super) async fn list(State(api): State<Api>, _: SessionReader) -> Json<SessionList> {
+    let sessions = api.control.list_sessions(api.sessions.as_ref()).await;
     Json(SessionList { sessions })
 }
 
 pub(super) async fn terminate(
     State(api): State<Api>,
-    Admin(caller): Admin,
+    SessionKeeper(caller): SessionKeeper,
     Path(session): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let session = id("session", &session)?;

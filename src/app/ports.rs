@@ -45,6 +45,7 @@ fn view(who: &Who) -> SessionView {
         started_at: who.since.round(Unit::Microsecond).unwrap_or(who.since),
         state: who.state().to_owned(),
         statements: who.statement_count(),
+        gateway: None,
     }
 }
 
@@ -126,6 +127,7 @@ impl Judge {
             search_path: facts.as_ref().map_or(SearchPath::Unknown, |facts| search_path(&facts.search_path)),
             accounts: pools.accounts(&place.target),
             temporary: Arc::default(),
+            made: Arc::default(),
             catalog: pools.catalog(&place.target, &place.database).await.ok(),
             mysql: None,
         }

@@ -2,16 +2,21 @@
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet, time::interval};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, oneshot},
+    task::JoinSet,
+    time::interval,
+};
 
-use super::{error::AppError, logging, ports, reload, targets};
+use super::{error::AppError, logging, ports, reload, store, targets};
 use crate::{
     api::{self, ApiParts, ApiTls},
     audit::{AuditLog, AuditSettings},
     config::{self, Config},
     control::{Control, ControlParts},
     metrics::Metrics,
-    model::{dialect::Dialect, record::Record},
+    model::{dialect::Dialect, identity::AdmitTokens, record::Record},
     net::{Clock, ServerTls, ServerTlsFiles, Shutdown, WorkerThreads, Workers},
     session::{
         Admission, Gate, HeldLimits, Limits, Registry, Speaks, listen,
@@ -19,7 +24,6 @@ use crate::{
         throttle::{Throttle, ThrottleLimits},
     },
     sql::{self, FactsCache},
-    store::Store,
     upstream::Pools,
     wire::{mysql::auth::native_key, postgres::scram::scram_keys},
 };
@@ -48,17 +52,21 @@ pub async fn run(config: Config) -> Result<(), AppError> {
 
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION")).map_err(|source| AppError::Metrics { source })?;
     make_data_directory(&config)?;
-    let store = Store::open(&config.store).await?;
+    let store = store::open(&config.store).await?;
     let audit = open_audit(&config, &clock, &metrics)?;
-    let _receipt = audit.append_one(&Record::Started { version: env!("CARGO_PKG_VERSION") }).await?;
+    let _receipt = audit
+        .append_one(&Record::Started { version: env!("CARGO_PKG_VERSION"), gateway: &config.name })
+        .await?;
     let control = Control::start(ControlParts {
         store: store.clone(),
         audit: audit.clone(),
         clock: clock.clone(),
         policies: config.policies.clone(),
+        gateway: config.name.clone(),
         targets: config.targets.iter().map(|target| target.target.clone()).collect(),
         make_keys: scram_keys,
         make_native_key: native_key,
+        provider: config.oidc.clone(),
         metrics: metrics.policy.clone(),
     })
     .await?;
@@ -83,7 +91,12 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     tasks.spawn(reload::tell_sessions(Arc::clone(&gate)));
     tasks.spawn(watch_policy(control.clone(), shutdown.clone()));
     tasks.spawn(tend(control.clone(), shutdown.clone()));
+    // Until the very end: also a session that is let finish may lose its grant at another gateway.
+    tasks.spawn(follow_store(control.clone(), Arc::clone(&gate)));
+    tasks.spawn(share_sessions(control.clone(), Arc::clone(&gate)));
     tasks.spawn(measure(control.clone(), Arc::clone(&gate)));
+    let (over, is_over) = oneshot::channel::<()>();
+    let writer = tokio::spawn(write_denials(control.clone(), is_over));
     let certificates: Vec<_> =
         listeners.iter().filter_map(|(_, tls)| tls.clone()).chain(api_tls.clone()).collect();
     tasks.spawn(read_again(certificates, control.clone(), shutdown.clone()));
@@ -94,9 +107,13 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     serve_api(api_listener, api_tls, &config, control, &gate, &shutdown).await;
 
     stop(&gate, &shutdown).await;
+    drop(over);
+    if tokio::time::timeout(LAST_WORDS, writer).await.is_err() {
+        tracing::warn!("the last refusals were not kept");
+    }
     let _receipt = audit.append_one(&Record::Stopped).await?;
-    store.close().await;
     tasks.abort_all();
+    store.close().await;
     drop(threads);
     Ok(())
 }
@@ -107,9 +124,11 @@ struct Serving {
     workers: Workers,
 }
 
-/// One thread for each processor.
+/// One thread for every two processors: the kernel's part of the work, and what else the gateway does, needs the others.
+/// Fewer threads with more clients each sleep less often, and share more writes of the audit log.
 fn start_workers() -> Result<(Workers, WorkerThreads), AppError> {
-    let count = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let count = NonZeroUsize::new(processors / 2).unwrap_or(NonZeroUsize::MIN);
     Workers::start(count).map_err(|source| AppError::Workers { source })
 }
 
@@ -135,6 +154,7 @@ fn serve_clients(
                 config::Authentication::CachingSha2 => Authentication::CachingSha2,
                 config::Authentication::Cleartext => Authentication::Cleartext,
                 config::Authentication::Native => Authentication::Native,
+                config::Authentication::Oauth => Authentication::Oauth,
                 config::Authentication::Scram => Authentication::Scram,
             },
             listings: targets::listings(listener, &config.targets),
@@ -142,6 +162,7 @@ fn serve_clients(
             failure_delay: FAILURE_DELAY,
             mock_secret: control.mock_secret().clone(),
             snapshot: control.snapshot().clone(),
+            tokens: config.oidc.is_some().then(|| Arc::new(control.clone()) as Arc<dyn AdmitTokens>),
             throttle: Arc::clone(&throttle),
             audit: gate.audit.clone(),
             metrics: gate.metrics.logins.clone(),
@@ -219,6 +240,18 @@ async fn watch_policy(control: Control, shutdown: Shutdown) {
 
 async fn tend(control: Control, shutdown: Shutdown) {
     control.tend(async move { shutdown.begun().await }).await;
+}
+
+async fn follow_store(control: Control, gate: Arc<Gate>) {
+    control.follow_store(&ports::OpenSessions(gate)).await;
+}
+
+async fn share_sessions(control: Control, gate: Arc<Gate>) {
+    control.share_sessions(&ports::OpenSessions(gate)).await;
+}
+
+async fn write_denials(control: Control, is_over: oneshot::Receiver<()>) {
+    control.write_denials(async { drop(is_over.await) }).await;
 }
 
 async fn read_again(certificates: Vec<Arc<ServerTls>>, control: Control, shutdown: Shutdown) {

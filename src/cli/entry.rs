@@ -10,7 +10,7 @@ use super::{
     args::{AuditCommand, Cli, Command, PolicyCommand},
     audit, explain, grant, key, login,
     output::complain,
-    policy, request, review, serve, session, token, user,
+    policy, request, review, serve, session, store, token, user,
 };
 
 /// Runs the command that the process was started with.
@@ -53,10 +53,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Grant(command) => client(grant::run(command)),
         Command::Request(command) => client(request::run(command)),
         Command::Review(command) => client(review::run(command)),
-        Command::Login { name, password_stdin, save, connection } => {
-            client(login::run(name, password_stdin, save, connection))
-        }
+        Command::Login(arguments) => client(login::run(arguments)),
         Command::Session(command) => client(session::run(command)),
+        Command::Store(command) => client(store::run(command)),
     }
 }
 

@@ -12,6 +12,7 @@ mod explain;
 mod grant;
 mod key;
 mod login;
+mod loopback;
 mod output;
 mod password;
 mod policy;
@@ -19,6 +20,7 @@ mod request;
 mod review;
 mod serve;
 mod session;
+mod store;
 mod token;
 mod user;
 

@@ -65,7 +65,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::{Account, Authentication, Credential, Iam, Limits, UpstreamTls},
+        config::{Account, Authentication, Credential, Iam, Limits, Store, StoreTls, UpstreamTls},
         model::{record::Durability, target::Lane},
     };
 
@@ -117,7 +117,8 @@ targets:
         let config = load_text(SMALL).unwrap();
         let base = config.file.parent().unwrap();
         assert_eq!(config.data_dir, base.join("data"));
-        assert_eq!(config.store, base.join("data/tidegate.db"));
+        assert!(matches!(&config.store, Store::Sqlite(file) if *file == base.join("data/tidegate.db")));
+        assert!(!config.name.is_empty());
         assert_eq!(config.audit.path, base.join("data/audit.jsonl"));
         assert_eq!(config.audit.durability, Durability::Process);
         assert_eq!(config.policies, base.join("policies"));
@@ -131,6 +132,7 @@ targets:
         assert_eq!(target.accounts.of(Lane::Admin).user, "reader");
         assert_eq!(password(&target.accounts.read), "s3cret");
         assert_eq!(target.pool.new_connections_per_second, None);
+        assert!(target.pool.failover_wait.is_zero(), "nobody takes over, and everybody is told at once");
         assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     }
 
@@ -143,6 +145,30 @@ targets:
         assert_eq!(config.targets[0].accounts.of(Lane::Admin).user, "tidegate_admin");
         assert_eq!(config.limits, Limits::default());
         assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    }
+
+    #[test]
+    fn a_store_is_a_file_or_a_database_that_is_trusted_by_its_certificate() {
+        let store = |text: &str| load_text(&format!("{SMALL}store: {{ {text} }}\n"));
+        let account = "account: { user: tidegate, password_env: READER }";
+        let postgres = format!("postgres: {{ endpoint: db.internal:5432, database: tidegate, {account} }}");
+        let config = store(&postgres).unwrap();
+        let Store::Postgres(server) = &config.store else { panic!("{:?}", config.store) };
+        assert_eq!((server.endpoint.port, server.tls.clone()), (5432, StoreTls::VerifyFull { ca: None }));
+        assert_eq!(server.password.expose(), "s3cret");
+        let without = postgres.replace("database", "tls: { mode: disable }, database");
+        assert!(store(&without).unwrap().warnings[0].contains("store.postgres.tls: \"db.internal:5432\""));
+        let both = store(&format!("sqlite: a.db, {postgres}")).unwrap_err().to_string();
+        assert!(both.ends_with("12: store: write either sqlite or postgres"), "{both}");
+        for (from, to, wrong) in [
+            ("db.internal:5432", "db.internal", "store.postgres.endpoint"),
+            (", password_env: READER", "", "store.postgres.account"),
+            ("database: tidegate", "database: ''", "store.postgres.database"),
+            ("database", "tls: { mode: disable, ca: a }, database", "store.postgres.tls.ca"),
+        ] {
+            let error = store(&postgres.replace(from, to)).unwrap_err().to_string();
+            assert!(error.contains(wrong), "{error}");
+        }
     }
 
     #[test]
@@ -169,7 +195,7 @@ targets:
         let word = refusal("plaintext: true", "plaintext: true\n    authentication: md5");
         assert_eq!(
             word,
-            "6: authentication: unknown value \"md5\": write one of scram, caching_sha2, native, cleartext"
+            "6: authentication: unknown value \"md5\": write one of scram, caching_sha2, native, cleartext, oauth"
         );
     }
 
@@ -187,6 +213,59 @@ targets:
         assert!(refusal("plaintext: true", &both).starts_with("7: listeners.authentication: cleartext"));
         let tls_only = "tls: { certificate: a, key: b }\n    authentication: cleartext";
         assert!(load_text(&SMALL.replace("plaintext: true", tls_only)).is_ok());
+        let oauth = "plaintext: true\n    authentication: oauth";
+        assert!(refusal("plaintext: true", oauth).starts_with("6: listeners.authentication: oauth sends"));
+    }
+
+    const OIDC: &str = "oidc: { issuer: \"https://id.example\", client_id: tidegate }\ndata_dir: data\n";
+
+    #[test]
+    fn tokens_are_asked_for_where_somebody_issues_them() {
+        let oauth = "tls: { certificate: a, key: b }\n    authentication: oauth";
+        let error = refusal("plaintext: true", oauth);
+        assert!(error.starts_with("6: listeners.authentication: nobody issues tokens"), "{error}");
+        let with = SMALL.replace("data_dir: data\n", OIDC).replace("plaintext: true", oauth);
+        assert_eq!(load_text(&with).unwrap().listeners[0].authentication, Authentication::Oauth);
+    }
+
+    #[test]
+    fn a_provider_gets_the_documented_defaults() {
+        assert!(load_text(SMALL).unwrap().oidc.is_none());
+        let provider = load_text(&SMALL.replace("data_dir: data\n", OIDC)).unwrap().oidc.unwrap();
+        assert_eq!(provider.audiences, ["tidegate"]);
+        assert_eq!(provider.scopes, ["openid", "profile", "email"]);
+        assert_eq!((provider.principal_claim.as_str(), provider.groups_claim), ("email", None));
+        assert_eq!((provider.creates, provider.refetch.as_secs()), (false, 30));
+        assert!(provider.client_secret.is_none());
+        let more = "client_id: tidegate, client_secret_env: READER, scopes: [groups]";
+        let text = SMALL.replace("data_dir: data\n", &OIDC.replace("client_id: tidegate", more));
+        let provider = load_text(&text).unwrap().oidc.unwrap();
+        assert_eq!(provider.client_secret.unwrap().expose(), "s3cret");
+        assert_eq!(provider.scopes, ["openid", "groups"]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_provider_is_told_with_its_line() {
+        let with = |from: &str, to: &str| {
+            let error = load_text(&SMALL.replace("data_dir: data\n", &OIDC.replace(from, to))).unwrap_err();
+            error.to_string().split_once("tidegate.yaml:").unwrap().1.to_owned()
+        };
+        for (from, to, words) in [
+            ("https://id.example", "http://id.example", "1: oidc.issuer: \"http://id.example\" is no issuer"),
+            ("client_id: tidegate", "client_id: ''", "1: oidc.client_id: it is empty"),
+            ("tidegate }", "tidegate, audiences: [] }", "1: oidc.audiences: it is empty"),
+            ("tidegate }", "tidegate, keys_refetch_s: 0 }", "1: oidc.keys_refetch_s: 0 is out of bounds"),
+            (
+                "tidegate }",
+                "tidegate, redirect_urls: [\"http://x\"] }",
+                "1: oidc.redirect_urls: \"http://x\"",
+            ),
+            ("tidegate }", "tidegate, client_secret: s }", "1: client_secret: unknown key"),
+            ("tidegate }", "tidegate, client_secret_env: NONE }", "1: oidc.client_secret_env: environment"),
+        ] {
+            let error = with(from, to);
+            assert!(error.starts_with(words), "{error}\nis not\n{words}");
+        }
     }
 
     #[test]
@@ -376,6 +455,7 @@ targets:
         let target = load_text(&text).unwrap().targets.remove(0);
         assert_eq!(target.reader.as_ref().unwrap().endpoint.to_string(), reader);
         assert_eq!(tokens(&target.accounts.read).endpoint.to_string(), reader);
+        assert_eq!(target.pool.failover_wait.as_secs(), 30);
         let write = target.accounts.of(Lane::Write);
         assert_eq!(
             (write.user.as_str(), tokens(write).endpoint.to_string()),

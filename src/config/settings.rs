@@ -7,7 +7,8 @@ use serde::Deserialize;
 use super::limits::Limits;
 use crate::model::{
     dialect::Dialect,
-    ids::{DatabaseName, TargetName},
+    identity::ProviderSettings,
+    ids::{DatabaseName, GatewayName, TargetName},
     record::Durability,
     secret::Secret,
     target::{Lane, Target},
@@ -18,6 +19,8 @@ use crate::model::{
 pub struct Config {
     /// The file they come from.
     pub file: PathBuf,
+    /// What this gateway is called among those that share its store.
+    pub name: GatewayName,
     /// Where the gateway keeps what it writes.
     pub data_dir: PathBuf,
     /// Where clients connect; at least one.
@@ -26,12 +29,14 @@ pub struct Config {
     pub targets: Vec<TargetSettings>,
     /// Directory of policy files.
     pub policies: PathBuf,
-    /// The SQLite store.
-    pub store: PathBuf,
+    /// Where people, requests, grants and keys are kept.
+    pub store: Store,
     /// The audit log.
     pub audit: Audit,
     /// The administration API.
     pub api: Api,
+    /// The identity provider, if there is one.
+    pub oidc: Option<ProviderSettings>,
     /// Bounds.
     pub limits: Limits,
     /// The process's own log.
@@ -88,6 +93,8 @@ pub enum Authentication {
     Native,
     /// In clear text, over TLS only; for tools that send tokens.
     Cleartext,
+    /// PostgreSQL: OAUTHBEARER, with a token of the identity provider, over TLS only.
+    Oauth,
 }
 
 impl Authentication {
@@ -104,7 +111,7 @@ impl Authentication {
         match self {
             Self::CachingSha2 | Self::Native => matches!(dialect, Dialect::Mysql),
             Self::Cleartext => true,
-            Self::Scram => matches!(dialect, Dialect::Postgres),
+            Self::Oauth | Self::Scram => matches!(dialect, Dialect::Postgres),
         }
     }
 
@@ -114,6 +121,7 @@ impl Authentication {
             Self::CachingSha2 => "caching_sha2",
             Self::Cleartext => "cleartext",
             Self::Native => "native",
+            Self::Oauth => "oauth",
             Self::Scram => "scram",
         }
     }
@@ -244,8 +252,46 @@ pub struct Pool {
     pub idle_timeout: Duration,
     /// Any is closed after it, once it is idle.
     pub max_lifetime: Duration,
+    /// A session waits so long for a server that took over from one that went away.
+    pub failover_wait: Duration,
     /// So many may be opened in a second over all lanes, 1 to 10,000; `None` is any number.
     pub new_connections_per_second: Option<u32>,
+}
+
+/// Where people, requests, grants and keys are kept.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// In a PostgreSQL that several gateways may share.
+    Postgres(PostgresStore),
+    /// In this file.
+    Sqlite(PathBuf),
+}
+
+/// A database of the gateways' own.
+#[derive(Clone, Debug)]
+pub struct PostgresStore {
+    /// Where its server is.
+    pub endpoint: Endpoint,
+    /// What it is called.
+    pub database: String,
+    /// The account that owns its tables.
+    pub user: String,
+    /// That account's password.
+    pub password: Secret<String>,
+    /// How its server is trusted.
+    pub tls: StoreTls,
+}
+
+/// How the gateway trusts the store's server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreTls {
+    /// No TLS at all.
+    Disable,
+    /// TLS; certificate and name must be right.
+    VerifyFull {
+        /// Authorities (PEM); without them those of the web.
+        ca: Option<PathBuf>,
+    },
 }
 
 /// The audit log.

@@ -16,7 +16,7 @@ use crate::{
         target::{Place, Target},
     },
     policy::{ExactGrant, Policy, Snapshot, SnapshotParts},
-    store::{Store, StoredGrant, StoredKey, StoredPrincipal, StoredToken},
+    store::{Store, StoredGrant, StoredIdentity, StoredKey, StoredPrincipal, StoredToken},
 };
 
 /// Equal to the store's content at every moment at which nobody changes it.
@@ -26,6 +26,7 @@ pub(super) struct State {
     pub(super) version: u64,
     pub(super) policy: Arc<Policy>,
     pub(super) principals: BTreeMap<PrincipalName, StoredPrincipal>,
+    pub(super) identities: BTreeMap<PrincipalName, StoredIdentity>,
     pub(super) tokens: BTreeMap<TokenId, StoredToken>,
     pub(super) grants: BTreeMap<GrantId, StoredGrant>,
     pub(super) keys: Vec<StoredKey>,
@@ -42,12 +43,13 @@ impl State {
         policy: Arc<Policy>,
         now: Timestamp,
     ) -> Result<Self, ControlError> {
-        let version =
-            store.value(VERSION).await?.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+        // The version first: what is changed while the rest is read has a later one, and is read again.
+        let version = version(store).await?;
         Ok(Self {
-            version: version.unwrap_or(0),
+            version,
             policy,
             principals: store.principals().await?.into_iter().map(|it| (it.name.clone(), it)).collect(),
+            identities: store.identities().await?.into_iter().map(|it| (it.principal.clone(), it)).collect(),
             tokens: store.tokens(now).await?.into_iter().map(|it| (it.id, it)).collect(),
             grants: store.grants(keep_after(now)).await?.into_iter().map(|it| (it.id, it)).collect(),
             keys: store.keys().await?,
@@ -95,11 +97,14 @@ impl State {
                 .collect(),
             certificates: Vec::new(),
         });
+        let identity = self.identities.get(&stored.name);
+        let elsewhere = identity.map(|it| it.groups.as_slice()).unwrap_or_default();
+        let groups: BTreeSet<_> = stored.groups.iter().chain(elsewhere).cloned().collect();
         Principal {
             name: stored.name.clone(),
-            groups: stored.groups.clone(),
+            groups: groups.into_iter().collect(),
             attributes: BTreeMap::new(),
-            disabled: stored.disabled,
+            disabled: stored.disabled || identity.is_some_and(StoredIdentity::is_out),
             credentials: Arc::new(credentials.unwrap_or_default()),
         }
     }
@@ -159,6 +164,12 @@ impl State {
         let open = |it: &&StoredGrant| it.revocation.is_none() && !it.grant.window.is_over(now);
         self.grants.values().filter(held).filter(open).map(|it| it.id).collect()
     }
+}
+
+/// The version of the last Snapshot that any gateway made of the store.
+pub(super) async fn version(store: &Store) -> Result<u64, ControlError> {
+    let bytes = store.value(VERSION).await?;
+    Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes))
 }
 
 /// Leave for one statement, if the grant is that.

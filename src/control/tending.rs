@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::error;
 
-use super::{door::Control, error::ControlError};
+use super::{denials::forgotten_until, door::Control, error::ControlError, state::State};
 use crate::{
     model::{
         ids::GrantId,
@@ -14,7 +14,7 @@ use crate::{
         request::{Case, RequestState},
     },
     policy,
-    store::{CaseFilter, StoredGrant},
+    store::StoredGrant,
 };
 
 impl Control {
@@ -42,12 +42,7 @@ impl Control {
     pub async fn tend_once(&self) -> Result<(), ControlError> {
         self.to_the_end(|control| async move {
             let now = control.now();
-            let pending = CaseFilter {
-                state: Some(RequestState::Pending),
-                limit: MOST_AT_ONCE,
-                ..CaseFilter::default()
-            };
-            for case in control.store().list_cases(&pending).await? {
+            for case in control.store().due_cases(now, MOST_AT_ONCE).await? {
                 let raced = match case.request.expires_at <= now {
                     true => control.expire(case, now).await,
                     false if case.escalated_at.is_none() && policy::is_escalated(&case, now) => {
@@ -56,7 +51,7 @@ impl Control {
                     false => Ok(()),
                 };
                 match raced {
-                    // Somebody answered meanwhile: that counts.
+                    // Somebody answered meanwhile, or another gateway was here before: that counts.
                     Ok(()) | Err(ControlError::Conflict) => {}
                     Err(error) => return Err(error),
                 }
@@ -88,13 +83,11 @@ impl Control {
 
     /// Announces, once, each grant that ends within five minutes and was made for longer than ten.
     async fn announce_ends(&self, now: Timestamp) -> Result<(), ControlError> {
+        let due = ending(&*self.state().lock().await, now);
+        if due.is_empty() {
+            return Ok(());
+        }
         let mut state = self.turn().await;
-        let due: Vec<(GrantId, StoredGrant)> = state
-            .grants
-            .iter()
-            .filter(|(id, it)| !state.announced.contains(id) && is_ending(it, now))
-            .map(|(id, it)| (*id, it.clone()))
-            .collect();
         for (id, stored) in due {
             let mut change = self.store().change().await?;
             if change.announce_grant(id, now).await? {
@@ -110,17 +103,24 @@ impl Control {
 
     /// Once an hour.
     async fn tidy(&self, now: Timestamp) -> Result<(), ControlError> {
-        let mut state = self.turn().await;
+        let mut state = self.state().lock().await;
         if state.tidied_at.is_some_and(|at| now.duration_since(at) < TIDY_EVERY) {
             return Ok(());
         }
-        self.ledger().forget(now);
+        self.ledger().forget(forgotten_until(now));
         let mut change = self.store().change().await?;
         change.forget_answers(now.checked_sub(KEPT).unwrap_or(Timestamp::MIN)).await?;
+        change.forget_denials(forgotten_until(now)).await?;
         change.commit().await?;
         state.tidied_at = Some(now);
         Ok(())
     }
+}
+
+/// Grants that end soon, and of which that was not said yet.
+fn ending(state: &State, now: Timestamp) -> Vec<(GrantId, StoredGrant)> {
+    let due = state.grants.iter().filter(|(id, it)| !state.announced.contains(id) && is_ending(it, now));
+    due.map(|(id, it)| (*id, it.clone())).collect()
 }
 
 fn is_ending(stored: &StoredGrant, now: Timestamp) -> bool {
