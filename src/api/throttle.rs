@@ -7,11 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::control::Control;
+
 /// Counts failures by address. A right key is never throttled: it has 256 random bits, so it is no guess, and
 /// whoever shares an address with an attacker must still be able to act.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Throttle {
     failures: Mutex<HashMap<IpAddr, Failures>>,
+    /// Who tells of it.
+    control: Option<Control>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +25,11 @@ struct Failures {
 }
 
 impl Throttle {
+    /// Nobody has failed yet; that somebody failed too often is told through `control`.
+    pub(super) fn new(control: Control) -> Self {
+        Self { failures: Mutex::default(), control: Some(control) }
+    }
+
     /// Notes a failure; whether there were too many in the last minute.
     pub(super) fn failed(&self, from: IpAddr, now: Instant) -> bool {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
@@ -35,7 +44,12 @@ impl Throttle {
             *entry = Failures { since: now, count: 0 };
         }
         entry.count = entry.count.saturating_add(1);
-        entry.count > MAX_FAILURES
+        let is_too_many = entry.count > MAX_FAILURES;
+        drop(failures);
+        if let Some(control) = self.control.as_ref().filter(|_| is_too_many) {
+            control.notice_held_up(None, from);
+        }
+        is_too_many
     }
 
     /// Whether there were too many failures in the last minute, without noting one.
@@ -57,7 +71,7 @@ mod tests {
 
     #[test]
     fn the_twenty_first_failure_within_a_minute_is_too_many() {
-        let throttle = Throttle::default();
+        let throttle = Throttle { failures: Mutex::default(), control: None };
         let (one, other) = ([127, 0, 0, 1].into(), [127, 0, 0, 2].into());
         let now = Instant::now();
         for _ in 0..20 {

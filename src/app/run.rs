@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
+use jiff::SignedDuration;
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet, time::interval};
 
 use super::{error::AppError, logging, ports, reload, targets};
@@ -60,6 +61,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         make_keys: scram_keys,
         make_native_key: native_key,
         metrics: metrics.policy.clone(),
+        announce_before: config.announce_before.try_into().unwrap_or(SignedDuration::MAX),
     })
     .await?;
     let key_file = config.data_dir.join("admin.key");
@@ -83,13 +85,15 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     tasks.spawn(reload::tell_sessions(Arc::clone(&gate)));
     tasks.spawn(watch_policy(control.clone(), shutdown.clone()));
     tasks.spawn(tend(control.clone(), shutdown.clone()));
-    tasks.spawn(measure(control.clone(), Arc::clone(&gate)));
+    let throttle = Arc::new(Throttle::new(&ThrottleLimits::default()));
+    tasks.spawn(measure(control.clone(), Arc::clone(&gate), Arc::clone(&throttle)));
     let certificates: Vec<_> =
         listeners.iter().filter_map(|(_, tls)| tls.clone()).chain(api_tls.clone()).collect();
     tasks.spawn(read_again(certificates, control.clone(), shutdown.clone()));
     let lobby = Arc::new(Lobby::new().map_err(|source| AppError::Key { source })?);
     let (workers, threads) = start_workers()?;
-    serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &Serving { lobby, workers });
+    let serving = Serving { lobby, workers, throttle };
+    serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &serving);
     tracing::info!(api = %config.api.address, "ready");
     serve_api(api_listener, api_tls, &config, control, &gate, &shutdown).await;
 
@@ -105,6 +109,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
 struct Serving {
     lobby: Arc<Lobby>,
     workers: Workers,
+    throttle: Arc<Throttle>,
 }
 
 /// One thread for each processor.
@@ -122,7 +127,6 @@ fn serve_clients(
     tasks: &mut JoinSet<()>,
     serving: &Serving,
 ) {
-    let throttle = Arc::new(Throttle::new(&ThrottleLimits::default()));
     let admission = Admission {
         connections: Arc::new(Semaphore::new(config.limits.sessions)),
         per_principal: config.limits.sessions_per_principal,
@@ -142,7 +146,7 @@ fn serve_clients(
             failure_delay: FAILURE_DELAY,
             mock_secret: control.mock_secret().clone(),
             snapshot: control.snapshot().clone(),
-            throttle: Arc::clone(&throttle),
+            throttle: Arc::clone(&serving.throttle),
             audit: gate.audit.clone(),
             metrics: gate.metrics.logins.clone(),
             clock: gate.clock.clone(),
@@ -227,12 +231,17 @@ async fn read_again(certificates: Vec<Arc<ServerTls>>, control: Control, shutdow
     }
 }
 
-/// Counts what changes by the clock alone.
-async fn measure(control: Control, gate: Arc<Gate>) {
+/// Counts what changes by the clock alone, and tells of what nobody waits to tell of.
+async fn measure(control: Control, gate: Arc<Gate>, throttle: Arc<Throttle>) {
     let mut seconds = interval(Duration::from_secs(1));
     loop {
         seconds.tick().await;
         control.measure();
+        for (name, address) in throttle.take_held_up() {
+            control.notice_held_up(Some(name), address);
+        }
+        control.notice_audit();
+        control.tell_notices().await;
         let (hits, misses) = gate.facts.hits_and_misses();
         let facts = &gate.metrics.facts;
         facts.hits.inc_by(hits.saturating_sub(facts.hits.get()));

@@ -72,7 +72,10 @@ impl Ledger {
 impl KeepDenials for Control {
     fn keep(&self, denied: Denied) -> Option<DenialId> {
         let id = DenialId::new(u32::from_be_bytes(random::<4>().ok()?));
-        self.ledger().keep(id, denied)
+        let told = denied.clone();
+        let id = self.ledger().keep(id, denied)?;
+        self.notices().refused(id, &told);
+        Some(id)
     }
 }
 

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{
     door::Control,
     error::{ControlError, invalid, unknown},
+    events::News,
     grants::revoked,
     names::check_name,
     requests::{NewPassword, NewPrincipal, PrincipalPatch},
@@ -13,6 +14,7 @@ use super::{
 };
 use crate::{
     model::{
+        event::Event,
         grant::GrantName,
         ids::{GroupName, PrincipalName, RequestId},
         principal::Principal,
@@ -47,6 +49,7 @@ impl Control {
             };
             let mut change = control.begin(&state).await?;
             change.put_principal(&stored).await?;
+            control.tell(&mut change, &News::of_principal(&actor, &stored.name, "added")).await?;
             control.record_first(&[changed(&actor, &stored.name, "added")]).await?;
             control.commit_recorded(change).await?;
             let name = stored.name.clone();
@@ -78,6 +81,7 @@ impl Control {
             let record = changed(&actor, &name, &what);
             let mut change = control.begin(&state).await?;
             change.put_principal(&stored).await?;
+            control.tell(&mut change, &News::of_principal(&actor, &name, &what)).await?;
             if !only_disables {
                 control.record_first(std::slice::from_ref(&record)).await?;
             }
@@ -132,6 +136,7 @@ impl Control {
             stored.password = Some(StoredPassword { keys: Some(keys), native, ..salted });
             let mut change = control.begin(&state).await?;
             change.put_principal(&stored).await?;
+            control.tell(&mut change, &News::of_principal(&actor, &name, "password set")).await?;
             control.record_first(&[changed(&actor, &name, "password set")]).await?;
             control.commit_recorded(change).await?;
             state.principals.insert(name, stored);
@@ -159,14 +164,18 @@ impl Control {
             let revocation = Revocation { at: now, by: actor.clone(), reason: GONE.to_owned() };
             let mut change = control.begin(&state).await?;
             change.remove_principal(&name).await?;
+            control.tell(&mut change, &News::of_principal(&actor, &name, "removed")).await?;
             for id in &grants {
                 change.revoke_grant(*id, &revocation).await?;
+                if let Some(held) = state.grants.get(id) {
+                    control.tell(&mut change, &News::of_revocation(held, &actor, GONE)).await?;
+                }
             }
             let keys = state.keys_of(&name, now);
             for id in &keys {
                 change.revoke_key(*id, now).await?;
             }
-            let requests = control.cancel_all(&mut change, &name, now).await?;
+            let requests = control.cancel_all(&mut change, &actor, &name, now).await?;
             change.commit().await?;
             state.principals.remove(&name);
             state.keys.retain(|key| !keys.contains(&key.id));
@@ -214,6 +223,7 @@ impl Control {
     async fn cancel_all(
         &self,
         change: &mut Change,
+        actor: &str,
         name: &PrincipalName,
         now: Timestamp,
     ) -> Result<Vec<RequestId>, ControlError> {
@@ -230,6 +240,8 @@ impl Control {
             if !change.move_case(&case).await? {
                 return Err(ControlError::Conflict);
             }
+            let news = News::of_request(Event::RequestCancelled, &case, actor, None, now);
+            self.tell(change, &news).await?;
             cancelled.push(case.request.id);
         }
         Ok(cancelled)

@@ -17,7 +17,7 @@ use crate::model::{
 
 macro_rules! columns {
     () => {
-        "id, body, plan, state, aftermath, grant_id, decided_at, escalated_at, version"
+        "id, body, plan, state, aftermath, grant_id, decided_at, escalated_at, version, estimate"
     };
 }
 
@@ -141,6 +141,9 @@ impl Store {
             request: from_json(row, "body")?,
             plan: from_json(row, "plan")?,
             state: state(row)?,
+            estimate: value::<Option<String>>(row, "estimate")?
+                .map(|_| from_json(row, "estimate"))
+                .transpose()?,
             reviews,
             aftermath: aftermath.ok_or_else(|| corrupt("an aftermath", std::fmt::Error))?,
             grant: grant
@@ -162,8 +165,8 @@ impl Change {
         let request = &case.request;
         sqlx::query(
             "INSERT INTO requests (id, requester, target, database_name, body, plan, state, aftermath, grant_id, \
-             created_at, expires_at, decided_at, escalated_at, version) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+             created_at, expires_at, decided_at, escalated_at, version, estimate) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         )
         .bind(request.id.to_string())
         .bind(request.requester.as_str())
@@ -179,6 +182,7 @@ impl Change {
         .bind(case.decided_at.map(Timestamp::as_microsecond))
         .bind(case.escalated_at.map(Timestamp::as_microsecond))
         .bind(case.version)
+        .bind(case.estimate.as_ref().map(to_json).transpose()?)
         .execute(self.connection())
         .await
         .map(|_| ())
@@ -311,7 +315,7 @@ mod tests {
     use crate::model::{
         flow::{Escalation, Plan, Risk, Step},
         permission::Permission,
-        request::{Asked, Request, Term},
+        request::{Asked, Estimate, Request, Term},
         review::{Narrowing, Verdict},
     };
 
@@ -348,9 +352,11 @@ mod tests {
                 steps: vec![step],
                 denials: 1,
                 escalation: Some(escalation),
+                estimate: true,
                 break_glass: false,
             },
             state: RequestState::Pending,
+            estimate: Some(Estimate { rows: Some(7), cost: None, problem: None, at: at(1000) }),
             reviews: Vec::new(),
             aftermath: Aftermath::None,
             grant: None,

@@ -90,11 +90,12 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
 
 fn migrations() -> Migrator {
     let texts = [
-        ("store", include_str!("../../migrations/sqlite/0001_store.sql")),
-        ("native keys", include_str!("../../migrations/sqlite/0002_native_keys.sql")),
-        ("requests", include_str!("../../migrations/sqlite/0003_requests.sql")),
+        (1, "store", include_str!("../../migrations/sqlite/0001_store.sql")),
+        (2, "native keys", include_str!("../../migrations/sqlite/0002_native_keys.sql")),
+        (3, "requests", include_str!("../../migrations/sqlite/0003_requests.sql")),
+        (20, "events", include_str!("../../migrations/sqlite/0020_events.sql")),
     ];
-    let numbered = (1..).zip(texts).map(|(version, (name, text))| {
+    let numbered = texts.into_iter().map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
     });
     Migrator::with_migrations(numbered.collect())
