@@ -188,7 +188,7 @@ fn the_approver_of_a_statement_sees_what_the_database_reckons_and_nothing_has_ru
         assert!(reads["rows"].as_u64().unwrap_or(0) > 10, "{server:?}: {reads}");
         let one = estimated(&format!("SELECT amount FROM {salary} WHERE employee_no = 7"));
         assert!(one["rows"].as_u64().unwrap() < reads["rows"].as_u64().unwrap(), "{server:?}: {one}");
-        let deletes = estimated(&format!("DELETE FROM {salary}"));
+        let deletes = estimated(&format!("DELETE FROM {salary} WHERE amount > 0"));
         assert!(deletes["rows"].as_u64().unwrap_or(0) > 10, "{server:?}: {deletes}");
         assert_eq!(reads["cost"].is_null(), matches!(server, Server::Mariadb), "{server:?}: {reads}");
         let nowhere = estimated(&format!("SELECT amount FROM {}", server.table("nowhere")));

@@ -76,6 +76,18 @@ const fn yes() -> bool {
     true
 }
 
+/// One message of the stream of events.
+#[derive(Clone, Debug, ToSchema)]
+pub struct EventMessage {
+    /// The event's number; absent where it is not one of the journal's.
+    pub id: Option<String>,
+    /// The word of the event, or `journal_gap`: some of what was asked for is not kept any more.
+    pub event: String,
+    /// An `EventBody` as JSON.
+    #[schema(content_media_type = "application/json")]
+    pub data: String,
+}
+
 /// The `data` of one event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventBody {

@@ -23,7 +23,7 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{
     auth::EventReader,
-    bodies::{EventBody, EventQuery},
+    bodies::{EventBody, EventMessage, EventQuery},
     body::QueryOf,
     problem::Problem,
     router::Api,
@@ -47,7 +47,7 @@ pub(super) struct Stopping(pub(super) watch::Receiver<bool>);
     operation_id = "events",
     tag = "events",
     params(EventQuery, ("last-event-id" = Option<i64>, Header, minimum = 0, description = "The last event that was seen.")),
-    responses((status = 200, description = "The stream.", body = EventBody, content_type = "text/event-stream")),
+    responses((status = 200, description = "The stream.", body = EventMessage, content_type = "text/event-stream")),
     security(("service_key" = ["read", "person", "admin"]))
 )]
 pub(super) async fn events(

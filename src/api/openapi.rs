@@ -21,7 +21,10 @@ use utoipa::{
     },
 };
 
-use super::{bodies::ProblemBody, problem::CODES};
+use super::{
+    bodies::{EventBody, ProblemBody},
+    problem::CODES,
+};
 
 /// The description as it is sent.
 #[derive(Clone)]
@@ -64,7 +67,12 @@ pub(super) fn beginning() -> OpenApi {
         "A service key: `Authorization: Bearer tgk_…`. Of the scopes beside a requirement, one is enough.",
     ));
     components.add_security_scheme("service_key", SecurityScheme::Http(key.build()));
-    components.schemas.insert(ProblemBody::name().into_owned(), ProblemBody::schema());
+    let mut told_of = vec![
+        (ProblemBody::name().into_owned(), ProblemBody::schema()),
+        (EventBody::name().into_owned(), EventBody::schema()),
+    ];
+    EventBody::schemas(&mut told_of);
+    components.schemas.extend(told_of);
     OpenApiBuilder::new().info(info.build()).components(Some(components)).build()
 }
 
