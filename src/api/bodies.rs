@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 pub use crate::control::{
-    Answer, BadLifetime, CreatedGrant, CreatedKey, CreatedToken, ExplainError, Explanation, Extend,
-    GrantQuery, GrantView, KeyView, LifeState, Lifetime, NeedView, NewGrant, NewKey, NewLogin, NewPrincipal,
-    NewRequest, NewReview, NewToken, PolicyRejection, PolicyView, PrincipalPatch, PrincipalView, Question,
+    Answer, BadLifetime, BeginBrowserLogin, BegunBrowserLogin, CreatedGrant, CreatedKey, CreatedToken,
+    DeviceLogin, ExplainError, Explanation, Extend, FinishDeviceLogin, GrantQuery, GrantView, KeyView,
+    LifeState, Lifetime, NeedView, NewGrant, NewKey, NewLogin, NewPrincipal, NewRequest, NewReview, NewToken,
+    NewTokenLogin, PendingLogin, PolicyRejection, PolicyView, PrincipalPatch, PrincipalView, Question,
     RefusalView, Removed, RequestPage, RequestQuery, RequestView, ReviewView, RevocationView, Revoke, Scope,
     SessionView, StatementExplanation, StatementView, TargetHealth, TokenView, UnknownScope,
 };

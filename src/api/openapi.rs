@@ -119,6 +119,7 @@ fn complete(operation: &mut Operation, changes: bool) {
     let takes_query = is_in(ParameterIn::Query) || is_in(ParameterIn::Header);
     let is_keyed = operation.security.is_some();
     let tells = operation.operation_id.as_deref();
+    let is_login = operation.tags.iter().flatten().any(|tag| tag == "login");
     let mut problems = Vec::new();
     if is_in(ParameterIn::Path) || operation.request_body.is_some() {
         problems.extend([("404", "There is none of this name.")]);
@@ -135,7 +136,7 @@ fn complete(operation: &mut Operation, changes: bool) {
     if changes {
         problems.push(("409", "It cannot be done as things are now; `code` says why."));
     }
-    if is_keyed || matches!(tells, Some("log_in" | "metrics")) {
+    if is_keyed || is_login || tells == Some("metrics") {
         problems.extend([
             ("401", "The key or the password is not good."),
             ("403", "The key is not good for this."),
@@ -143,6 +144,14 @@ fn complete(operation: &mut Operation, changes: bool) {
             ("500", "The gateway's own fault."),
             ("503", "Store or audit log cannot be used: nothing was changed."),
             ("504", "No answer in time: a change may still be made."),
+        ]);
+    }
+    if is_login && tells != Some("log_in") {
+        problems.extend([
+            ("404", "There is no identity provider."),
+            ("410", "The login was not begun here, or is over."),
+            ("501", "The provider cannot do this."),
+            ("502", "The provider failed."),
         ]);
     }
     for (status, what) in problems {

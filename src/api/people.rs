@@ -7,7 +7,7 @@ use axum::{
 };
 
 use super::{
-    auth::{Admin, Reader},
+    auth::{PeopleKeeper, PeopleReader},
     bodies::{NewPrincipal, PrincipalList, PrincipalPatch, PrincipalView, Removed},
     body::{JsonBody, SecretBody},
     problem::Problem,
@@ -25,9 +25,9 @@ use crate::{
     operation_id = "list_principals",
     tag = "principals",
     responses((status = 200, description = "All of them.", body = PrincipalList)),
-    security(("service_key" = ["read", "admin"]))
+    security(("service_key" = ["read", "people", "admin"]))
 )]
-pub(super) async fn list(State(api): State<Api>, _: Reader) -> Result<Json<PrincipalList>, Problem> {
+pub(super) async fn list(State(api): State<Api>, _: PeopleReader) -> Result<Json<PrincipalList>, Problem> {
     Ok(Json(PrincipalList { principals: api.control.list_principals().await? }))
 }
 
@@ -39,11 +39,11 @@ pub(super) async fn list(State(api): State<Api>, _: Reader) -> Result<Json<Princ
     tag = "principals",
     request_body = NewPrincipal,
     responses((status = 201, description = "The principal.", body = PrincipalView)),
-    security(("service_key" = ["admin"]))
+    security(("service_key" = ["people", "admin"]))
 )]
 pub(super) async fn add(
     State(api): State<Api>,
-    Admin(caller): Admin,
+    PeopleKeeper(caller): PeopleKeeper,
     JsonBody(new): JsonBody<NewPrincipal>,
 ) -> Result<(StatusCode, Json<PrincipalView>), Problem> {
     let added = api.control.add_principal(&caller.name, new).await.map_err(Problem::in_body)?;
@@ -59,11 +59,11 @@ pub(super) async fn add(
     params(("name" = PrincipalName, Path, description = "Whom.")),
     request_body = PrincipalPatch,
     responses((status = 200, description = "The principal.", body = PrincipalView)),
-    security(("service_key" = ["admin"]))
+    security(("service_key" = ["people", "admin"]))
 )]
 pub(super) async fn change(
     State(api): State<Api>,
-    Admin(caller): Admin,
+    PeopleKeeper(caller): PeopleKeeper,
     Path(name): Path<String>,
     JsonBody(patch): JsonBody<PrincipalPatch>,
 ) -> Result<Json<PrincipalView>, Problem> {
@@ -84,11 +84,11 @@ pub(super) async fn change(
     params(("name" = PrincipalName, Path, description = "Whose.")),
     request_body = NewPassword,
     responses((status = 204, description = "It is set.")),
-    security(("service_key" = ["admin"]))
+    security(("service_key" = ["people", "admin"]))
 )]
 pub(super) async fn set_password(
     State(api): State<Api>,
-    Admin(caller): Admin,
+    PeopleKeeper(caller): PeopleKeeper,
     Path(name): Path<String>,
     SecretBody(new): SecretBody<NewPassword>,
 ) -> Result<StatusCode, Problem> {
@@ -104,11 +104,11 @@ pub(super) async fn set_password(
     tag = "principals",
     params(("name" = PrincipalName, Path, description = "Whom.")),
     responses((status = 200, description = "What went with it.", body = Removed)),
-    security(("service_key" = ["admin"]))
+    security(("service_key" = ["people", "admin"]))
 )]
 pub(super) async fn remove(
     State(api): State<Api>,
-    Admin(caller): Admin,
+    PeopleKeeper(caller): PeopleKeeper,
     Path(name): Path<String>,
 ) -> Result<Json<Removed>, Problem> {
     Ok(Json(api.control.remove_principal(&caller.name, name.into()).await?))

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 
 use super::{
-    auth::{Admin, Reader},
+    auth::{PolicyKeeper, PolicyReader},
     bodies::PolicyView,
     problem::Problem,
     router::Api,
@@ -16,9 +16,9 @@ use super::{
     operation_id = "get_policy",
     tag = "policy",
     responses((status = 200, description = "Which it is.", body = PolicyView)),
-    security(("service_key" = ["read", "admin"]))
+    security(("service_key" = ["read", "policy", "admin"]))
 )]
-pub(super) async fn status(State(api): State<Api>, _: Reader) -> Json<PolicyView> {
+pub(super) async fn status(State(api): State<Api>, _: PolicyReader) -> Json<PolicyView> {
     Json(api.control.policy_status())
 }
 
@@ -29,11 +29,11 @@ pub(super) async fn status(State(api): State<Api>, _: Reader) -> Json<PolicyView
     operation_id = "reload_policy",
     tag = "policy",
     responses((status = 200, description = "Which it is now.", body = PolicyView)),
-    security(("service_key" = ["admin"]))
+    security(("service_key" = ["policy", "admin"]))
 )]
 pub(super) async fn reload(
     State(api): State<Api>,
-    Admin(caller): Admin,
+    PolicyKeeper(caller): PolicyKeeper,
 ) -> Result<Json<PolicyView>, Problem> {
     Ok(Json(api.control.reload_policy(&caller.name).await?))
 }

@@ -7,7 +7,7 @@ use axum::{
 };
 
 use super::{
-    auth::{Person, RequestReader},
+    auth::{RequestReader, Requester, Reviewer},
     bodies::{Extend, NewRequest, NewReview, RequestPage, RequestQuery, RequestView},
     body::{JsonBody, QueryOf, id},
     openapi::IdempotencyHeader,
@@ -68,7 +68,7 @@ pub(super) async fn one(
 )]
 pub(super) async fn create(
     State(api): State<Api>,
-    Person(person): Person,
+    Requester(person): Requester,
     headers: HeaderMap,
     JsonBody(new): JsonBody<NewRequest>,
 ) -> Result<(StatusCode, Json<RequestView>), Problem> {
@@ -89,7 +89,7 @@ pub(super) async fn create(
 )]
 pub(super) async fn cancel(
     State(api): State<Api>,
-    Person(person): Person,
+    Requester(person): Requester,
     Path(request): Path<String>,
 ) -> Result<Json<RequestView>, Problem> {
     Ok(Json(api.control.cancel_request(person, id("request", &request)?).await?))
@@ -108,7 +108,7 @@ pub(super) async fn cancel(
 )]
 pub(super) async fn review(
     State(api): State<Api>,
-    Person(person): Person,
+    Reviewer(person): Reviewer,
     Path(request): Path<String>,
     JsonBody(new): JsonBody<NewReview>,
 ) -> Result<Json<RequestView>, Problem> {
@@ -128,7 +128,7 @@ pub(super) async fn review(
 )]
 pub(super) async fn extend(
     State(api): State<Api>,
-    Person(person): Person,
+    Requester(person): Requester,
     Path(grant): Path<String>,
     headers: HeaderMap,
     JsonBody(extend): JsonBody<Extend>,

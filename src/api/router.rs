@@ -13,8 +13,8 @@ use utoipa_axum::{
 };
 
 use super::{
-    auth, events, explain, grants, guard, health, keys, login, openapi, people, policy, requests, sessions,
-    throttle::Throttle, tokens,
+    auth, events, explain, grants, guard, health, keys, login, openapi, people, policy, provider_login,
+    requests, scim, sessions, throttle::Throttle, tokens,
 };
 use crate::{
     audit::AuditLog,
@@ -54,6 +54,8 @@ pub(super) struct Api {
     pub(super) metrics: Arc<Metrics>,
     pub(super) throttle: Arc<Throttle>,
     pub(super) places: Arc<events::Places>,
+    /// What the identity provider is asked for the sake of people who have proved nothing.
+    pub(super) questions: Arc<Throttle>,
     /// Only this machine can reach us: metrics and readiness are told to everybody.
     pub(super) is_loopback: bool,
 }
@@ -61,26 +63,41 @@ pub(super) struct Api {
 /// All addresses; `is_loopback` says that only this machine can reach them.
 pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
     let ApiParts { control, sessions, explain, targets, audit, metrics } = parts;
-    let throttle = Arc::new(Throttle::new(control.clone()));
-    let places = Arc::default();
-    let api = Api { control, sessions, explain, targets, audit, metrics, throttle, places, is_loopback };
+    let throttle = Arc::new(Throttle::telling(control.clone()));
+    let (questions, places) = (Arc::new(Throttle::of(MOST_QUESTIONS)), Arc::default());
+    let api =
+        Api { control, sessions, explain, targets, audit, metrics, throttle, places, questions, is_loopback };
     let keyed = keyed().route_layer(from_fn_with_state(api.clone(), auth::authenticate));
-    let log_in = routes!(login::log_in).layer(DefaultBodyLimit::max(MAX_LOGIN_BYTES));
-    // Every address is in this list, and so in the description.
+    let scim = scim::routes(MAX_BODY_BYTES).route_layer(from_fn_with_state(api.clone(), auth::authenticate));
+    // Every address is in this list, and so in the description; what directories speak describes itself.
     let (router, description) = OpenApiRouter::with_openapi(openapi::beginning())
         .nest("/api/v1", keyed)
-        .routes(log_in)
+        .merge(logins())
         .routes(routes!(openapi::openapi))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
         .split_for_parts();
     router
+        .nest("/scim/v2", scim)
         .layer(Extension(openapi::finished(description)))
         .fallback(guard::no_such_address)
         .method_not_allowed_fallback(guard::no_such_method)
         .layer(from_fn(guard::surround))
         .with_state(api)
+}
+
+/// Where people come who have no key yet.
+fn logins() -> OpenApiRouter<Api> {
+    let by_token = routes!(provider_login::by_token).layer(DefaultBodyLimit::max(MAX_TOKEN_BYTES));
+    OpenApiRouter::default()
+        .routes(routes!(login::log_in))
+        .routes(routes!(provider_login::begin_device))
+        .routes(routes!(provider_login::finish_device))
+        .routes(routes!(provider_login::begin_browser))
+        .routes(routes!(provider_login::finish_browser))
+        .layer(DefaultBodyLimit::max(MAX_LOGIN_BYTES))
+        .routes(by_token)
 }
 
 fn keyed() -> OpenApiRouter<Api> {
@@ -111,6 +128,10 @@ fn keyed() -> OpenApiRouter<Api> {
 }
 
 const MAX_BODY_BYTES: usize = 64 << 10;
-const MAX_LOGIN_BYTES: usize = 4 << 10;
+const MAX_LOGIN_BYTES: usize = 8 << 10;
+/// The longest token, and what is around it.
+const MAX_TOKEN_BYTES: usize = 16 << 10;
+/// A person who logs in on another device is asked after once in five seconds; several people may share an address.
+const MOST_QUESTIONS: u32 = 120;
 /// A statement of the default limit, with room for what JSON escapes.
 const MAX_STATEMENT_BYTES: usize = 4 << 20;

@@ -7,7 +7,7 @@ use axum::{
 };
 
 use super::{
-    auth::{Admin, Reader},
+    auth::{SessionKeeper, SessionReader},
     bodies::SessionList,
     body::id,
     problem::Problem,
@@ -22,9 +22,9 @@ use crate::model::ids::SessionId;
     operation_id = "list_sessions",
     tag = "sessions",
     responses((status = 200, description = "All of them.", body = SessionList)),
-    security(("service_key" = ["read", "admin"]))
+    security(("service_key" = ["read", "sessions", "admin"]))
 )]
-pub(super) async fn list(State(api): State<Api>, _: Reader) -> Json<SessionList> {
+pub(super) async fn list(State(api): State<Api>, _: SessionReader) -> Json<SessionList> {
     let mut sessions = api.sessions.list();
     sessions.sort_by_key(|session| (session.started_at, session.id));
     Json(SessionList { sessions })
@@ -38,11 +38,11 @@ pub(super) async fn list(State(api): State<Api>, _: Reader) -> Json<SessionList>
     tag = "sessions",
     params(("id" = SessionId, Path, description = "Which.")),
     responses((status = 204, description = "It is told to end.")),
-    security(("service_key" = ["admin"]))
+    security(("service_key" = ["sessions", "admin"]))
 )]
 pub(super) async fn terminate(
     State(api): State<Api>,
-    Admin(caller): Admin,
+    SessionKeeper(caller): SessionKeeper,
     Path(session): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let session = id("session", &session)?;

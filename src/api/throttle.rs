@@ -14,6 +14,8 @@ use crate::control::Control;
 #[derive(Debug)]
 pub(super) struct Throttle {
     failures: Mutex<HashMap<IpAddr, Failures>>,
+    /// How many a minute may bring.
+    most: u32,
     /// Who tells of it.
     control: Option<Control>,
 }
@@ -24,10 +26,21 @@ struct Failures {
     count: u32,
 }
 
+impl Default for Throttle {
+    fn default() -> Self {
+        Self::of(MAX_FAILURES)
+    }
+}
+
 impl Throttle {
-    /// Nobody has failed yet; that somebody failed too often is told through `control`.
-    pub(super) fn new(control: Control) -> Self {
-        Self { failures: Mutex::default(), control: Some(control) }
+    /// One that takes `most` in a minute, of whatever it is that is counted.
+    pub(super) fn of(most: u32) -> Self {
+        Self { failures: Mutex::default(), most, control: None }
+    }
+
+    /// The usual one, that tells through `control` when somebody failed too often.
+    pub(super) fn telling(control: Control) -> Self {
+        Self { control: Some(control), ..Self::default() }
     }
 
     /// Notes a failure; whether there were too many in the last minute.
@@ -44,7 +57,7 @@ impl Throttle {
             *entry = Failures { since: now, count: 0 };
         }
         entry.count = entry.count.saturating_add(1);
-        let is_too_many = entry.count > MAX_FAILURES;
+        let is_too_many = entry.count > self.most;
         drop(failures);
         if let Some(control) = self.control.as_ref().filter(|_| is_too_many) {
             control.notice_held_up(None, from);
@@ -55,9 +68,7 @@ impl Throttle {
     /// Whether there were too many failures in the last minute, without noting one.
     pub(super) fn is_shut(&self, from: IpAddr, now: Instant) -> bool {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures
-            .get(&from)
-            .is_some_and(|it| now.duration_since(it.since) < WINDOW && it.count >= MAX_FAILURES)
+        failures.get(&from).is_some_and(|it| now.duration_since(it.since) < WINDOW && it.count >= self.most)
     }
 }
 
@@ -71,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_twenty_first_failure_within_a_minute_is_too_many() {
-        let throttle = Throttle { failures: Mutex::default(), control: None };
+        let throttle = Throttle::default();
         let (one, other) = ([127, 0, 0, 1].into(), [127, 0, 0, 2].into());
         let now = Instant::now();
         for _ in 0..20 {

@@ -7,7 +7,7 @@ use axum::{
 };
 
 use super::{
-    auth::{Admin, Reader},
+    auth::{PeopleKeeper, PeopleReader},
     bodies::{CreatedToken, NewToken, TokenList, TokenQuery},
     body::{JsonBody, QueryOf, id},
     problem::Problem,
@@ -27,7 +27,7 @@ use crate::model::ids::TokenId;
 )]
 pub(super) async fn list(
     State(api): State<Api>,
-    _: Reader,
+    _: PeopleReader,
     QueryOf(query): QueryOf<TokenQuery>,
 ) -> Result<Json<TokenList>, Problem> {
     Ok(Json(TokenList { tokens: api.control.list_tokens(query.principal.as_ref()).await? }))
@@ -45,7 +45,7 @@ pub(super) async fn list(
 )]
 pub(super) async fn create(
     State(api): State<Api>,
-    Admin(caller): Admin,
+    PeopleKeeper(caller): PeopleKeeper,
     JsonBody(new): JsonBody<NewToken>,
 ) -> Result<(StatusCode, Json<CreatedToken>), Problem> {
     let created = api.control.create_token(&caller.name, new).await.map_err(Problem::in_body)?;
@@ -64,7 +64,7 @@ pub(super) async fn create(
 )]
 pub(super) async fn revoke(
     State(api): State<Api>,
-    Admin(caller): Admin,
+    PeopleKeeper(caller): PeopleKeeper,
     Path(token): Path<String>,
 ) -> Result<StatusCode, Problem> {
     api.control.revoke_token(&caller.name, id("token", &token)?).await?;

@@ -154,6 +154,7 @@ impl Judge {
             search_path: facts.as_ref().map_or(SearchPath::Unknown, |facts| search_path(&facts.search_path)),
             accounts: pools.accounts(&place.target),
             temporary: Arc::default(),
+            made: Arc::default(),
             catalog: pools.catalog(&place.target, &place.database).await.ok(),
             mysql: None,
         }

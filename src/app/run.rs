@@ -12,7 +12,7 @@ use crate::{
     config::{self, Config},
     control::{Control, ControlParts},
     metrics::Metrics,
-    model::{dialect::Dialect, record::Record},
+    model::{dialect::Dialect, identity::AdmitTokens, record::Record},
     net::{Clock, ServerTls, ServerTlsFiles, Shutdown, WorkerThreads, Workers},
     session::{
         Admission, Gate, HeldLimits, Limits, Registry, Speaks, listen,
@@ -60,6 +60,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         targets: config.targets.iter().map(|target| target.target.clone()).collect(),
         make_keys: scram_keys,
         make_native_key: native_key,
+        provider: config.oidc.clone(),
         metrics: metrics.policy.clone(),
         announce_before: config.announce_before.try_into().unwrap_or(SignedDuration::MAX),
     })
@@ -139,6 +140,7 @@ fn serve_clients(
                 config::Authentication::CachingSha2 => Authentication::CachingSha2,
                 config::Authentication::Cleartext => Authentication::Cleartext,
                 config::Authentication::Native => Authentication::Native,
+                config::Authentication::Oauth => Authentication::Oauth,
                 config::Authentication::Scram => Authentication::Scram,
             },
             listings: targets::listings(listener, &config.targets),
@@ -146,6 +148,7 @@ fn serve_clients(
             failure_delay: FAILURE_DELAY,
             mock_secret: control.mock_secret().clone(),
             snapshot: control.snapshot().clone(),
+            tokens: config.oidc.is_some().then(|| Arc::new(control.clone()) as Arc<dyn AdmitTokens>),
             throttle: Arc::clone(&serving.throttle),
             audit: gate.audit.clone(),
             metrics: gate.metrics.logins.clone(),

@@ -53,6 +53,7 @@ pub(super) fn upstream(target: &config::TargetSettings, clock: &Clock) -> Result
             wait_timeout: target.pool.wait_timeout,
             idle_timeout: target.pool.idle_timeout,
             max_lifetime: target.pool.max_lifetime,
+            failover_wait: target.pool.failover_wait,
             new_connections_per_second: target.pool.new_connections_per_second,
             ..PoolSettings::default()
         },

@@ -60,19 +60,10 @@ pub(super) enum Command {
     /// Answer the requests of others.
     #[command(subcommand)]
     Review(ReviewCommand),
-    /// Log in with the database password, for a service key that acts as you for twelve hours.
-    Login {
-        /// Who.
-        name: PrincipalName,
-        /// Read the password from standard input, one line.
-        #[arg(long)]
-        password_stdin: bool,
-        /// Write it to this file (mode 0600) instead of printing it.
-        #[arg(long, value_name = "FILE")]
-        save: Option<PathBuf>,
-        #[command(flatten)]
-        connection: Connection,
-    },
+    /// Log in, for a service key that acts as you for twelve hours.
+    ///
+    /// Without a name by the identity provider: on any device, with a code that is shown here.
+    Login(LoginArgs),
     /// Show what happened in the last seven days, or what happens from now on.
     Events(EventsArgs),
     /// List open sessions, and end them.
@@ -81,6 +72,27 @@ pub(super) enum Command {
     /// Check an audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LoginArgs {
+    /// Who, to log in with the database password.
+    #[arg(conflicts_with_all = ["browser", "token_stdin"])]
+    pub(super) name: Option<PrincipalName>,
+    /// Read the password from standard input, one line.
+    #[arg(long, requires = "name")]
+    pub(super) password_stdin: bool,
+    /// Log in by the identity provider in a browser on this machine.
+    #[arg(long, conflicts_with = "token_stdin")]
+    pub(super) browser: bool,
+    /// Log in with a token of the identity provider, read from standard input, one line.
+    #[arg(long)]
+    pub(super) token_stdin: bool,
+    /// Write the key to this file (mode 0600) instead of printing it.
+    #[arg(long, value_name = "FILE")]
+    pub(super) save: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) connection: Connection,
 }
 
 /// How to reach the gateway.
@@ -274,8 +286,8 @@ pub(super) enum KeyCommand {
         /// The principal whose key it is: what is done with it is done by them.
         #[arg(long = "for", value_name = "PRINCIPAL")]
         principal: Option<PrincipalName>,
-        /// What it may do: admin, grants, person, read. May be repeated, or several with commas; person if it is left
-        /// out beside --for.
+        /// What it may do: admin, directory, grants, people, policy, read, sessions; beside --for also person, request,
+        /// review. May be repeated, or several with commas; person if it is left out beside --for.
         #[arg(
             long = "scope",
             value_name = "SCOPE",

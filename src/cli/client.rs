@@ -116,6 +116,23 @@ impl Api {
         Err(self.failed(status, &body))
     }
 
+    /// The same as [`Self::send`], with and for a cookie: gives that of the answer, too.
+    pub(super) async fn send_with_cookie<A: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+        cookie: Option<&Secret<String>>,
+    ) -> anyhow::Result<(A, Option<Secret<String>>)> {
+        let mut request = self.request(Method::POST, path)?.json(body);
+        if let Some(cookie) = cookie {
+            request = request.header("cookie", cookie.expose());
+        }
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let set = response.headers().get("set-cookie").and_then(|value| value.to_str().ok());
+        let kept = set.and_then(|set| set.split(';').next()).map(|pair| Secret::new(pair.to_owned()));
+        Ok((self.read(response).await?, kept))
+    }
+
     fn request(&self, method: Method, path: &[&str]) -> anyhow::Result<RequestBuilder> {
         let mut url = self.base.clone();
         // Segments are escaped one by one: a name with a slash stays a name.
@@ -133,6 +150,10 @@ impl Api {
 
     async fn answer<A: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<A> {
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        self.read(response).await
+    }
+
+    async fn read<A: DeserializeOwned>(&self, response: Response) -> anyhow::Result<A> {
         let status = response.status();
         let body = response.bytes().await.map_err(|error| self.unreachable(&error))?;
         if status.is_success() {
@@ -169,7 +190,7 @@ impl Api {
 fn told(status: StatusCode, problem: &ProblemBody) -> anyhow::Error {
     let field = problem.field.as_ref().map(|field| format!(" (field {field})")).unwrap_or_default();
     let hint = match status {
-        StatusCode::UNAUTHORIZED if problem.code != "wrong_password" => {
+        StatusCode::UNAUTHORIZED if !matches!(problem.code.as_str(), "wrong_password" | "wrong_token") => {
             "\nThe key in TIDEGATE_KEY or TIDEGATE_KEY_FILE is not this gateway's, or is over."
         }
         status if status.is_server_error() => "\nThe gateway's log says more.",

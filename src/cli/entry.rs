@@ -54,9 +54,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Grant(command) => client(grant::run(command)),
         Command::Request(command) => client(request::run(command)),
         Command::Review(command) => client(review::run(command)),
-        Command::Login { name, password_stdin, save, connection } => {
-            client(login::run(name, password_stdin, save, connection))
-        }
+        Command::Login(arguments) => client(login::run(arguments)),
         Command::Events(args) => client(events::run(args)),
         Command::Session(command) => client(session::run(command)),
     }

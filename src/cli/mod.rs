@@ -14,6 +14,7 @@ mod grant;
 mod key;
 mod listen;
 mod login;
+mod loopback;
 mod output;
 mod password;
 mod policy;

@@ -14,6 +14,7 @@ use super::{
     error::{ConfigError, Problem},
     limits::{Limits, bounded},
     nearest::nearest,
+    oidc,
     raw::{RawApi, RawConfig, RawListener},
     settings::{
         Api, Audit, Authentication, CertificateFiles, Config, Listener, ListenerTls, Log, TargetSettings,
@@ -63,6 +64,7 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
     let targets = targets::read(&mut place, &raw.targets)?;
     let listeners = listeners(&place, raw, &targets)?;
     let api = api(&place, &raw.api, &listeners)?;
+    let oidc = oidc::read(&mut place, raw.oidc.as_ref())?;
     let limits = Limits::read(&place, &raw.limits)?;
     let audit = Audit {
         path: data_dir.join(raw.audit.path.as_deref().unwrap_or("audit.jsonl")),
@@ -77,6 +79,7 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
         listeners,
         targets,
         api,
+        oidc,
         limits,
         announce_before: announce_before(&place, raw)?,
         log: Log { format: raw.log.format, level: raw.log.level },
@@ -99,7 +102,7 @@ fn listeners(
     }
     let mut listeners: Vec<Listener> = Vec::new();
     for entry in &raw.listeners.value {
-        let listener = listener(place, entry, targets)?;
+        let listener = listener(place, entry, targets, raw.oidc.is_some())?;
         if let Some(other) = listeners.iter().find(|other| collide(other.address, listener.address)) {
             let other = format!("the listener on {}", other.address);
             return Err(taken(
@@ -119,6 +122,7 @@ fn listener(
     place: &Place<'_>,
     entry: &Spanned<RawListener>,
     targets: &[TargetSettings],
+    has_provider: bool,
 ) -> Result<Listener, ConfigError> {
     let raw = &entry.value;
     let address = address(place, "listeners.address", &raw.address, 6432)?;
@@ -155,9 +159,14 @@ fn listener(
         };
         return Err(place.at(at, "listeners.authentication", problem));
     }
-    if authentication == Authentication::Cleartext && (raw.tls.is_none() || plaintext) {
-        let at = raw.authentication.as_ref().map_or_else(|| line(entry), line);
-        return Err(place.at(at, "listeners.authentication", Problem::CleartextWithoutTls));
+    let in_clear = matches!(authentication, Authentication::Cleartext | Authentication::Oauth);
+    let at = raw.authentication.as_ref().map_or_else(|| line(entry), line);
+    if in_clear && (raw.tls.is_none() || plaintext) {
+        let problem = Problem::CleartextWithoutTls { found: authentication.as_str() };
+        return Err(place.at(at, "listeners.authentication", problem));
+    }
+    if authentication == Authentication::Oauth && !has_provider {
+        return Err(place.at(at, "listeners.authentication", Problem::OauthWithoutProvider));
     }
     let tls = raw.tls.as_ref().map(|tls| ListenerTls {
         files: CertificateFiles { certificate: place.beside(&tls.certificate), key: place.beside(&tls.key) },

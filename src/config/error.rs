@@ -140,11 +140,14 @@ pub enum Problem {
         "nobody could connect: write tls with certificate and key, or plaintext: true for a trusted network"
     )]
     NoWayIn,
-    /// Passwords would cross the network in clear text.
+    /// Passwords or tokens would cross the network in clear text.
     #[error(
-        "cleartext sends passwords as they are and needs TLS: write tls, and plaintext: false, or authentication: scram"
+        "{found} sends passwords as they are and needs TLS: write tls, and plaintext: false, or authentication: scram"
     )]
-    CleartextWithoutTls,
+    CleartextWithoutTls {
+        /// How clients would show them.
+        found: &'static str,
+    },
     /// Clients of the listener's dialect do not speak it.
     #[error("clients of a {dialect} listener do not speak {found}: write {instead} or cleartext")]
     OtherAuthentication {
@@ -175,6 +178,21 @@ pub enum Problem {
         least: u64,
         /// Most that may be.
         most: u64,
+    },
+    /// Not where an identity provider can be.
+    #[error("\"{found}\" is no issuer: write its https address, exactly as the provider itself writes it")]
+    Issuer {
+        /// What is written.
+        found: String,
+    },
+    /// A listener for tokens without anybody who issues them.
+    #[error("nobody issues tokens: write oidc with issuer and client_id, or another authentication")]
+    OauthWithoutProvider,
+    /// Not where a browser can be sent back to.
+    #[error("\"{found}\" is no address for browsers: write it with https and without \"#\"")]
+    Redirect {
+        /// What is written.
+        found: String,
     },
     /// Messages smaller than statements.
     #[error("a message must have room for a statement: write at least {statement_bytes}")]

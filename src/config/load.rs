@@ -132,6 +132,7 @@ targets:
         assert_eq!(target.accounts.of(Lane::Admin).user, "reader");
         assert_eq!(password(&target.accounts.read), "s3cret");
         assert_eq!(target.pool.new_connections_per_second, None);
+        assert!(target.pool.failover_wait.is_zero(), "nobody takes over, and everybody is told at once");
         assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     }
 
@@ -170,7 +171,7 @@ targets:
         let word = refusal("plaintext: true", "plaintext: true\n    authentication: md5");
         assert_eq!(
             word,
-            "6: authentication: unknown value \"md5\": write one of scram, caching_sha2, native, cleartext"
+            "6: authentication: unknown value \"md5\": write one of scram, caching_sha2, native, cleartext, oauth"
         );
     }
 
@@ -188,6 +189,59 @@ targets:
         assert!(refusal("plaintext: true", &both).starts_with("7: listeners.authentication: cleartext"));
         let tls_only = "tls: { certificate: a, key: b }\n    authentication: cleartext";
         assert!(load_text(&SMALL.replace("plaintext: true", tls_only)).is_ok());
+        let oauth = "plaintext: true\n    authentication: oauth";
+        assert!(refusal("plaintext: true", oauth).starts_with("6: listeners.authentication: oauth sends"));
+    }
+
+    const OIDC: &str = "oidc: { issuer: \"https://id.example\", client_id: tidegate }\ndata_dir: data\n";
+
+    #[test]
+    fn tokens_are_asked_for_where_somebody_issues_them() {
+        let oauth = "tls: { certificate: a, key: b }\n    authentication: oauth";
+        let error = refusal("plaintext: true", oauth);
+        assert!(error.starts_with("6: listeners.authentication: nobody issues tokens"), "{error}");
+        let with = SMALL.replace("data_dir: data\n", OIDC).replace("plaintext: true", oauth);
+        assert_eq!(load_text(&with).unwrap().listeners[0].authentication, Authentication::Oauth);
+    }
+
+    #[test]
+    fn a_provider_gets_the_documented_defaults() {
+        assert!(load_text(SMALL).unwrap().oidc.is_none());
+        let provider = load_text(&SMALL.replace("data_dir: data\n", OIDC)).unwrap().oidc.unwrap();
+        assert_eq!(provider.audiences, ["tidegate"]);
+        assert_eq!(provider.scopes, ["openid", "profile", "email"]);
+        assert_eq!((provider.principal_claim.as_str(), provider.groups_claim), ("email", None));
+        assert_eq!((provider.creates, provider.refetch.as_secs()), (false, 30));
+        assert!(provider.client_secret.is_none());
+        let more = "client_id: tidegate, client_secret_env: READER, scopes: [groups]";
+        let text = SMALL.replace("data_dir: data\n", &OIDC.replace("client_id: tidegate", more));
+        let provider = load_text(&text).unwrap().oidc.unwrap();
+        assert_eq!(provider.client_secret.unwrap().expose(), "s3cret");
+        assert_eq!(provider.scopes, ["openid", "groups"]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_provider_is_told_with_its_line() {
+        let with = |from: &str, to: &str| {
+            let error = load_text(&SMALL.replace("data_dir: data\n", &OIDC.replace(from, to))).unwrap_err();
+            error.to_string().split_once("tidegate.yaml:").unwrap().1.to_owned()
+        };
+        for (from, to, words) in [
+            ("https://id.example", "http://id.example", "1: oidc.issuer: \"http://id.example\" is no issuer"),
+            ("client_id: tidegate", "client_id: ''", "1: oidc.client_id: it is empty"),
+            ("tidegate }", "tidegate, audiences: [] }", "1: oidc.audiences: it is empty"),
+            ("tidegate }", "tidegate, keys_refetch_s: 0 }", "1: oidc.keys_refetch_s: 0 is out of bounds"),
+            (
+                "tidegate }",
+                "tidegate, redirect_urls: [\"http://x\"] }",
+                "1: oidc.redirect_urls: \"http://x\"",
+            ),
+            ("tidegate }", "tidegate, client_secret: s }", "1: client_secret: unknown key"),
+            ("tidegate }", "tidegate, client_secret_env: NONE }", "1: oidc.client_secret_env: environment"),
+        ] {
+            let error = with(from, to);
+            assert!(error.starts_with(words), "{error}\nis not\n{words}");
+        }
     }
 
     #[test]
@@ -377,6 +431,7 @@ targets:
         let target = load_text(&text).unwrap().targets.remove(0);
         assert_eq!(target.reader.as_ref().unwrap().endpoint.to_string(), reader);
         assert_eq!(tokens(&target.accounts.read).endpoint.to_string(), reader);
+        assert_eq!(target.pool.failover_wait.as_secs(), 30);
         let write = target.accounts.of(Lane::Write);
         assert_eq!(
             (write.user.as_str(), tokens(write).endpoint.to_string()),

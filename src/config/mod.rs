@@ -11,6 +11,7 @@ mod iam;
 mod limits;
 mod load;
 mod nearest;
+mod oidc;
 mod raw;
 mod secrets;
 mod settings;

@@ -22,6 +22,7 @@ pub(super) struct RawConfig {
     pub(super) audit: RawAudit,
     #[serde(default)]
     pub(super) api: RawApi,
+    pub(super) oidc: Option<Spanned<RawOidc>>,
     #[serde(default)]
     pub(super) limits: RawLimits,
     #[serde(default)]
@@ -135,6 +136,7 @@ pub(super) struct RawPool {
     pub(super) wait_timeout_ms: Option<Spanned<u64>>,
     pub(super) idle_timeout_s: Option<Spanned<u64>>,
     pub(super) max_lifetime_s: Option<Spanned<u64>>,
+    pub(super) failover_wait_ms: Option<Spanned<u64>>,
     pub(super) new_connections_per_second: Option<Spanned<u64>>,
 }
 
@@ -170,6 +172,27 @@ pub(super) struct RawApi {
 pub(super) struct RawCertificate {
     pub(super) certificate: String,
     pub(super) key: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOidc {
+    pub(super) issuer: Spanned<String>,
+    pub(super) client_id: Spanned<String>,
+    pub(super) client_secret_file: Option<Spanned<String>>,
+    pub(super) client_secret_env: Option<Spanned<String>>,
+    pub(super) audiences: Option<Spanned<Vec<String>>>,
+    #[serde(default)]
+    pub(super) parties: Vec<String>,
+    pub(super) scopes: Option<Vec<String>>,
+    pub(super) principal_claim: Option<Spanned<String>>,
+    pub(super) groups_claim: Option<String>,
+    #[serde(default)]
+    pub(super) create_people: bool,
+    #[serde(default)]
+    pub(super) redirect_urls: Vec<Spanned<String>>,
+    pub(super) ca: Option<String>,
+    pub(super) keys_refetch_s: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -25,8 +25,10 @@ pub(super) fn account(
         return Err(place.at(line(&raw.value.user), &format!("{key}.user"), Problem::Empty));
     }
     let credential = match (&raw.value.password_file, &raw.value.password_env, tokens) {
-        (Some(file), None, _) => Credential::Password(from_file(place, key, file)?),
-        (None, Some(variable), _) => Credential::Password(from_environment(place, key, variable)?),
+        (Some(file), None, _) => Credential::Password(from_file(place, &format!("{key}.password"), file)?),
+        (None, Some(variable), _) => {
+            Credential::Password(from_environment(place, &format!("{key}.password"), variable)?)
+        }
         (None, None, Some(iam)) => Credential::Iam(iam.clone()),
         (None, None, None) | (Some(_), Some(_), _) => {
             return Err(place.at(line(raw), key, Problem::PasswordSource));
@@ -35,7 +37,8 @@ pub(super) fn account(
     Ok(Account { user, credential })
 }
 
-fn from_file(
+/// The secret in a file; `key` is what its key begins with.
+pub(super) fn from_file(
     place: &mut Place<'_>,
     key: &str,
     file: &Spanned<String>,
@@ -54,15 +57,11 @@ fn from_file(
     let password = Secret::new(password.to_owned());
     text.zeroize();
     if password.expose().is_empty() {
-        return Err(place.at(
-            line(file),
-            &format!("{key}.password_file"),
-            Problem::PasswordEmpty { file: path },
-        ));
+        return Err(place.at(line(file), &format!("{key}_file"), Problem::PasswordEmpty { file: path }));
     }
     if readable_by_others(&path) {
         place.warnings.push(format!(
-            "{}:{}: {key}.password_file: \"{}\" can be read by others: chmod 600 it",
+            "{}:{}: {key}_file: \"{}\" can be read by others: chmod 600 it",
             place.file.display(),
             line(file),
             path.display()
@@ -71,7 +70,8 @@ fn from_file(
     Ok(password)
 }
 
-fn from_environment(
+/// The secret in a variable; `key` is what its key begins with.
+pub(super) fn from_environment(
     place: &Place<'_>,
     key: &str,
     variable: &Spanned<String>,
@@ -79,7 +79,7 @@ fn from_environment(
     (place.environment)(&variable.value).filter(|password| !password.is_empty()).map(Secret::new).ok_or_else(
         || {
             let problem = Problem::PasswordVariable { variable: variable.value.clone() };
-            place.at(line(variable), &format!("{key}.password_env"), problem)
+            place.at(line(variable), &format!("{key}_env"), problem)
         },
     )
 }

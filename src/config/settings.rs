@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::limits::Limits;
 use crate::model::{
     dialect::Dialect,
+    identity::ProviderSettings,
     ids::{DatabaseName, TargetName},
     record::Durability,
     secret::Secret,
@@ -32,6 +33,8 @@ pub struct Config {
     pub audit: Audit,
     /// The administration API.
     pub api: Api,
+    /// The identity provider, if there is one.
+    pub oidc: Option<ProviderSettings>,
     /// Bounds.
     pub limits: Limits,
     /// How long before its end a grant is announced to end soon.
@@ -90,6 +93,8 @@ pub enum Authentication {
     Native,
     /// In clear text, over TLS only; for tools that send tokens.
     Cleartext,
+    /// PostgreSQL: OAUTHBEARER, with a token of the identity provider, over TLS only.
+    Oauth,
 }
 
 impl Authentication {
@@ -106,7 +111,7 @@ impl Authentication {
         match self {
             Self::CachingSha2 | Self::Native => matches!(dialect, Dialect::Mysql),
             Self::Cleartext => true,
-            Self::Scram => matches!(dialect, Dialect::Postgres),
+            Self::Oauth | Self::Scram => matches!(dialect, Dialect::Postgres),
         }
     }
 
@@ -116,6 +121,7 @@ impl Authentication {
             Self::CachingSha2 => "caching_sha2",
             Self::Cleartext => "cleartext",
             Self::Native => "native",
+            Self::Oauth => "oauth",
             Self::Scram => "scram",
         }
     }
@@ -246,6 +252,8 @@ pub struct Pool {
     pub idle_timeout: Duration,
     /// Any is closed after it, once it is idle.
     pub max_lifetime: Duration,
+    /// A session waits so long for a server that took over from one that went away.
+    pub failover_wait: Duration,
     /// So many may be opened in a second over all lanes, 1 to 10,000; `None` is any number.
     pub new_connections_per_second: Option<u32>,
 }

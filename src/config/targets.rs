@@ -87,7 +87,7 @@ fn target(place: &mut Place<'_>, raw: &RawTarget) -> Result<TargetSettings, Conf
     {
         return Err(place.at(line(raw), "targets.iam", Problem::IamUnused));
     }
-    let pool = pool(place, &raw.pool, tokens.is_some())?;
+    let pool = pool(place, &raw.pool, tokens.is_some(), reader.is_some())?;
     let target = Target {
         name: TargetName::from(name(place, "targets.name", &raw.name)?),
         dialect: raw.dialect,
@@ -150,7 +150,7 @@ fn tls(place: &Place<'_>, raw: &RawUpstreamTls) -> Result<UpstreamTls, ConfigErr
     }
 }
 
-fn pool(place: &Place<'_>, raw: &RawPool, tokens: bool) -> Result<Pool, ConfigError> {
+fn pool(place: &Place<'_>, raw: &RawPool, tokens: bool, follows: bool) -> Result<Pool, ConfigError> {
     let connections =
         bounded(place, "targets.pool.max_connections", raw.max_connections.as_ref(), 20, 1, 10_000)?;
     let wait =
@@ -159,6 +159,15 @@ fn pool(place: &Place<'_>, raw: &RawPool, tokens: bool) -> Result<Pool, ConfigEr
         bounded(place, "targets.pool.idle_timeout_s", raw.idle_timeout_s.as_ref(), 300, 1, DAY_SECONDS)?;
     let lifetime =
         bounded(place, "targets.pool.max_lifetime_s", raw.max_lifetime_s.as_ref(), 3_600, 10, DAY_SECONDS)?;
+    let otherwise = if follows { FAILOVER_MS } else { 0 };
+    let failover = bounded(
+        place,
+        "targets.pool.failover_wait_ms",
+        raw.failover_wait_ms.as_ref(),
+        otherwise,
+        0,
+        600_000,
+    )?;
     let key = "targets.pool.new_connections_per_second";
     let pace = match &raw.new_connections_per_second {
         None if !tokens => None,
@@ -169,10 +178,13 @@ fn pool(place: &Place<'_>, raw: &RawPool, tokens: bool) -> Result<Pool, ConfigEr
         wait_timeout: Duration::from_millis(wait),
         idle_timeout: Duration::from_secs(idle),
         max_lifetime: Duration::from_secs(lifetime),
+        failover_wait: Duration::from_millis(failover),
         new_connections_per_second: pace.map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
     })
 }
 
 const DAY_SECONDS: u64 = 86_400;
+/// What a failover of Aurora takes. A target without a reader has nobody who could take over.
+const FAILOVER_MS: u64 = 30_000;
 /// Well below the 200 a second beyond which RDS may refuse logins with tokens.
 const TOKEN_LOGINS_PER_SECOND: u64 = 50;

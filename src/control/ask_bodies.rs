@@ -146,3 +146,47 @@ pub struct NewLogin {
     #[schema(value_type = String, format = Password, write_only)]
     pub password: crate::model::secret::Secret<String>,
 }
+
+/// A login by a token of the identity provider that somebody has already.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTokenLogin {
+    /// The token, a JWT.
+    #[serde(deserialize_with = "super::requests::secret")]
+    #[schema(value_type = String, write_only)]
+    pub token: crate::model::secret::Secret<String>,
+}
+
+/// A login on another device that is to be finished.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FinishDeviceLogin {
+    /// As it was given when the login began.
+    pub login: String,
+}
+
+/// A login on another device whose person has not answered yet.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PendingLogin {
+    /// Always true.
+    pub pending: bool,
+    /// The question came too soon: wait five seconds longer between two of them from now on.
+    pub slow_down: bool,
+}
+
+/// A login in a browser that is to begin.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BeginBrowserLogin {
+    /// Where the browser comes back to: an address of the configuration, or `http://127.0.0.1:PORT/callback`.
+    pub redirect_uri: String,
+}
+
+/// A login in a browser that has begun; what the browser keeps comes as a cookie.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct BegunBrowserLogin {
+    /// Where the browser goes.
+    pub authorization_url: String,
+    /// Seconds within which it must be back.
+    pub expires_in: i64,
+}

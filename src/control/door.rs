@@ -1,6 +1,6 @@
 //! The control plane's door: start, authenticate, publish.
 
-use std::{fmt, future::Future, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fmt, future::Future, path::PathBuf, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, MutexGuard, watch};
@@ -18,9 +18,12 @@ use super::{
 };
 use crate::{
     audit::AuditLog,
+    identity::Provider,
     metrics::PolicyMetrics,
     model::{
         grant::GrantName,
+        identity::ProviderSettings,
+        ids::PrincipalName,
         principal::{NativeKey, ScramKeys},
         record::Record,
         secret::Secret,
@@ -28,7 +31,7 @@ use crate::{
     },
     net::{Clock, Published},
     policy::Snapshot,
-    store::{Change, Store, StoreError, StoredKey, whole_microseconds},
+    store::{Change, Store, StoreError, StoredIdentity, StoredKey, whole_microseconds},
 };
 
 /// Makes SCRAM-SHA-256 keys of a password (SASLprep is its duty), a salt and a number of rounds.
@@ -53,6 +56,8 @@ pub struct ControlParts {
     pub make_keys: MakeKeys,
     /// How tokens, and the passwords for which it is asked, become keys of mysql_native_password.
     pub make_native_key: MakeNativeKey,
+    /// The identity provider, if there is one.
+    pub provider: Option<ProviderSettings>,
     /// What is counted of policy and grants.
     pub metrics: PolicyMetrics,
     /// How long before its end a grant is announced to end soon.
@@ -70,6 +75,8 @@ struct Inner {
     state: Mutex<State>,
     snapshot: Published<Snapshot>,
     keys: Published<Vec<StoredKey>>,
+    identities: Published<BTreeMap<PrincipalName, StoredIdentity>>,
+    provider: Option<Provider>,
     policy: Published<PolicyView>,
     mock_secret: Secret<[u8; 32]>,
     denials: Ledger,
@@ -98,6 +105,8 @@ impl Control {
         change.set_value(VERSION, &state.version.to_be_bytes()).await?;
         let mock_secret = mock_secret(&parts.store, &mut change).await?;
         let loaded = Record::PolicyLoaded { actor: START, digest: &digest };
+        let provider = parts.provider.clone();
+        let provider = provider.map(|it| Provider::new(it, &mock_secret, parts.clock.clone())).transpose()?;
         parts.audit.append(&[loaded]).await.map_err(|source| ControlError::Audit { source })?;
         change.commit().await?;
         let snapshot = state.snapshot(&parts.targets, now);
@@ -113,6 +122,8 @@ impl Control {
         Ok(Self(Arc::new(Inner {
             snapshot: Published::new(snapshot),
             keys: Published::new(state.keys.clone()),
+            identities: Published::new(state.identities.clone()),
+            provider,
             policy: Published::new(policy),
             state: Mutex::new(state),
             mock_secret,
@@ -185,6 +196,18 @@ impl Control {
 
     pub(super) fn store(&self) -> &Store {
         &self.0.parts.store
+    }
+
+    pub(super) fn identities(&self) -> &Published<BTreeMap<PrincipalName, StoredIdentity>> {
+        &self.0.identities
+    }
+
+    /// The identity provider.
+    ///
+    /// # Errors
+    /// `NoProvider` where none is configured.
+    pub(super) fn provider(&self) -> Result<&Provider, ControlError> {
+        self.0.provider.as_ref().ok_or(ControlError::NoProvider)
     }
 
     pub(super) fn ledger(&self) -> &Ledger {
@@ -266,6 +289,7 @@ impl Control {
         self.0.snapshot.publish(state.snapshot(&self.0.parts.targets, now));
         self.0.parts.metrics.snapshot_version.set(gauge(state.version));
         self.0.keys.publish(state.keys.clone());
+        self.0.identities.publish(state.identities.clone());
         self.stir();
     }
 

@@ -2,8 +2,10 @@
 
 use std::{io, path::PathBuf};
 
+use super::admission::NotAdmitted;
 use crate::{
     audit::AuditError,
+    identity::IdentityError,
     model::failure::{Classify, FailureClass},
     policy::{NotReviewed, NotTaken},
     store::StoreError,
@@ -45,6 +47,13 @@ pub enum ControlError {
         /// What is wrong, and what to write instead.
         problem: String,
     },
+    /// The identity provider does not vouch for anybody, or cannot be asked.
+    #[error("{source}")]
+    Identity {
+        /// Why.
+        #[from]
+        source: IdentityError,
+    },
     /// The change was cut off from inside; whether it was made is to be looked up.
     #[error("the change was interrupted: look whether it was made")]
     Interrupted,
@@ -58,6 +67,16 @@ pub enum ControlError {
         what: &'static str,
         /// The bound.
         limit: usize,
+    },
+    /// There is no identity provider.
+    #[error("no identity provider is configured here")]
+    NoProvider,
+    /// Somebody for whom the identity provider vouches is not let in.
+    #[error("{source}")]
+    NotAdmitted {
+        /// Why.
+        #[from]
+        source: NotAdmitted,
     },
     /// The answer to a request is not taken.
     #[error("{source}")]
@@ -127,10 +146,16 @@ impl Classify for ControlError {
             | Self::Invalid { .. }
             | Self::KeyReused
             | Self::Unknown { .. } => FailureClass::Client,
-            Self::NotReviewed { .. } | Self::NotTaken { .. } | Self::WrongPassword => FailureClass::Denied,
+            Self::NotAdmitted { .. }
+            | Self::NotReviewed { .. }
+            | Self::NotTaken { .. }
+            | Self::WrongPassword => FailureClass::Denied,
+            Self::Identity { source } => source.class(),
             Self::Interrupted | Self::Random => FailureClass::Internal,
             Self::Limit { .. } => FailureClass::Limit,
-            Self::PolicyBroken { .. } | Self::PolicyUnreadable { .. } => FailureClass::Configuration,
+            Self::NoProvider | Self::PolicyBroken { .. } | Self::PolicyUnreadable { .. } => {
+                FailureClass::Configuration
+            }
         }
     }
 }

@@ -40,10 +40,11 @@ impl Control {
         match &new.principal {
             Some(_) if wanted.is_empty() => wanted.push(Scope::Person),
             None if wanted.is_empty() => {
-                return Err(invalid("scopes", "name at least one of admin, grants, read"));
+                return Err(invalid("scopes", "name at least one, for example read or grants"));
             }
-            None if wanted.contains(&Scope::Person) => {
-                return Err(invalid("scopes", "person is for the key of a principal: say whose it is"));
+            None if wanted.iter().any(|scope| scope.is_personal()) => {
+                let problem = "person, request and review are for the key of a principal: say whose it is";
+                return Err(invalid("scopes", problem));
             }
             Some(_) | None => {}
         }

@@ -6,6 +6,7 @@
 //! administration is behind the traits [`Sessions`], [`Explain`] and [`Targets`], which the application fills in:
 //! this folder never knows the data plane, the wire or SQL.
 
+mod admission;
 mod answering;
 mod ask_bodies;
 mod ask_views;
@@ -14,6 +15,7 @@ mod asking;
 mod caller;
 mod claims;
 mod denials;
+mod directory;
 mod door;
 mod error;
 mod estimate;
@@ -28,6 +30,7 @@ mod notices;
 mod policy;
 mod ports;
 mod principals;
+mod provider_login;
 mod requests;
 mod secret_text;
 mod sessions;
@@ -35,13 +38,20 @@ mod state;
 mod tending;
 mod tokens;
 mod views;
+mod withdrawal;
 
+pub use crate::identity::{DeviceLogin, IdentityError, Returned};
 pub use crate::model::lifetime::{BadLifetime, Lifetime};
 pub use crate::policy::NotReviewed;
-pub use ask_bodies::{Answer, Extend, NewLogin, NewRequest, NewReview, RequestQuery};
+pub use admission::NotAdmitted;
+pub use ask_bodies::{
+    Answer, BeginBrowserLogin, BegunBrowserLogin, Extend, FinishDeviceLogin, NewLogin, NewRequest, NewReview,
+    NewTokenLogin, PendingLogin, RequestQuery,
+};
 pub use ask_views::{RequestPage, RequestView, ReviewView, StatementView};
 pub use asking::IdempotencyKey;
 pub use caller::{Caller, Scope, UnknownScope};
+pub use directory::{DirectoryChange, DirectoryEntry, NewDirectoryEntry};
 pub use door::{Control, ControlParts, MakeKeys, MakeNativeKey};
 pub use error::ControlError;
 pub use estimate::ToEstimate;

@@ -17,7 +17,7 @@ use crate::{
         target::{Place, Target},
     },
     policy::{ExactGrant, Policy, Snapshot, SnapshotParts},
-    store::{Store, StoredGrant, StoredKey, StoredPrincipal, StoredToken},
+    store::{Store, StoredGrant, StoredIdentity, StoredKey, StoredPrincipal, StoredToken},
 };
 
 /// Equal to the store's content at every moment at which nobody changes it.
@@ -27,6 +27,7 @@ pub(super) struct State {
     pub(super) version: u64,
     pub(super) policy: Arc<Policy>,
     pub(super) principals: BTreeMap<PrincipalName, StoredPrincipal>,
+    pub(super) identities: BTreeMap<PrincipalName, StoredIdentity>,
     pub(super) tokens: BTreeMap<TokenId, StoredToken>,
     pub(super) grants: BTreeMap<GrantId, StoredGrant>,
     pub(super) keys: Vec<StoredKey>,
@@ -47,6 +48,7 @@ impl State {
             version: version.unwrap_or(0),
             policy,
             principals: store.principals().await?.into_iter().map(|it| (it.name.clone(), it)).collect(),
+            identities: store.identities().await?.into_iter().map(|it| (it.principal.clone(), it)).collect(),
             tokens: store.tokens(now).await?.into_iter().map(|it| (it.id, it)).collect(),
             grants: store.grants(keep_after(now)).await?.into_iter().map(|it| (it.id, it)).collect(),
             keys: store.keys().await?,
@@ -97,11 +99,14 @@ impl State {
                 .collect(),
             certificates: Vec::new(),
         });
+        let identity = self.identities.get(&stored.name);
+        let elsewhere = identity.map(|it| it.groups.as_slice()).unwrap_or_default();
+        let groups: BTreeSet<_> = stored.groups.iter().chain(elsewhere).cloned().collect();
         Principal {
             name: stored.name.clone(),
-            groups: stored.groups.clone(),
+            groups: groups.into_iter().collect(),
             attributes: BTreeMap::new(),
-            disabled: stored.disabled,
+            disabled: stored.disabled || identity.is_some_and(StoredIdentity::is_out),
             credentials: Arc::new(credentials.unwrap_or_default()),
         }
     }

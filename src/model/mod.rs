@@ -11,6 +11,7 @@ pub mod facts;
 pub mod failure;
 pub mod flow;
 pub mod grant;
+pub mod identity;
 pub mod ids;
 pub mod lifetime;
 pub mod name_context;

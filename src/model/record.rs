@@ -9,6 +9,7 @@ use super::{
     facts::{AccessMode, StatementKind},
     flow::Plan,
     grant::{Grant, GrantName, Holder},
+    identity::Subject,
     ids::{
         DatabaseName, GrantId, GroupName, KeyId, PrincipalName, RequestId, SessionId, StatementId,
         TargetName, TokenId,
@@ -41,6 +42,8 @@ pub enum Record<'a> {
     Login(Login<'a>),
     /// A login failed.
     LoginFailed(LoginFailed<'a>),
+    /// Somebody logged in to the administration API, and got a key that acts as them.
+    KeyLogin(KeyLogin<'a>),
     /// A session is over.
     SessionEnd(SessionEnd<'a>),
     /// A grant was made.
@@ -344,10 +347,29 @@ pub struct Login<'a> {
     /// Who, from where, to where.
     #[serde(flatten)]
     pub actor: &'a Actor<'a>,
-    /// By what (`password`, `token:…`, `certificate:…`).
+    /// By what (`password`, `token:…`, `certificate:…`, `oidc`).
     pub method: &'a str,
+    /// Whom the identity provider means, if it vouches for them: `issuer` and `subject`.
+    #[serde(flatten)]
+    pub subject: Option<&'a Subject>,
     /// TLS version, or `None` in plain text.
     pub tls: Option<&'a str>,
+}
+
+/// Somebody logged in to the administration API.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeyLogin<'a> {
+    /// Who.
+    pub principal: &'a PrincipalName,
+    /// From where.
+    pub client: SocketAddr,
+    /// By what (`password`, `oidc:device`, `oidc:browser`, `oidc:token`).
+    pub method: &'a str,
+    /// The key.
+    pub key: KeyId,
+    /// Whom the identity provider means, if it vouches for them: `issuer` and `subject`.
+    #[serde(flatten)]
+    pub subject: Option<&'a Subject>,
 }
 
 /// A login failed. What the client was told is less than this.

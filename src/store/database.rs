@@ -93,6 +93,7 @@ fn migrations() -> Migrator {
         (1, "store", include_str!("../../migrations/sqlite/0001_store.sql")),
         (2, "native keys", include_str!("../../migrations/sqlite/0002_native_keys.sql")),
         (3, "requests", include_str!("../../migrations/sqlite/0003_requests.sql")),
+        (10, "identities", include_str!("../../migrations/sqlite/0010_identities.sql")),
         (20, "events", include_str!("../../migrations/sqlite/0020_events.sql")),
     ];
     let numbered = texts.into_iter().map(|(version, name, text)| {

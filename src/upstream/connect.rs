@@ -26,7 +26,10 @@ pub(crate) async fn connect<P: Protocol>(
     let opened = timeout(target.pool.connect_timeout, open).await.unwrap_or_else(|_| {
         Err(UpstreamError::Timeout { target: target.name.clone(), what: "connecting and logging in" })
     });
-    if let Err(UpstreamError::Login { .. }) = &opened {
+    // That there is no such database says nothing against it.
+    if let Err(error @ UpstreamError::Login { .. }) = &opened
+        && !error.leaves_target_up()
+    {
         target.accounts.of(lane).credential.refused();
     }
     opened

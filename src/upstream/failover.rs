@@ -1,49 +1,49 @@
 //! A server that goes away, or takes no writes any more: its connections are given up together.
 
 use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
 use prometheus::IntCounter;
 use tokio::time::Instant;
 
-/// The memory of failovers of one target and lane.
+/// The memory of failovers of one target and lane; read by every session after every statement, without a lock.
 #[derive(Debug)]
 pub(crate) struct Failover {
-    /// When connections were last given up.
-    at: Mutex<Option<Instant>>,
+    begun_at: Instant,
+    /// When connections were last given up, in microseconds from `begun_at` on; 0 is never.
+    at: AtomicU64,
     /// Whether a connection of the lane took writes once: one that does not, then leads to the wrong server.
     wrote: AtomicBool,
     count: IntCounter,
 }
 
 impl Failover {
-    pub(crate) const fn new(count: IntCounter) -> Self {
-        Self { at: Mutex::new(None), wrote: AtomicBool::new(false), count }
+    pub(crate) fn new(count: IntCounter) -> Self {
+        Self { begun_at: Instant::now(), at: AtomicU64::new(0), wrote: AtomicBool::new(false), count }
     }
 
     /// Gives up what is open now.
     pub(crate) fn note(&self) {
-        let mut at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.since_begun(Instant::now()).max(1);
+        let last = self.at.swap(now, Ordering::Relaxed);
         // Many sessions find out at one time.
-        if at.is_none_or(|at| at.elapsed() > ONE_FAILOVER) {
+        if last == 0 || Duration::from_micros(now.saturating_sub(last)) > ONE_FAILOVER {
             self.count.inc();
         }
-        *at = Some(Instant::now());
     }
 
     /// Whether a connection that was opened at `opened_at` was given up.
     pub(crate) fn is_stale(&self, opened_at: Instant) -> bool {
-        self.at().is_some_and(|at| opened_at <= at)
+        let at = self.at.load(Ordering::Relaxed);
+        at != 0 && self.since_begun(opened_at) <= at
     }
 
     /// Whether it is so short a time ago that the new server may still be on its way.
     pub(crate) fn is_recent(&self) -> bool {
-        self.at().is_some_and(|at| at.elapsed() < ON_ITS_WAY)
+        let at = self.at.load(Ordering::Relaxed);
+        at != 0 && self.begun_at.elapsed().saturating_sub(Duration::from_micros(at)) < ON_ITS_WAY
     }
 
     /// Whether a server that takes writes, or does not, is not the one that this lane led to.
@@ -54,8 +54,8 @@ impl Failover {
         !takes_writes && self.wrote.load(Ordering::Relaxed)
     }
 
-    fn at(&self) -> Option<Instant> {
-        *self.at.lock().unwrap_or_else(PoisonError::into_inner)
+    fn since_begun(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.begun_at).as_micros()).unwrap_or(u64::MAX)
     }
 }
 

@@ -120,13 +120,15 @@ impl<P: Protocol> LanePool<P> {
                 Slot::new(self, permit)
             }
         };
-        Ok(Lease::new(self.open_in_time(home, asked_at + self.target.pool.wait_timeout).await?, slot))
+        Ok(Lease::new(self.open_in_time(home).await?, slot))
     }
 
-    /// Opens one; while a server that went away may be on its way back, or another in its place, tries on until `until`.
+    /// Opens one; while a server that went away may be on its way back, or another in its place, tries on for as long
+    /// as `failover_wait`.
     ///
     /// Nothing was sent yet, so nothing can be sent twice.
-    async fn open_in_time(&self, home: &P::Home, until: Instant) -> Result<Connection<P>, UpstreamError> {
+    async fn open_in_time(&self, home: &P::Home) -> Result<Connection<P>, UpstreamError> {
+        let until = Instant::now() + self.target.pool.failover_wait;
         loop {
             match self.open(home).await {
                 Err(error)

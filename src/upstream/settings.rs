@@ -134,6 +134,8 @@ pub struct PoolSettings {
     pub max_lifetime: Duration,
     /// From resolving the name to the first ReadyForQuery; also the bound of cancel requests.
     pub connect_timeout: Duration,
+    /// How long a session waits for a server that took over from one that went away.
+    pub failover_wait: Duration,
     /// How many may be opened in a second, over all lanes; `None` is any number.
     pub new_connections_per_second: Option<u32>,
     /// How old a catalog may be while its database is in use.
@@ -148,6 +150,7 @@ impl Default for PoolSettings {
             idle_timeout: Duration::from_secs(300),
             max_lifetime: Duration::from_secs(3600),
             connect_timeout: Duration::from_secs(5),
+            failover_wait: Duration::ZERO,
             new_connections_per_second: None,
             catalog_refresh: Duration::from_secs(30),
         }

@@ -27,6 +27,7 @@ use tidegate::{
     model::{
         dialect::Dialect,
         facts::{Access, AccessMode, Facts, StatementKind, TransactionEffect, Unanalyzable},
+        identity::ProviderSettings,
         ids::SessionId,
         object::Object,
         record::Durability,
@@ -55,6 +56,7 @@ pub(crate) struct Home {
     pub(crate) dir: TempDir,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) time: Clock,
+    pub(crate) provider: Option<ProviderSettings>,
 }
 
 impl Home {
@@ -62,7 +64,7 @@ impl Home {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("policies")).unwrap();
         let (time, clock) = Clock::manual(Timestamp::now());
-        let home = Self { dir, clock, time };
+        let home = Self { dir, clock, time, provider: None };
         home.write_policy(POLICY);
         home
     }
@@ -111,6 +113,7 @@ impl Home {
             }],
             make_keys: scram_keys,
             make_native_key: native_key,
+            provider: self.provider.clone(),
             metrics: metrics.policy.clone(),
             announce_before: jiff::SignedDuration::from_mins(5),
         };

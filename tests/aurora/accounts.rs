@@ -92,7 +92,7 @@ fn with_the_shipped_accounts_each_lane_does_its_work_and_holds_nothing_beyond() 
             Server::Mariadb | Server::Mysql => "",
         };
         for sql in [
-            &format!("{lifted} UPDATE employee SET email = email;"),
+            format!("{lifted} UPDATE employee SET email = email;").as_str(),
             "CREATE TABLE other (number int);",
             "DROP TABLE employee;",
         ] {

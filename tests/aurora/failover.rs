@@ -53,7 +53,10 @@ async fn insert(login: Login, first: i32, until: Instant) -> Told {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_promotion_loses_nothing_that_was_confirmed_and_runs_nothing_twice() {
-    let lab = lab!(Lab::with_gateway(Server::Postgres, &json!({ "plaintext": true, "standby": true })));
+    let lab = lab!(Lab::with_gateway(
+        Server::Postgres,
+        &json!({ "plaintext": true, "standby": true, "failover_wait": 6000 })
+    ));
     let full = lab.add_full();
     let out = full.psql("CREATE TABLE failover (number int)");
     assert!(!out.contains("ERROR"), "{out}");
@@ -107,7 +110,7 @@ async fn a_promotion_loses_nothing_that_was_confirmed_and_runs_nothing_twice() {
 #[test]
 fn a_server_that_takes_no_writes_any_more_is_left_and_the_next_statement_waits_for_one_that_does() {
     for server in [Server::Mariadb, Server::Mysql] {
-        let lab = lab!(Lab::of(server));
+        let lab = lab!(Lab::with_gateway(server, &json!({ "plaintext": true, "failover_wait": 5000 })));
         let mut session = Shell::open(&lab.add_full());
         let update = "UPDATE employee SET email = email WHERE employee_no = 1;";
         assert!(!session.ask(update).contains("ERROR"), "{server:?}");

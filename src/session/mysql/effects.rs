@@ -72,6 +72,7 @@ impl Session {
                     | SessionEffect::CloseCursor(_)
                     | SessionEffect::Pin
                     | SessionEffect::Define
+                    | SessionEffect::ShowsReadOnly
                     | SessionEffect::ContextUnknown => {}
                 }
             }

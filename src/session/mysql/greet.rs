@@ -152,6 +152,7 @@ fn context(reading: MysqlReading, database: DatabaseName) -> NameContext {
         search_path: SearchPath::Known(Arc::from([])),
         accounts: Arc::from([]),
         temporary: Arc::default(),
+        made: Arc::default(),
         catalog: None,
         mysql: Some(reading),
     }

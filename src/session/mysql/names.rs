@@ -101,6 +101,7 @@ impl Names {
             | SessionEffect::Pin
             | SessionEffect::LockTables
             | SessionEffect::UnlockTables
+            | SessionEffect::ShowsReadOnly
             | SessionEffect::ReadsDiagnostics
             | SessionEffect::Define => {}
         }
@@ -150,6 +151,7 @@ impl Names {
                 | SessionEffect::Pin
                 | SessionEffect::LockTables
                 | SessionEffect::UnlockTables
+                | SessionEffect::ShowsReadOnly
                 | SessionEffect::ReadsDiagnostics
                 | SessionEffect::Define => false,
             })

@@ -13,6 +13,7 @@ mod judge;
 mod lanes;
 mod names;
 mod once;
+mod read_only;
 mod receive;
 mod relay;
 mod revoke;
