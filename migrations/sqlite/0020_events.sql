@@ -1,7 +1,7 @@
 -- What people and programs are told of: written in the transaction of the change that it tells of, read in order, and
 -- pruned by age. `audience` says who may hear of it beside those who may read everything.
 CREATE TABLE events (
-    seq      INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    seq      BIGINT PRIMARY KEY NOT NULL,
     at       BIGINT NOT NULL,
     kind     TEXT NOT NULL,
     subject  TEXT NOT NULL,

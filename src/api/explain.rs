@@ -19,7 +19,7 @@ use crate::control::Scope;
     tag = "grants",
     request_body = Question,
     responses((status = 200, description = "What it does, and what it would be told.", body = Explanation)),
-    security(("service_key" = ["read", "grants", "person", "admin"]))
+    security(("service_key" = ["read", "grants", "person", "request", "admin"]))
 )]
 pub(super) async fn explain(
     State(api): State<Api>,

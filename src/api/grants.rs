@@ -26,7 +26,7 @@ use crate::{
     tag = "grants",
     params(GrantQuery),
     responses((status = 200, description = "A page.", body = GrantList)),
-    security(("service_key" = ["read", "grants", "person", "admin"]))
+    security(("service_key" = ["read", "grants", "person", "request", "admin"]))
 )]
 pub(super) async fn list(
     State(api): State<Api>,
@@ -53,7 +53,7 @@ pub(super) async fn list(
     tag = "grants",
     params(("id" = GrantId, Path, description = "Which.")),
     responses((status = 200, description = "The grant.", body = GrantView)),
-    security(("service_key" = ["read", "grants", "person", "admin"]))
+    security(("service_key" = ["read", "grants", "person", "request", "admin"]))
 )]
 pub(super) async fn one(
     State(api): State<Api>,

@@ -79,6 +79,7 @@ impl From<ControlError> for Problem {
         let (status, code) = match &error {
             ControlError::Audit { .. } => (StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable"),
             ControlError::Conflict => (StatusCode::CONFLICT, "conflict"),
+            ControlError::Elsewhere { .. } => (StatusCode::SERVICE_UNAVAILABLE, "gateway_unavailable"),
             ControlError::Exists { .. } => (StatusCode::CONFLICT, "exists"),
             ControlError::File { .. } | ControlError::Random => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal")

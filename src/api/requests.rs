@@ -27,7 +27,7 @@ use crate::{
     tag = "requests",
     params(RequestQuery),
     responses((status = 200, description = "A page.", body = RequestPage)),
-    security(("service_key" = ["read", "person", "admin"]))
+    security(("service_key" = ["read", "person", "request", "review", "admin"]))
 )]
 pub(super) async fn list(
     State(api): State<Api>,
@@ -45,7 +45,7 @@ pub(super) async fn list(
     tag = "requests",
     params(("id" = RequestId, Path, description = "Which.")),
     responses((status = 200, description = "The request.", body = RequestView)),
-    security(("service_key" = ["read", "person", "admin"]))
+    security(("service_key" = ["read", "person", "request", "review", "admin"]))
 )]
 pub(super) async fn one(
     State(api): State<Api>,
@@ -64,7 +64,7 @@ pub(super) async fn one(
     params(IdempotencyHeader),
     request_body = NewRequest,
     responses((status = 201, description = "The request; approved already, where a flow approves by itself.", body = RequestView)),
-    security(("service_key" = ["person"]))
+    security(("service_key" = ["person", "request"]))
 )]
 pub(super) async fn create(
     State(api): State<Api>,
@@ -85,7 +85,7 @@ pub(super) async fn create(
     tag = "requests",
     params(("id" = RequestId, Path, description = "Which.")),
     responses((status = 200, description = "The request.", body = RequestView)),
-    security(("service_key" = ["person"]))
+    security(("service_key" = ["person", "request"]))
 )]
 pub(super) async fn cancel(
     State(api): State<Api>,
@@ -104,7 +104,7 @@ pub(super) async fn cancel(
     params(("id" = RequestId, Path, description = "Which.")),
     request_body = NewReview,
     responses((status = 200, description = "The request.", body = RequestView)),
-    security(("service_key" = ["person"]))
+    security(("service_key" = ["person", "review"]))
 )]
 pub(super) async fn review(
     State(api): State<Api>,
@@ -124,7 +124,7 @@ pub(super) async fn review(
     params(("id" = GrantId, Path, description = "Which."), IdempotencyHeader),
     request_body = Extend,
     responses((status = 201, description = "The request.", body = RequestView)),
-    security(("service_key" = ["person"]))
+    security(("service_key" = ["person", "request"]))
 )]
 pub(super) async fn extend(
     State(api): State<Api>,

@@ -25,8 +25,7 @@ use crate::model::ids::SessionId;
     security(("service_key" = ["read", "sessions", "admin"]))
 )]
 pub(super) async fn list(State(api): State<Api>, _: SessionReader) -> Json<SessionList> {
-    let mut sessions = api.sessions.list();
-    sessions.sort_by_key(|session| (session.started_at, session.id));
+    let sessions = api.control.list_sessions(api.sessions.as_ref()).await;
     Json(SessionList { sessions })
 }
 

@@ -23,7 +23,7 @@ use crate::model::ids::TokenId;
     tag = "tokens",
     params(TokenQuery),
     responses((status = 200, description = "All of them.", body = TokenList)),
-    security(("service_key" = ["read", "admin"]))
+    security(("service_key" = ["read", "people", "admin"]))
 )]
 pub(super) async fn list(
     State(api): State<Api>,
@@ -41,7 +41,7 @@ pub(super) async fn list(
     tag = "tokens",
     request_body = NewToken,
     responses((status = 201, description = "The token; its secret is told here alone.", body = CreatedToken)),
-    security(("service_key" = ["admin"]))
+    security(("service_key" = ["people", "admin"]))
 )]
 pub(super) async fn create(
     State(api): State<Api>,
@@ -60,7 +60,7 @@ pub(super) async fn create(
     tag = "tokens",
     params(("id" = TokenId, Path, description = "Which.")),
     responses((status = 204, description = "It logs nobody in any more.")),
-    security(("service_key" = ["admin"]))
+    security(("service_key" = ["people", "admin"]))
 )]
 pub(super) async fn revoke(
     State(api): State<Api>,

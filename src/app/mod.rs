@@ -9,7 +9,9 @@ mod plan;
 mod ports;
 mod reload;
 mod run;
+mod store;
 mod targets;
 
 pub use error::AppError;
 pub use run::run;
+pub use store::store_place;

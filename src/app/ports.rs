@@ -47,6 +47,7 @@ fn view(who: &Who) -> SessionView {
         started_at: who.since.round(Unit::Microsecond).unwrap_or(who.since),
         state: who.state().to_owned(),
         statements: who.statement_count(),
+        gateway: None,
     }
 }
 

@@ -3,9 +3,14 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
-use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet, time::interval};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, oneshot},
+    task::JoinSet,
+    time::interval,
+};
 
-use super::{error::AppError, logging, ports, reload, targets};
+use super::{error::AppError, logging, ports, reload, store, targets};
 use crate::{
     api::{self, ApiParts, ApiTls},
     audit::{AuditLog, AuditSettings},
@@ -20,7 +25,6 @@ use crate::{
         throttle::{Throttle, ThrottleLimits},
     },
     sql::{self, FactsCache},
-    store::Store,
     upstream::Pools,
     wire::{mysql::auth::native_key, postgres::scram::scram_keys},
 };
@@ -49,14 +53,17 @@ pub async fn run(config: Config) -> Result<(), AppError> {
 
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION")).map_err(|source| AppError::Metrics { source })?;
     make_data_directory(&config)?;
-    let store = Store::open(&config.store).await?;
+    let store = store::open(&config.store).await?;
     let audit = open_audit(&config, &clock, &metrics)?;
-    let _receipt = audit.append_one(&Record::Started { version: env!("CARGO_PKG_VERSION") }).await?;
+    let _receipt = audit
+        .append_one(&Record::Started { version: env!("CARGO_PKG_VERSION"), gateway: &config.name })
+        .await?;
     let control = Control::start(ControlParts {
         store: store.clone(),
         audit: audit.clone(),
         clock: clock.clone(),
         policies: config.policies.clone(),
+        gateway: config.name.clone(),
         targets: config.targets.iter().map(|target| target.target.clone()).collect(),
         make_keys: scram_keys,
         make_native_key: native_key,
@@ -87,7 +94,12 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     tasks.spawn(watch_policy(control.clone(), shutdown.clone()));
     tasks.spawn(tend(control.clone(), shutdown.clone()));
     let throttle = Arc::new(Throttle::new(&ThrottleLimits::default()));
+    // Until the very end: also a session that is let finish may lose its grant at another gateway.
+    tasks.spawn(follow_store(control.clone(), Arc::clone(&gate)));
+    tasks.spawn(share_sessions(control.clone(), Arc::clone(&gate)));
     tasks.spawn(measure(control.clone(), Arc::clone(&gate), Arc::clone(&throttle)));
+    let (over, is_over) = oneshot::channel::<()>();
+    let writer = tokio::spawn(write_denials(control.clone(), is_over));
     let certificates: Vec<_> =
         listeners.iter().filter_map(|(_, tls)| tls.clone()).chain(api_tls.clone()).collect();
     tasks.spawn(read_again(certificates, control.clone(), shutdown.clone()));
@@ -99,9 +111,13 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     serve_api(api_listener, api_tls, &config, control, &gate, &shutdown).await;
 
     stop(&gate, &shutdown).await;
+    drop(over);
+    if tokio::time::timeout(LAST_WORDS, writer).await.is_err() {
+        tracing::warn!("the last refusals were not kept");
+    }
     let _receipt = audit.append_one(&Record::Stopped).await?;
-    store.close().await;
     tasks.abort_all();
+    store.close().await;
     drop(threads);
     Ok(())
 }
@@ -226,6 +242,18 @@ async fn watch_policy(control: Control, shutdown: Shutdown) {
 
 async fn tend(control: Control, shutdown: Shutdown) {
     control.tend(async move { shutdown.begun().await }).await;
+}
+
+async fn follow_store(control: Control, gate: Arc<Gate>) {
+    control.follow_store(&ports::OpenSessions(gate)).await;
+}
+
+async fn share_sessions(control: Control, gate: Arc<Gate>) {
+    control.share_sessions(&ports::OpenSessions(gate)).await;
+}
+
+async fn write_denials(control: Control, is_over: oneshot::Receiver<()>) {
+    control.write_denials(async { drop(is_over.await) }).await;
 }
 
 async fn read_again(certificates: Vec<Arc<ServerTls>>, control: Control, shutdown: Shutdown) {

@@ -5,7 +5,7 @@ use std::{path::PathBuf, str::FromStr};
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 
-use super::{events::EventsArgs, replay::ReplayArgs};
+use super::{events::EventsArgs, replay::ReplayArgs, store::StoreCommand};
 use crate::{
     api::bodies::{Lifetime, Scope},
     model::{
@@ -69,6 +69,9 @@ pub(super) enum Command {
     /// List open sessions, and end them.
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Back up, restore and move what the gateway keeps.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Check an audit log.
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -23,6 +23,7 @@ mod request;
 mod review;
 mod serve;
 mod session;
+mod store;
 mod token;
 mod user;
 

@@ -17,10 +17,12 @@ use super::{
     oidc,
     raw::{RawApi, RawConfig, RawListener},
     settings::{
-        Api, Audit, Authentication, CertificateFiles, Config, Listener, ListenerTls, Log, TargetSettings,
+        Api, Audit, Authentication, CertificateFiles, Config, Listener, ListenerTls, Log, Store,
+        TargetSettings,
     },
-    targets,
+    store, targets,
 };
+use crate::model::ids::GatewayName;
 
 /// The file that is read, and what its meaning depends on.
 pub(super) struct Place<'a> {
@@ -61,6 +63,11 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
         return Err(place.at(line(&raw.data_dir), "data_dir", Problem::Empty));
     }
     let data_dir = place.beside(&raw.data_dir.value);
+    let name = gateway_name(&place, raw.name.as_ref())?;
+    let store = match &raw.store {
+        Some(written) => store::read(&mut place, written, &data_dir)?,
+        None => Store::Sqlite(data_dir.join(store::DEFAULT_FILE)),
+    };
     let targets = targets::read(&mut place, &raw.targets)?;
     let listeners = listeners(&place, raw, &targets)?;
     let api = api(&place, &raw.api, &listeners)?;
@@ -73,7 +80,8 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
     Ok(Config {
         file: place.file.to_owned(),
         policies: place.beside(&raw.policies),
-        store: data_dir.join(&raw.store.sqlite),
+        name,
+        store,
         audit,
         data_dir,
         listeners,
@@ -90,6 +98,17 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
 fn announce_before(place: &Place<'_>, raw: &RawConfig) -> Result<Duration, ConfigError> {
     let written = raw.grants.announce_before_s.as_ref();
     bounded(place, "grants.announce_before_s", written, 300, 10, 7 * 24 * 3600).map(Duration::from_secs)
+}
+
+/// What is written, else what the machine is called.
+fn gateway_name(place: &Place<'_>, written: Option<&Spanned<String>>) -> Result<GatewayName, ConfigError> {
+    if let Some(written) = written {
+        return Ok(targets::name(place, "name", written)?.into());
+    }
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let fine = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    let host: String = host.trim().chars().filter(fine).take(63).collect();
+    Ok(if host.is_empty() { "tidegate" } else { host.as_str() }.into())
 }
 
 fn listeners(

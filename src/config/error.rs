@@ -203,6 +203,12 @@ pub enum Problem {
     /// An account has no password, or two.
     #[error("write either password_file: PATH or password_env: NAME, or iam at the target")]
     PasswordSource,
+    /// The store's account has no password.
+    #[error("write either password_file: PATH or password_env: NAME")]
+    StorePasswordSource,
+    /// Two stores.
+    #[error("write either sqlite or postgres")]
+    TwoStores,
     /// Login tokens would cross the network in clear text.
     #[error("login tokens go over verified TLS only: write tls with mode: verify-full")]
     IamWithoutTls,

@@ -65,7 +65,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::{Account, Authentication, Credential, Iam, Limits, UpstreamTls},
+        config::{Account, Authentication, Credential, Iam, Limits, Store, StoreTls, UpstreamTls},
         model::{record::Durability, target::Lane},
     };
 
@@ -117,7 +117,8 @@ targets:
         let config = load_text(SMALL).unwrap();
         let base = config.file.parent().unwrap();
         assert_eq!(config.data_dir, base.join("data"));
-        assert_eq!(config.store, base.join("data/tidegate.db"));
+        assert!(matches!(&config.store, Store::Sqlite(file) if *file == base.join("data/tidegate.db")));
+        assert!(!config.name.is_empty());
         assert_eq!(config.audit.path, base.join("data/audit.jsonl"));
         assert_eq!(config.audit.durability, Durability::Process);
         assert_eq!(config.policies, base.join("policies"));
@@ -145,6 +146,30 @@ targets:
         assert_eq!(config.targets[0].accounts.of(Lane::Admin).user, "tidegate_admin");
         assert_eq!(config.limits, Limits::default());
         assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    }
+
+    #[test]
+    fn a_store_is_a_file_or_a_database_that_is_trusted_by_its_certificate() {
+        let store = |text: &str| load_text(&format!("{SMALL}store: {{ {text} }}\n"));
+        let account = "account: { user: tidegate, password_env: READER }";
+        let postgres = format!("postgres: {{ endpoint: db.internal:5432, database: tidegate, {account} }}");
+        let config = store(&postgres).unwrap();
+        let Store::Postgres(server) = &config.store else { panic!("{:?}", config.store) };
+        assert_eq!((server.endpoint.port, server.tls.clone()), (5432, StoreTls::VerifyFull { ca: None }));
+        assert_eq!(server.password.expose(), "s3cret");
+        let without = postgres.replace("database", "tls: { mode: disable }, database");
+        assert!(store(&without).unwrap().warnings[0].contains("store.postgres.tls: \"db.internal:5432\""));
+        let both = store(&format!("sqlite: a.db, {postgres}")).unwrap_err().to_string();
+        assert!(both.ends_with("12: store: write either sqlite or postgres"), "{both}");
+        for (from, to, wrong) in [
+            ("db.internal:5432", "db.internal", "store.postgres.endpoint"),
+            (", password_env: READER", "", "store.postgres.account"),
+            ("database: tidegate", "database: ''", "store.postgres.database"),
+            ("database", "tls: { mode: disable, ca: a }, database", "store.postgres.tls.ca"),
+        ] {
+            let error = store(&postgres.replace(from, to)).unwrap_err().to_string();
+            assert!(error.contains(wrong), "{error}");
+        }
     }
 
     #[test]

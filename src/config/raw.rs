@@ -11,13 +11,13 @@ use crate::model::{dialect::Dialect, record::Durability};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConfig {
+    pub(super) name: Option<Spanned<String>>,
     pub(super) data_dir: Spanned<String>,
     pub(super) listeners: Spanned<Vec<Spanned<RawListener>>>,
     pub(super) targets: Spanned<Vec<Spanned<RawTarget>>>,
     #[serde(default = "policies")]
     pub(super) policies: String,
-    #[serde(default)]
-    pub(super) store: RawStore,
+    pub(super) store: Option<Spanned<RawStore>>,
     #[serde(default)]
     pub(super) audit: RawAudit,
     #[serde(default)]
@@ -140,16 +140,29 @@ pub(super) struct RawPool {
     pub(super) new_connections_per_second: Option<Spanned<u64>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawStore {
-    pub(super) sqlite: String,
+    pub(super) sqlite: Option<Spanned<String>>,
+    pub(super) postgres: Option<Spanned<RawPostgresStore>>,
 }
 
-impl Default for RawStore {
-    fn default() -> Self {
-        Self { sqlite: "tidegate.db".to_owned() }
-    }
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPostgresStore {
+    pub(super) endpoint: Spanned<String>,
+    pub(super) database: Spanned<String>,
+    pub(super) account: Spanned<RawAccount>,
+    #[serde(default)]
+    pub(super) tls: RawStoreTls,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawStoreTls {
+    #[serde(default)]
+    pub(super) mode: RawTlsMode,
+    pub(super) ca: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

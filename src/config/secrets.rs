@@ -20,21 +20,36 @@ pub(super) fn account(
     raw: &Spanned<RawAccount>,
     tokens: Option<&Iam>,
 ) -> Result<Account, ConfigError> {
+    let user = user(place, key, raw)?;
+    let credential = match (password(place, key, raw)?, tokens) {
+        (Some(password), _) => Credential::Password(password),
+        (None, Some(iam)) => Credential::Iam(iam.clone()),
+        (None, None) => return Err(place.at(line(raw), key, Problem::PasswordSource)),
+    };
+    Ok(Account { user, credential })
+}
+
+/// The name of an account.
+pub(super) fn user(place: &Place<'_>, key: &str, raw: &Spanned<RawAccount>) -> Result<String, ConfigError> {
     let user = raw.value.user.value.clone();
     if user.is_empty() {
         return Err(place.at(line(&raw.value.user), &format!("{key}.user"), Problem::Empty));
     }
-    let credential = match (&raw.value.password_file, &raw.value.password_env, tokens) {
-        (Some(file), None, _) => Credential::Password(from_file(place, &format!("{key}.password"), file)?),
-        (None, Some(variable), _) => {
-            Credential::Password(from_environment(place, &format!("{key}.password"), variable)?)
-        }
-        (None, None, Some(iam)) => Credential::Iam(iam.clone()),
-        (None, None, None) | (Some(_), Some(_), _) => {
-            return Err(place.at(line(raw), key, Problem::PasswordSource));
-        }
-    };
-    Ok(Account { user, credential })
+    Ok(user)
+}
+
+/// The password of an account, if it has one.
+pub(super) fn password(
+    place: &mut Place<'_>,
+    key: &str,
+    raw: &Spanned<RawAccount>,
+) -> Result<Option<Secret<String>>, ConfigError> {
+    match (&raw.value.password_file, &raw.value.password_env) {
+        (Some(file), None) => from_file(place, key, file).map(Some),
+        (None, Some(variable)) => from_environment(place, key, variable).map(Some),
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => Err(place.at(line(raw), key, Problem::PasswordSource)),
+    }
 }
 
 /// The secret in a file; `key` is what its key begins with.

@@ -8,7 +8,7 @@ use super::limits::Limits;
 use crate::model::{
     dialect::Dialect,
     identity::ProviderSettings,
-    ids::{DatabaseName, TargetName},
+    ids::{DatabaseName, GatewayName, TargetName},
     record::Durability,
     secret::Secret,
     target::{Lane, Target},
@@ -19,6 +19,8 @@ use crate::model::{
 pub struct Config {
     /// The file they come from.
     pub file: PathBuf,
+    /// What this gateway is called among those that share its store.
+    pub name: GatewayName,
     /// Where the gateway keeps what it writes.
     pub data_dir: PathBuf,
     /// Where clients connect; at least one.
@@ -27,8 +29,8 @@ pub struct Config {
     pub targets: Vec<TargetSettings>,
     /// Directory of policy files.
     pub policies: PathBuf,
-    /// The SQLite store.
-    pub store: PathBuf,
+    /// Where people, requests, grants and keys are kept.
+    pub store: Store,
     /// The audit log.
     pub audit: Audit,
     /// The administration API.
@@ -256,6 +258,42 @@ pub struct Pool {
     pub failover_wait: Duration,
     /// So many may be opened in a second over all lanes, 1 to 10,000; `None` is any number.
     pub new_connections_per_second: Option<u32>,
+}
+
+/// Where people, requests, grants and keys are kept.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// In a PostgreSQL that several gateways may share.
+    Postgres(PostgresStore),
+    /// In this file.
+    Sqlite(PathBuf),
+}
+
+/// A database of the gateways' own.
+#[derive(Clone, Debug)]
+pub struct PostgresStore {
+    /// Where its server is.
+    pub endpoint: Endpoint,
+    /// What it is called.
+    pub database: String,
+    /// The account that owns its tables.
+    pub user: String,
+    /// That account's password.
+    pub password: Secret<String>,
+    /// How its server is trusted.
+    pub tls: StoreTls,
+}
+
+/// How the gateway trusts the store's server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreTls {
+    /// No TLS at all.
+    Disable,
+    /// TLS; certificate and name must be right.
+    VerifyFull {
+        /// Authorities (PEM); without them those of the web.
+        ca: Option<PathBuf>,
+    },
 }
 
 /// The audit log.

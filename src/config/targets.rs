@@ -49,9 +49,7 @@ fn target(place: &mut Place<'_>, raw: &RawTarget) -> Result<TargetSettings, Conf
         None => None,
     };
     let tls = tls(place, &raw.tls)?;
-    let local = endpoint.host == "localhost"
-        || endpoint.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    if tls == UpstreamTls::Disable && !local {
+    if tls == UpstreamTls::Disable && !is_local(&endpoint) {
         let warning = format!(
             "{}:{}: targets.tls: \"{endpoint}\" is reached without TLS: write mode: verify-full",
             place.file.display(),
@@ -98,7 +96,11 @@ fn target(place: &mut Place<'_>, raw: &RawTarget) -> Result<TargetSettings, Conf
 }
 
 /// A name that may stand in "target/database", in patterns and in metrics.
-fn name<'a>(place: &Place<'_>, key: &str, written: &'a Spanned<String>) -> Result<&'a str, ConfigError> {
+pub(super) fn name<'a>(
+    place: &Place<'_>,
+    key: &str,
+    written: &'a Spanned<String>,
+) -> Result<&'a str, ConfigError> {
     let name = written.value.as_str();
     let fine = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
     if name.is_empty() || name.len() > 63 || !name.chars().all(fine) {
@@ -120,6 +122,12 @@ pub(super) fn endpoint(
         (!host.is_empty() && host.chars().all(fine)).then(|| Endpoint { host: host.to_owned(), port })
     });
     parts.ok_or_else(|| place.at(line(written), key, Problem::Endpoint { found: written.value.clone() }))
+}
+
+/// Whether it is this machine itself.
+pub(super) fn is_local(endpoint: &Endpoint) -> bool {
+    endpoint.host == "localhost"
+        || endpoint.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn reader(place: &Place<'_>, raw: &RawReader, tls: &UpstreamTls) -> Result<Reader, ConfigError> {

@@ -6,7 +6,10 @@ use super::admission::NotAdmitted;
 use crate::{
     audit::AuditError,
     identity::IdentityError,
-    model::failure::{Classify, FailureClass},
+    model::{
+        failure::{Classify, FailureClass},
+        ids::GatewayName,
+    },
     policy::{NotReviewed, NotTaken},
     store::StoreError,
 };
@@ -23,6 +26,12 @@ pub enum ControlError {
     /// Somebody else changed the same thing at the same moment.
     #[error("somebody else was first: look at what it is now, and decide again")]
     Conflict,
+    /// What was asked for is another gateway's to do, and that one does not.
+    #[error("gateway \"{gateway}\" does not answer: ask again, or ask it itself")]
+    Elsewhere {
+        /// Which.
+        gateway: GatewayName,
+    },
     /// There is one of this name already.
     #[error("{what} \"{name}\" exists already")]
     Exists {
@@ -151,7 +160,7 @@ impl Classify for ControlError {
             | Self::NotTaken { .. }
             | Self::WrongPassword => FailureClass::Denied,
             Self::Identity { source } => source.class(),
-            Self::Interrupted | Self::Random => FailureClass::Internal,
+            Self::Elsewhere { .. } | Self::Interrupted | Self::Random => FailureClass::Internal,
             Self::Limit { .. } => FailureClass::Limit,
             Self::NoProvider | Self::PolicyBroken { .. } | Self::PolicyUnreadable { .. } => {
                 FailureClass::Configuration

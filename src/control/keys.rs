@@ -147,7 +147,15 @@ impl Control {
             number => format!("admin-{}", number + 1),
         };
         let new = NewKey { name, principal: None, scopes: vec![Scope::Admin], lifetime: None };
-        let created = self.create_key(START, new).await?;
+        let created = match self.create_key(START, new).await {
+            // Another gateway of the store, which starts at the same moment, was first.
+            Err(ControlError::Exists { .. }) if self.store().is_shared() => {
+                drop(file);
+                std::fs::remove_file(path).map_err(failed)?;
+                return Ok(false);
+            }
+            created => created?,
+        };
         let written = writeln!(file, "{}", created.secret).and_then(|()| file.sync_all());
         if let Err(source) = written {
             self.revoke_key(START, created.key.id).await?;

@@ -37,6 +37,7 @@ mod sessions;
 mod state;
 mod tending;
 mod tokens;
+mod turn;
 mod views;
 mod withdrawal;
 

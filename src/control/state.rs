@@ -42,10 +42,10 @@ impl State {
         policy: Arc<Policy>,
         now: Timestamp,
     ) -> Result<Self, ControlError> {
-        let version =
-            store.value(VERSION).await?.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+        // The version first: what is changed while the rest is read has a later one, and is read again.
+        let version = version(store).await?;
         Ok(Self {
-            version: version.unwrap_or(0),
+            version,
             policy,
             principals: store.principals().await?.into_iter().map(|it| (it.name.clone(), it)).collect(),
             identities: store.identities().await?.into_iter().map(|it| (it.principal.clone(), it)).collect(),
@@ -166,6 +166,12 @@ impl State {
         let open = |it: &&StoredGrant| it.revocation.is_none() && !it.grant.window.is_over(now);
         self.grants.values().filter(held).filter(open).map(|it| it.id).collect()
     }
+}
+
+/// The version of the last Snapshot that any gateway made of the store.
+pub(super) async fn version(store: &Store) -> Result<u64, ControlError> {
+    let bytes = store.value(VERSION).await?;
+    Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes))
 }
 
 /// Leave for one statement, if the grant is that.

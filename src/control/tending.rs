@@ -7,6 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::error;
 
 use super::{
+    denials::forgotten_until,
     door::Control,
     error::ControlError,
     events::{self, News},
@@ -18,7 +19,7 @@ use crate::{
         request::{Case, RequestState},
     },
     policy,
-    store::{CaseFilter, Change, StoredGrant},
+    store::{Change, StoredGrant},
 };
 
 impl Control {
@@ -46,12 +47,7 @@ impl Control {
     pub async fn tend_once(&self) -> Result<(), ControlError> {
         self.to_the_end(|control| async move {
             let now = control.now();
-            let pending = CaseFilter {
-                state: Some(RequestState::Pending),
-                limit: MOST_AT_ONCE,
-                ..CaseFilter::default()
-            };
-            for case in control.store().list_cases(&pending).await? {
+            for case in control.store().due_cases(now, MOST_AT_ONCE).await? {
                 let raced = match case.request.expires_at <= now {
                     true => control.expire(case, now).await,
                     false if case.escalated_at.is_none() && policy::is_escalated(&case, now) => {
@@ -60,7 +56,7 @@ impl Control {
                     false => Ok(()),
                 };
                 match raced {
-                    // Somebody answered meanwhile: that counts.
+                    // Somebody answered meanwhile, or another gateway was here before: that counts.
                     Ok(()) | Err(ControlError::Conflict) => {}
                     Err(error) => return Err(error),
                 }
@@ -106,13 +102,14 @@ impl Control {
 
     /// Once an hour.
     async fn tidy(&self, now: Timestamp) -> Result<(), ControlError> {
-        let mut state = self.turn().await;
+        let mut state = self.state().lock().await;
         if state.tidied_at.is_some_and(|at| now.duration_since(at) < TIDY_EVERY) {
             return Ok(());
         }
-        self.ledger().forget(now);
+        self.ledger().forget(forgotten_until(now));
         let mut change = self.store().change().await?;
         change.forget_answers(now.checked_sub(KEPT).unwrap_or(Timestamp::MIN)).await?;
+        change.forget_denials(forgotten_until(now)).await?;
         change.forget_events(now.checked_sub(events::KEPT).unwrap_or(Timestamp::MIN)).await?;
         change.commit().await?;
         state.tidied_at = Some(now);

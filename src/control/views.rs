@@ -11,7 +11,8 @@ use crate::{
     model::{
         grant::Holder,
         ids::{
-            DatabaseName, GrantId, GroupName, KeyId, PrincipalName, RequestId, SessionId, TargetName, TokenId,
+            DatabaseName, GatewayName, GrantId, GroupName, KeyId, PrincipalName, RequestId, SessionId,
+            TargetName, TokenId,
         },
         object::{Glob, ObjectPattern},
         permission::PermissionSet,
@@ -280,6 +281,9 @@ pub struct SessionView {
     pub state: String,
     /// Statements judged in it.
     pub statements: u64,
+    /// The gateway that it is open at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<GatewayName>,
 }
 
 /// The policy in force, and what became of the last attempt to replace it.

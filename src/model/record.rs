@@ -11,8 +11,8 @@ use super::{
     grant::{Grant, GrantName, Holder},
     identity::Subject,
     ids::{
-        DatabaseName, GrantId, GroupName, KeyId, PrincipalName, RequestId, SessionId, StatementId,
-        TargetName, TokenId,
+        DatabaseName, GatewayName, GrantId, GroupName, KeyId, PrincipalName, RequestId, SessionId,
+        StatementId, TargetName, TokenId,
     },
     request::{Request, RequestState},
     review::Review,
@@ -220,6 +220,8 @@ pub enum Record<'a> {
     Started {
         /// Version of the gateway.
         version: &'a str,
+        /// What it is called among those that share its store; each has a log of its own.
+        gateway: &'a GatewayName,
     },
     /// The gateway stopped in order.
     Stopped,

@@ -17,8 +17,8 @@ use super::{
     denial::DenialId,
     grant::{GrantName, Holder},
     ids::{
-        DatabaseName, EnvironmentName, GrantId, GroupName, KeyId, PrincipalName, RequestId, RoleName,
-        SessionId, TargetName, TokenId,
+        DatabaseName, EnvironmentName, GatewayName, GrantId, GroupName, KeyId, PrincipalName, RequestId,
+        RoleName, SessionId, TargetName, TokenId,
     },
     lifetime::Lifetime,
     object::{Glob, ObjectPattern},
@@ -44,6 +44,7 @@ macro_rules! described {
 described! {
     DatabaseName: text("A database on a target.");
     EnvironmentName: text("What an environment of targets is called.");
+    GatewayName: text("A gateway, where several share a store.");
     GroupName: text("A group of principals.");
     PrincipalName: text("A person, service or agent that logs in.");
     RoleName: text("A named bundle of permissions in policy.");

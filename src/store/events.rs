@@ -1,13 +1,13 @@
 //! What people and programs are told of, in order: an outbox, written in the transaction of the change it tells of.
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
 
 use super::{
     change::Change,
     database::Store,
     error::{StoreError, doing},
     row::{from_json, instant, to_json, value},
+    sql::{Row, query},
 };
 use crate::model::event::{Audience, Event, ToldEvent};
 
@@ -17,13 +17,12 @@ impl Store {
     /// # Errors
     /// `Query` and `Corrupt` when they cannot be read.
     pub async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<ToldEvent>, StoreError> {
-        let rows =
-            sqlx::query("SELECT seq, at, audience, body FROM events WHERE seq > $1 ORDER BY seq LIMIT $2")
-                .bind(seq)
-                .bind(i64::from(limit))
-                .fetch_all(&self.pool)
-                .await
-                .map_err(doing("read events"))?;
+        let rows = query("SELECT seq, at, audience, body FROM events WHERE seq > $1 ORDER BY seq LIMIT $2")
+            .bind(seq)
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(doing("read events"))?;
         rows.iter().map(read).collect()
     }
 
@@ -32,10 +31,11 @@ impl Store {
     /// # Errors
     /// `Query` and `Corrupt` when they cannot be read.
     pub async fn event_bounds(&self) -> Result<Option<(i64, i64)>, StoreError> {
-        let row = sqlx::query("SELECT MIN(seq) AS oldest, MAX(seq) AS newest FROM events")
-            .fetch_one(&self.pool)
+        let row = query("SELECT MIN(seq) AS oldest, MAX(seq) AS newest FROM events")
+            .fetch_optional(&self.pool)
             .await
             .map_err(doing("read the events' numbers"))?;
+        let Some(row) = row else { return Ok(None) };
         let (oldest, newest): (Option<i64>, Option<i64>) = (value(&row, "oldest")?, value(&row, "newest")?);
         Ok(oldest.zip(newest))
     }
@@ -52,16 +52,22 @@ impl Change {
         audience: &Audience,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO events (at, kind, subject, audience, body) VALUES ($1, $2, $3, $4, $5)")
-            .bind(at.as_microsecond())
-            .bind(event.kind())
-            .bind(event.subject())
-            .bind(to_json(audience)?)
-            .bind(to_json(event)?)
-            .execute(self.connection())
-            .await
-            .map(|_| ())
-            .map_err(doing("write an event"))
+        // INVARIANT: in the order of their numbers events become visible. Whoever tells waits here until the one before
+        // has committed, so that no reader passes by a number that is still to come.
+        self.set_value(TURN, &[]).await?;
+        query(
+            "INSERT INTO events (seq, at, kind, subject, audience, body) \
+             SELECT COALESCE(MAX(seq), 0) + 1, $1, $2, $3, $4, $5 FROM events",
+        )
+        .bind(at.as_microsecond())
+        .bind(event.kind())
+        .bind(event.subject())
+        .bind(to_json(audience)?)
+        .bind(to_json(event)?)
+        .execute(self.connection())
+        .await
+        .map(|_| ())
+        .map_err(doing("write an event"))
     }
 
     /// Forgets events from before `before`, all but the newest, by whose number those to come are counted.
@@ -69,7 +75,7 @@ impl Change {
     /// # Errors
     /// `Query` when they cannot be removed.
     pub async fn forget_events(&mut self, before: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM events WHERE at < $1 AND seq < (SELECT MAX(seq) FROM events)")
+        query("DELETE FROM events WHERE at < $1 AND seq < (SELECT MAX(seq) FROM events)")
             .bind(before.as_microsecond())
             .execute(self.connection())
             .await
@@ -78,7 +84,7 @@ impl Change {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<ToldEvent, StoreError> {
+fn read(row: &Row) -> Result<ToldEvent, StoreError> {
     Ok(ToldEvent {
         seq: value(row, "seq")?,
         at: instant(row, "at")?,
@@ -86,6 +92,9 @@ fn read(row: &SqliteRow) -> Result<ToldEvent, StoreError> {
         event: from_json(row, "body")?,
     })
 }
+
+/// The value that whoever tells of something holds until it is committed.
+const TURN: &str = "event_turn";
 
 #[cfg(test)]
 mod tests {

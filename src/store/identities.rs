@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
-
 use super::{
     change::Change,
     database::Store,
     error::{StoreError, doing},
     row::{from_json, optional_instant, to_json, value},
+    sql::{Row, query},
 };
 use crate::model::{
     identity::Subject,
     ids::{GroupName, PrincipalName},
 };
+use jiff::Timestamp;
 
 /// What is kept of a principal's identity elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +57,7 @@ impl Store {
     /// # Errors
     /// `Query` and `Corrupt` when they cannot be read.
     pub async fn identities(&self) -> Result<Vec<StoredIdentity>, StoreError> {
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT principal, issuer, subject, member_of, external_id, deactivated, removed_at FROM identities ORDER BY principal",
         )
         .fetch_all(&self.pool)
@@ -75,7 +74,7 @@ impl Change {
     /// `Query` when it cannot be written, also when the subject is somebody else's.
     pub async fn put_identity(&mut self, identity: &StoredIdentity) -> Result<(), StoreError> {
         let subject = identity.subject.as_ref();
-        sqlx::query(
+        query(
             "INSERT INTO identities (principal, issuer, subject, member_of, external_id, deactivated, removed_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (principal) DO UPDATE SET issuer = excluded.issuer, \
              subject = excluded.subject, member_of = excluded.member_of, external_id = excluded.external_id, \
@@ -95,7 +94,7 @@ impl Change {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<StoredIdentity, StoreError> {
+fn read(row: &Row) -> Result<StoredIdentity, StoreError> {
     let principal: String = value(row, "principal")?;
     let issuer: Option<String> = value(row, "issuer")?;
     let subject: Option<String> = value(row, "subject")?;
