@@ -15,6 +15,7 @@ use crate::model::{
     identity::Subject,
     ids::{GroupName, PrincipalName},
 };
+use jiff::Timestamp;
 
 /// What is kept of a principal's identity elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
