@@ -41,7 +41,6 @@ pub use denials::StoredDenial;
 pub use error::StoreError;
 pub use follow::{Follower, Look};
 pub use gateways::{SaidSessions, Termination};
-pub use grants::{GrantFilter, Origin, Revocation, StoredGrant};
 pub use grants::{GrantFilter, GrantMark, Origin, Revocation, StoredGrant};
 pub use hold::Hold;
 pub use identities::StoredIdentity;
