@@ -557,6 +557,80 @@ async fn the_first_start_writes_an_administrators_key_that_only_its_owner_reads(
     gateway.stop().await;
 }
 
+#[tokio::test]
+async fn the_description_names_every_address_that_there_is_and_no_other() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let text = gateway.raw(GET, "/api/v1/openapi.json", None, None).await.text().await.unwrap();
+    let api: Value = serde_json::from_str(&text).unwrap();
+    assert!(api["openapi"].as_str().unwrap().starts_with("3.1."));
+    let mut operations = 0;
+    for (path, item) in api["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            operations += 1;
+            let verb = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let path = path.replace("{id}", NO_ID).replace("{name}", "nobody");
+            let answer = gateway.raw(verb, &path, None, None).await;
+            let status = answer.status().as_u16();
+            if operation["tags"][0] == "login" && status == 404 {
+                let problem: Value = answer.json().await.unwrap();
+                assert_eq!(problem["code"], "no_identity_provider", "{path}");
+            } else if operation["security"].is_null() {
+                assert!(![401, 404, 405].contains(&status), "{method} {path}: {status}");
+            } else {
+                assert_eq!(status, 401, "{method} {path} wants a key");
+            }
+            let told = operation["responses"].as_object().unwrap();
+            let is_keyed = !operation["security"].is_null();
+            assert!(told.keys().any(|it| it.starts_with('2')) && (told.len() > 1 || !is_keyed), "{path}");
+        }
+    }
+    assert!(operations > 25, "{operations}");
+    // The router is made of the described handlers alone: nothing is added to it by hand.
+    for entry in std::fs::read_dir("src/api").unwrap() {
+        let path = entry.unwrap().path();
+        if path.ends_with("scim.rs") {
+            // What directories speak describes itself, as its standard has it.
+            continue;
+        }
+        let code = std::fs::read_to_string(&path).unwrap();
+        assert!(!code.contains(".route(") && !code.contains(".nest_service("), "{}", path.display());
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn the_description_says_which_scopes_open_what() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let api: Value = gateway.get("/openapi.json").await;
+    let mut keys = vec![("admin", gateway.key.clone()), ("person", gateway.person("dana").await)];
+    for scope in ["grants", "people", "policy", "read", "sessions"] {
+        keys.push((scope, gateway.key(&format!("for-{scope}"), &[scope]).await.1));
+    }
+    let mut checked = 0;
+    for (path, item) in api["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let Some(scopes) = operation["security"][0]["service_key"].as_array() else { continue };
+            let verb = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let path = path.replace("{id}", NO_ID).replace("{name}", "nobody");
+            let path = if path.ends_with("/events") { format!("{path}?follow=false") } else { path };
+            for (scope, key) in &keys {
+                let body = (method != "get").then_some("{\"nothing\": 1}");
+                let response = gateway.raw(verb.clone(), &path, Some(key), body).await;
+                let status = response.status();
+                let answer: Value = response.json().await.unwrap_or_default();
+                let is_shut = status == 403
+                    && (answer["code"] == "not_a_person"
+                        || answer["detail"].as_str().unwrap().contains("lacks the scope"));
+                assert_eq!(is_shut, !scopes.contains(&json!(scope)), "{scope} at {method} {path}: {answer}");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 80, "{checked}");
+    gateway.stop().await;
+}
 over_both_stores!(
     a_grant_is_in_force_when_its_making_is_answered_and_gone_when_its_revocation_is,
     a_grant_that_cannot_be_meant_is_refused_and_names_the_field,

@@ -618,6 +618,198 @@ async fn whoever_gets_the_name_of_somebody_removed_gets_nothing_with_it(kept: Ke
     world.gateway.stop().await;
 }
 
+impl World {
+    /// What the events say that a caller may hear of: word, subject and number.
+    async fn heard(&self, key: &str) -> Vec<(String, Value)> {
+        let path = "/api/v1/events?after=0&follow=false";
+        let text = self.gateway.raw(GET, path, Some(key), None).await.text().await.unwrap();
+        told(&text)
+    }
+
+    async fn words(&self, key: &str) -> Vec<String> {
+        self.heard(key).await.into_iter().map(|(word, _)| word).collect()
+    }
+}
+
+/// The words and bodies of a stream.
+fn told(text: &str) -> Vec<(String, Value)> {
+    let blocks = text.split("\n\n").filter(|block| block.contains("data:"));
+    let field = |block: &str, name: &str| {
+        let line = block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        line.unwrap_or_default().to_owned()
+    };
+    blocks
+        .map(|block| {
+            let body: Value = serde_json::from_str(&field(block, "data")).unwrap();
+            assert_eq!(body["event"], field(block, "event"));
+            assert_eq!(body["seq"].to_string(), field(block, "id"));
+            (field(block, "event"), body)
+        })
+        .collect()
+}
+
+async fn people_hear_of_what_they_have_to_do_with_and_administrators_of_everything(kept: Kept) {
+    let world = World::new(kept).await;
+    let [dana, dave, lee, olga] = world.people(["dana", "dave", "lee", "olga"]).await;
+    let request = world.asks(&dana, read()).await;
+    let (_, approved) = world.answers(&lee, &request, approve()).await;
+    let grant = approved["grant"].as_str().unwrap().to_owned();
+    let revoke = format!("/grants/{grant}/revoke");
+    world.gateway.with(&dana, POST, &revoke, json!({ "reason": "done" })).await;
+    let all = ["request_created", "request_approved", "grant_started", "grant_revoked"];
+    assert_eq!(world.words(&dana).await, all);
+    assert_eq!(world.words(&lee).await, all, "the approver hears of the grant, too");
+    assert_eq!((world.words(&dave).await.len(), world.words(&olga).await.len()), (0, 0));
+    let admin = world.gateway.key.clone();
+    let heard = world.heard(&admin).await;
+    assert!(all.iter().all(|word| heard.iter().any(|(heard, _)| heard == word)), "{heard:?}");
+    let (_, created) = heard.iter().find(|(word, _)| word == "request_created").unwrap();
+    assert_eq!((&created["requester"], &created["waits_for"]), (&json!("dana"), &json!(["leads"])));
+    let (_, revoked) = heard.iter().find(|(word, _)| word == "grant_revoked").unwrap();
+    assert_eq!((&revoked["grant"], &revoked["actor"]), (&json!(grant), &json!("dana")));
+
+    world.home.write_policy(&RULES.replace("ada:  { groups: [admins] }", "ada: { groups: [admins] }"));
+    world.gateway.post("/policy/reload", Value::Null).await;
+    world.gateway.post("/principals", json!({ "name": "dave", "groups": ["leads"] })).await;
+    let words = world.words(&admin).await;
+    assert!(words.contains(&"policy_reloaded".to_owned()), "{words:?}");
+    assert_eq!(world.words(&dana).await, all, "policy is not hers");
+    let dave_hears = world.words(&dave).await;
+    assert!(dave_hears.contains(&"principal_changed".to_owned()), "{dave_hears:?}");
+    world.gateway.stop().await;
+}
+
+async fn who_reads_along_hears_at_once_comes_back_where_they_were_and_is_shut_out_with_their_key(kept: Kept) {
+    let world = World::new(kept).await;
+    let [dana] = world.people(["dana"]).await;
+    let (id, reader) = world.gateway.key("reader", &["read"]).await;
+    let mut stream = world.gateway.raw(GET, "/api/v1/events", Some(&reader), None).await;
+    assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    let first = world.asks(&dana, read()).await;
+    let mut text = String::new();
+    while !text.ends_with("\n\n") {
+        text.push_str(std::str::from_utf8(&stream.chunk().await.unwrap().unwrap()).unwrap());
+    }
+    let heard = told(&text);
+    assert_eq!((heard.len(), &heard[0].1["request"]), (1, &first["id"]));
+    let seen = heard[0].1["seq"].as_i64().unwrap();
+    let second = world.asks(&dana, read()).await;
+    let path = format!("/api/v1/events?follow=false&after={seen}");
+    let text = world.gateway.raw(GET, &path, Some(&reader), None).await.text().await.unwrap();
+    assert_eq!(told(&text)[0].1["request"], second["id"], "from where they were");
+    for bad in ["?after=-1", "?after=x", "?follow=perhaps", "?since=0"] {
+        let (status, problem) = world.gateway.with(&reader, GET, &format!("/events{bad}"), Value::Null).await;
+        assert_eq!((status.as_u16(), &problem["code"]), (400, &json!("malformed")), "{bad}");
+    }
+    world.gateway.call(Method::DELETE, &format!("/keys/{id}"), Value::Null).await;
+    // What is left is read, and then the stream is over.
+    while stream.chunk().await.unwrap().is_some() {}
+    world.gateway.stop().await;
+}
+
+async fn a_key_reads_ten_streams_at_once_and_no_more(kept: Kept) {
+    let world = World::new(kept).await;
+    let (_, reader) = world.gateway.key("reader", &["read"]).await;
+    let mut open = Vec::new();
+    for _ in 0..10 {
+        open.push(world.gateway.raw(GET, "/api/v1/events", Some(&reader), None).await);
+    }
+    let eleventh = world.gateway.raw(GET, "/api/v1/events", Some(&reader), None).await;
+    assert_eq!(eleventh.status(), 429);
+    let other = world.gateway.key("other", &["read"]).await.1;
+    assert_eq!(world.gateway.raw(GET, "/api/v1/events", Some(&other), None).await.status(), 200);
+    drop(open);
+    world.gateway.stop().await;
+}
+
+async fn what_the_clock_does_is_told_of_once_and_what_is_undone_never(kept: Kept) {
+    let world = World::new(kept).await;
+    let [dana, lee] = world.people(["dana", "lee"]).await;
+    let control = &world.gateway.control;
+    let mut hour = read();
+    hour["for"] = json!("1h");
+    let answered = world.asks(&dana, hour).await;
+    world.asks(&dana, read()).await;
+    assert_eq!(world.answers(&lee, &answered, approve()).await.1["state"], "approved");
+    let later = |seconds| world.home.clock.advance(Duration::from_secs(seconds));
+    for seconds in [1800, 1499, 1, 299, 1, 7200] {
+        later(seconds);
+        control.tend_once().await.unwrap();
+        control.tend_once().await.unwrap();
+    }
+    let words = world.words(&dana).await;
+    assert_eq!(
+        words[3..],
+        ["grant_started", "request_escalated", "grant_expiring", "request_expired", "grant_ended"],
+        "{words:?}"
+    );
+    world.home.break_audit();
+    let (status, _) = world.gateway.with(&dana, POST, "/requests", read()).await;
+    assert_eq!(status, 503);
+    control.notice_audit();
+    control.tell_notices().await;
+    assert_eq!(world.words(&dana).await, words, "a request that was not made is not told of");
+    let admin = world.gateway.key.clone();
+    let (word, trouble) = world.heard(&admin).await.pop().unwrap();
+    assert_eq!((word.as_str(), &trouble["writable"]), ("audit_trouble", &json!(false)));
+    world.home.mend_audit();
+    world.gateway.stop().await;
+}
+
+async fn a_refused_statement_is_told_of_without_its_text(kept: Kept) {
+    let world = World::new(kept).await;
+    let [dana, dave] = world.people(["dana", "dave"]).await;
+    world.gateway.control.keep(Denied {
+        principal: "dana".into(),
+        place: place(),
+        sql: "SELECT pw FROM public.secret".into(),
+        does: Arc::from([]),
+        missing: vec![Missing {
+            permission: Some(Permission::Select),
+            object: Object::Relation { schema: "public".into(), name: "secret".into() },
+        }],
+        at: world.now(),
+    });
+    world.gateway.control.notice_held_up(Some("dana".to_owned()), [127, 0, 0, 1].into());
+    world.gateway.control.tell_notices().await;
+    let heard = world.heard(&dana).await;
+    let [(word, denied)] = heard.as_slice() else { panic!("{heard:?}") };
+    assert_eq!(
+        (word.as_str(), &denied["missing"]),
+        ("statement_denied", &json!(["select on public.secret"]))
+    );
+    assert!(!denied.to_string().contains("pw"));
+    assert!(world.words(&dave).await.is_empty());
+    let admin = world.gateway.key.clone();
+    assert!(world.words(&admin).await.contains(&"login_throttled".to_owned()));
+    world.gateway.stop().await;
+}
+
+async fn the_estimate_of_a_statement_is_there_for_its_approver_where_the_flow_wants_it(kept: Kept) {
+    let world = World::new(kept).await;
+    let [dana, lee] = world.people(["dana", "lee"]).await;
+    let sql = "SELECT name FROM public.employee WHERE id = 7";
+    let ask =
+        json!({ "target": "hr", "database": "hr_prod", "statement": sql, "for": "1h", "reason": "INC-42" });
+    let without = world.asks(&dana, ask.clone()).await;
+    assert_eq!(without["estimate"], Value::Null, "nobody wants it");
+    world.home.write_policy(&RULES.replace("  - name: reads\n", "  - name: reads\n    estimate: true\n"));
+    world.gateway.post("/policy/reload", Value::Null).await;
+    let made = world.asks(&dana, ask.clone()).await;
+    let path = format!("/requests/{}", made["id"].as_str().unwrap());
+    let (_, seen) = world.gateway.with(&lee, GET, &path, Value::Null).await;
+    let estimate = &seen["estimate"];
+    assert_eq!((&estimate["rows"], &estimate["cost"]), (&json!(sql.len()), &json!(1)), "{seen}");
+    let mut other = ask.clone();
+    other["statement"] = json!("SELECT '{'");
+    let failed = world.asks(&dana, other).await;
+    assert_eq!(
+        (&failed["estimate"]["rows"], &failed["estimate"]["problem"]),
+        (&Value::Null, &json!("a brace"))
+    );
+    assert_eq!(world.asks(&dana, read()).await["estimate"], Value::Null, "it is for no statement");
+    world.gateway.stop().await;
+}
 use replicas::a_refusal_is_known_for_a_day_also_after_a_restart;
 
 over_both_stores!(
@@ -638,4 +830,10 @@ over_both_stores!(
     whoever_knows_the_password_gets_a_key_for_half_a_day,
     without_the_audit_log_nothing_is_asked_and_nothing_approved,
     whoever_gets_the_name_of_somebody_removed_gets_nothing_with_it,
+    people_hear_of_what_they_have_to_do_with_and_administrators_of_everything,
+    who_reads_along_hears_at_once_comes_back_where_they_were_and_is_shut_out_with_their_key,
+    a_key_reads_ten_streams_at_once_and_no_more,
+    what_the_clock_does_is_told_of_once_and_what_is_undone_never,
+    a_refused_statement_is_told_of_without_its_text,
+    the_estimate_of_a_statement_is_there_for_its_approver_where_the_flow_wants_it,
 );

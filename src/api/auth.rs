@@ -118,6 +118,10 @@ caller_with!(
     RequestReader, &[Scope::Read, Scope::Person, Scope::Request, Scope::Review], (Caller), Self
 );
 caller_with!(
+    /// A caller that may hear of events: a person of what they have to do with.
+    EventReader, &[Scope::Read, Scope::Person], (Caller), Self
+);
+caller_with!(
     /// A caller that may revoke grants: a person their own and those that they approved.
     Revoker, &[Scope::Grants, Scope::Person], (Caller), Self
 );

@@ -12,6 +12,15 @@ use super::{
 };
 use crate::control::ControlError;
 
+/// Exchanges a database password for a key that acts as its principal for twelve hours.
+#[utoipa::path(
+    post,
+    path = "/api/v1/login",
+    operation_id = "log_in",
+    tag = "login",
+    request_body = NewLogin,
+    responses((status = 201, description = "The key; its secret is told here alone.", body = CreatedKey))
+)]
 pub(super) async fn log_in(
     State(api): State<Api>,
     peer: Option<Extension<Peer>>,

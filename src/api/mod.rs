@@ -6,12 +6,14 @@
 
 mod auth;
 mod body;
+mod events;
 mod explain;
 mod grants;
 mod guard;
 mod health;
 mod keys;
 mod login;
+mod openapi;
 mod people;
 mod policy;
 mod problem;

@@ -31,6 +31,7 @@ impl Problem {
 
     /// The body, in `response`'s place.
     pub(super) fn render(self, response: Response, request_id: &str) -> Response {
+        debug_assert!(CODES.contains(&self.code), "{} is not described", self.code);
         let body = ProblemBody {
             kind: "about:blank".to_owned(),
             title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
@@ -157,5 +158,68 @@ fn log(error: &ControlError) {
         FailureClass::Client | FailureClass::Configuration | FailureClass::Denied | FailureClass::Limit => {
             info!(%error, cause, "an administrator's change was refused");
         }
+    }
+}
+
+/// Every code that a problem can have: what programs go by, so that none ever changes its meaning.
+pub(super) const CODES: [&str; 40] = [
+    "answered_already",
+    "audit_unavailable",
+    "conflict",
+    "exists",
+    "expired",
+    "forbidden",
+    "idempotency_key_reused",
+    "identity_provider_failed",
+    "internal",
+    "interrupted",
+    "invalid",
+    "limit_reached",
+    "login_declined",
+    "login_over",
+    "login_pending",
+    "malformed",
+    "no_identity_provider",
+    "no_such_address",
+    "no_such_method",
+    "not_a_person",
+    "not_admitted",
+    "not_approver",
+    "not_found",
+    "not_json",
+    "not_narrower",
+    "policy_broken",
+    "policy_unreadable",
+    "redirect_not_allowed",
+    "request_refused",
+    "settled",
+    "store_unavailable",
+    "throttled",
+    "timeout",
+    "too_large",
+    "unaudited",
+    "unauthorized",
+    "unknown_reference",
+    "unsupported_by_provider",
+    "wrong_password",
+    "wrong_token",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::CODES;
+
+    #[test]
+    fn every_code_is_in_the_reference_and_none_beside_them() {
+        let reference = include_str!("../../docs/api.md");
+        let table = reference.split("| code | status | |").nth(1).unwrap().split("\n\n").next().unwrap();
+        let mut told: Vec<&str> = table
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split(" |").next())
+            .flat_map(|cell| cell.split(", "))
+            .map(|code| code.trim_matches('`'))
+            .collect();
+        told.sort_unstable();
+        assert_eq!(told, CODES);
     }
 }

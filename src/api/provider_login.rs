@@ -12,6 +12,7 @@ use axum::{
 use super::{
     bodies::{
         BeginBrowserLogin, BegunBrowserLogin, CreatedKey, DeviceLogin, FinishDeviceLogin, NewTokenLogin,
+        PendingLogin,
     },
     body::{JsonBody, SecretBody},
     login::{address_of, throttled},
@@ -21,6 +22,13 @@ use super::{
 use crate::control::{ControlError, IdentityError, Returned};
 
 /// Begins a login whose person answers on another device.
+#[utoipa::path(
+    post,
+    path = "/api/v1/login/device",
+    operation_id = "begin_device_login",
+    tag = "login",
+    responses((status = 201, description = "What the person is shown.", body = DeviceLogin))
+)]
 pub(super) async fn begin_device(
     State(api): State<Api>,
     peer: Option<Extension<Peer>>,
@@ -30,6 +38,14 @@ pub(super) async fn begin_device(
 }
 
 /// 202 until the person has answered, then the key.
+#[utoipa::path(
+    post,
+    path = "/api/v1/login/device/finish",
+    operation_id = "finish_device_login",
+    tag = "login",
+    request_body = FinishDeviceLogin,
+    responses((status = 201, description = "The key; its secret is told here alone.", body = CreatedKey), (status = 202, description = "Nobody has answered yet.", body = PendingLogin))
+)]
 pub(super) async fn finish_device(
     State(api): State<Api>,
     peer: Option<Extension<Peer>>,
@@ -44,6 +60,14 @@ pub(super) async fn finish_device(
 }
 
 /// Begins a login in a browser: its address is in the body, what it keeps is a cookie that no script reads.
+#[utoipa::path(
+    post,
+    path = "/api/v1/login/browser",
+    operation_id = "begin_browser_login",
+    tag = "login",
+    request_body = BeginBrowserLogin,
+    responses((status = 201, description = "Where the browser goes.", body = BegunBrowserLogin))
+)]
 pub(super) async fn begin_browser(
     State(api): State<Api>,
     peer: Option<Extension<Peer>>,
@@ -60,6 +84,14 @@ pub(super) async fn begin_browser(
 }
 
 /// The key, for the browser that comes back with the cookie and the provider's answer.
+#[utoipa::path(
+    post,
+    path = "/api/v1/login/browser/finish",
+    operation_id = "finish_browser_login",
+    tag = "login",
+    request_body = Returned,
+    responses((status = 201, description = "The key; its secret is told here alone.", body = CreatedKey))
+)]
 pub(super) async fn finish_browser(
     State(api): State<Api>,
     peer: Option<Extension<Peer>>,
@@ -76,6 +108,14 @@ pub(super) async fn finish_browser(
 }
 
 /// The key for whoever brings along a token of the provider.
+#[utoipa::path(
+    post,
+    path = "/api/v1/login/token",
+    operation_id = "log_in_by_token",
+    tag = "login",
+    request_body = NewTokenLogin,
+    responses((status = 201, description = "The key; its secret is told here alone.", body = CreatedKey))
+)]
 pub(super) async fn by_token(
     State(api): State<Api>,
     peer: Option<Extension<Peer>>,

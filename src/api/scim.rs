@@ -5,15 +5,17 @@
 //! Source: RFC 7643, sections 4.1 and 5; RFC 7644, section 3.
 
 use axum::{
+    Router,
     body::Bytes,
-    extract::{Path, Query, State},
+    extract::{DefaultBodyLimit, Path, Query, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
+    routing::get,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{auth::Directory, router::Api, scim_patch::wanted};
+use super::{auth::Directory, guard, router::Api, scim_patch::wanted};
 use crate::control::{ControlError, DirectoryChange, DirectoryEntry, NewDirectoryEntry};
 
 /// What is refused, as SCIM writes it.
@@ -75,6 +77,17 @@ pub(super) struct Asked {
     filter: Option<String>,
     start_index: Option<i64>,
     count: Option<i64>,
+}
+
+/// Its addresses. They are no part of the API's own description: a directory asks for `/ServiceProviderConfig`.
+pub(super) fn routes(most_bytes: usize) -> Router<Api> {
+    Router::new()
+        .route("/ServiceProviderConfig", get(service_provider))
+        .route("/ResourceTypes", get(resource_types))
+        .route("/Users", get(list).post(create))
+        .route("/Users/{id}", get(one).put(replace).patch(change).delete(remove))
+        .layer(DefaultBodyLimit::max(most_bytes))
+        .method_not_allowed_fallback(guard::no_such_method)
 }
 
 pub(super) async fn list(

@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::control::Control;
+
 /// Counts failures by address. A right key is never throttled: it has 256 random bits, so it is no guess, and
 /// whoever shares an address with an attacker must still be able to act.
 #[derive(Debug)]
@@ -14,6 +16,8 @@ pub(super) struct Throttle {
     failures: Mutex<HashMap<IpAddr, Failures>>,
     /// How many a minute may bring.
     most: u32,
+    /// Who tells of it.
+    control: Option<Control>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +35,12 @@ impl Default for Throttle {
 impl Throttle {
     /// One that takes `most` in a minute, of whatever it is that is counted.
     pub(super) fn of(most: u32) -> Self {
-        Self { failures: Mutex::default(), most }
+        Self { failures: Mutex::default(), most, control: None }
+    }
+
+    /// The usual one, that tells through `control` when somebody failed too often.
+    pub(super) fn telling(control: Control) -> Self {
+        Self { control: Some(control), ..Self::default() }
     }
 
     /// Notes a failure; whether there were too many in the last minute.
@@ -48,7 +57,12 @@ impl Throttle {
             *entry = Failures { since: now, count: 0 };
         }
         entry.count = entry.count.saturating_add(1);
-        entry.count > self.most
+        let is_too_many = entry.count > self.most;
+        drop(failures);
+        if let Some(control) = self.control.as_ref().filter(|_| is_too_many) {
+            control.notice_held_up(None, from);
+        }
+        is_too_many
     }
 
     /// Whether there were too many failures in the last minute, without noting one.

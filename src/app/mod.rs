@@ -3,7 +3,9 @@
 //! The door is [`run`]. It is the only place that knows all folders; nothing is decided here.
 
 mod error;
+mod estimate;
 mod logging;
+mod plan;
 mod ports;
 mod reload;
 mod run;

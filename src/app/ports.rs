@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use jiff::Unit;
 
+use super::estimate::Asking;
 use crate::{
     control::{
         self, BoxFuture, Explain, ExplainError, Explanation, Question, SessionView, Sessions, TargetHealth,
-        Targets,
+        Targets, ToEstimate,
     },
     model::{
         dialect::Dialect,
         facts::{Facts, Unanalyzable},
         ids::{DatabaseName, SessionId, TargetName},
         name_context::{NameContext, SearchPath},
+        request::Estimate,
         target::Place,
     },
     session::{Gate, Who, mysql_context},
@@ -80,6 +82,32 @@ impl Explain for Judge {
         question: Question,
     ) -> BoxFuture<'_, Result<Result<Vec<Facts>, Unanalyzable>, ExplainError>> {
         Box::pin(async move { self.analysis(&question).await.map(|(_, analysis)| analysis) })
+    }
+
+    fn estimate(&self, question: ToEstimate) -> BoxFuture<'_, Estimate> {
+        Box::pin(async move {
+            let target = &question.place.target;
+            let known = self.gate.snapshot.load().target(target).map(|target| target.dialect);
+            let dialect = known.unwrap_or(Dialect::Postgres);
+            let text = Asking::text(&question.sql, dialect);
+            let explain = Question {
+                principal: question.requester.clone(),
+                target: target.clone(),
+                database: Some(question.place.database.clone()),
+                sql: text.clone(),
+            };
+            let place = question.place.clone();
+            let asking = Asking { gate: &self.gate, question, dialect };
+            match self.analysis(&explain).await {
+                Ok((_, analysis)) => asking.answer(&text, &place, analysis).await,
+                Err(error) => Estimate {
+                    rows: None,
+                    cost: None,
+                    problem: Some(error.to_string()),
+                    at: self.gate.clock.now(),
+                },
+            }
+        })
     }
 }
 

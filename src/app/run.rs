@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
+use jiff::SignedDuration;
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, oneshot},
@@ -68,6 +69,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         make_native_key: native_key,
         provider: config.oidc.clone(),
         metrics: metrics.policy.clone(),
+        announce_before: config.announce_before.try_into().unwrap_or(SignedDuration::MAX),
     })
     .await?;
     let key_file = config.data_dir.join("admin.key");
@@ -91,10 +93,11 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     tasks.spawn(reload::tell_sessions(Arc::clone(&gate)));
     tasks.spawn(watch_policy(control.clone(), shutdown.clone()));
     tasks.spawn(tend(control.clone(), shutdown.clone()));
+    let throttle = Arc::new(Throttle::new(&ThrottleLimits::default()));
     // Until the very end: also a session that is let finish may lose its grant at another gateway.
     tasks.spawn(follow_store(control.clone(), Arc::clone(&gate)));
     tasks.spawn(share_sessions(control.clone(), Arc::clone(&gate)));
-    tasks.spawn(measure(control.clone(), Arc::clone(&gate)));
+    tasks.spawn(measure(control.clone(), Arc::clone(&gate), Arc::clone(&throttle)));
     let (over, is_over) = oneshot::channel::<()>();
     let writer = tokio::spawn(write_denials(control.clone(), is_over));
     let certificates: Vec<_> =
@@ -102,7 +105,8 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     tasks.spawn(read_again(certificates, control.clone(), shutdown.clone()));
     let lobby = Arc::new(Lobby::new().map_err(|source| AppError::Key { source })?);
     let (workers, threads) = start_workers()?;
-    serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &Serving { lobby, workers });
+    let serving = Serving { lobby, workers, throttle };
+    serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &serving);
     tracing::info!(api = %config.api.address, "ready");
     serve_api(api_listener, api_tls, &config, control, &gate, &shutdown).await;
 
@@ -122,6 +126,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
 struct Serving {
     lobby: Arc<Lobby>,
     workers: Workers,
+    throttle: Arc<Throttle>,
 }
 
 /// One thread for every two processors: the kernel's part of the work, and what else the gateway does, needs the others.
@@ -141,7 +146,6 @@ fn serve_clients(
     tasks: &mut JoinSet<()>,
     serving: &Serving,
 ) {
-    let throttle = Arc::new(Throttle::new(&ThrottleLimits::default()));
     let admission = Admission {
         connections: Arc::new(Semaphore::new(config.limits.sessions)),
         per_principal: config.limits.sessions_per_principal,
@@ -163,7 +167,7 @@ fn serve_clients(
             mock_secret: control.mock_secret().clone(),
             snapshot: control.snapshot().clone(),
             tokens: config.oidc.is_some().then(|| Arc::new(control.clone()) as Arc<dyn AdmitTokens>),
-            throttle: Arc::clone(&throttle),
+            throttle: Arc::clone(&serving.throttle),
             audit: gate.audit.clone(),
             metrics: gate.metrics.logins.clone(),
             clock: gate.clock.clone(),
@@ -260,12 +264,17 @@ async fn read_again(certificates: Vec<Arc<ServerTls>>, control: Control, shutdow
     }
 }
 
-/// Counts what changes by the clock alone.
-async fn measure(control: Control, gate: Arc<Gate>) {
+/// Counts what changes by the clock alone, and tells of what nobody waits to tell of.
+async fn measure(control: Control, gate: Arc<Gate>, throttle: Arc<Throttle>) {
     let mut seconds = interval(Duration::from_secs(1));
     loop {
         seconds.tick().await;
         control.measure();
+        for (name, address) in throttle.take_held_up() {
+            control.notice_held_up(Some(name), address);
+        }
+        control.notice_audit();
+        control.tell_notices().await;
         let (hits, misses) = gate.facts.hits_and_misses();
         let facts = &gate.metrics.facts;
         facts.hits.inc_by(hits.saturating_sub(facts.hits.get()));

@@ -5,7 +5,7 @@ use std::{path::PathBuf, str::FromStr};
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 
-use super::store::StoreCommand;
+use super::{events::EventsArgs, replay::ReplayArgs, store::StoreCommand};
 use crate::{
     api::bodies::{Lifetime, Scope},
     model::{
@@ -64,6 +64,8 @@ pub(super) enum Command {
     ///
     /// Without a name by the identity provider: on any device, with a code that is shown here.
     Login(LoginArgs),
+    /// Show what happened in the last seven days, or what happens from now on.
+    Events(EventsArgs),
     /// List open sessions, and end them.
     #[command(subcommand)]
     Session(SessionCommand),
@@ -132,6 +134,8 @@ pub(super) enum PolicyCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Judge the statements of audit logs by a draft of the policy, and show what would change.
+    Replay(Box<ReplayArgs>),
     /// Show which policy is in force, and whether the last attempt to replace it was refused.
     Status {
         #[command(flatten)]
@@ -425,6 +429,9 @@ pub(super) enum RequestCommand {
         /// How many at most, newest first.
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
         limit: u32,
+        /// Show the list again whenever something becomes of a request, until it is interrupted.
+        #[arg(long)]
+        watch: bool,
         #[command(flatten)]
         connection: Connection,
     },
@@ -593,7 +600,7 @@ fn instant(text: &str) -> Result<Timestamp, &'static str> {
     text.parse().map_err(|_| "it is no instant: write it with its offset, for example 2026-11-21T18:00:00Z")
 }
 
-fn dialect(word: &str) -> Result<Dialect, String> {
+pub(super) fn dialect(word: &str) -> Result<Dialect, String> {
     match word {
         "mysql" => Ok(Dialect::Mysql),
         "postgres" => Ok(Dialect::Postgres),

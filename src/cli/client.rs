@@ -104,6 +104,18 @@ impl Api {
         self.answer(request).await
     }
 
+    /// Opens an answer that goes on for as long as there is something to tell.
+    pub(super) async fn open(&self, path: &[&str], query: &impl Serialize) -> anyhow::Result<Response> {
+        let request = self.request(Method::GET, path)?.query(query).timeout(A_LONG_TIME);
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+        Err(self.failed(status, &body))
+    }
+
     /// The same as [`Self::send`], with and for a cookie: gives that of the answer, too.
     pub(super) async fn send_with_cookie<A: DeserializeOwned>(
         &self,
@@ -149,10 +161,14 @@ impl Api {
             return serde_json::from_slice(body)
                 .with_context(|| format!("{} answers what this version does not understand", self.base));
         }
-        match serde_json::from_slice::<ProblemBody>(&body) {
-            Ok(problem) => Err(told(status, &problem)),
+        Err(self.failed(status, &body))
+    }
+
+    fn failed(&self, status: StatusCode, body: &[u8]) -> anyhow::Error {
+        match serde_json::from_slice::<ProblemBody>(body) {
+            Ok(problem) => told(status, &problem),
             Err(_) => {
-                bail!("{} answers {status}, but not as a tidegate does: look at TIDEGATE_API", self.base)
+                anyhow!("{} answers {status}, but not as a tidegate does: look at TIDEGATE_API", self.base)
             }
         }
     }
@@ -215,6 +231,7 @@ fn is_loopback(base: &Url) -> bool {
 }
 
 const TIMEOUT: Duration = Duration::from_secs(35);
+const A_LONG_TIME: Duration = Duration::from_secs(366 * 24 * 3600);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]

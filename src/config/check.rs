@@ -5,13 +5,14 @@ use std::{
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde_saphyr::Spanned;
 
 use super::{
     error::{ConfigError, Problem},
-    limits::Limits,
+    limits::{Limits, bounded},
     nearest::nearest,
     oidc,
     raw::{RawApi, RawConfig, RawListener},
@@ -88,9 +89,15 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
         api,
         oidc,
         limits,
+        announce_before: announce_before(&place, raw)?,
         log: Log { format: raw.log.format, level: raw.log.level },
         warnings: place.warnings,
     })
+}
+
+fn announce_before(place: &Place<'_>, raw: &RawConfig) -> Result<Duration, ConfigError> {
+    let written = raw.grants.announce_before_s.as_ref();
+    bounded(place, "grants.announce_before_s", written, 300, 10, 7 * 24 * 3600).map(Duration::from_secs)
 }
 
 /// What is written, else what the machine is called.

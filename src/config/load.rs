@@ -124,6 +124,7 @@ targets:
         assert_eq!(config.policies, base.join("policies"));
         assert_eq!(config.api.address.to_string(), "127.0.0.1:6480");
         assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.announce_before, std::time::Duration::from_secs(300));
         assert_eq!(config.listeners[0].authentication, Authentication::Scram);
         let target = &config.targets[0];
         assert_eq!(target.tls, UpstreamTls::VerifyFull { ca: None, server_name: None });

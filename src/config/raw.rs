@@ -26,6 +26,8 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub(super) limits: RawLimits,
     #[serde(default)]
+    pub(super) grants: RawGrants,
+    #[serde(default)]
     pub(super) log: RawLog,
 }
 
@@ -218,6 +220,12 @@ pub(super) struct RawLimits {
     pub(super) prepared_bytes: Option<Spanned<u64>>,
     pub(super) message_bytes: Option<Spanned<u64>>,
     pub(super) facts_cache_bytes: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawGrants {
+    pub(super) announce_before_s: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -39,6 +39,8 @@ pub struct Config {
     pub oidc: Option<ProviderSettings>,
     /// Bounds.
     pub limits: Limits,
+    /// How long before its end a grant is announced to end soon.
+    pub announce_before: Duration,
     /// The process's own log.
     pub log: Log,
     /// What is allowed and should not be; to be logged at start.

@@ -8,6 +8,7 @@ use super::{
     directory::fresh,
     door::Control,
     error::ControlError,
+    events::News,
     names::check_name,
     principals::{MAX_PRINCIPALS, changed},
     state::State,
@@ -90,6 +91,7 @@ impl Control {
         }
         change.put_identity(&identity).await?;
         let name = stored.name.clone();
+        self.tell(&mut change, &News::of_principal(&name, &name, &change_in_words)).await?;
         self.record_first(&[changed(&name, &name, &change_in_words)]).await?;
         self.commit_recorded(change).await?;
         state.principals.entry(name.clone()).or_insert(stored);

@@ -109,10 +109,12 @@ impl Entry {
 impl KeepDenials for Control {
     fn keep(&self, denied: Denied) -> Option<DenialId> {
         let id = DenialId::new(u32::from_be_bytes(random::<4>().ok()?));
+        let told = denied.clone();
         let (id, to_write) = self.ledger().keep(id, denied)?;
         if let Some(Err(_)) = to_write.map(|entry| self.ledger().outbox.try_send(entry)) {
             self.parts().metrics.denials_not_kept.inc();
         }
+        self.notices().refused(id, &told);
         Some(id)
     }
 }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{
     door::Control,
     error::{ControlError, invalid, unknown},
+    events::News,
     names::check_name,
     principals::{MAX_PRINCIPALS, changed},
     state::State,
@@ -99,6 +100,7 @@ impl Control {
             change.put_principal(&stored).await?;
             change.put_identity(&identity).await?;
             let words = if new.active { "added by directory" } else { "added by directory; disabled" };
+            control.tell(&mut change, &News::of_principal(&actor, &new.name, words)).await?;
             control.record_first(&[changed(&actor, &new.name, words)]).await?;
             control.commit_recorded(change).await?;
             keep(&mut state, stored, identity);
@@ -141,6 +143,7 @@ impl Control {
                 (false, true) => control.withdraw_proofs(&mut change, &state, &name).await?,
                 (false, false) => Withdrawal::nothing(),
             };
+            control.tell(&mut change, &News::of_principal(&actor, &name, &words)).await?;
             let record = changed(&actor, &name, &words);
             if !takes_away {
                 control.record_first(std::slice::from_ref(&record)).await?;

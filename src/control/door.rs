@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, fmt, future::Future, path::PathBuf, sync::Arc};
 
-use jiff::Timestamp;
-use tokio::sync::Mutex;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{Mutex, watch};
 use tracing::{error, warn};
 use uuid::Uuid;
 
@@ -11,6 +11,7 @@ use super::{
     caller::Caller,
     denials::Ledger,
     error::ControlError,
+    notices::Notices,
     policy::{Loaded, load},
     secret_text::{random, same, sha256},
     state::{State, VERSION},
@@ -63,6 +64,8 @@ pub struct ControlParts {
     pub provider: Option<ProviderSettings>,
     /// What is counted of policy and grants.
     pub metrics: PolicyMetrics,
+    /// How long before its end a grant is announced to end soon.
+    pub announce_before: SignedDuration,
 }
 
 /// The control plane; cheap to clone, all clones are the same one.
@@ -81,6 +84,9 @@ struct Inner {
     policy: Published<PolicyView>,
     mock_secret: Secret<[u8; 32]>,
     denials: Ledger,
+    notices: Notices,
+    /// Wakes those who wait for events; that there may be some is all it says.
+    stirred: watch::Sender<()>,
     /// Tells this run of this gateway from all others, whatever they are called.
     instance: String,
 }
@@ -129,6 +135,8 @@ impl Control {
             mock_secret,
             denials: Ledger::new(),
             instance: Uuid::new_v4().to_string(),
+            notices: Notices::default(),
+            stirred: watch::Sender::new(()),
             parts,
         })))
     }
@@ -164,6 +172,17 @@ impl Control {
         }
         let name = key.principal.as_deref().unwrap_or(&key.name).to_owned();
         Some(Caller { name, principal: key.principal.clone(), key: key.id, scopes: scopes(&key.scopes) })
+    }
+
+    /// Whether a caller's key would still be let in: what goes on for long has to ask again.
+    pub fn is_still_let_in(&self, caller: &Caller) -> bool {
+        let keys = self.0.keys.load();
+        let own = keys.iter().find(|key| key.id == caller.key).filter(|key| key.is_live(self.now()));
+        let snapshot = self.snapshot().load();
+        own.is_some_and(|key| match &key.principal {
+            Some(name) => snapshot.principal(name).is_some_and(|principal| !principal.disabled),
+            None => true,
+        })
     }
 
     /// Counts what changes by the clock alone; to be called before metrics are shown.
@@ -212,6 +231,20 @@ impl Control {
 
     pub(super) fn ledger(&self) -> &Ledger {
         &self.0.denials
+    }
+
+    pub(super) fn notices(&self) -> &Notices {
+        &self.0.notices
+    }
+
+    /// Wakes when there may be new events; other gateways on the store do not wake it.
+    pub fn stirred(&self) -> watch::Receiver<()> {
+        self.0.stirred.subscribe()
+    }
+
+    /// Wakes those who wait for events.
+    pub(super) fn stir(&self) {
+        self.0.stirred.send_replace(());
     }
 
     pub(super) fn parts(&self) -> &ControlParts {
@@ -278,8 +311,10 @@ impl Control {
     pub(super) async fn commit_recorded(&self, change: Change) -> Result<(), ControlError> {
         change.commit().await.map_err(|source: StoreError| {
             error!(%source, "a change is in the audit log but did not take effect");
-            source.into()
-        })
+            source
+        })?;
+        self.stir();
+        Ok(())
     }
 
     /// Publishes the state as the next Snapshot, and the keys.
@@ -296,6 +331,7 @@ impl Control {
         self.0.parts.metrics.snapshot_version.set(gauge(state.version));
         self.0.keys.publish(state.keys.clone());
         self.0.identities.publish(state.identities.clone());
+        self.stir();
     }
 
     /// Runs `work` to its end, also when the caller no longer waits: a change must not stop between the store and the

@@ -3,6 +3,7 @@
 use super::{
     door::Control,
     error::{ControlError, invalid, unknown},
+    events::News,
     names::check_name,
     requests::{NewPassword, NewPrincipal, PrincipalPatch},
     secret_text::random,
@@ -43,6 +44,7 @@ impl Control {
             };
             let mut change = control.begin(&state).await?;
             change.put_principal(&stored).await?;
+            control.tell(&mut change, &News::of_principal(&actor, &stored.name, "added")).await?;
             control.record_first(&[changed(&actor, &stored.name, "added")]).await?;
             control.commit_recorded(change).await?;
             let name = stored.name.clone();
@@ -75,6 +77,7 @@ impl Control {
             let record = changed(&actor, &name, &what);
             let mut change = control.begin(&state).await?;
             change.put_principal(&stored).await?;
+            control.tell(&mut change, &News::of_principal(&actor, &name, &what)).await?;
             let withdrawal = match stored.disabled {
                 true => control.withdraw_proofs(&mut change, &state, &name).await?,
                 false => Withdrawal::nothing(),
@@ -138,6 +141,7 @@ impl Control {
             stored.password = Some(StoredPassword { keys: Some(keys), native, ..salted });
             let mut change = control.begin(&state).await?;
             change.put_principal(&stored).await?;
+            control.tell(&mut change, &News::of_principal(&actor, &name, "password set")).await?;
             control.record_first(&[changed(&actor, &name, "password set")]).await?;
             control.commit_recorded(change).await?;
             state.principals.insert(name, stored);
@@ -163,6 +167,7 @@ impl Control {
             let mut change = control.begin(&state).await?;
             let withdrawal = control.withdraw_everything(&mut change, &state, &name, &actor).await?;
             change.remove_principal(&name).await?;
+            control.tell(&mut change, &News::of_principal(&actor, &name, "removed")).await?;
             change.commit().await?;
             state.principals.remove(&name);
             state.identities.remove(&name);

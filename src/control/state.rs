@@ -10,8 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::error::ControlError;
 use crate::{
     model::{
-        grant::Holder,
+        grant::{Grant, Holder},
         ids::{GrantId, GroupName, KeyId, PrincipalName, TokenId},
+        permission::PermissionSet,
         principal::{Credentials, Principal, Token},
         target::{Place, Target},
     },
@@ -30,8 +31,6 @@ pub(super) struct State {
     pub(super) tokens: BTreeMap<TokenId, StoredToken>,
     pub(super) grants: BTreeMap<GrantId, StoredGrant>,
     pub(super) keys: Vec<StoredKey>,
-    /// Grants whose end was announced; the store knows them, too.
-    pub(super) announced: BTreeSet<GrantId>,
     /// When what is no longer needed was last looked for.
     pub(super) tidied_at: Option<Timestamp>,
 }
@@ -53,7 +52,6 @@ impl State {
             tokens: store.tokens(now).await?.into_iter().map(|it| (it.id, it)).collect(),
             grants: store.grants(keep_after(now)).await?.into_iter().map(|it| (it.id, it)).collect(),
             keys: store.keys().await?,
-            announced: BTreeSet::new(),
             tidied_at: None,
         })
     }
@@ -64,17 +62,21 @@ impl State {
         self.grants.retain(|_, it| it.grant.window.ends_at.is_none_or(|end| end > after));
         self.tokens.retain(|_, it| it.is_live(now));
         self.keys.retain(|it| it.is_live(now));
-        self.announced.retain(|id| self.grants.contains_key(id));
     }
 
     /// The Snapshot of this state.
     pub(super) fn snapshot(&self, targets: &[Target], now: Timestamp) -> Snapshot {
-        let grants = self.grants.values().filter(|it| it.statement.is_none());
+        let is_open = |it: &&StoredGrant| it.statement.is_none() || it.used_at.is_none();
+        let grants = self.grants.values().filter(is_open).map(|it| match it.statement {
+            None => it.grant.clone(),
+            // Without objects and permissions it lets its holder in, and opens nothing there.
+            Some(_) => Grant { permissions: PermissionSet::EMPTY, ..it.grant.clone() },
+        });
         Snapshot::build(SnapshotParts {
             version: self.version,
             policy: Arc::clone(&self.policy),
             principals: self.principals.values().map(|it| self.principal(it, now)).collect(),
-            grants: grants.map(|it| it.grant.clone()).collect(),
+            grants: grants.collect(),
             targets: targets.to_vec(),
         })
         .with_exact(self.grants.values().filter_map(exact))

@@ -6,15 +6,20 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::error;
 
-use super::{denials::forgotten_until, door::Control, error::ControlError, state::State};
+use super::{
+    denials::forgotten_until,
+    door::Control,
+    error::ControlError,
+    events::{self, News},
+};
 use crate::{
     model::{
-        ids::GrantId,
+        event::Event,
         record::Record,
         request::{Case, RequestState},
     },
     policy,
-    store::StoredGrant,
+    store::{Change, StoredGrant},
 };
 
 impl Control {
@@ -56,7 +61,7 @@ impl Control {
                     Err(error) => return Err(error),
                 }
             }
-            control.announce_ends(now).await?;
+            control.tell_of_grants(now).await?;
             control.tidy(now).await
         })
         .await
@@ -66,7 +71,8 @@ impl Control {
         let _turn = self.turn().await;
         case.state = RequestState::Expired;
         case.decided_at = Some(now);
-        self.settle(&case, CLOCK, "the request is expired").await
+        let news = News::of_request(Event::RequestExpired, &case, CLOCK, None, now);
+        self.settle(&case, CLOCK, "the request is expired", &news).await
     }
 
     async fn escalate(&self, mut case: Case, now: Timestamp) -> Result<(), ControlError> {
@@ -76,29 +82,22 @@ impl Control {
         if !change.move_case(&case).await? {
             return Err(ControlError::Conflict);
         }
+        self.tell(&mut change, &News::of_request(Event::RequestEscalated, &case, CLOCK, None, now)).await?;
         let to = case.plan.escalation.as_ref().map(|it| it.to.as_slice()).unwrap_or_default();
         self.record_first(&[Record::RequestEscalated { request: case.request.id, to }]).await?;
         self.commit_recorded(change).await
     }
 
-    /// Announces, once, each grant that ends within five minutes and was made for longer than ten.
-    async fn announce_ends(&self, now: Timestamp) -> Result<(), ControlError> {
-        let due = ending(&*self.state().lock().await, now);
-        if due.is_empty() {
-            return Ok(());
-        }
-        let mut state = self.turn().await;
-        for (id, stored) in due {
-            let mut change = self.store().change().await?;
-            if change.announce_grant(id, now).await? {
-                let ends_at = stored.grant.window.ends_at.unwrap_or(Timestamp::MAX);
-                let (grant, holder) = (&stored.grant.id, &stored.grant.holder);
-                self.record_first(&[Record::GrantExpiring { grant, holder, ends_at }]).await?;
-                self.commit_recorded(change).await?;
-            }
-            state.announced.insert(id);
-        }
-        Ok(())
+    /// Keeps that the end of a grant was told of, and records it.
+    pub(super) async fn record_expiring(
+        &self,
+        change: Change,
+        stored: &StoredGrant,
+    ) -> Result<(), ControlError> {
+        let ends_at = stored.grant.window.ends_at.unwrap_or(Timestamp::MAX);
+        let (grant, holder) = (&stored.grant.id, &stored.grant.holder);
+        self.record_first(&[Record::GrantExpiring { grant, holder, ends_at }]).await?;
+        self.commit_recorded(change).await
     }
 
     /// Once an hour.
@@ -111,25 +110,11 @@ impl Control {
         let mut change = self.store().change().await?;
         change.forget_answers(now.checked_sub(KEPT).unwrap_or(Timestamp::MIN)).await?;
         change.forget_denials(forgotten_until(now)).await?;
+        change.forget_events(now.checked_sub(events::KEPT).unwrap_or(Timestamp::MIN)).await?;
         change.commit().await?;
         state.tidied_at = Some(now);
         Ok(())
     }
-}
-
-/// Grants that end soon, and of which that was not said yet.
-fn ending(state: &State, now: Timestamp) -> Vec<(GrantId, StoredGrant)> {
-    let due = state.grants.iter().filter(|(id, it)| !state.announced.contains(id) && is_ending(it, now));
-    due.map(|(id, it)| (*id, it.clone())).collect()
-}
-
-fn is_ending(stored: &StoredGrant, now: Timestamp) -> bool {
-    let window = stored.grant.window;
-    let Some(end) = window.ends_at else { return false };
-    stored.grant.is_live(now)
-        && stored.used_at.is_none()
-        && end.duration_since(window.starts_at) > LONG
-        && end.duration_since(now) <= SOON
 }
 
 /// The actor of what happens by the clock.
@@ -138,6 +123,4 @@ const TEND_EVERY: Duration = Duration::from_secs(5);
 const TIDY_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// How long a call may be repeated under its idempotency key.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
-const SOON: SignedDuration = SignedDuration::from_mins(5);
-const LONG: SignedDuration = SignedDuration::from_mins(10);
 const MOST_AT_ONCE: u32 = 1000;

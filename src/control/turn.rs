@@ -87,8 +87,7 @@ impl Control {
         };
         let read_at = std::time::Instant::now();
         let read = State::read(self.store(), Arc::clone(&state.policy), self.now()).await?;
-        let (announced, tidied_at) = (std::mem::take(&mut state.announced), state.tidied_at);
-        *state = State { announced, tidied_at, ..read };
+        *state = State { tidied_at: state.tidied_at, ..read };
         self.show(state);
         if let Some(age) = age {
             let delay = age + read_at.elapsed();

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::caller::Scope;
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// Where something with a beginning and an end stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LifeState {
     /// Over by the clock.
@@ -46,7 +47,7 @@ impl LifeState {
 }
 
 /// A grant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GrantView {
     /// Names it in refusals, lists and records.
     pub id: GrantId,
@@ -130,7 +131,7 @@ impl GrantView {
 }
 
 /// How a grant was revoked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RevocationView {
     /// From when on.
     pub at: Timestamp,
@@ -141,7 +142,7 @@ pub struct RevocationView {
 }
 
 /// A grant that was just made.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CreatedGrant {
     /// The grant.
     pub grant: GrantView,
@@ -150,7 +151,7 @@ pub struct CreatedGrant {
 }
 
 /// A principal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PrincipalView {
     /// The name that clients log in with.
     pub name: PrincipalName,
@@ -173,7 +174,7 @@ pub struct PrincipalView {
 }
 
 /// A principal that was just removed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Removed {
     /// Grants of its own that were revoked with it.
     pub revoked_grants: Vec<GrantId>,
@@ -182,7 +183,7 @@ pub struct Removed {
 }
 
 /// A database token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenView {
     /// Names it in lists and records.
     pub id: TokenId,
@@ -207,7 +208,7 @@ impl TokenView {
 }
 
 /// A database token that was just made.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CreatedToken {
     /// The token's entry.
     pub token: TokenView,
@@ -216,7 +217,7 @@ pub struct CreatedToken {
 }
 
 /// A service key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct KeyView {
     /// Names it in lists and records.
     pub id: KeyId,
@@ -250,7 +251,7 @@ pub(super) fn scopes(words: &[String]) -> Vec<Scope> {
 }
 
 /// A service key that was just made.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CreatedKey {
     /// The key's entry.
     pub key: KeyView,
@@ -259,13 +260,14 @@ pub struct CreatedKey {
 }
 
 /// One login of one client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SessionView {
     /// Names it in lists and records.
     pub id: SessionId,
     /// Who.
     pub principal: PrincipalName,
-    /// From where.
+    /// From where: address and port.
+    #[schema(value_type = String)]
     pub client: SocketAddr,
     /// What the client calls itself.
     pub application: String,
@@ -285,7 +287,7 @@ pub struct SessionView {
 }
 
 /// The policy in force, and what became of the last attempt to replace it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyView {
     /// SHA-256 of its files, hexadecimal.
     pub digest: String,
@@ -302,7 +304,7 @@ pub struct PolicyView {
 }
 
 /// A policy that was refused; the one before it stayed in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyRejection {
     /// When.
     pub at: Timestamp,

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{door::Control, error::ControlError, grants::revoked, state::State};
+use super::{door::Control, error::ControlError, events::News, grants::revoked, state::State};
 use crate::{
     model::{
+        event::Event,
         grant::GrantName,
         ids::{GrantId, KeyId, PrincipalName, RequestId, TokenId},
         record::Record,
@@ -56,10 +57,13 @@ impl Control {
         let revocation = Revocation { at: now, by: actor.to_owned(), reason: GONE.to_owned() };
         for id in state.open_grants_of(name, now) {
             change.revoke_grant(id, &revocation).await?;
+            if let Some(held) = state.grants.get(&id) {
+                self.tell(change, &News::of_revocation(held, actor, GONE)).await?;
+            }
             withdrawal.grants.push((id, GrantName::Granted(id)));
         }
         withdrawal.revocation = Some(revocation);
-        withdrawal.requests = self.cancel_all(change, name, now).await?;
+        withdrawal.requests = self.cancel_all(change, actor, name, now).await?;
         Ok(withdrawal)
     }
 
@@ -67,6 +71,7 @@ impl Control {
     async fn cancel_all(
         &self,
         change: &mut Change,
+        actor: &str,
         name: &PrincipalName,
         now: Timestamp,
     ) -> Result<Vec<RequestId>, ControlError> {
@@ -83,6 +88,8 @@ impl Control {
             if !change.move_case(&case).await? {
                 return Err(ControlError::Conflict);
             }
+            let news = News::of_request(Event::RequestCancelled, &case, actor, None, now);
+            self.tell(change, &news).await?;
             cancelled.push(case.request.id);
         }
         Ok(cancelled)

@@ -27,7 +27,7 @@ pub struct BrowserLogin {
 }
 
 /// What the browser brings back.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
 pub struct Returned {
     /// The code; a secret until it is used.
     pub code: String,

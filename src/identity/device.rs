@@ -12,7 +12,7 @@ use super::{
 };
 
 /// A login that has begun.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DeviceLogin {
     /// What the login is finished with. A secret of whoever began it.
     pub login: String,

@@ -19,7 +19,7 @@ use crate::model::{
 
 macro_rules! columns {
     () => {
-        "id, body, plan, state, aftermath, grant_id, decided_at, escalated_at, version"
+        "id, body, plan, state, aftermath, grant_id, decided_at, escalated_at, version, estimate"
     };
 }
 
@@ -171,6 +171,9 @@ fn read(row: &Row, answers: &mut BTreeMap<RequestId, Vec<Review>>) -> Result<Cas
         request: from_json(row, "body")?,
         plan: from_json(row, "plan")?,
         state: state(row)?,
+        estimate: value::<Option<String>>(row, "estimate")?
+            .map(|_| from_json(row, "estimate"))
+            .transpose()?,
         reviews: answers.remove(&parsed(row, "id")?).unwrap_or_default(),
         aftermath: aftermath.ok_or_else(|| corrupt("an aftermath", std::fmt::Error))?,
         grant: grant
@@ -191,8 +194,8 @@ impl Change {
         let request = &case.request;
         query(
             "INSERT INTO requests (id, requester, target, database_name, body, plan, state, aftermath, grant_id, \
-             created_at, expires_at, decided_at, escalated_at, version, escalates_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+             created_at, expires_at, decided_at, escalated_at, version, escalates_at, estimate) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         )
         .bind(request.id.to_string())
         .bind(request.requester.as_str())
@@ -209,6 +212,7 @@ impl Change {
         .bind(case.escalated_at.map(Timestamp::as_microsecond))
         .bind(case.version)
         .bind(escalates_at(case).map(Timestamp::as_microsecond))
+        .bind(case.estimate.as_ref().map(to_json).transpose()?)
         .execute(self.connection())
         .await
         .map(|_| ())

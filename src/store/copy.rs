@@ -159,6 +159,7 @@ const TABLES: &[Table] = &[
             ("escalated_at", Integer),
             ("version", Integer),
             ("escalates_at", Integer),
+            ("estimate", Text),
         ],
     },
     Table {
@@ -196,6 +197,8 @@ const TABLES: &[Table] = &[
             ("statement", Text),
             ("used_at", Integer),
             ("announced_at", Integer),
+            ("start_told_at", Integer),
+            ("end_told_at", Integer),
         ],
     },
     Table {
@@ -206,6 +209,17 @@ const TABLES: &[Table] = &[
             ("sha256", Bytes),
             ("request", Text),
             ("created_at", Integer),
+        ],
+    },
+    Table {
+        name: "events",
+        columns: &[
+            ("seq", Integer),
+            ("at", Integer),
+            ("kind", Text),
+            ("subject", Text),
+            ("audience", Text),
+            ("body", Text),
         ],
     },
     Table { name: "denials", columns: &[("principal", Text), ("id", Text), ("body", Text), ("at", Integer)] },

@@ -1,6 +1,6 @@
 //! Grants made by people.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     change::Change,
@@ -80,7 +80,63 @@ pub struct GrantFilter {
     pub limit: u32,
 }
 
+/// What of a grant is told of, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantMark {
+    /// That it is in force.
+    Start,
+    /// That it ends soon.
+    Expiring,
+    /// That it is over by the clock.
+    End,
+}
+
 impl Store {
+    /// Grants of which something has to be told at `now` and was not yet: the oldest ends first, at most 100.
+    ///
+    /// Those end soon that do within `soon`, and were made for more than twice as long. What was revoked or used up is
+    /// told of by whoever did that.
+    ///
+    /// # Errors
+    /// `Query` and `Corrupt` when they cannot be read.
+    pub async fn grants_to_tell_of(
+        &self,
+        mark: GrantMark,
+        now: Timestamp,
+        soon: SignedDuration,
+    ) -> Result<Vec<StoredGrant>, StoreError> {
+        let soon = i64::try_from(soon.as_micros()).unwrap_or(i64::MAX);
+        let now = now.as_microsecond();
+        let query = query(match mark {
+            GrantMark::Start => concat!(
+                "SELECT ",
+                columns!(),
+                " FROM grants WHERE start_told_at IS NULL AND starts_at <= $1 AND ends_at > $1 \
+                 AND revoked_at IS NULL AND used_at IS NULL AND end_told_at IS NULL ORDER BY ends_at LIMIT 100"
+            ),
+            GrantMark::Expiring => concat!(
+                "SELECT ",
+                columns!(),
+                " FROM grants WHERE announced_at IS NULL AND starts_at <= $1 AND ends_at > $1 \
+                 AND ends_at - $1 <= $2 AND ends_at - starts_at > 2 * $2 AND revoked_at IS NULL \
+                 AND used_at IS NULL AND end_told_at IS NULL ORDER BY ends_at LIMIT 100"
+            ),
+            GrantMark::End => concat!(
+                "SELECT ",
+                columns!(),
+                " FROM grants WHERE end_told_at IS NULL AND ends_at <= $1 AND revoked_at IS NULL \
+                 AND used_at IS NULL ORDER BY ends_at LIMIT 100"
+            ),
+        })
+        .bind(now);
+        let query = match mark {
+            GrantMark::Expiring => query.bind(soon),
+            GrantMark::Start | GrantMark::End => query,
+        };
+        let rows = query.fetch_all(&self.pool).await.map_err(doing("read the grants to tell of"))?;
+        rows.iter().map(read).collect()
+    }
+
     /// Every grant whose end is later than `ended_after`, revoked or not; oldest first.
     ///
     /// # Errors
@@ -197,17 +253,30 @@ impl Change {
         Ok(used == 1)
     }
 
-    /// Notes that the end of a grant was announced, if nobody has; gives whether this was the one.
+    /// Notes that something of a grant was told of, if nobody has; gives whether this was the one.
     ///
     /// # Errors
     /// `Query` when it cannot be written.
-    pub async fn announce_grant(&mut self, id: GrantId, at: Timestamp) -> Result<bool, StoreError> {
-        let noted = query("UPDATE grants SET announced_at = $2 WHERE id = $1 AND announced_at IS NULL")
-            .bind(id.to_string())
-            .bind(at.as_microsecond())
-            .execute(self.connection())
-            .await
-            .map_err(doing("announce the end of a grant"))?;
+    pub async fn mark_grant(
+        &mut self,
+        id: GrantId,
+        mark: GrantMark,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let noted = query(match mark {
+            GrantMark::Start => {
+                "UPDATE grants SET start_told_at = $2 WHERE id = $1 AND start_told_at IS NULL"
+            }
+            GrantMark::Expiring => {
+                "UPDATE grants SET announced_at = $2 WHERE id = $1 AND announced_at IS NULL"
+            }
+            GrantMark::End => "UPDATE grants SET end_told_at = $2 WHERE id = $1 AND end_told_at IS NULL",
+        })
+        .bind(id.to_string())
+        .bind(at.as_microsecond())
+        .execute(self.connection())
+        .await
+        .map_err(doing("note what was told of a grant"))?;
         Ok(noted == 1)
     }
 

@@ -70,6 +70,7 @@ fn migrations() -> Migrator {
     migrator(&[
         (1, "store", include_str!("../../migrations/postgres/0001_store.sql")),
         (10, "identities", include_str!("../../migrations/postgres/0010_identities.sql")),
+        (20, "events", include_str!("../../migrations/postgres/0020_events.sql")),
     ])
 }
 

@@ -48,6 +48,7 @@ pub(super) fn migrations() -> Migrator {
         (4, "guards", include_str!("../../migrations/sqlite/0004_guards.sql")),
         (5, "denials", include_str!("../../migrations/sqlite/0005_denials.sql")),
         (10, "identities", include_str!("../../migrations/sqlite/0010_identities.sql")),
+        (20, "events", include_str!("../../migrations/sqlite/0020_events.sql")),
     ])
 }
 

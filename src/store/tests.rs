@@ -14,7 +14,7 @@ use crate::model::{
     ids::{GrantId, RequestId},
     object::Glob,
     permission::Permission,
-    request::{Aftermath, Asked, Case, ExactStatement, Request, RequestState, Term},
+    request::{Aftermath, Asked, Case, Estimate, ExactStatement, Request, RequestState, Term},
     review::{Narrowing, Review, Verdict},
     secret::Secret,
     window::Window,
@@ -83,9 +83,11 @@ fn pending(requester: &str) -> Case {
             steps: vec![step],
             denials: 1,
             escalation: Some(escalation),
+            estimate: true,
             break_glass: false,
         },
         state: RequestState::Pending,
+        estimate: Some(Estimate { rows: Some(7), cost: None, problem: None, at: at(1000) }),
         reviews: Vec::new(),
         aftermath: Aftermath::None,
         grant: None,
@@ -304,7 +306,7 @@ async fn a_grant_for_one_statement_is_used_once_and_within_its_window() {
         assert!(!uses(exact.id, 1500).await);
         let announces = async || {
             let mut change = store.change().await.unwrap();
-            let announced = change.announce_grant(plain.id, at(1)).await.unwrap();
+            let announced = change.mark_grant(plain.id, GrantMark::Expiring, at(1)).await.unwrap();
             change.commit().await.unwrap();
             announced
         };

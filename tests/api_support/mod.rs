@@ -25,7 +25,7 @@ use tidegate::{
     audit::{AuditLog, AuditSettings},
     control::{
         BoxFuture, Control, ControlError, ControlParts, Explain, ExplainError, Explanation, Question,
-        SessionView, Sessions, TargetHealth, Targets,
+        SessionView, Sessions, TargetHealth, Targets, ToEstimate,
     },
     metrics::Metrics,
     model::{
@@ -35,6 +35,7 @@ use tidegate::{
         ids::SessionId,
         object::Object,
         record::Durability,
+        request::Estimate,
         secret::Secret,
         target::{Place, Target},
     },
@@ -186,6 +187,7 @@ impl Home {
             make_native_key: native_key,
             provider: self.provider.clone(),
             metrics: metrics.policy.clone(),
+            announce_before: jiff::SignedDuration::from_mins(5),
         };
         Ok((Control::start(parts).await?, audit, metrics))
     }
@@ -419,6 +421,16 @@ impl Explain for FakeExplain {
             }
             let each = question.sql.split(';').map(|sql| read_of_employee(sql.len()));
             Ok(Ok(each.collect()))
+        })
+    }
+
+    /// A row for each letter of the statement; what has a brace in it cannot be planned.
+    fn estimate(&self, question: ToEstimate) -> BoxFuture<'_, Estimate> {
+        let at = self.clock.now();
+        Box::pin(async move {
+            let problem = question.sql.contains('{').then(|| "a brace".to_owned());
+            let rows = problem.is_none().then_some(question.sql.len() as u64);
+            Estimate { rows, cost: Some(1).filter(|_| problem.is_none()), problem, at }
         })
     }
 }
