@@ -146,6 +146,7 @@ mod tests {
             search_path: SearchPath::Known([crate::model::ids::Ident::from("public")].into()),
             accounts: [].into(),
             temporary: Arc::default(),
+            made: Arc::default(),
             catalog: Some(Arc::new(catalog)),
             mysql: None,
         });
