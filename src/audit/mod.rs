@@ -21,6 +21,8 @@ mod verify;
 mod writer;
 
 #[cfg(test)]
+mod batch_tests;
+#[cfg(test)]
 mod tests;
 
 pub use error::AuditError;

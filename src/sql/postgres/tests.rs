@@ -37,6 +37,7 @@ pub(super) fn context() -> NameContext {
             ("secret", &["hr"]),
             ("mood", &["public"]),
         ]),
+        plain: BTreeMap::new(),
         routines: held(&[("full_name", &["public"]), ("lower", &["hr"]), ("upper", &["public"])]),
         row_routines: set(&["full_name"]),
         operators: set(&["<->", "@@@", "@>"]),
