@@ -21,6 +21,7 @@ fn context() -> Arc<NameContext> {
         search_path: SearchPath::Known(["public".into()].into()),
         accounts: [].into(),
         temporary: Arc::new(BTreeSet::new()),
+        made: std::sync::Arc::default(),
         catalog: None,
         mysql: None,
     })

@@ -86,7 +86,7 @@ CREATE SEQUENCE public.ticket_no;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 REVOKE ALL ON DATABASE hr_prod FROM PUBLIC;
 GRANT CONNECT, TEMPORARY ON DATABASE hr_prod TO tidegate_read, tidegate_write, tidegate_admin;
-GRANT CREATE ON DATABASE hr_prod TO tidegate_admin;
+GRANT CREATE ON DATABASE hr_prod TO tidegate_write, tidegate_admin;
 GRANT USAGE ON SCHEMA public TO tidegate_read;
 GRANT USAGE, CREATE ON SCHEMA public TO tidegate_write, tidegate_admin;
 GRANT tidegate_write, pg_monitor, pg_signal_backend TO tidegate_admin;
@@ -102,5 +102,9 @@ BEGIN
     END LOOP;
 END $$;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO tidegate_read;
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO tidegate_read;
+-- What migrations will make is read on the read lane, too: tables, sequences (pg_dump reads them), schemas.
 ALTER DEFAULT PRIVILEGES FOR ROLE tidegate_write, tidegate_admin GRANT SELECT ON TABLES TO tidegate_read;
+ALTER DEFAULT PRIVILEGES FOR ROLE tidegate_write, tidegate_admin GRANT SELECT ON SEQUENCES TO tidegate_read;
+ALTER DEFAULT PRIVILEGES FOR ROLE tidegate_write, tidegate_admin GRANT USAGE ON SCHEMAS TO tidegate_read;
 ANALYZE;

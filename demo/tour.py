@@ -11,6 +11,7 @@ import time
 import lab as laboratory
 
 COLOUR = sys.stdout.isatty()
+UUID = r"[0-9a-f]{8}-[0-9a-f-]{27}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +64,24 @@ class Tour:
         chapter("Reading rows is something else: refused, with what is missing and how to ask for it.")
         if tongue.server == "postgres":
             self.ask("\\set VERBOSITY verbose", [], ["ERROR"])
-        self.ask(employee, tongue.refused, ["first_name "])
+        refusal = self.ask(employee, tongue.refused, ["first_name "])
+
+        chapter("She asks for it by the number in the refusal. Nobody approves their own request; Ada may.")
+        self.log_in("dana")
+        self.log_in("ada")
+        denial = found_in(r"--denial ([0-9a-f]{8})", refusal)
+        out = self.person("dana", "request", "create", "--denial", denial, "--for", "10m", "--reason", "INC-41")
+        request = found_in(rf"Request ({UUID}) is pending", out)
+        self.person("dana", "review", "approve", request, refused="nobody reviews their own request")
+        self.ask(employee, tongue.refused, [tongue.three_rows])
+        self.person("ada", "review", "list")
+        grant = found_in(rf"Grant ({UUID})", self.person("ada", "review", "approve", request, "--comment", "go ahead"))
+
+        chapter("Her open session has it at its next statement, and loses it when Ada takes it back.")
+        self.ask(employee, [tongue.three_rows], ["ERROR"])
+        self.person("ada", "grant", "revoke", grant, "--reason", "INC-41 is closed")
+        self.ask(employee, tongue.refused, [tongue.three_rows])
+        self.person("dana", "events", "--kind", "request_created,request_approved,grant_started,grant_revoked")
 
         chapter("An administrator grants her select on one table for two minutes.")
         grant = self.grant("2m", "INC-42")
@@ -104,6 +122,7 @@ class Tour:
         out = self.dana.ask(sql)
         print(out, end="", flush=True)
         self.check(sql, out, must, must_not)
+        return out
 
     def slow_until(self, event, within):
         """Starts something slow, lets `event` happen (or nothing) and wants the statement cancelled `within` seconds."""
@@ -137,6 +156,32 @@ class Tour:
         if code:
             self.wrong.append(f"tidegate {shown}: exit code {code}")
         return out
+
+    def log_in(self, name):
+        """Gets somebody a key of their own, by their database password."""
+        file = self.lab.path(f"{name}.key")
+        self.command(name, ["login", name, "--password-stdin", "--save", file], None, stdin=self.lab.people[name] + "\n")
+
+    def person(self, name, *arguments, refused=None):
+        """Runs a command of somebody who has logged in; `refused` is why it must fail."""
+        return self.command(name, arguments, refused, key=self.lab.path(f"{name}.key"))
+
+    def command(self, name, arguments, refused, key=None, stdin=""):
+        """Runs a command as somebody at their own prompt."""
+        shown = " ".join(f"'{word}'" if " " in word else word for word in arguments)
+        print(f"\n{bold(name + '$')} tidegate {shown}")
+        environment = {name: value for name, value in {**os.environ, **self.lab.admin_environment()}.items()
+                       if name not in ("TIDEGATE_KEY", "TIDEGATE_KEY_FILE")}
+        if key:
+            environment["TIDEGATE_KEY_FILE"] = key
+        done = subprocess.run([self.lab.binary, *arguments], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, env=environment, timeout=60, check=False)
+        print(done.stdout, end="", flush=True)
+        if refused:
+            self.check(f"tidegate {shown}", done.stdout, [refused], [])
+        if bool(done.returncode) != bool(refused):
+            self.wrong.append(f"{name}: tidegate {shown}: exit code {done.returncode}")
+        return done.stdout
 
     def shell(self, command, must):
         """Runs another command of the administrator."""
@@ -204,6 +249,12 @@ def mysql_command(lab, port, name):
 def without_echo(out):
     """mariadb repeats a statement that failed between lines of dashes; the tour has shown it already."""
     return re.sub(r"(?m)^-{5,}\n(?:.*\n)*?-{5,}\n\n?", "", out)
+
+
+def found_in(pattern, text):
+    """The first group of what is found; a word that names nothing if it is not there, so that the tour goes on."""
+    found = re.search(pattern, text)
+    return found.group(1) if found else "00000000-0000-0000-0000-000000000000"
 
 
 def chapter(text):

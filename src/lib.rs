@@ -9,6 +9,7 @@ pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod identity;
 pub mod metrics;
 pub mod model;
 pub mod net;

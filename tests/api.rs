@@ -5,7 +5,7 @@ mod api_support;
 
 use std::{os::unix::fs::PermissionsExt, sync::atomic::Ordering, time::Duration};
 
-use api_support::{Gateway, Home, POLICY, grant, is_kept_somewhere};
+use api_support::{Gateway, Home, Kept, POLICY, grant, is_kept_somewhere};
 use axum::{body::Body, http::Request};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -19,9 +19,8 @@ const PATCH: Method = Method::PATCH;
 const DELETE: Method = Method::DELETE;
 const NO_ID: &str = "019aa000-0000-7000-8000-000000000001";
 
-#[tokio::test]
-async fn a_grant_is_in_force_when_its_making_is_answered_and_gone_when_its_revocation_is() {
-    let home = Home::new();
+async fn a_grant_is_in_force_when_its_making_is_answered_and_gone_when_its_revocation_is(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     let live = |gateway: &Gateway| {
         let snapshot = gateway.control.snapshot().load();
@@ -52,9 +51,8 @@ async fn a_grant_is_in_force_when_its_making_is_answered_and_gone_when_its_revoc
     gateway.stop().await;
 }
 
-#[tokio::test]
-async fn a_grant_that_cannot_be_meant_is_refused_and_names_the_field() {
-    let home = Home::new();
+async fn a_grant_that_cannot_be_meant_is_refused_and_names_the_field(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     for (field, value, status, code) in [
         ("holder", json!({ "principal": "dave" }), 422, "unknown_reference"),
@@ -86,9 +84,8 @@ async fn a_grant_that_cannot_be_meant_is_refused_and_names_the_field() {
     gateway.stop().await;
 }
 
-#[tokio::test]
-async fn a_restart_keeps_grants_people_and_keys() {
-    let home = Home::new();
+async fn a_restart_keeps_grants_people_and_keys(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     let id = gateway.post("/grants", grant()).await["grant"]["id"].clone();
     gateway.post("/principals", json!({ "name": "eve" })).await;
@@ -123,9 +120,8 @@ async fn a_second_gateway_on_the_same_store_is_refused_by_name() {
     home.start().await.stop().await;
 }
 
-#[tokio::test]
-async fn without_a_live_key_nothing_is_told() {
-    let home = Home::new();
+async fn without_a_live_key_nothing_is_told(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     for path in ["grants", "principals", "tokens", "keys", "sessions", "policy"] {
         for key in [None, Some("tgk_wrong"), Some("")] {
@@ -138,9 +134,8 @@ async fn without_a_live_key_nothing_is_told() {
     gateway.stop().await;
 }
 
-#[tokio::test]
-async fn wrong_keys_are_throttled_and_the_right_one_is_not() {
-    let home = Home::new();
+async fn wrong_keys_are_throttled_and_the_right_one_is_not(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     let mut last = 0;
     for _ in 0..25 {
@@ -151,9 +146,8 @@ async fn wrong_keys_are_throttled_and_the_right_one_is_not() {
     gateway.stop().await;
 }
 
-#[tokio::test]
-async fn a_key_does_what_its_scopes_say_and_no_more() {
-    let home = Home::new();
+async fn a_key_does_what_its_scopes_say_and_no_more(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     let (_, read) = gateway.key("reader", &["read"]).await;
     let (_, grants) = gateway.key("bot", &["grants"]).await;
@@ -199,9 +193,8 @@ async fn a_key_does_what_its_scopes_say_and_no_more() {
     gateway.stop().await;
 }
 
-#[tokio::test]
-async fn a_revoked_or_ended_key_opens_nothing() {
-    let home = Home::new();
+async fn a_revoked_or_ended_key_opens_nothing(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     let (id, key) = gateway.key("robot", &["read"]).await;
     let short = gateway.post("/keys", json!({ "name": "short", "scopes": ["read"], "for": "1h" })).await;
@@ -226,9 +219,8 @@ async fn a_revoked_or_ended_key_opens_nothing() {
     gateway.stop().await;
 }
 
-#[tokio::test]
-async fn people_are_added_changed_and_removed_and_each_change_is_recorded() {
-    let home = Home::new();
+async fn people_are_added_changed_and_removed_and_each_change_is_recorded(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     let added = gateway.post("/principals", json!({ "name": "eve", "groups": ["developers"] })).await;
     assert_eq!((&added["groups"], &added["password"]), (&json!(["developers"]), &json!(false)));
@@ -265,9 +257,8 @@ async fn people_are_added_changed_and_removed_and_each_change_is_recorded() {
     gateway.stop().await;
 }
 
-#[tokio::test]
-async fn a_password_is_kept_as_keys_alone_and_never_told() {
-    let home = Home::new();
+async fn a_password_is_kept_as_keys_alone_and_never_told(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     let secret = "correct horse battery";
     let set =
@@ -290,9 +281,8 @@ async fn a_password_is_kept_as_keys_alone_and_never_told() {
     assert!(!is_kept_somewhere(home.dir.path(), secret));
 }
 
-#[tokio::test]
-async fn the_key_of_mysql_native_password_is_kept_when_asked_for_and_goes_with_its_password() {
-    let home = Home::new();
+async fn the_key_of_mysql_native_password_is_kept_when_asked_for_and_goes_with_its_password(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     let native = |gateway: &Gateway| {
         gateway.control.snapshot().load().principal("dana").unwrap().credentials.native.clone()
@@ -311,9 +301,8 @@ async fn the_key_of_mysql_native_password_is_kept_when_asked_for_and_goes_with_i
     gateway.stop().await;
 }
 
-#[tokio::test]
-async fn a_token_logs_in_until_it_is_revoked_or_over_and_survives_a_new_password() {
-    let home = Home::new();
+async fn a_token_logs_in_until_it_is_revoked_or_over_and_survives_a_new_password(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     let made = gateway.post("/tokens", json!({ "principal": "dana", "for": "8h", "name": "laptop" })).await;
     let (id, secret) = (made["token"]["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
@@ -348,9 +337,8 @@ async fn a_token_logs_in_until_it_is_revoked_or_over_and_survives_a_new_password
     assert!(!is_kept_somewhere(home.dir.path(), &secret));
 }
 
-#[tokio::test]
-async fn what_gives_leave_needs_its_record_and_what_takes_it_away_does_not_wait_for_one() {
-    let home = Home::new();
+async fn what_gives_leave_needs_its_record_and_what_takes_it_away_does_not_wait_for_one(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     let id = gateway.post("/grants", grant()).await["grant"]["id"].as_str().unwrap().to_owned();
     let version = gateway.control.snapshot().load().version();
@@ -380,9 +368,8 @@ async fn what_gives_leave_needs_its_record_and_what_takes_it_away_does_not_wait_
     gateway.stop().await;
 }
 
-#[tokio::test]
-async fn a_broken_policy_is_refused_and_the_old_one_stays_in_force() {
-    let home = Home::new();
+async fn a_broken_policy_is_refused_and_the_old_one_stays_in_force(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     let old = gateway.get("/policy").await;
     home.write_policy("groups: { developers: {}\nprincipals: 7\n");
@@ -406,9 +393,8 @@ async fn a_broken_policy_is_refused_and_the_old_one_stays_in_force() {
     assert!(matches!(home.open_control().await, Err(ControlError::PolicyBroken { .. })));
 }
 
-#[tokio::test]
-async fn a_changed_policy_file_is_noticed() {
-    let home = Home::new();
+async fn a_changed_policy_file_is_noticed(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     let mut told = gateway.control.snapshot().subscribe();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -425,9 +411,8 @@ async fn a_changed_policy_file_is_noticed() {
     gateway.stop().await;
 }
 
-#[tokio::test]
-async fn a_policy_that_is_put_back_no_longer_counts_as_refused() {
-    let home = Home::new();
+async fn a_policy_that_is_put_back_no_longer_counts_as_refused(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let control = gateway.control.clone();
@@ -450,9 +435,8 @@ async fn a_policy_that_is_put_back_no_longer_counts_as_refused() {
     gateway.stop().await;
 }
 
-#[tokio::test]
-async fn sessions_are_listed_and_ended() {
-    let home = Home::new();
+async fn sessions_are_listed_and_ended(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     let id = gateway.sessions.open();
     let other = gateway.sessions.open();
@@ -467,9 +451,8 @@ async fn sessions_are_listed_and_ended() {
     gateway.stop().await;
 }
 
-#[tokio::test]
-async fn access_is_explained_as_the_snapshot_in_force_would_decide() {
-    let home = Home::new();
+async fn access_is_explained_as_the_snapshot_in_force_would_decide(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     let ask = json!({ "principal": "dana", "target": "hr", "sql": "SELECT * FROM employee" });
     let denied = gateway.post("/explain-access", ask.clone()).await;
@@ -488,9 +471,8 @@ async fn access_is_explained_as_the_snapshot_in_force_would_decide() {
     gateway.stop().await;
 }
 
-#[tokio::test]
-async fn machines_see_health_readiness_and_metrics_without_a_key_on_loopback() {
-    let home = Home::new();
+async fn machines_see_health_readiness_and_metrics_without_a_key_on_loopback(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     assert_eq!(gateway.raw(GET, "/healthz", None, None).await.status(), 200);
     let ready = gateway.raw(GET, "/readyz", None, None).await;
@@ -506,9 +488,8 @@ async fn machines_see_health_readiness_and_metrics_without_a_key_on_loopback() {
     gateway.stop().await;
 }
 
-#[tokio::test]
-async fn off_loopback_metrics_want_a_key_and_readiness_keeps_its_reasons() {
-    let home = Home::new();
+async fn off_loopback_metrics_want_a_key_and_readiness_keeps_its_reasons(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     let (_, read) = gateway.key("prometheus", &["read"]).await;
     let (_, grants) = gateway.key("bot", &["grants"]).await;
@@ -530,9 +511,8 @@ async fn off_loopback_metrics_want_a_key_and_readiness_keeps_its_reasons() {
     gateway.stop().await;
 }
 
-#[tokio::test]
-async fn a_request_of_the_wrong_shape_is_told_what_is_wrong() {
-    let home = Home::new();
+async fn a_request_of_the_wrong_shape_is_told_what_is_wrong(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     let key = Some(gateway.key.as_str());
     let large = format!("{{\"name\":\"{}\"}}", "x".repeat(70_000));
@@ -559,9 +539,8 @@ async fn a_request_of_the_wrong_shape_is_told_what_is_wrong() {
     gateway.stop().await;
 }
 
-#[tokio::test]
-async fn the_first_start_writes_an_administrators_key_that_only_its_owner_reads() {
-    let home = Home::new();
+async fn the_first_start_writes_an_administrators_key_that_only_its_owner_reads(kept: Kept) {
+    let home = Home::over(kept);
     let gateway = home.start().await;
     let path = home.path("admin.key");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -577,3 +556,101 @@ async fn the_first_start_writes_an_administrators_key_that_only_its_owner_reads(
     gateway.get("/keys").await;
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn the_description_names_every_address_that_there_is_and_no_other() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let text = gateway.raw(GET, "/api/v1/openapi.json", None, None).await.text().await.unwrap();
+    let api: Value = serde_json::from_str(&text).unwrap();
+    assert!(api["openapi"].as_str().unwrap().starts_with("3.1."));
+    let mut operations = 0;
+    for (path, item) in api["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            operations += 1;
+            let verb = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let path = path.replace("{id}", NO_ID).replace("{name}", "nobody");
+            let answer = gateway.raw(verb, &path, None, None).await;
+            let status = answer.status().as_u16();
+            if operation["tags"][0] == "login" && status == 404 {
+                let problem: Value = answer.json().await.unwrap();
+                assert_eq!(problem["code"], "no_identity_provider", "{path}");
+            } else if operation["security"].is_null() {
+                assert!(![401, 404, 405].contains(&status), "{method} {path}: {status}");
+            } else {
+                assert_eq!(status, 401, "{method} {path} wants a key");
+            }
+            let told = operation["responses"].as_object().unwrap();
+            let is_keyed = !operation["security"].is_null();
+            assert!(told.keys().any(|it| it.starts_with('2')) && (told.len() > 1 || !is_keyed), "{path}");
+        }
+    }
+    assert!(operations > 25, "{operations}");
+    // The router is made of the described handlers alone: nothing is added to it by hand.
+    for entry in std::fs::read_dir("src/api").unwrap() {
+        let path = entry.unwrap().path();
+        if path.ends_with("scim.rs") {
+            // What directories speak describes itself, as its standard has it.
+            continue;
+        }
+        let code = std::fs::read_to_string(&path).unwrap();
+        assert!(!code.contains(".route(") && !code.contains(".nest_service("), "{}", path.display());
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn the_description_says_which_scopes_open_what() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    let api: Value = gateway.get("/openapi.json").await;
+    let mut keys = vec![("admin", gateway.key.clone()), ("person", gateway.person("dana").await)];
+    for scope in ["grants", "people", "policy", "read", "sessions"] {
+        keys.push((scope, gateway.key(&format!("for-{scope}"), &[scope]).await.1));
+    }
+    let mut checked = 0;
+    for (path, item) in api["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let Some(scopes) = operation["security"][0]["service_key"].as_array() else { continue };
+            let verb = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let path = path.replace("{id}", NO_ID).replace("{name}", "nobody");
+            let path = if path.ends_with("/events") { format!("{path}?follow=false") } else { path };
+            for (scope, key) in &keys {
+                let body = (method != "get").then_some("{\"nothing\": 1}");
+                let response = gateway.raw(verb.clone(), &path, Some(key), body).await;
+                let status = response.status();
+                let answer: Value = response.json().await.unwrap_or_default();
+                let is_shut = status == 403
+                    && (answer["code"] == "not_a_person"
+                        || answer["detail"].as_str().unwrap().contains("lacks the scope"));
+                assert_eq!(is_shut, !scopes.contains(&json!(scope)), "{scope} at {method} {path}: {answer}");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 80, "{checked}");
+    gateway.stop().await;
+}
+over_both_stores!(
+    a_grant_is_in_force_when_its_making_is_answered_and_gone_when_its_revocation_is,
+    a_grant_that_cannot_be_meant_is_refused_and_names_the_field,
+    a_restart_keeps_grants_people_and_keys,
+    without_a_live_key_nothing_is_told,
+    wrong_keys_are_throttled_and_the_right_one_is_not,
+    a_key_does_what_its_scopes_say_and_no_more,
+    a_revoked_or_ended_key_opens_nothing,
+    people_are_added_changed_and_removed_and_each_change_is_recorded,
+    a_password_is_kept_as_keys_alone_and_never_told,
+    the_key_of_mysql_native_password_is_kept_when_asked_for_and_goes_with_its_password,
+    a_token_logs_in_until_it_is_revoked_or_over_and_survives_a_new_password,
+    what_gives_leave_needs_its_record_and_what_takes_it_away_does_not_wait_for_one,
+    a_broken_policy_is_refused_and_the_old_one_stays_in_force,
+    a_changed_policy_file_is_noticed,
+    a_policy_that_is_put_back_no_longer_counts_as_refused,
+    sessions_are_listed_and_ended,
+    access_is_explained_as_the_snapshot_in_force_would_decide,
+    machines_see_health_readiness_and_metrics_without_a_key_on_loopback,
+    off_loopback_metrics_want_a_key_and_readiness_keeps_its_reasons,
+    a_request_of_the_wrong_shape_is_told_what_is_wrong,
+    the_first_start_writes_an_administrators_key_that_only_its_owner_reads,
+);

@@ -9,6 +9,7 @@ mod api_support;
 use std::{
     io::Write,
     os::unix::fs::PermissionsExt,
+    path::Path,
     process::{Command, Output, Stdio},
     sync::Arc,
 };
@@ -21,6 +22,8 @@ use tidegate::{
 };
 
 const NO_ID: &str = "019aa000-0000-7000-8000-000000000001";
+/// How the API is fuzzed.
+const SETTINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fuzz/api.toml");
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_command_line_does_all_of_it_through_the_api() {
@@ -216,4 +219,45 @@ fn tidegate(home: &Home, api: &str, arguments: &[&str], input: &str) -> Output {
         .unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     child.wait_with_output().unwrap()
+}
+
+/// A client that makes up requests by the description, sound ones and others, and holds the answers against it: once as
+/// an administrator's service, once as a person who asks and answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_makes_things_up_gets_no_answer_that_is_not_described() {
+    let fuzzer = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/schemathesis/bin/schemathesis");
+    if !fuzzer.exists() {
+        assert!(std::env::var_os("CI").is_none(), "{} is not there: make setup", fuzzer.display());
+        return eprintln!("skipped: {} is not there: make setup", fuzzer.display());
+    }
+    let home = Home::new();
+    let gateway = home.start().await;
+    let person = gateway.person("dana").await;
+    for (key, some) in
+        [(person, &["--include-tag", "requests", "--include-tag", "events"][..]), (gateway.key.clone(), &[])]
+    {
+        let address = format!("{}/api/v1/openapi.json", gateway.base);
+        // It leaves its reports where it runs.
+        let (fuzzer, leavings) = (fuzzer.clone(), home.path(""));
+        let output = tokio::task::spawn_blocking(move || {
+            let mut command = Command::new(fuzzer);
+            command.args(["--config-file", SETTINGS, "run", &address, "--no-color"]).args(some);
+            command.args(["--header", &format!("Authorization: Bearer {key}"), "--checks", "all"]);
+            command.args(["--exclude-checks", "use_after_free,ensure_resource_availability"]);
+            command.args(["--phases", "coverage,fuzzing", "--max-examples", "10", "--seed", "42"]);
+            command.args([
+                "--request-timeout",
+                "20",
+                "--continue-on-failure",
+                "--suppress-health-check",
+                "all",
+            ]);
+            command.current_dir(leavings).output().unwrap()
+        });
+        let output = output.await.unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
+        assert!(told.contains("Tested: "), "{told}");
+    }
+    gateway.stop().await;
 }

@@ -255,6 +255,7 @@ fn context() -> NameContext {
         search_path: SearchPath::Known([].into()),
         accounts: [].into(),
         temporary: Arc::default(),
+        made: std::sync::Arc::default(),
         catalog: None,
         mysql: Some(MYSQL),
     }

@@ -20,6 +20,7 @@ fn read(text: String) -> Result<Vec<Facts>, Unanalyzable> {
         search_path: SearchPath::Known(["public".into()].into()),
         accounts: [].into(),
         temporary: Arc::new(BTreeSet::new()),
+        made: std::sync::Arc::default(),
         catalog: None,
         mysql: None,
     };

@@ -4,14 +4,19 @@
 #[path = "login_support/mod.rs"]
 mod support;
 
-use std::{process::Output, sync::Arc, time::Duration};
+use std::{pin::Pin, process::Output, sync::Arc, time::Duration};
 
 use support::{
     Gate, OLD_TOKEN, PASSWORD, TOKEN, id, message, read_byte, read_error, read_message, request, startup,
 };
-use tidegate::session::{
-    login::Authentication,
-    throttle::{Allowance, Throttle, ThrottleLimits},
+use tidegate::{
+    model::identity::{AdmitTokens, Admitted, Subject, TokenRefused, WhereTokensComeFrom},
+    net::Published,
+    policy::Snapshot,
+    session::{
+        login::Authentication,
+        throttle::{Allowance, Throttle, ThrottleLimits},
+    },
 };
 use tokio::io::AsyncWriteExt;
 
@@ -413,4 +418,138 @@ async fn a_client_that_leaves_when_asked_for_a_password_has_not_failed() {
     assert_eq!(read_byte(&mut client).await, None);
     assert_eq!(gate.metrics.logins.failed.get(), 0);
     assert_eq!(logins(&gate), [] as [&str; 0]);
+}
+
+/// Takes the token "good.of.NAME" for that name, when the snapshot has it.
+#[derive(Debug)]
+struct Issuer(Published<Snapshot>);
+
+impl AdmitTokens for Issuer {
+    fn admit<'a>(
+        &'a self,
+        token: &'a str,
+        principal: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<Admitted, TokenRefused>> + Send + 'a>> {
+        Box::pin(async move {
+            let known = self.0.load().principal(principal).cloned();
+            let good = token.starts_with("eyJ") && token.ends_with(&format!(".of.{principal}"));
+            let principal = known.filter(|_| good).ok_or_else(|| TokenRefused("not good".to_owned()))?;
+            let subject = Subject { issuer: "https://id.example".into(), subject: "0001".into() };
+            Ok(Admitted { principal, subject })
+        })
+    }
+
+    fn source(&self) -> WhereTokensComeFrom {
+        WhereTokensComeFrom {
+            configuration: "https://id.example/.well-known".to_owned(),
+            scope: "openid".to_owned(),
+        }
+    }
+}
+
+async fn gate_with_issuer(authentication: Authentication) -> Gate {
+    Gate::start(|door| {
+        door.authentication = authentication;
+        door.tokens = Some(Arc::new(Issuer(door.snapshot.clone())));
+    })
+    .await
+}
+
+fn initial(mechanism: &str, text: &str) -> Vec<u8> {
+    let length = u32::try_from(text.len()).unwrap().to_be_bytes();
+    message(b'p', &[mechanism.as_bytes(), b"\0", &length, text.as_bytes()].concat())
+}
+
+/// Asks for a login by OAUTHBEARER as dana; gives the mechanisms that were offered.
+async fn bearer(gate: &Gate, auth: &str) -> (tidegate::net::Stream, Vec<u8>) {
+    let mut client = gate.connect_tls().await;
+    client.write_all(&startup(&[("user", "dana"), ("database", "hr_prod")])).await.unwrap();
+    let (tag, offered) = read_message(&mut client).await.unwrap();
+    assert_eq!((tag, &offered[..4]), (b'R', [0, 0, 0, 10].as_slice()));
+    client.write_all(&initial("OAUTHBEARER", &format!("n,,\x01auth={auth}\x01\x01"))).await.unwrap();
+    (client, offered[4..].to_vec())
+}
+
+#[tokio::test]
+async fn a_bearer_token_logs_in_where_tokens_are_issued() {
+    let gate = gate_with_issuer(Authentication::Oauth).await;
+    let (mut client, offered) = bearer(&gate, "Bearer eyJa.of.dana").await;
+    assert_eq!(offered, b"OAUTHBEARER\0\0");
+    assert_eq!(read_message(&mut client).await.unwrap(), (b'R', vec![0; 4]));
+    assert_eq!(logins(&gate), ["login dana oidc"]);
+}
+
+#[tokio::test]
+async fn a_refused_bearer_token_is_answered_with_where_to_get_one_and_then_fails() {
+    let gate = gate_with_issuer(Authentication::Oauth).await;
+    let (mut client, _) = bearer(&gate, "Bearer eyJa.of.finn").await;
+    let (tag, challenge) = read_message(&mut client).await.unwrap();
+    assert_eq!((tag, &challenge[..4]), (b'R', [0, 0, 0, 11].as_slice()));
+    let told: serde_json::Value = serde_json::from_slice(&challenge[4..]).unwrap();
+    let wanted = serde_json::json!({ "status": "invalid_token", "scope": "openid",
+        "openid-configuration": "https://id.example/.well-known" });
+    assert_eq!(told, wanted);
+    client.write_all(&message(b'p', &[1])).await.unwrap();
+    assert_eq!(read_error(&mut client).await.0, "28P01");
+    // Whoever hangs up instead has failed all the same.
+    let (mut client, _) = bearer(&gate, "Bearer eyJb.of.finn").await;
+    assert_eq!(read_message(&mut client).await.unwrap().0, b'R');
+    client.shutdown().await.unwrap();
+    while read_message(&mut client).await.is_some() {}
+    assert_eq!(logins(&gate), ["login_failed dana not good", "login_failed dana not good"]);
+    assert_eq!(gate.metrics.logins.failed.get(), 2);
+}
+
+#[tokio::test]
+async fn to_ask_where_tokens_come_from_is_no_attempt() {
+    let gate = gate_with_issuer(Authentication::Oauth).await;
+    let (mut client, _) = bearer(&gate, "").await;
+    let (_, challenge) = read_message(&mut client).await.unwrap();
+    assert!(String::from_utf8_lossy(&challenge).contains("https://id.example/.well-known"));
+    client.write_all(&message(b'p', &[1])).await.unwrap();
+    assert_eq!(read_error(&mut client).await.0, "28000");
+    assert_eq!(logins(&gate), [] as [&str; 0]);
+    assert_eq!((gate.metrics.logins.failed.get(), gate.metrics.logins.unfinished.get()), (0, 1));
+}
+
+#[tokio::test]
+async fn bearer_tokens_are_taken_inside_tls_alone_and_only_where_they_are_issued() {
+    let gate = Gate::start(|door| door.authentication = Authentication::Oauth).await;
+    let mut client = gate.connect_tls().await;
+    client.write_all(&startup(&[("user", "dana"), ("database", "hr_prod")])).await.unwrap();
+    assert_eq!(read_error(&mut client).await.0, "28P01", "nobody issues any");
+    let gate = Gate::start(|door| {
+        door.authentication = Authentication::Oauth;
+        door.plaintext = true;
+        door.tokens = Some(Arc::new(Issuer(door.snapshot.clone())));
+    })
+    .await;
+    let mut client = gate.connect().await;
+    client.write_all(&startup(&[("user", "dana"), ("database", "hr_prod")])).await.unwrap();
+    assert_eq!(read_error(&mut client).await.0, "28000", "not without TLS");
+    // Where SCRAM is asked for, a bearer token is no answer.
+    let gate = gate_with_issuer(Authentication::Scram).await;
+    let (mut client, offered) = bearer(&gate, "Bearer eyJa.of.dana").await;
+    assert_eq!(offered, b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0");
+    assert_eq!(read_error(&mut client).await.0, "08P01");
+}
+
+#[tokio::test]
+async fn a_token_as_password_is_judged_by_its_issuer_and_a_password_as_ever() {
+    let gate = gate_with_issuer(Authentication::Cleartext).await;
+    for (password, is_in) in [
+        ("eyJa.of.dana", true),
+        ("eyJa.of.finn", false),
+        (PASSWORD, true),
+        (TOKEN, true),
+        ("eyJa.of.", false),
+    ] {
+        let mut client = gate.connect_tls().await;
+        client.write_all(&startup(&[("user", "dana"), ("database", "hr_prod")])).await.unwrap();
+        assert_eq!(read_message(&mut client).await.unwrap(), (b'R', vec![0, 0, 0, 3]));
+        client.write_all(&message(b'p', format!("{password}\0").as_bytes())).await.unwrap();
+        let (tag, _) = read_message(&mut client).await.unwrap();
+        assert_eq!(tag, if is_in { b'R' } else { b'E' }, "{password}");
+    }
+    assert_eq!(logins(&gate)[..2], ["login dana oidc", "login_failed dana not good"]);
 }

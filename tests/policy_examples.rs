@@ -25,6 +25,7 @@ fn context(place: &Place) -> NameContext {
         search_path: SearchPath::Known(Arc::from(["$user".into(), "public".into()])),
         accounts: Arc::from(["tidegate_read".into()]),
         temporary: Arc::default(),
+        made: std::sync::Arc::default(),
         catalog: None,
         mysql: None,
     }

@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod api_support;
+#[path = "requests/replicas.rs"]
+mod replicas;
 
 use std::{sync::Arc, time::Duration};
 
-use api_support::{Gateway, Home, read_of_employee};
+use api_support::{Gateway, Home, Kept, read_of_employee};
 use jiff::Timestamp;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -66,8 +68,8 @@ struct World {
 }
 
 impl World {
-    async fn new() -> Self {
-        let home = Home::new();
+    async fn new(kept: Kept) -> Self {
+        let home = Home::over(kept);
         home.write_policy(RULES);
         let gateway = home.start().await;
         Self { home, gateway }
@@ -122,9 +124,8 @@ fn code(answer: &(StatusCode, Value)) -> (u16, &str) {
     (answer.0.as_u16(), answer.1["code"].as_str().unwrap_or("-"))
 }
 
-#[tokio::test]
-async fn asked_by_one_and_approved_shorter_by_another_it_is_in_force_at_once_and_ends() {
-    let world = World::new().await;
+async fn asked_by_one_and_approved_shorter_by_another_it_is_in_force_at_once_and_ends(kept: Kept) {
+    let world = World::new(kept).await;
     let [dana, lee] = world.people(["dana", "lee"]).await;
     let request = world.asks(&dana, read()).await;
     assert_eq!((request["state"].as_str(), request["risk"].as_str()), (Some("pending"), Some("moderate")));
@@ -160,9 +161,8 @@ async fn asked_by_one_and_approved_shorter_by_another_it_is_in_force_at_once_and
     world.gateway.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_approvers_at_the_same_instant_one_makes_the_grant() {
-    let world = World::new().await;
+async fn of_two_approvers_at_the_same_instant_one_makes_the_grant(kept: Kept) {
+    let world = World::new(kept).await;
     let [dana, lee, liz] = world.people(["dana", "lee", "liz"]).await;
     for _ in 0..10 {
         let request = world.asks(&dana, read()).await;
@@ -178,9 +178,8 @@ async fn of_two_approvers_at_the_same_instant_one_makes_the_grant() {
     world.gateway.stop().await;
 }
 
-#[tokio::test]
-async fn steps_follow_one_another_and_a_denial_ends_it() {
-    let world = World::new().await;
+async fn steps_follow_one_another_and_a_denial_ends_it(kept: Kept) {
+    let world = World::new(kept).await;
     let [dana, lee, liz, olga] = world.people(["dana", "lee", "liz", "olga"]).await;
     let mut write = read();
     write["permissions"] = json!(["select", "dml"]);
@@ -203,9 +202,8 @@ async fn steps_follow_one_another_and_a_denial_ends_it() {
     world.gateway.stop().await;
 }
 
-#[tokio::test]
-async fn what_no_grant_could_help_is_refused_and_low_risk_needs_nobody() {
-    let world = World::new().await;
+async fn what_no_grant_could_help_is_refused_and_low_risk_needs_nobody(kept: Kept) {
+    let world = World::new(kept).await;
     let [dana] = world.people(["dana"]).await;
     let with = |permissions: &[&str], lifetime: &str| {
         let mut body = read();
@@ -245,9 +243,8 @@ async fn what_no_grant_could_help_is_refused_and_low_risk_needs_nobody() {
     world.gateway.stop().await;
 }
 
-#[tokio::test]
-async fn a_refusal_fills_in_the_request_of_the_one_who_was_refused_alone() {
-    let world = World::new().await;
+async fn a_refusal_fills_in_the_request_of_the_one_who_was_refused_alone(kept: Kept) {
+    let world = World::new(kept).await;
     let [dana, dave] = world.people(["dana", "dave"]).await;
     let denied = Denied {
         principal: "dana".into(),
@@ -275,9 +272,8 @@ async fn a_refusal_fills_in_the_request_of_the_one_who_was_refused_alone() {
     world.gateway.stop().await;
 }
 
-#[tokio::test]
-async fn broken_glass_is_open_until_somebody_has_looked_and_ends_if_it_was_not_right() {
-    let world = World::new().await;
+async fn broken_glass_is_open_until_somebody_has_looked_and_ends_if_it_was_not_right(kept: Kept) {
+    let world = World::new(kept).await;
     let [dana, lee, ada] = world.people(["dana", "lee", "ada"]).await;
     let mut body = read();
     body["for"] = json!("1h");
@@ -310,9 +306,8 @@ async fn broken_glass_is_open_until_somebody_has_looked_and_ends_if_it_was_not_r
     world.gateway.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_statement_is_approved_as_it_stands_and_runs_once() {
-    let world = World::new().await;
+async fn a_statement_is_approved_as_it_stands_and_runs_once(kept: Kept) {
+    let world = World::new(kept).await;
     let [dana, lee] = world.people(["dana", "lee"]).await;
     let ask = |sql: &str| json!({ "target": "hr", "database": "hr_prod", "statement": sql, "for": "1h", "reason": "INC-42" });
     for (sql, words) in [
@@ -356,9 +351,8 @@ async fn a_statement_is_approved_as_it_stands_and_runs_once() {
     world.gateway.stop().await;
 }
 
-#[tokio::test]
-async fn by_the_clock_requests_go_to_others_and_expire_and_ends_are_announced_once() {
-    let world = World::new().await;
+async fn by_the_clock_requests_go_to_others_and_expire_and_ends_are_announced_once(kept: Kept) {
+    let world = World::new(kept).await;
     let [dana, lee, ada] = world.people(["dana", "lee", "ada"]).await;
     let control = &world.gateway.control;
     let answered = world.asks(&dana, read()).await;
@@ -391,9 +385,8 @@ async fn by_the_clock_requests_go_to_others_and_expire_and_ends_are_announced_on
     gateway.stop().await;
 }
 
-#[tokio::test]
-async fn people_see_and_end_their_own_and_what_they_approved() {
-    let world = World::new().await;
+async fn people_see_and_end_their_own_and_what_they_approved(kept: Kept) {
+    let world = World::new(kept).await;
     let [dana, dave, lee, liz] = world.people(["dana", "dave", "lee", "liz"]).await;
     let request = world.asks(&dana, read()).await;
     let path = format!("/requests/{}", request["id"].as_str().unwrap());
@@ -446,9 +439,8 @@ async fn people_see_and_end_their_own_and_what_they_approved() {
     world.gateway.stop().await;
 }
 
-#[tokio::test]
-async fn to_extend_a_grant_is_a_request_that_follows_on() {
-    let world = World::new().await;
+async fn to_extend_a_grant_is_a_request_that_follows_on(kept: Kept) {
+    let world = World::new(kept).await;
     let [dana, dave, lee] = world.people(["dana", "dave", "lee"]).await;
     let first = world.asks(&dana, read()).await;
     let grant = world.answers(&lee, &first, approve()).await.1["grant"].as_str().unwrap().to_owned();
@@ -469,9 +461,8 @@ async fn to_extend_a_grant_is_a_request_that_follows_on() {
     world.gateway.stop().await;
 }
 
-#[tokio::test]
-async fn a_call_that_is_repeated_is_done_once() {
-    let world = World::new().await;
+async fn a_call_that_is_repeated_is_done_once(kept: Kept) {
+    let world = World::new(kept).await;
     let [dana, dave] = world.people(["dana", "dave"]).await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let call = |key: String, name: &str, body: Value| {
@@ -497,9 +488,8 @@ async fn a_call_that_is_repeated_is_done_once() {
     world.gateway.stop().await;
 }
 
-#[tokio::test]
-async fn lists_come_in_pages_of_what_one_may_see() {
-    let world = World::new().await;
+async fn lists_come_in_pages_of_what_one_may_see(kept: Kept) {
+    let world = World::new(kept).await;
     let [dana, dave, lee] = world.people(["dana", "dave", "lee"]).await;
     let mut made = Vec::new();
     for number in 0..5 {
@@ -531,9 +521,8 @@ async fn lists_come_in_pages_of_what_one_may_see() {
     world.gateway.stop().await;
 }
 
-#[tokio::test]
-async fn a_key_is_one_persons_and_opens_nothing_when_they_are_disabled() {
-    let world = World::new().await;
+async fn a_key_is_one_persons_and_opens_nothing_when_they_are_disabled(kept: Kept) {
+    let world = World::new(kept).await;
     let [dana] = world.people(["dana"]).await;
     let (_, service) = world.gateway.key("robot", &["read", "grants"]).await;
     assert_eq!(code(&world.gateway.with(&service, POST, "/requests", read()).await), (403, "forbidden"));
@@ -553,9 +542,8 @@ async fn a_key_is_one_persons_and_opens_nothing_when_they_are_disabled() {
     world.gateway.stop().await;
 }
 
-#[tokio::test]
-async fn whoever_knows_the_password_gets_a_key_for_half_a_day() {
-    let world = World::new().await;
+async fn whoever_knows_the_password_gets_a_key_for_half_a_day(kept: Kept) {
+    let world = World::new(kept).await;
     let password = json!({ "password": "correct horse" });
     assert_eq!(world.gateway.call(Method::PUT, "/principals/dana/password", password).await.0, 204);
     let login = |name: &str, password: &str| {
@@ -595,9 +583,8 @@ async fn whoever_knows_the_password_gets_a_key_for_half_a_day() {
     world.gateway.stop().await;
 }
 
-#[tokio::test]
-async fn without_the_audit_log_nothing_is_asked_and_nothing_approved() {
-    let world = World::new().await;
+async fn without_the_audit_log_nothing_is_asked_and_nothing_approved(kept: Kept) {
+    let world = World::new(kept).await;
     let [dana, lee] = world.people(["dana", "lee"]).await;
     let request = world.asks(&dana, read()).await;
     world.home.break_audit();
@@ -615,9 +602,8 @@ async fn without_the_audit_log_nothing_is_asked_and_nothing_approved() {
     gateway.stop().await;
 }
 
-#[tokio::test]
-async fn whoever_gets_the_name_of_somebody_removed_gets_nothing_with_it() {
-    let world = World::new().await;
+async fn whoever_gets_the_name_of_somebody_removed_gets_nothing_with_it(kept: Kept) {
+    let world = World::new(kept).await;
     let eve = json!({ "name": "eve", "groups": ["devs"] });
     world.gateway.post("/principals", eve.clone()).await;
     let [eves, lee] = world.people(["eve", "lee"]).await;
@@ -631,3 +617,223 @@ async fn whoever_gets_the_name_of_somebody_removed_gets_nothing_with_it() {
     assert_eq!(world.home.records("key_revoked").len(), 1);
     world.gateway.stop().await;
 }
+
+impl World {
+    /// What the events say that a caller may hear of: word, subject and number.
+    async fn heard(&self, key: &str) -> Vec<(String, Value)> {
+        let path = "/api/v1/events?after=0&follow=false";
+        let text = self.gateway.raw(GET, path, Some(key), None).await.text().await.unwrap();
+        told(&text)
+    }
+
+    async fn words(&self, key: &str) -> Vec<String> {
+        self.heard(key).await.into_iter().map(|(word, _)| word).collect()
+    }
+}
+
+/// The words and bodies of a stream.
+fn told(text: &str) -> Vec<(String, Value)> {
+    let blocks = text.split("\n\n").filter(|block| block.contains("data:"));
+    let field = |block: &str, name: &str| {
+        let line = block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        line.unwrap_or_default().to_owned()
+    };
+    blocks
+        .map(|block| {
+            let body: Value = serde_json::from_str(&field(block, "data")).unwrap();
+            assert_eq!(body["event"], field(block, "event"));
+            assert_eq!(body["seq"].to_string(), field(block, "id"));
+            (field(block, "event"), body)
+        })
+        .collect()
+}
+
+async fn people_hear_of_what_they_have_to_do_with_and_administrators_of_everything(kept: Kept) {
+    let world = World::new(kept).await;
+    let [dana, dave, lee, olga] = world.people(["dana", "dave", "lee", "olga"]).await;
+    let request = world.asks(&dana, read()).await;
+    let (_, approved) = world.answers(&lee, &request, approve()).await;
+    let grant = approved["grant"].as_str().unwrap().to_owned();
+    let revoke = format!("/grants/{grant}/revoke");
+    world.gateway.with(&dana, POST, &revoke, json!({ "reason": "done" })).await;
+    let all = ["request_created", "request_approved", "grant_started", "grant_revoked"];
+    assert_eq!(world.words(&dana).await, all);
+    assert_eq!(world.words(&lee).await, all, "the approver hears of the grant, too");
+    assert_eq!((world.words(&dave).await.len(), world.words(&olga).await.len()), (0, 0));
+    let admin = world.gateway.key.clone();
+    let heard = world.heard(&admin).await;
+    assert!(all.iter().all(|word| heard.iter().any(|(heard, _)| heard == word)), "{heard:?}");
+    let (_, created) = heard.iter().find(|(word, _)| word == "request_created").unwrap();
+    assert_eq!((&created["requester"], &created["waits_for"]), (&json!("dana"), &json!(["leads"])));
+    let (_, revoked) = heard.iter().find(|(word, _)| word == "grant_revoked").unwrap();
+    assert_eq!((&revoked["grant"], &revoked["actor"]), (&json!(grant), &json!("dana")));
+
+    world.home.write_policy(&RULES.replace("ada:  { groups: [admins] }", "ada: { groups: [admins] }"));
+    world.gateway.post("/policy/reload", Value::Null).await;
+    world.gateway.post("/principals", json!({ "name": "dave", "groups": ["leads"] })).await;
+    let words = world.words(&admin).await;
+    assert!(words.contains(&"policy_reloaded".to_owned()), "{words:?}");
+    assert_eq!(world.words(&dana).await, all, "policy is not hers");
+    let dave_hears = world.words(&dave).await;
+    assert!(dave_hears.contains(&"principal_changed".to_owned()), "{dave_hears:?}");
+    world.gateway.stop().await;
+}
+
+async fn who_reads_along_hears_at_once_comes_back_where_they_were_and_is_shut_out_with_their_key(kept: Kept) {
+    let world = World::new(kept).await;
+    let [dana] = world.people(["dana"]).await;
+    let (id, reader) = world.gateway.key("reader", &["read"]).await;
+    let mut stream = world.gateway.raw(GET, "/api/v1/events", Some(&reader), None).await;
+    assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    let first = world.asks(&dana, read()).await;
+    let mut text = String::new();
+    while !text.ends_with("\n\n") {
+        text.push_str(std::str::from_utf8(&stream.chunk().await.unwrap().unwrap()).unwrap());
+    }
+    let heard = told(&text);
+    assert_eq!((heard.len(), &heard[0].1["request"]), (1, &first["id"]));
+    let seen = heard[0].1["seq"].as_i64().unwrap();
+    let second = world.asks(&dana, read()).await;
+    let path = format!("/api/v1/events?follow=false&after={seen}");
+    let text = world.gateway.raw(GET, &path, Some(&reader), None).await.text().await.unwrap();
+    assert_eq!(told(&text)[0].1["request"], second["id"], "from where they were");
+    for bad in ["?after=-1", "?after=x", "?follow=perhaps", "?since=0"] {
+        let (status, problem) = world.gateway.with(&reader, GET, &format!("/events{bad}"), Value::Null).await;
+        assert_eq!((status.as_u16(), &problem["code"]), (400, &json!("malformed")), "{bad}");
+    }
+    world.gateway.call(Method::DELETE, &format!("/keys/{id}"), Value::Null).await;
+    // What is left is read, and then the stream is over.
+    while stream.chunk().await.unwrap().is_some() {}
+    world.gateway.stop().await;
+}
+
+async fn a_key_reads_ten_streams_at_once_and_no_more(kept: Kept) {
+    let world = World::new(kept).await;
+    let (_, reader) = world.gateway.key("reader", &["read"]).await;
+    let mut open = Vec::new();
+    for _ in 0..10 {
+        open.push(world.gateway.raw(GET, "/api/v1/events", Some(&reader), None).await);
+    }
+    let eleventh = world.gateway.raw(GET, "/api/v1/events", Some(&reader), None).await;
+    assert_eq!(eleventh.status(), 429);
+    let other = world.gateway.key("other", &["read"]).await.1;
+    assert_eq!(world.gateway.raw(GET, "/api/v1/events", Some(&other), None).await.status(), 200);
+    drop(open);
+    world.gateway.stop().await;
+}
+
+async fn what_the_clock_does_is_told_of_once_and_what_is_undone_never(kept: Kept) {
+    let world = World::new(kept).await;
+    let [dana, lee] = world.people(["dana", "lee"]).await;
+    let control = &world.gateway.control;
+    let mut hour = read();
+    hour["for"] = json!("1h");
+    let answered = world.asks(&dana, hour).await;
+    world.asks(&dana, read()).await;
+    assert_eq!(world.answers(&lee, &answered, approve()).await.1["state"], "approved");
+    let later = |seconds| world.home.clock.advance(Duration::from_secs(seconds));
+    for seconds in [1800, 1499, 1, 299, 1, 7200] {
+        later(seconds);
+        control.tend_once().await.unwrap();
+        control.tend_once().await.unwrap();
+    }
+    let words = world.words(&dana).await;
+    assert_eq!(
+        words[3..],
+        ["grant_started", "request_escalated", "grant_expiring", "request_expired", "grant_ended"],
+        "{words:?}"
+    );
+    world.home.break_audit();
+    let (status, _) = world.gateway.with(&dana, POST, "/requests", read()).await;
+    assert_eq!(status, 503);
+    control.notice_audit();
+    control.tell_notices().await;
+    assert_eq!(world.words(&dana).await, words, "a request that was not made is not told of");
+    let admin = world.gateway.key.clone();
+    let (word, trouble) = world.heard(&admin).await.pop().unwrap();
+    assert_eq!((word.as_str(), &trouble["writable"]), ("audit_trouble", &json!(false)));
+    world.home.mend_audit();
+    world.gateway.stop().await;
+}
+
+async fn a_refused_statement_is_told_of_without_its_text(kept: Kept) {
+    let world = World::new(kept).await;
+    let [dana, dave] = world.people(["dana", "dave"]).await;
+    world.gateway.control.keep(Denied {
+        principal: "dana".into(),
+        place: place(),
+        sql: "SELECT pw FROM public.secret".into(),
+        does: Arc::from([]),
+        missing: vec![Missing {
+            permission: Some(Permission::Select),
+            object: Object::Relation { schema: "public".into(), name: "secret".into() },
+        }],
+        at: world.now(),
+    });
+    world.gateway.control.notice_held_up(Some("dana".to_owned()), [127, 0, 0, 1].into());
+    world.gateway.control.tell_notices().await;
+    let heard = world.heard(&dana).await;
+    let [(word, denied)] = heard.as_slice() else { panic!("{heard:?}") };
+    assert_eq!(
+        (word.as_str(), &denied["missing"]),
+        ("statement_denied", &json!(["select on public.secret"]))
+    );
+    assert!(!denied.to_string().contains("pw"));
+    assert!(world.words(&dave).await.is_empty());
+    let admin = world.gateway.key.clone();
+    assert!(world.words(&admin).await.contains(&"login_throttled".to_owned()));
+    world.gateway.stop().await;
+}
+
+async fn the_estimate_of_a_statement_is_there_for_its_approver_where_the_flow_wants_it(kept: Kept) {
+    let world = World::new(kept).await;
+    let [dana, lee] = world.people(["dana", "lee"]).await;
+    let sql = "SELECT name FROM public.employee WHERE id = 7";
+    let ask =
+        json!({ "target": "hr", "database": "hr_prod", "statement": sql, "for": "1h", "reason": "INC-42" });
+    let without = world.asks(&dana, ask.clone()).await;
+    assert_eq!(without["estimate"], Value::Null, "nobody wants it");
+    world.home.write_policy(&RULES.replace("  - name: reads\n", "  - name: reads\n    estimate: true\n"));
+    world.gateway.post("/policy/reload", Value::Null).await;
+    let made = world.asks(&dana, ask.clone()).await;
+    let path = format!("/requests/{}", made["id"].as_str().unwrap());
+    let (_, seen) = world.gateway.with(&lee, GET, &path, Value::Null).await;
+    let estimate = &seen["estimate"];
+    assert_eq!((&estimate["rows"], &estimate["cost"]), (&json!(sql.len()), &json!(1)), "{seen}");
+    let mut other = ask.clone();
+    other["statement"] = json!("SELECT '{'");
+    let failed = world.asks(&dana, other).await;
+    assert_eq!(
+        (&failed["estimate"]["rows"], &failed["estimate"]["problem"]),
+        (&Value::Null, &json!("a brace"))
+    );
+    assert_eq!(world.asks(&dana, read()).await["estimate"], Value::Null, "it is for no statement");
+    world.gateway.stop().await;
+}
+use replicas::a_refusal_is_known_for_a_day_also_after_a_restart;
+
+over_both_stores!(
+    a_refusal_is_known_for_a_day_also_after_a_restart,
+    asked_by_one_and_approved_shorter_by_another_it_is_in_force_at_once_and_ends,
+    of_two_approvers_at_the_same_instant_one_makes_the_grant,
+    steps_follow_one_another_and_a_denial_ends_it,
+    what_no_grant_could_help_is_refused_and_low_risk_needs_nobody,
+    a_refusal_fills_in_the_request_of_the_one_who_was_refused_alone,
+    broken_glass_is_open_until_somebody_has_looked_and_ends_if_it_was_not_right,
+    a_statement_is_approved_as_it_stands_and_runs_once,
+    by_the_clock_requests_go_to_others_and_expire_and_ends_are_announced_once,
+    people_see_and_end_their_own_and_what_they_approved,
+    to_extend_a_grant_is_a_request_that_follows_on,
+    a_call_that_is_repeated_is_done_once,
+    lists_come_in_pages_of_what_one_may_see,
+    a_key_is_one_persons_and_opens_nothing_when_they_are_disabled,
+    whoever_knows_the_password_gets_a_key_for_half_a_day,
+    without_the_audit_log_nothing_is_asked_and_nothing_approved,
+    whoever_gets_the_name_of_somebody_removed_gets_nothing_with_it,
+    people_hear_of_what_they_have_to_do_with_and_administrators_of_everything,
+    who_reads_along_hears_at_once_comes_back_where_they_were_and_is_shut_out_with_their_key,
+    a_key_reads_ten_streams_at_once_and_no_more,
+    what_the_clock_does_is_told_of_once_and_what_is_undone_never,
+    a_refused_statement_is_told_of_without_its_text,
+    the_estimate_of_a_statement_is_there_for_its_approver_where_the_flow_wants_it,
+);

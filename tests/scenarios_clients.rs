@@ -118,6 +118,54 @@ fn more_busy_clients_than_connections_all_get_their_turn() {
     }
 }
 
+#[test]
+fn whoever_holds_ddl_migrates_in_a_transaction() {
+    let lab = lab!(Lab::usual());
+    let person = lab.add("full");
+    lab.grant("full", "select,dml,ddl", &[], 3600);
+    let statements = [
+        "BEGIN",
+        "CREATE TYPE kind AS ENUM ('a', 'b')",
+        "CREATE TABLE migrated (id serial PRIMARY KEY, kind kind, kinds kind[])",
+        "INSERT INTO migrated (kind) VALUES ('a'::kind)",
+        "COMMIT",
+        "SELECT 'kind ' || kind || ' ' || 'b'::kind FROM migrated",
+        "SELECT constraint_type FROM information_schema.table_constraints \
+         WHERE table_name = 'migrated' AND constraint_type = 'PRIMARY KEY'",
+        "CREATE SCHEMA more",
+        "CREATE TABLE more.migrated AS SELECT * FROM migrated",
+        "SELECT 'more ' || count(*) FROM more.migrated",
+    ];
+    let mut arguments = vec!["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1"];
+    arguments.extend(statements.iter().flat_map(|statement| ["-c", statement]));
+    let done = run_within(person.command("psql").args(arguments), PATIENCE);
+    let out = text(&done);
+    assert!(done.status.success(), "{out}");
+    for shown in ["kind a b", "PRIMARY KEY", "more 1"] {
+        assert!(out.contains(shown), "{shown}: {out}");
+    }
+}
+
+#[test]
+fn a_client_that_wants_the_primary_stays() {
+    let lab = lab!(Lab::usual());
+    let reader = lab.add("omar");
+    lab.grant("omar", "select", &[], 3600);
+    let tell = |login: &Login, sql: &str| {
+        let arguments =
+            ["-X", "-A", "-t", "-c", sql, "-c", "BEGIN READ ONLY", "-c", "SHOW transaction_read_only"];
+        text(&run_within(login.command("psql").args(arguments), PATIENCE))
+    };
+    // What libpq, pgjdbc, pgx and others ask right after login.
+    let asked = "SHOW transaction_read_only";
+    let (direct, gate) = (tell(&lab.directly(), asked), tell(&reader, asked));
+    assert_eq!(direct, gate);
+    assert!(gate.starts_with("off") && gate.trim_end().ends_with("on"), "{gate}");
+    // The lock itself is there all the same.
+    let written = tell(&reader, "SELECT set_config('transaction_read_only', 'off', false)");
+    assert!(written.contains("ERROR"), "{written}");
+}
+
 /// Runs pgbench to its end and gives what it says.
 fn pgbench(login: &Login, arguments: &[&str]) -> String {
     let programs = "PATH=\"$(ls -d /usr/lib/postgresql/*/bin | tail -n 1):$PATH\"";

@@ -165,3 +165,146 @@ fn a_definition_in_mysql_that_was_approved_runs_once_and_outside_a_transaction()
         assert!(full.sql("ALTER TABLE salary ADD COLUMN note INT;").contains("1142"), "once");
     }
 }
+
+#[test]
+fn the_approver_of_a_statement_sees_what_the_database_reckons_and_nothing_has_run() {
+    for server in [Server::Postgres, Server::Mariadb, Server::Mysql] {
+        let Some(lab) = lab_of(server) else { continue };
+        std::fs::write(
+            lab.path("policies/flows.yaml"),
+            FLOWS.replace("steps:", "estimate: true\n    steps:"),
+        )
+        .unwrap();
+        lab.admin(&["policy", "reload"]);
+        let asks = Person::new(&lab, "dana");
+        let salary = server.table("salary");
+        let place =
+            ["--target", server.target(), "--database", "hr_prod", "--for", "10m", "--reason", "INC-42"];
+        let estimated = |sql: &str| {
+            let asked = [&["request", "create", "--statement", sql], &place[..]].concat();
+            asks.does(&asked)["estimate"].clone()
+        };
+        let reads = estimated(&format!("SELECT amount FROM {salary}"));
+        assert!(reads["rows"].as_u64().unwrap_or(0) > 10, "{server:?}: {reads}");
+        let one = estimated(&format!("SELECT amount FROM {salary} WHERE employee_no = 7"));
+        assert!(one["rows"].as_u64().unwrap() < reads["rows"].as_u64().unwrap(), "{server:?}: {one}");
+        let deletes = estimated(&format!("DELETE FROM {salary} WHERE amount > 0"));
+        assert!(deletes["rows"].as_u64().unwrap_or(0) > 10, "{server:?}: {deletes}");
+        assert_eq!(reads["cost"].is_null(), matches!(server, Server::Mariadb), "{server:?}: {reads}");
+        let nowhere = estimated(&format!("SELECT amount FROM {}", server.table("nowhere")));
+        assert!(nowhere["problem"].as_str().unwrap().contains("refused to plan"), "{server:?}: {nowhere}");
+        let left = lab.superuser(&format!("SELECT count(*) > 10 FROM {salary}"));
+        assert!(left.contains('t') || left.contains('1'), "{server:?}: {left}");
+
+        let log = lab.audit();
+        let planned: Vec<_> = log.iter().filter(|it| it["kind"] == "explain").collect();
+        assert!(planned.len() >= 3, "{server:?}: {planned:?}");
+        for it in planned {
+            assert_eq!((&it["principal"], &it["decision"]), (&"dana".into(), &"allow".into()), "{it}");
+            assert_eq!(it["grants"][0], "estimate:all", "{it}");
+            assert!(
+                log.iter().any(|end| end["event"] == "statement_end" && end["statement"] == it["statement"])
+            );
+        }
+        let (shown, _) = asks.runs(&["request", "list"]);
+        let id = shown.lines().find(|line| line.contains("DELETE")).unwrap().split(' ').next().unwrap();
+        assert!(asks.runs(&["request", "show", id]).0.contains("The database reckons with"), "{server:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_holds_nothing_but_leave_for_one_statement_can_log_in_to_run_it() {
+    let lab = lab!(lab());
+    let login = lab.add("omar");
+    assert!(login.connect().await.is_err(), "without any grant nobody is let in");
+    let (asks, answers) = (Person::new(&lab, "omar"), Person::new(&lab, "lee"));
+    let sql = "SELECT count(*) FROM public.salary";
+    let place = ["--target", "hr", "--database", "hr_prod", "--for", "10m", "--reason", "INC-42"];
+    let request = asks.does(&[&["request", "create", "--statement", sql], &place[..]].concat());
+    answers.does(&["review", "approve", id(&request)]);
+    let omar = login.connect().await.unwrap();
+    omar.simple_query("SHOW server_version").await.unwrap();
+    assert_eq!(refused(omar.simple_query("SELECT 1 FROM public.salary").await), "42501");
+    omar.simple_query(sql).await.unwrap();
+    assert_eq!(refused(omar.simple_query(sql).await), "42501", "once");
+    assert_eq!(
+        refused(omar.simple_query("SHOW server_version").await),
+        "42501",
+        "and then he is a stranger again"
+    );
+    assert!(login.connect().await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_an_answer_hears_of_it_and_a_draft_is_judged_by_what_happened() {
+    let lab = lab!(lab());
+    let dana = lab.add("dana").connect().await.unwrap();
+    assert_eq!(refused(dana.simple_query("SELECT * FROM salary").await), "42501");
+    let (asks, answers) = (Person::new(&lab, "dana"), Person::new(&lab, "lee"));
+    let create = ["request", "create", "--target", "hr", "--database", "hr_prod", "--table", "public.salary"];
+    let create = [&create[..], &["--permission", "select", "--for", "10m", "--reason", "INC-42"]].concat();
+    let (waited, ()) = tokio::task::block_in_place(|| {
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| asks.runs(&[&create[..], &["--wait"]].concat()));
+            let mut id = String::new();
+            support::eventually("the request is there", Duration::from_secs(20), || {
+                let list = answers.does(&["review", "list"]);
+                id = list["requests"][0]["id"].as_str().unwrap_or_default().to_owned();
+                !id.is_empty()
+            });
+            answers.does(&["review", "approve", &id]);
+            (waits.join().unwrap(), ())
+        })
+    });
+    assert!(waited.1 && waited.0.contains("is approved"), "{waited:?}");
+    dana.simple_query("SELECT max(amount) FROM salary").await.unwrap();
+    dana.simple_query("EXPLAIN SELECT * FROM employee").await.unwrap();
+    let (told, _) = asks.runs(&["events"]);
+    assert!(
+        told.contains("dana asks: select on public.salary") && told.contains("A grant is in force"),
+        "{told}"
+    );
+
+    let log = lab.path("data/audit.jsonl");
+    let replayed = |draft: &str, more: &[&str]| {
+        let directory = lab.path(draft);
+        let (log, config) = (log.to_str().unwrap().to_owned(), lab.path("tidegate.yaml"));
+        let base = [
+            "policy",
+            "replay",
+            directory.to_str().unwrap(),
+            "--log",
+            &log,
+            "--config",
+            config.to_str().unwrap(),
+        ];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        command.args([&base[..], more].concat()).current_dir(lab.path(""));
+        let output = run_within(&mut command, Duration::from_secs(60));
+        (text(&output), output.status.code())
+    };
+    let same = replayed("policies", &["--requests"]);
+    assert_eq!(same.1, Some(0), "{}", same.0);
+    assert!(same.0.contains("Nothing would change") && same.0.contains("1 request judged"), "{}", same.0);
+
+    std::fs::create_dir(lab.path("draft")).unwrap();
+    for entry in std::fs::read_dir(lab.path("policies")).unwrap() {
+        let path = entry.unwrap().path();
+        let rules = std::fs::read_to_string(&path).unwrap();
+        let plans = "objects: [\"*\"], permissions: [explain]";
+        let rules = rules.replace(plans, "objects: [public.salary], permissions: [select]");
+        let rules = rules.replace("name: all", "name: some");
+        std::fs::write(lab.path("draft").join(path.file_name().unwrap()), rules).unwrap();
+    }
+    let (other, code) = replayed("draft", &["--requests", "--json"]);
+    assert_eq!(code, Some(3), "{other}");
+    let report: Value = serde_json::from_str(&other).unwrap();
+    let would = |sql: &str| {
+        let all = report["statements"].as_array().unwrap();
+        all.iter().find(|it| it["sql"].as_str().unwrap().starts_with(sql)).map(|it| it["would_be"].clone())
+    };
+    assert_eq!(would("SELECT * FROM salary"), Some("allowed".into()), "{report}");
+    assert_eq!(would("EXPLAIN"), Some("refused".into()), "{report}");
+    assert_eq!(would("SELECT max(amount)"), None, "its grant is there in the draft, too: {report}");
+    assert_eq!(report["requests"][0]["would_be"]["flow"], "some", "{report}");
+}

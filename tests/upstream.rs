@@ -70,6 +70,7 @@ impl Server {
             dialect: Dialect::Postgres,
             endpoint: Endpoint { host: self.host.as_str().into(), port: self.port },
             tls: TargetTls::Disable,
+            reader: None,
             accounts: Accounts {
                 read: Account {
                     user: self.user.as_str().into(),

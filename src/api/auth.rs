@@ -84,24 +84,42 @@ macro_rules! caller_with {
     };
 }
 
-/// A person, by a key of their own: what is done is done by them.
-pub(super) struct Person(pub(super) PrincipalName);
+fn person(parts: &Parts, scopes: &[Scope]) -> Result<PrincipalName, Problem> {
+    permitted(parts, scopes)?.principal.ok_or_else(|| {
+        let detail = "this takes the key of a person: tidegate login, or tidegate key create --for NAME";
+        Problem::new(StatusCode::FORBIDDEN, "not_a_person", detail)
+    })
+}
 
-impl<S: Send + Sync> FromRequestParts<S> for Person {
+/// A person who asks, by a key of their own: what is done is done by them.
+pub(super) struct Requester(pub(super) PrincipalName);
+
+impl<S: Send + Sync> FromRequestParts<S> for Requester {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let caller = permitted(parts, &[Scope::Person])?;
-        caller.principal.map(Self).ok_or_else(|| {
-            let detail = "this takes the key of a person: tidegate login, or tidegate key create --for NAME";
-            Problem::new(StatusCode::FORBIDDEN, "not_a_person", detail)
-        })
+        person(parts, &[Scope::Person, Scope::Request]).map(Self)
+    }
+}
+
+/// A person who answers, by a key of their own.
+pub(super) struct Reviewer(pub(super) PrincipalName);
+
+impl<S: Send + Sync> FromRequestParts<S> for Reviewer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        person(parts, &[Scope::Person, Scope::Review]).map(Self)
     }
 }
 
 caller_with!(
     /// A caller that may look at requests: a person at their own.
-    RequestReader, &[Scope::Read, Scope::Person], (Caller), Self
+    RequestReader, &[Scope::Read, Scope::Person, Scope::Request, Scope::Review], (Caller), Self
+);
+caller_with!(
+    /// A caller that may hear of events: a person of what they have to do with.
+    EventReader, &[Scope::Read, Scope::Person], (Caller), Self
 );
 caller_with!(
     /// A caller that may revoke grants: a person their own and those that they approved.
@@ -116,10 +134,34 @@ caller_with!(
     Granter, &[Scope::Grants], (Caller), Self
 );
 caller_with!(
-    /// A caller that may look at everything but service keys.
-    Reader, &[Scope::Read], (), |_| Self
+    /// A caller that may look at grants and ask what they are good for: a person at their own.
+    GrantReader, &[Scope::Read, Scope::Grants, Scope::Person, Scope::Request], (Caller), Self
 );
 caller_with!(
-    /// A caller that may look at grants and ask what they are good for: a person at their own.
-    GrantReader, &[Scope::Read, Scope::Grants, Scope::Person], (Caller), Self
+    /// A caller that keeps people in step with a directory.
+    Directory, &[Scope::Directory], (Caller), Self
+);
+caller_with!(
+    /// A caller that may add and change people and what they log in with.
+    PeopleKeeper, &[Scope::People], (Caller), Self
+);
+caller_with!(
+    /// A caller that may look at people.
+    PeopleReader, &[Scope::Read, Scope::People], (), |_| Self
+);
+caller_with!(
+    /// A caller that may have the policy read again.
+    PolicyKeeper, &[Scope::Policy], (Caller), Self
+);
+caller_with!(
+    /// A caller that may look at the policy in force.
+    PolicyReader, &[Scope::Read, Scope::Policy], (), |_| Self
+);
+caller_with!(
+    /// A caller that may end sessions.
+    SessionKeeper, &[Scope::Sessions], (Caller), Self
+);
+caller_with!(
+    /// A caller that may look at sessions.
+    SessionReader, &[Scope::Read, Scope::Sessions], (), |_| Self
 );

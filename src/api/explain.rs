@@ -11,6 +11,16 @@ use super::{
 };
 use crate::control::Scope;
 
+/// What a statement would be told, without running it.
+#[utoipa::path(
+    post,
+    path = "/explain-access",
+    operation_id = "explain_access",
+    tag = "grants",
+    request_body = Question,
+    responses((status = 200, description = "What it does, and what it would be told.", body = Explanation)),
+    security(("service_key" = ["read", "grants", "person", "request", "admin"]))
+)]
 pub(super) async fn explain(
     State(api): State<Api>,
     GrantReader(caller): GrantReader,

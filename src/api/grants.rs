@@ -15,9 +15,19 @@ use super::{
 };
 use crate::{
     control::{Caller, Scope},
-    model::ids::PrincipalName,
+    model::ids::{GrantId, PrincipalName},
 };
 
+/// Grants, newest first; a person sees their own.
+#[utoipa::path(
+    get,
+    path = "/grants",
+    operation_id = "list_grants",
+    tag = "grants",
+    params(GrantQuery),
+    responses((status = 200, description = "A page.", body = GrantList)),
+    security(("service_key" = ["read", "grants", "person", "request", "admin"]))
+)]
 pub(super) async fn list(
     State(api): State<Api>,
     GrantReader(caller): GrantReader,
@@ -35,6 +45,16 @@ pub(super) async fn list(
     Ok(Json(GrantList { grants: api.control.list_grants(query).await? }))
 }
 
+/// One grant, however old.
+#[utoipa::path(
+    get,
+    path = "/grants/{id}",
+    operation_id = "get_grant",
+    tag = "grants",
+    params(("id" = GrantId, Path, description = "Which.")),
+    responses((status = 200, description = "The grant.", body = GrantView)),
+    security(("service_key" = ["read", "grants", "person", "request", "admin"]))
+)]
 pub(super) async fn one(
     State(api): State<Api>,
     GrantReader(caller): GrantReader,
@@ -47,6 +67,16 @@ pub(super) async fn one(
     }))
 }
 
+/// Makes a grant; it is in force when this is answered.
+#[utoipa::path(
+    post,
+    path = "/grants",
+    operation_id = "create_grant",
+    tag = "grants",
+    request_body = NewGrant,
+    responses((status = 201, description = "The grant.", body = CreatedGrant)),
+    security(("service_key" = ["grants", "admin"]))
+)]
 pub(super) async fn create(
     State(api): State<Api>,
     Granter(caller): Granter,
@@ -56,6 +86,17 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(created)))
 }
 
+/// Revokes a grant; it allows nothing when this is answered.
+#[utoipa::path(
+    post,
+    path = "/grants/{id}/revoke",
+    operation_id = "revoke_grant",
+    tag = "grants",
+    params(("id" = GrantId, Path, description = "Which.")),
+    request_body = Revoke,
+    responses((status = 200, description = "The grant.", body = GrantView)),
+    security(("service_key" = ["grants", "person", "admin"]))
+)]
 pub(super) async fn revoke(
     State(api): State<Api>,
     Revoker(caller): Revoker,

@@ -18,12 +18,26 @@ use super::{
 use crate::control::Scope;
 
 /// The process answers.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "healthz",
+    tag = "health",
+    responses((status = 200, description = "It does.", body = String, content_type = "text/plain"))
+)]
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
 /// Statements can be judged, recorded and run; 503 if not. One target that is down does not make the others wait:
 /// the gateway is ready while any target answers.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readyz",
+    tag = "health",
+    responses((status = 200, description = "They can.", body = Readiness), (status = 503, description = "They cannot.", body = Readiness))
+)]
 pub(super) async fn readyz(State(api): State<Api>) -> Response {
     let store = api.control.ping_store().await.is_ok();
     let audit = api.audit.is_writable();
@@ -40,6 +54,13 @@ pub(super) async fn readyz(State(api): State<Api>) -> Response {
 }
 
 /// Prometheus' text format; off loopback for keys of scope `read` alone.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    tag = "health",
+    responses((status = 200, description = "The metrics.", body = String, content_type = "text/plain"))
+)]
 pub(super) async fn metrics(
     State(api): State<Api>,
     peer: Option<Extension<Peer>>,

@@ -1,6 +1,6 @@
 //! `/api/v1/login`
 
-use std::time::Instant;
+use std::{net::SocketAddr, time::Instant};
 
 use axum::{Extension, Json, extract::State, http::StatusCode};
 
@@ -12,13 +12,21 @@ use super::{
 };
 use crate::control::ControlError;
 
+/// Exchanges a database password for a key that acts as its principal for twelve hours.
+#[utoipa::path(
+    post,
+    path = "/api/v1/login",
+    operation_id = "log_in",
+    tag = "login",
+    request_body = NewLogin,
+    responses((status = 201, description = "The key; its secret is told here alone.", body = CreatedKey))
+)]
 pub(super) async fn log_in(
     State(api): State<Api>,
     peer: Option<Extension<Peer>>,
     SecretBody(login): SecretBody<NewLogin>,
 ) -> Result<(StatusCode, Json<CreatedKey>), Problem> {
-    // closed: without an address all failures count as one caller's
-    let client = peer.map_or_else(|| ([0, 0, 0, 0], 0).into(), |Extension(Peer(address))| address);
+    let client = address_of(peer.as_deref());
     let from = client.ip();
     // A password can be guessed, so that who has failed too often is not even listened to.
     if api.throttle.is_shut(from, Instant::now()) {
@@ -31,7 +39,13 @@ pub(super) async fn log_in(
     }
 }
 
-fn throttled() -> Problem {
-    let detail = "too many wrong passwords from this address: wait a minute";
+/// Whom a call comes from.
+pub(super) fn address_of(peer: Option<&Peer>) -> SocketAddr {
+    // closed: without an address all failures count as one caller's
+    peer.map_or_else(|| ([0, 0, 0, 0], 0).into(), |Peer(address)| *address)
+}
+
+pub(super) fn throttled() -> Problem {
+    let detail = "too many attempts from this address: wait a minute";
     Problem::new(StatusCode::TOO_MANY_REQUESTS, "throttled", detail)
 }

@@ -6,17 +6,22 @@
 
 mod auth;
 mod body;
+mod events;
 mod explain;
 mod grants;
 mod guard;
 mod health;
 mod keys;
 mod login;
+mod openapi;
 mod people;
 mod policy;
 mod problem;
+mod provider_login;
 mod requests;
 mod router;
+mod scim;
+mod scim_patch;
 mod server;
 mod sessions;
 mod throttle;

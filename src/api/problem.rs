@@ -11,7 +11,7 @@ use tracing::{error, info};
 
 use super::bodies::ProblemBody;
 use crate::{
-    control::{ControlError, NotReviewed},
+    control::{ControlError, IdentityError, NotReviewed},
     model::failure::{Classify, FailureClass},
 };
 
@@ -31,6 +31,7 @@ impl Problem {
 
     /// The body, in `response`'s place.
     pub(super) fn render(self, response: Response, request_id: &str) -> Response {
+        debug_assert!(CODES.contains(&self.code), "{} is not described", self.code);
         let body = ProblemBody {
             kind: "about:blank".to_owned(),
             title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
@@ -78,14 +79,18 @@ impl From<ControlError> for Problem {
         let (status, code) = match &error {
             ControlError::Audit { .. } => (StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable"),
             ControlError::Conflict => (StatusCode::CONFLICT, "conflict"),
+            ControlError::Elsewhere { .. } => (StatusCode::SERVICE_UNAVAILABLE, "gateway_unavailable"),
             ControlError::Exists { .. } => (StatusCode::CONFLICT, "exists"),
             ControlError::File { .. } | ControlError::Random => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal")
             }
+            ControlError::Identity { source } => identity(source),
             ControlError::Interrupted => (StatusCode::INTERNAL_SERVER_ERROR, "interrupted"),
             ControlError::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
             ControlError::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
             ControlError::Limit { .. } => (StatusCode::CONFLICT, "limit_reached"),
+            ControlError::NoProvider => (StatusCode::NOT_FOUND, "no_identity_provider"),
+            ControlError::NotAdmitted { .. } => (StatusCode::FORBIDDEN, "not_admitted"),
             ControlError::NotReviewed { source } => not_reviewed(source),
             ControlError::NotTaken { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "request_refused"),
             ControlError::PolicyBroken { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "policy_broken"),
@@ -96,12 +101,37 @@ impl From<ControlError> for Problem {
             ControlError::WrongPassword => (StatusCode::UNAUTHORIZED, "wrong_password"),
         };
         log(&error);
+        let detail = match &error {
+            // Whoever shows a wrong token is told no more; the log has the reason.
+            ControlError::Identity { source: IdentityError::Token(_) } => {
+                "the token is not accepted".to_owned()
+            }
+            error => error.to_string(),
+        };
         let field = match &error {
             ControlError::Invalid { field, .. }
             | ControlError::NotReviewed { source: NotReviewed::NotNarrower { field } } => Some(*field),
             _ => None,
         };
-        Self { field, ..Self::new(status, code, error.to_string()) }
+        Self { field, ..Self::new(status, code, detail) }
+    }
+}
+
+/// The caller's fault, the provider's, or that of how they were put together.
+fn identity(why: &IdentityError) -> (StatusCode, &'static str) {
+    match why {
+        IdentityError::Answer { .. } | IdentityError::Unreachable { .. } => {
+            (StatusCode::BAD_GATEWAY, "identity_provider_failed")
+        }
+        IdentityError::Declined { .. } => (StatusCode::FORBIDDEN, "login_declined"),
+        IdentityError::NoSuchLogin => (StatusCode::GONE, "login_over"),
+        IdentityError::Pending { .. } => (StatusCode::ACCEPTED, "login_pending"),
+        IdentityError::Random | IdentityError::Setup { .. } => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+        }
+        IdentityError::Redirect => (StatusCode::UNPROCESSABLE_ENTITY, "redirect_not_allowed"),
+        IdentityError::Token(_) => (StatusCode::UNAUTHORIZED, "wrong_token"),
+        IdentityError::Unsupported { .. } => (StatusCode::NOT_IMPLEMENTED, "unsupported_by_provider"),
     }
 }
 
@@ -128,5 +158,68 @@ fn log(error: &ControlError) {
         FailureClass::Client | FailureClass::Configuration | FailureClass::Denied | FailureClass::Limit => {
             info!(%error, cause, "an administrator's change was refused");
         }
+    }
+}
+
+/// Every code that a problem can have: what programs go by, so that none ever changes its meaning.
+pub(super) const CODES: [&str; 40] = [
+    "answered_already",
+    "audit_unavailable",
+    "conflict",
+    "exists",
+    "expired",
+    "forbidden",
+    "idempotency_key_reused",
+    "identity_provider_failed",
+    "internal",
+    "interrupted",
+    "invalid",
+    "limit_reached",
+    "login_declined",
+    "login_over",
+    "login_pending",
+    "malformed",
+    "no_identity_provider",
+    "no_such_address",
+    "no_such_method",
+    "not_a_person",
+    "not_admitted",
+    "not_approver",
+    "not_found",
+    "not_json",
+    "not_narrower",
+    "policy_broken",
+    "policy_unreadable",
+    "redirect_not_allowed",
+    "request_refused",
+    "settled",
+    "store_unavailable",
+    "throttled",
+    "timeout",
+    "too_large",
+    "unaudited",
+    "unauthorized",
+    "unknown_reference",
+    "unsupported_by_provider",
+    "wrong_password",
+    "wrong_token",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::CODES;
+
+    #[test]
+    fn every_code_is_in_the_reference_and_none_beside_them() {
+        let reference = include_str!("../../docs/api.md");
+        let table = reference.split("| code | status | |").nth(1).unwrap().split("\n\n").next().unwrap();
+        let mut told: Vec<&str> = table
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split(" |").next())
+            .flat_map(|cell| cell.split(", "))
+            .map(|code| code.trim_matches('`'))
+            .collect();
+        told.sort_unstable();
+        assert_eq!(told, CODES);
     }
 }

@@ -3,15 +3,18 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
-    routing::{delete, get, patch, post, put},
+};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
 };
 
 use super::{
-    auth, explain, grants, guard, health, keys, login, people, policy, requests, sessions,
-    throttle::Throttle, tokens,
+    auth, events, explain, grants, guard, health, keys, login, openapi, people, policy, provider_login,
+    requests, scim, sessions, throttle::Throttle, tokens,
 };
 use crate::{
     audit::AuditLog,
@@ -50,6 +53,9 @@ pub(super) struct Api {
     pub(super) audit: AuditLog,
     pub(super) metrics: Arc<Metrics>,
     pub(super) throttle: Arc<Throttle>,
+    pub(super) places: Arc<events::Places>,
+    /// What the identity provider is asked for the sake of people who have proved nothing.
+    pub(super) questions: Arc<Throttle>,
     /// Only this machine can reach us: metrics and readiness are told to everybody.
     pub(super) is_loopback: bool,
 }
@@ -57,49 +63,75 @@ pub(super) struct Api {
 /// All addresses; `is_loopback` says that only this machine can reach them.
 pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
     let ApiParts { control, sessions, explain, targets, audit, metrics } = parts;
-    let throttle = Arc::new(Throttle::default());
-    let api = Api { control, sessions, explain, targets, audit, metrics, throttle, is_loopback };
+    let throttle = Arc::new(Throttle::telling(control.clone()));
+    let (questions, places) = (Arc::new(Throttle::of(MOST_QUESTIONS)), Arc::default());
+    let api =
+        Api { control, sessions, explain, targets, audit, metrics, throttle, places, questions, is_loopback };
     let keyed = keyed().route_layer(from_fn_with_state(api.clone(), auth::authenticate));
-    Router::new()
+    let scim = scim::routes(MAX_BODY_BYTES).route_layer(from_fn_with_state(api.clone(), auth::authenticate));
+    // Every address is in this list, and so in the description; what directories speak describes itself.
+    let (router, description) = OpenApiRouter::with_openapi(openapi::beginning())
         .nest("/api/v1", keyed)
-        .route("/api/v1/login", post(login::log_in).layer(DefaultBodyLimit::max(MAX_LOGIN_BYTES)))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics))
+        .merge(logins())
+        .routes(routes!(openapi::openapi))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::metrics))
+        .split_for_parts();
+    router
+        .nest("/scim/v2", scim)
+        .layer(Extension(openapi::finished(description)))
         .fallback(guard::no_such_address)
         .method_not_allowed_fallback(guard::no_such_method)
         .layer(from_fn(guard::surround))
         .with_state(api)
 }
 
-fn keyed() -> Router<Api> {
-    let explain = post(explain::explain).layer(DefaultBodyLimit::max(MAX_STATEMENT_BYTES));
-    Router::new()
-        .route("/grants", get(grants::list).post(grants::create))
-        .route("/grants/{id}", get(grants::one))
-        .route("/grants/{id}/extend", post(requests::extend))
-        .route("/grants/{id}/revoke", post(grants::revoke))
-        .route("/requests", get(requests::list).post(requests::create))
-        .route("/requests/{id}", get(requests::one))
-        .route("/requests/{id}/cancel", post(requests::cancel))
-        .route("/requests/{id}/reviews", post(requests::review))
-        .route("/principals", get(people::list).post(people::add))
-        .route("/principals/{name}", patch(people::change).delete(people::remove))
-        .route("/principals/{name}/password", put(people::set_password))
-        .route("/tokens", get(tokens::list).post(tokens::create))
-        .route("/tokens/{id}", delete(tokens::revoke))
-        .route("/keys", get(keys::list).post(keys::create))
-        .route("/keys/{id}", delete(keys::revoke))
-        .route("/sessions", get(sessions::list))
-        .route("/sessions/{id}", delete(sessions::terminate))
-        .route("/policy", get(policy::status))
-        .route("/policy/reload", post(policy::reload))
+/// Where people come who have no key yet.
+fn logins() -> OpenApiRouter<Api> {
+    let by_token = routes!(provider_login::by_token).layer(DefaultBodyLimit::max(MAX_TOKEN_BYTES));
+    OpenApiRouter::default()
+        .routes(routes!(login::log_in))
+        .routes(routes!(provider_login::begin_device))
+        .routes(routes!(provider_login::finish_device))
+        .routes(routes!(provider_login::begin_browser))
+        .routes(routes!(provider_login::finish_browser))
+        .layer(DefaultBodyLimit::max(MAX_LOGIN_BYTES))
+        .routes(by_token)
+}
+
+fn keyed() -> OpenApiRouter<Api> {
+    let explain = routes!(explain::explain).layer(DefaultBodyLimit::max(MAX_STATEMENT_BYTES));
+    OpenApiRouter::default()
+        .routes(routes!(grants::list, grants::create))
+        .routes(routes!(grants::one))
+        .routes(routes!(requests::extend))
+        .routes(routes!(grants::revoke))
+        .routes(routes!(requests::list, requests::create))
+        .routes(routes!(requests::one))
+        .routes(routes!(requests::cancel))
+        .routes(routes!(requests::review))
+        .routes(routes!(people::list, people::add))
+        .routes(routes!(people::change, people::remove))
+        .routes(routes!(people::set_password))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::terminate))
+        .routes(routes!(policy::status))
+        .routes(routes!(policy::reload))
+        .routes(routes!(events::events))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .route("/explain-access", explain)
-        .method_not_allowed_fallback(guard::no_such_method)
+        .routes(explain)
 }
 
 const MAX_BODY_BYTES: usize = 64 << 10;
-const MAX_LOGIN_BYTES: usize = 4 << 10;
+const MAX_LOGIN_BYTES: usize = 8 << 10;
+/// The longest token, and what is around it.
+const MAX_TOKEN_BYTES: usize = 16 << 10;
+/// A person who logs in on another device is asked after once in five seconds; several people may share an address.
+const MOST_QUESTIONS: u32 = 120;
 /// A statement of the default limit, with room for what JSON escapes.
 const MAX_STATEMENT_BYTES: usize = 4 << 20;

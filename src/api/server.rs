@@ -17,7 +17,10 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use super::router::{ApiParts, Peer, router};
+use super::{
+    events::Stopping,
+    router::{ApiParts, Peer, router},
+};
 
 /// Gives the TLS configuration for the next connection; asked for each, so that certificates can be renewed.
 pub type ApiTls = Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>;
@@ -90,11 +93,13 @@ async fn http<S>(stream: S, peer: SocketAddr, router: Router, mut stopped: watch
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let stopping = Stopping(stopped.clone());
     let service = service_fn(move |request: Request<Incoming>| {
-        let router = router.clone();
+        let (router, stopping) = (router.clone(), stopping.clone());
         async move {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(stopping);
             let answered: Result<_, Infallible> = router.oneshot(request).await;
             answered
         }

@@ -7,22 +7,41 @@ use axum::{
 };
 
 use super::{
-    auth::{Admin, Reader},
+    auth::{SessionKeeper, SessionReader},
     bodies::SessionList,
     body::id,
     problem::Problem,
     router::Api,
 };
+use crate::model::ids::SessionId;
 
-pub(super) async fn list(State(api): State<Api>, _: Reader) -> Json<SessionList> {
-    let mut sessions = api.sessions.list();
-    sessions.sort_by_key(|session| (session.started_at, session.id));
+/// Open sessions, oldest first.
+#[utoipa::path(
+    get,
+    path = "/sessions",
+    operation_id = "list_sessions",
+    tag = "sessions",
+    responses((status = 200, description = "All of them.", body = SessionList)),
+    security(("service_key" = ["read", "sessions", "admin"]))
+)]
+pub(super) async fn list(State(api): State<Api>, _: SessionReader) -> Json<SessionList> {
+    let sessions = api.control.list_sessions(api.sessions.as_ref()).await;
     Json(SessionList { sessions })
 }
 
+/// Ends a session.
+#[utoipa::path(
+    delete,
+    path = "/sessions/{id}",
+    operation_id = "terminate_session",
+    tag = "sessions",
+    params(("id" = SessionId, Path, description = "Which.")),
+    responses((status = 204, description = "It is told to end.")),
+    security(("service_key" = ["sessions", "admin"]))
+)]
 pub(super) async fn terminate(
     State(api): State<Api>,
-    Admin(caller): Admin,
+    SessionKeeper(caller): SessionKeeper,
     Path(session): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let session = id("session", &session)?;

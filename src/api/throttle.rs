@@ -7,11 +7,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::control::Control;
+
 /// Counts failures by address. A right key is never throttled: it has 256 random bits, so it is no guess, and
 /// whoever shares an address with an attacker must still be able to act.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Throttle {
     failures: Mutex<HashMap<IpAddr, Failures>>,
+    /// How many a minute may bring.
+    most: u32,
+    /// Who tells of it.
+    control: Option<Control>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +26,23 @@ struct Failures {
     count: u32,
 }
 
+impl Default for Throttle {
+    fn default() -> Self {
+        Self::of(MAX_FAILURES)
+    }
+}
+
 impl Throttle {
+    /// One that takes `most` in a minute, of whatever it is that is counted.
+    pub(super) fn of(most: u32) -> Self {
+        Self { failures: Mutex::default(), most, control: None }
+    }
+
+    /// The usual one, that tells through `control` when somebody failed too often.
+    pub(super) fn telling(control: Control) -> Self {
+        Self { control: Some(control), ..Self::default() }
+    }
+
     /// Notes a failure; whether there were too many in the last minute.
     pub(super) fn failed(&self, from: IpAddr, now: Instant) -> bool {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
@@ -35,15 +57,18 @@ impl Throttle {
             *entry = Failures { since: now, count: 0 };
         }
         entry.count = entry.count.saturating_add(1);
-        entry.count > MAX_FAILURES
+        let is_too_many = entry.count > self.most;
+        drop(failures);
+        if let Some(control) = self.control.as_ref().filter(|_| is_too_many) {
+            control.notice_held_up(None, from);
+        }
+        is_too_many
     }
 
     /// Whether there were too many failures in the last minute, without noting one.
     pub(super) fn is_shut(&self, from: IpAddr, now: Instant) -> bool {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures
-            .get(&from)
-            .is_some_and(|it| now.duration_since(it.since) < WINDOW && it.count >= MAX_FAILURES)
+        failures.get(&from).is_some_and(|it| now.duration_since(it.since) < WINDOW && it.count >= self.most)
     }
 }
 

@@ -3,11 +3,15 @@
 //! The door is [`run`]. It is the only place that knows all folders; nothing is decided here.
 
 mod error;
+mod estimate;
 mod logging;
+mod plan;
 mod ports;
 mod reload;
 mod run;
+mod store;
 mod targets;
 
 pub use error::AppError;
 pub use run::run;
+pub use store::store_place;

@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use jiff::Unit;
 
+use super::estimate::Asking;
 use crate::{
     control::{
         self, BoxFuture, Explain, ExplainError, Explanation, Question, SessionView, Sessions, TargetHealth,
-        Targets,
+        Targets, ToEstimate,
     },
     model::{
         dialect::Dialect,
         facts::{Facts, Unanalyzable},
         ids::{DatabaseName, SessionId, TargetName},
         name_context::{NameContext, SearchPath},
+        request::Estimate,
         target::Place,
     },
     session::{Gate, Who, mysql_context},
@@ -45,6 +47,7 @@ fn view(who: &Who) -> SessionView {
         started_at: who.since.round(Unit::Microsecond).unwrap_or(who.since),
         state: who.state().to_owned(),
         statements: who.statement_count(),
+        gateway: None,
     }
 }
 
@@ -56,7 +59,7 @@ impl Targets for KnownTargets {
         let all = self.0.pools.health().into_iter();
         all.map(|(target, health)| {
             let problem = health.problem.map(|problem| problem.to_string());
-            TargetHealth { target, up: problem.is_none(), problem }
+            TargetHealth { target, up: problem.is_none(), problem, warnings: health.warnings }
         })
         .collect()
     }
@@ -79,6 +82,32 @@ impl Explain for Judge {
         question: Question,
     ) -> BoxFuture<'_, Result<Result<Vec<Facts>, Unanalyzable>, ExplainError>> {
         Box::pin(async move { self.analysis(&question).await.map(|(_, analysis)| analysis) })
+    }
+
+    fn estimate(&self, question: ToEstimate) -> BoxFuture<'_, Estimate> {
+        Box::pin(async move {
+            let target = &question.place.target;
+            let known = self.gate.snapshot.load().target(target).map(|target| target.dialect);
+            let dialect = known.unwrap_or(Dialect::Postgres);
+            let text = Asking::text(&question.sql, dialect);
+            let explain = Question {
+                principal: question.requester.clone(),
+                target: target.clone(),
+                database: Some(question.place.database.clone()),
+                sql: text.clone(),
+            };
+            let place = question.place.clone();
+            let asking = Asking { gate: &self.gate, question, dialect };
+            match self.analysis(&explain).await {
+                Ok((_, analysis)) => asking.answer(&text, &place, analysis).await,
+                Err(error) => Estimate {
+                    rows: None,
+                    cost: None,
+                    problem: Some(error.to_string()),
+                    at: self.gate.clock.now(),
+                },
+            }
+        })
     }
 }
 
@@ -126,6 +155,7 @@ impl Judge {
             search_path: facts.as_ref().map_or(SearchPath::Unknown, |facts| search_path(&facts.search_path)),
             accounts: pools.accounts(&place.target),
             temporary: Arc::default(),
+            made: Arc::default(),
             catalog: pools.catalog(&place.target, &place.database).await.ok(),
             mysql: None,
         }

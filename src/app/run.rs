@@ -2,16 +2,22 @@
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet, time::interval};
+use jiff::SignedDuration;
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, oneshot},
+    task::JoinSet,
+    time::interval,
+};
 
-use super::{error::AppError, logging, ports, reload, targets};
+use super::{error::AppError, logging, ports, reload, store, targets};
 use crate::{
     api::{self, ApiParts, ApiTls},
     audit::{AuditLog, AuditSettings},
     config::{self, Config},
     control::{Control, ControlParts},
     metrics::Metrics,
-    model::{dialect::Dialect, record::Record},
+    model::{dialect::Dialect, identity::AdmitTokens, record::Record},
     net::{Clock, ServerTls, ServerTlsFiles, Shutdown, WorkerThreads, Workers},
     session::{
         Admission, Gate, HeldLimits, Limits, Registry, Speaks, listen,
@@ -19,7 +25,6 @@ use crate::{
         throttle::{Throttle, ThrottleLimits},
     },
     sql::{self, FactsCache},
-    store::Store,
     upstream::Pools,
     wire::{mysql::auth::native_key, postgres::scram::scram_keys},
 };
@@ -42,23 +47,29 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         listeners.push((bind(listener.address).await?, server_tls(listener)?));
     }
     let api_tls = config.api.tls.as_ref().map(api_server_tls).transpose()?;
-    let pools_settings = config.targets.iter().map(targets::upstream).collect::<Result<Vec<_>, _>>()?;
-
     let clock = Clock::System;
+    let pools_settings =
+        config.targets.iter().map(|it| targets::upstream(it, &clock)).collect::<Result<Vec<_>, _>>()?;
+
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION")).map_err(|source| AppError::Metrics { source })?;
     make_data_directory(&config)?;
-    let store = Store::open(&config.store).await?;
+    let store = store::open(&config.store).await?;
     let audit = open_audit(&config, &clock, &metrics)?;
-    let _receipt = audit.append_one(&Record::Started { version: env!("CARGO_PKG_VERSION") }).await?;
+    let _receipt = audit
+        .append_one(&Record::Started { version: env!("CARGO_PKG_VERSION"), gateway: &config.name })
+        .await?;
     let control = Control::start(ControlParts {
         store: store.clone(),
         audit: audit.clone(),
         clock: clock.clone(),
         policies: config.policies.clone(),
+        gateway: config.name.clone(),
         targets: config.targets.iter().map(|target| target.target.clone()).collect(),
         make_keys: scram_keys,
         make_native_key: native_key,
+        provider: config.oidc.clone(),
         metrics: metrics.policy.clone(),
+        announce_before: config.announce_before.try_into().unwrap_or(SignedDuration::MAX),
     })
     .await?;
     let key_file = config.data_dir.join("admin.key");
@@ -82,20 +93,31 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     tasks.spawn(reload::tell_sessions(Arc::clone(&gate)));
     tasks.spawn(watch_policy(control.clone(), shutdown.clone()));
     tasks.spawn(tend(control.clone(), shutdown.clone()));
-    tasks.spawn(measure(control.clone(), Arc::clone(&gate)));
+    let throttle = Arc::new(Throttle::new(&ThrottleLimits::default()));
+    // Until the very end: also a session that is let finish may lose its grant at another gateway.
+    tasks.spawn(follow_store(control.clone(), Arc::clone(&gate)));
+    tasks.spawn(share_sessions(control.clone(), Arc::clone(&gate)));
+    tasks.spawn(measure(control.clone(), Arc::clone(&gate), Arc::clone(&throttle)));
+    let (over, is_over) = oneshot::channel::<()>();
+    let writer = tokio::spawn(write_denials(control.clone(), is_over));
     let certificates: Vec<_> =
         listeners.iter().filter_map(|(_, tls)| tls.clone()).chain(api_tls.clone()).collect();
     tasks.spawn(read_again(certificates, control.clone(), shutdown.clone()));
     let lobby = Arc::new(Lobby::new().map_err(|source| AppError::Key { source })?);
     let (workers, threads) = start_workers()?;
-    serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &Serving { lobby, workers });
+    let serving = Serving { lobby, workers, throttle };
+    serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &serving);
     tracing::info!(api = %config.api.address, "ready");
     serve_api(api_listener, api_tls, &config, control, &gate, &shutdown).await;
 
     stop(&gate, &shutdown).await;
+    drop(over);
+    if tokio::time::timeout(LAST_WORDS, writer).await.is_err() {
+        tracing::warn!("the last refusals were not kept");
+    }
     let _receipt = audit.append_one(&Record::Stopped).await?;
-    store.close().await;
     tasks.abort_all();
+    store.close().await;
     drop(threads);
     Ok(())
 }
@@ -104,6 +126,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
 struct Serving {
     lobby: Arc<Lobby>,
     workers: Workers,
+    throttle: Arc<Throttle>,
 }
 
 /// One thread for every two processors: the kernel's part of the work, and what else the gateway does, needs the others.
@@ -123,7 +146,6 @@ fn serve_clients(
     tasks: &mut JoinSet<()>,
     serving: &Serving,
 ) {
-    let throttle = Arc::new(Throttle::new(&ThrottleLimits::default()));
     let admission = Admission {
         connections: Arc::new(Semaphore::new(config.limits.sessions)),
         per_principal: config.limits.sessions_per_principal,
@@ -136,6 +158,7 @@ fn serve_clients(
                 config::Authentication::CachingSha2 => Authentication::CachingSha2,
                 config::Authentication::Cleartext => Authentication::Cleartext,
                 config::Authentication::Native => Authentication::Native,
+                config::Authentication::Oauth => Authentication::Oauth,
                 config::Authentication::Scram => Authentication::Scram,
             },
             listings: targets::listings(listener, &config.targets),
@@ -143,7 +166,8 @@ fn serve_clients(
             failure_delay: FAILURE_DELAY,
             mock_secret: control.mock_secret().clone(),
             snapshot: control.snapshot().clone(),
-            throttle: Arc::clone(&throttle),
+            tokens: config.oidc.is_some().then(|| Arc::new(control.clone()) as Arc<dyn AdmitTokens>),
+            throttle: Arc::clone(&serving.throttle),
             audit: gate.audit.clone(),
             metrics: gate.metrics.logins.clone(),
             clock: gate.clock.clone(),
@@ -222,18 +246,35 @@ async fn tend(control: Control, shutdown: Shutdown) {
     control.tend(async move { shutdown.begun().await }).await;
 }
 
+async fn follow_store(control: Control, gate: Arc<Gate>) {
+    control.follow_store(&ports::OpenSessions(gate)).await;
+}
+
+async fn share_sessions(control: Control, gate: Arc<Gate>) {
+    control.share_sessions(&ports::OpenSessions(gate)).await;
+}
+
+async fn write_denials(control: Control, is_over: oneshot::Receiver<()>) {
+    control.write_denials(async { drop(is_over.await) }).await;
+}
+
 async fn read_again(certificates: Vec<Arc<ServerTls>>, control: Control, shutdown: Shutdown) {
     if let Err(error) = reload::read_again(certificates, control, shutdown).await {
         tracing::error!(%error, "certificates are not renewed, and SIGHUP is not heard");
     }
 }
 
-/// Counts what changes by the clock alone.
-async fn measure(control: Control, gate: Arc<Gate>) {
+/// Counts what changes by the clock alone, and tells of what nobody waits to tell of.
+async fn measure(control: Control, gate: Arc<Gate>, throttle: Arc<Throttle>) {
     let mut seconds = interval(Duration::from_secs(1));
     loop {
         seconds.tick().await;
         control.measure();
+        for (name, address) in throttle.take_held_up() {
+            control.notice_held_up(Some(name), address);
+        }
+        control.notice_audit();
+        control.tell_notices().await;
         let (hits, misses) = gate.facts.hits_and_misses();
         let facts = &gate.metrics.facts;
         facts.hits.inc_by(hits.saturating_sub(facts.hits.get()));

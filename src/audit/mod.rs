@@ -17,13 +17,14 @@ mod queue;
 mod receipt;
 mod tail;
 mod verify;
-
 mod writer;
 
 #[cfg(test)]
 mod batch_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verify_tests;
 
 pub use error::AuditError;
 pub use log::{AuditLog, AuditSettings};

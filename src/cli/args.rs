@@ -5,6 +5,7 @@ use std::{path::PathBuf, str::FromStr};
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 
+use super::{events::EventsArgs, replay::ReplayArgs, store::StoreCommand};
 use crate::{
     api::bodies::{Lifetime, Scope},
     model::{
@@ -59,25 +60,42 @@ pub(super) enum Command {
     /// Answer the requests of others.
     #[command(subcommand)]
     Review(ReviewCommand),
-    /// Log in with the database password, for a service key that acts as you for twelve hours.
-    Login {
-        /// Who.
-        name: PrincipalName,
-        /// Read the password from standard input, one line.
-        #[arg(long)]
-        password_stdin: bool,
-        /// Write it to this file (mode 0600) instead of printing it.
-        #[arg(long, value_name = "FILE")]
-        save: Option<PathBuf>,
-        #[command(flatten)]
-        connection: Connection,
-    },
+    /// Log in, for a service key that acts as you for twelve hours.
+    ///
+    /// Without a name by the identity provider: on any device, with a code that is shown here.
+    Login(LoginArgs),
+    /// Show what happened in the last seven days, or what happens from now on.
+    Events(EventsArgs),
     /// List open sessions, and end them.
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Back up, restore and move what the gateway keeps.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Check an audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LoginArgs {
+    /// Who, to log in with the database password.
+    #[arg(conflicts_with_all = ["browser", "token_stdin"])]
+    pub(super) name: Option<PrincipalName>,
+    /// Read the password from standard input, one line.
+    #[arg(long, requires = "name")]
+    pub(super) password_stdin: bool,
+    /// Log in by the identity provider in a browser on this machine.
+    #[arg(long, conflicts_with = "token_stdin")]
+    pub(super) browser: bool,
+    /// Log in with a token of the identity provider, read from standard input, one line.
+    #[arg(long)]
+    pub(super) token_stdin: bool,
+    /// Write the key to this file (mode 0600) instead of printing it.
+    #[arg(long, value_name = "FILE")]
+    pub(super) save: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) connection: Connection,
 }
 
 /// How to reach the gateway.
@@ -116,6 +134,8 @@ pub(super) enum PolicyCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Judge the statements of audit logs by a draft of the policy, and show what would change.
+    Replay(Box<ReplayArgs>),
     /// Show which policy is in force, and whether the last attempt to replace it was refused.
     Status {
         #[command(flatten)]
@@ -269,8 +289,8 @@ pub(super) enum KeyCommand {
         /// The principal whose key it is: what is done with it is done by them.
         #[arg(long = "for", value_name = "PRINCIPAL")]
         principal: Option<PrincipalName>,
-        /// What it may do: admin, grants, person, read. May be repeated, or several with commas; person if it is left
-        /// out beside --for.
+        /// What it may do: admin, directory, grants, people, policy, read, sessions; beside --for also person, request,
+        /// review. May be repeated, or several with commas; person if it is left out beside --for.
         #[arg(
             long = "scope",
             value_name = "SCOPE",
@@ -409,6 +429,9 @@ pub(super) enum RequestCommand {
         /// How many at most, newest first.
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
         limit: u32,
+        /// Show the list again whenever something becomes of a request, until it is interrupted.
+        #[arg(long)]
+        watch: bool,
         #[command(flatten)]
         connection: Connection,
     },
@@ -577,7 +600,7 @@ fn instant(text: &str) -> Result<Timestamp, &'static str> {
     text.parse().map_err(|_| "it is no instant: write it with its offset, for example 2026-11-21T18:00:00Z")
 }
 
-fn dialect(word: &str) -> Result<Dialect, String> {
+pub(super) fn dialect(word: &str) -> Result<Dialect, String> {
     match word {
         "mysql" => Ok(Dialect::Mysql),
         "postgres" => Ok(Dialect::Postgres),

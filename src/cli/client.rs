@@ -3,7 +3,7 @@
 use std::{env, fs, net::IpAddr, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
-use reqwest::{Certificate, Client, Method, RequestBuilder, StatusCode, Url, redirect};
+use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode, Url, redirect};
 use rustls::crypto::aws_lc_rs;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -104,6 +104,35 @@ impl Api {
         self.answer(request).await
     }
 
+    /// Opens an answer that goes on for as long as there is something to tell.
+    pub(super) async fn open(&self, path: &[&str], query: &impl Serialize) -> anyhow::Result<Response> {
+        let request = self.request(Method::GET, path)?.query(query).timeout(A_LONG_TIME);
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+        Err(self.failed(status, &body))
+    }
+
+    /// The same as [`Self::send`], with and for a cookie: gives that of the answer, too.
+    pub(super) async fn send_with_cookie<A: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+        cookie: Option<&Secret<String>>,
+    ) -> anyhow::Result<(A, Option<Secret<String>>)> {
+        let mut request = self.request(Method::POST, path)?.json(body);
+        if let Some(cookie) = cookie {
+            request = request.header("cookie", cookie.expose());
+        }
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let set = response.headers().get("set-cookie").and_then(|value| value.to_str().ok());
+        let kept = set.and_then(|set| set.split(';').next()).map(|pair| Secret::new(pair.to_owned()));
+        Ok((self.read(response).await?, kept))
+    }
+
     fn request(&self, method: Method, path: &[&str]) -> anyhow::Result<RequestBuilder> {
         let mut url = self.base.clone();
         // Segments are escaped one by one: a name with a slash stays a name.
@@ -121,6 +150,10 @@ impl Api {
 
     async fn answer<A: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<A> {
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        self.read(response).await
+    }
+
+    async fn read<A: DeserializeOwned>(&self, response: Response) -> anyhow::Result<A> {
         let status = response.status();
         let body = response.bytes().await.map_err(|error| self.unreachable(&error))?;
         if status.is_success() {
@@ -128,10 +161,14 @@ impl Api {
             return serde_json::from_slice(body)
                 .with_context(|| format!("{} answers what this version does not understand", self.base));
         }
-        match serde_json::from_slice::<ProblemBody>(&body) {
-            Ok(problem) => Err(told(status, &problem)),
+        Err(self.failed(status, &body))
+    }
+
+    fn failed(&self, status: StatusCode, body: &[u8]) -> anyhow::Error {
+        match serde_json::from_slice::<ProblemBody>(body) {
+            Ok(problem) => told(status, &problem),
             Err(_) => {
-                bail!("{} answers {status}, but not as a tidegate does: look at TIDEGATE_API", self.base)
+                anyhow!("{} answers {status}, but not as a tidegate does: look at TIDEGATE_API", self.base)
             }
         }
     }
@@ -153,7 +190,7 @@ impl Api {
 fn told(status: StatusCode, problem: &ProblemBody) -> anyhow::Error {
     let field = problem.field.as_ref().map(|field| format!(" (field {field})")).unwrap_or_default();
     let hint = match status {
-        StatusCode::UNAUTHORIZED if problem.code != "wrong_password" => {
+        StatusCode::UNAUTHORIZED if !matches!(problem.code.as_str(), "wrong_password" | "wrong_token") => {
             "\nThe key in TIDEGATE_KEY or TIDEGATE_KEY_FILE is not this gateway's, or is over."
         }
         status if status.is_server_error() => "\nThe gateway's log says more.",
@@ -194,6 +231,7 @@ fn is_loopback(base: &Url) -> bool {
 }
 
 const TIMEOUT: Duration = Duration::from_secs(35);
+const A_LONG_TIME: Duration = Duration::from_secs(366 * 24 * 3600);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]

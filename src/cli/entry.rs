@@ -8,9 +8,9 @@ use tokio::runtime;
 
 use super::{
     args::{AuditCommand, Cli, Command, PolicyCommand},
-    audit, explain, grant, key, login,
+    audit, events, explain, grant, key, login,
     output::complain,
-    policy, request, review, serve, session, token, user,
+    policy, replay, request, review, serve, session, store, token, user,
 };
 
 /// Runs the command that the process was started with.
@@ -43,6 +43,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve { config } => serve::run(&config),
         Command::Policy(PolicyCommand::Check { directory, json }) => policy::check(&directory, json),
         Command::Policy(PolicyCommand::Test { directory, json }) => policy::test(&directory, json),
+        Command::Policy(PolicyCommand::Replay(args)) => replay::run(&args),
         Command::Audit(AuditCommand::Verify { file, json }) => audit::verify(&file, json),
         Command::Policy(PolicyCommand::Status { connection }) => client(policy::status(&connection)),
         Command::Policy(PolicyCommand::Reload { connection }) => client(policy::reload(&connection)),
@@ -53,10 +54,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Grant(command) => client(grant::run(command)),
         Command::Request(command) => client(request::run(command)),
         Command::Review(command) => client(review::run(command)),
-        Command::Login { name, password_stdin, save, connection } => {
-            client(login::run(name, password_stdin, save, connection))
-        }
+        Command::Login(arguments) => client(login::run(arguments)),
+        Command::Events(args) => client(events::run(args)),
         Command::Session(command) => client(session::run(command)),
+        Command::Store(command) => client(store::run(command)),
     }
 }
 

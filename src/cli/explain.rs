@@ -65,6 +65,7 @@ pub(super) fn offline_facts(
         search_path: SearchPath::Known(Arc::from([Ident::from("$user"), Ident::from("public")])),
         accounts: Arc::from([]),
         temporary: Arc::new(BTreeSet::new()),
+        made: Arc::default(),
         catalog: None,
         mysql: match dialect {
             Dialect::Mysql => Some(MysqlReading::USUAL),

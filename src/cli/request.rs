@@ -3,7 +3,6 @@
 use std::{
     io::{self, Read},
     process::ExitCode,
-    time::Duration,
 };
 
 use anyhow::Context;
@@ -13,31 +12,29 @@ use super::{
     args::{RequestCommand, RequestCreateArgs},
     client::Api,
     grant::short,
+    listen::{self, Listening},
     output::{clean, instant, list, say, show, span, table},
 };
 use crate::{
-    api::bodies::{Answer, NewRequest, RequestPage, RequestQuery, RequestView, ReviewView},
+    api::bodies::{Answer, EventQuery, NewRequest, RequestPage, RequestQuery, RequestView, ReviewView},
     model::{
+        event::RequestEvent,
         object::ObjectPattern,
-        request::{Aftermath, RequestState},
+        request::{Aftermath, Estimate, RequestState},
     },
 };
 
 pub(super) async fn run(command: RequestCommand) -> anyhow::Result<ExitCode> {
     match command {
         RequestCommand::Create(args) => create(*args).await,
-        RequestCommand::List { state, requester, target, limit, connection } => {
+        RequestCommand::List { state, requester, target, limit, watch, connection } => {
             let query =
                 RequestQuery { state, requester, target, limit: Some(limit), ..RequestQuery::default() };
-            let page: RequestPage = Api::new(&connection)?.get(&["requests"], &query).await?;
-            show(connection.json, &page, |it| {
-                print(&it.requests, "There are no requests.");
-                if it.next.is_some() {
-                    say!(
-                        "There are more: raise --limit, or narrow the list with --state, --by and --target."
-                    );
-                }
-            })
+            let api = Api::new(&connection)?;
+            if watch {
+                return watch_list(&api, &query, connection.json).await;
+            }
+            show_page(&api.get(&["requests"], &query).await?, connection.json)
         }
         RequestCommand::Show { id, connection } => {
             let found: RequestView = Api::new(&connection)?.get(&["requests", &id.to_string()], &()).await?;
@@ -87,14 +84,63 @@ async fn create(args: RequestCreateArgs) -> anyhow::Result<ExitCode> {
     Ok(if decided.state == RequestState::Approved { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Asks again until the request is decided; it is by its own end at the latest.
+fn show_page(page: &RequestPage, json: bool) -> anyhow::Result<ExitCode> {
+    show(json, page, |it| {
+        print(&it.requests, "There are no requests.");
+        if it.next.is_some() {
+            say!("There are more: raise --limit, or narrow the list with --state, --by and --target.");
+        }
+    })
+}
+
+/// The list, again whenever it may have changed.
+async fn watch_list(api: &Api, query: &RequestQuery, json: bool) -> anyhow::Result<ExitCode> {
+    loop {
+        // First the stream, then the list: nothing happens unseen between the two.
+        let mut listening = Listening::begin(api, EventQuery { after: None, follow: true }).await?;
+        loop {
+            show_page(&api.get(&["requests"], query).await?, json)?;
+            let happened = of_a_request(&mut listening, |_| true).await;
+            if !json {
+                say!("");
+            }
+            if !happened {
+                break;
+            }
+        }
+        tokio::time::sleep(listen::TRY_EVERY).await;
+    }
+}
+
+/// Waits until the request is decided; it is by its own end at the latest.
 async fn wait(api: &Api, mut request: RequestView) -> anyhow::Result<RequestView> {
-    let id = request.id.to_string();
+    let id = request.id;
     while request.state == RequestState::Pending {
-        tokio::time::sleep(ASK_EVERY).await;
-        request = api.get(&["requests", &id], &()).await?;
+        // First the stream, then the request: nothing happens unseen between the two.
+        let listening = Listening::begin(api, EventQuery { after: None, follow: true }).await;
+        request = api.get(&["requests", &id.to_string()], &()).await?;
+        if request.state != RequestState::Pending {
+            break;
+        }
+        let happened = match listening {
+            Ok(mut listening) => of_a_request(&mut listening, |it| it.request == id).await,
+            Err(_) => false,
+        };
+        if !happened {
+            tokio::time::sleep(listen::TRY_EVERY).await;
+        }
     }
     Ok(request)
+}
+
+/// Waits for something that becomes of a request; false when the stream is over first.
+async fn of_a_request(listening: &mut Listening, wanted: impl Fn(&RequestEvent) -> bool) -> bool {
+    while let Ok(Some(happened)) = listening.next().await {
+        if happened.event.request().is_some_and(&wanted) {
+            return true;
+        }
+    }
+    false
 }
 
 fn from_stdin() -> anyhow::Result<String> {
@@ -111,6 +157,9 @@ pub(super) fn tell(it: &RequestView) {
     if let Some(statement) = &it.statement {
         say!("Statement, once: {}", clean(&statement.sql));
     }
+    if let Some(estimate) = &it.estimate {
+        say!("{}", clean(&reckoned(estimate)));
+    }
     say!("Risk {}, by flow \"{}\".", it.risk, clean(&it.flow));
     for review in &it.reviews {
         say!("{}", clean(&answer(review)));
@@ -122,6 +171,21 @@ pub(super) fn tell(it: &RequestView) {
     }
     if let Some(grant) = it.grant {
         say!("Grant {grant}; sessions that are open have it from their next statement on.");
+    }
+}
+
+/// What the database says of the statement.
+fn reckoned(it: &Estimate) -> String {
+    let rows = it.rows.map(|rows| format!("{rows} rows"));
+    let cost = it.cost.map(|cost| format!("a cost of {cost}"));
+    match (rows, cost, &it.problem) {
+        (None, None, problem) => {
+            format!("The database tells nothing of its cost: {}.", problem.as_deref().unwrap_or("no reason"))
+        }
+        (rows, cost, _) => {
+            let words: Vec<_> = rows.into_iter().chain(cost).collect();
+            format!("The database reckons with {}.", words.join(" and "))
+        }
     }
 }
 
@@ -189,5 +253,4 @@ pub(super) fn print(requests: &[RequestView], nothing: &str) {
     table(&head, requests.iter().map(row).collect(), nothing);
 }
 
-const ASK_EVERY: Duration = Duration::from_secs(1);
 const MOST_SQL_BYTES: u64 = 64 << 10;

@@ -37,8 +37,10 @@ fn print(sessions: &[SessionView]) {
             it.state.clone(),
             it.statements.to_string(),
             instant(it.started_at),
+            it.gateway.as_ref().map(ToString::to_string).unwrap_or_default(),
         ]
     };
-    let head = ["ID", "PRINCIPAL", "PLACE", "CLIENT", "APPLICATION", "STATE", "STATEMENTS", "SINCE"];
+    let head =
+        ["ID", "PRINCIPAL", "PLACE", "CLIENT", "APPLICATION", "STATE", "STATEMENTS", "SINCE", "GATEWAY"];
     table(&head, sessions.iter().map(row).collect(), "There are no sessions.");
 }

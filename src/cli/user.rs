@@ -54,7 +54,7 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<ExitCode> {
             let changed = change(&connection, &name, patch).await?;
             show(connection.json, &changed, |it| match it.disabled {
                 false => say!("{} can log in again.", it.name),
-                true => say!("{} is enabled here, but policy still disables it.", it.name),
+                true => say!("{} is enabled here, but policy or a directory still keeps it out.", it.name),
             })
         }
         UserCommand::Remove { name, connection } => {

@@ -5,20 +5,24 @@ use std::{
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde_saphyr::Spanned;
 
 use super::{
     error::{ConfigError, Problem},
-    limits::Limits,
+    limits::{Limits, bounded},
     nearest::nearest,
+    oidc,
     raw::{RawApi, RawConfig, RawListener},
     settings::{
-        Api, Audit, Authentication, CertificateFiles, Config, Listener, ListenerTls, Log, TargetSettings,
+        Api, Audit, Authentication, CertificateFiles, Config, Listener, ListenerTls, Log, Store,
+        TargetSettings,
     },
-    targets,
+    store, targets,
 };
+use crate::model::ids::GatewayName;
 
 /// The file that is read, and what its meaning depends on.
 pub(super) struct Place<'a> {
@@ -59,9 +63,15 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
         return Err(place.at(line(&raw.data_dir), "data_dir", Problem::Empty));
     }
     let data_dir = place.beside(&raw.data_dir.value);
+    let name = gateway_name(&place, raw.name.as_ref())?;
+    let store = match &raw.store {
+        Some(written) => store::read(&mut place, written, &data_dir)?,
+        None => Store::Sqlite(data_dir.join(store::DEFAULT_FILE)),
+    };
     let targets = targets::read(&mut place, &raw.targets)?;
     let listeners = listeners(&place, raw, &targets)?;
     let api = api(&place, &raw.api, &listeners)?;
+    let oidc = oidc::read(&mut place, raw.oidc.as_ref())?;
     let limits = Limits::read(&place, &raw.limits)?;
     let audit = Audit {
         path: data_dir.join(raw.audit.path.as_deref().unwrap_or("audit.jsonl")),
@@ -70,16 +80,35 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
     Ok(Config {
         file: place.file.to_owned(),
         policies: place.beside(&raw.policies),
-        store: data_dir.join(&raw.store.sqlite),
+        name,
+        store,
         audit,
         data_dir,
         listeners,
         targets,
         api,
+        oidc,
         limits,
+        announce_before: announce_before(&place, raw)?,
         log: Log { format: raw.log.format, level: raw.log.level },
         warnings: place.warnings,
     })
+}
+
+fn announce_before(place: &Place<'_>, raw: &RawConfig) -> Result<Duration, ConfigError> {
+    let written = raw.grants.announce_before_s.as_ref();
+    bounded(place, "grants.announce_before_s", written, 300, 10, 7 * 24 * 3600).map(Duration::from_secs)
+}
+
+/// What is written, else what the machine is called.
+fn gateway_name(place: &Place<'_>, written: Option<&Spanned<String>>) -> Result<GatewayName, ConfigError> {
+    if let Some(written) = written {
+        return Ok(targets::name(place, "name", written)?.into());
+    }
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let fine = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    let host: String = host.trim().chars().filter(fine).take(63).collect();
+    Ok(if host.is_empty() { "tidegate" } else { host.as_str() }.into())
 }
 
 fn listeners(
@@ -92,7 +121,7 @@ fn listeners(
     }
     let mut listeners: Vec<Listener> = Vec::new();
     for entry in &raw.listeners.value {
-        let listener = listener(place, entry, targets)?;
+        let listener = listener(place, entry, targets, raw.oidc.is_some())?;
         if let Some(other) = listeners.iter().find(|other| collide(other.address, listener.address)) {
             let other = format!("the listener on {}", other.address);
             return Err(taken(
@@ -112,6 +141,7 @@ fn listener(
     place: &Place<'_>,
     entry: &Spanned<RawListener>,
     targets: &[TargetSettings],
+    has_provider: bool,
 ) -> Result<Listener, ConfigError> {
     let raw = &entry.value;
     let address = address(place, "listeners.address", &raw.address, 6432)?;
@@ -148,9 +178,14 @@ fn listener(
         };
         return Err(place.at(at, "listeners.authentication", problem));
     }
-    if authentication == Authentication::Cleartext && (raw.tls.is_none() || plaintext) {
-        let at = raw.authentication.as_ref().map_or_else(|| line(entry), line);
-        return Err(place.at(at, "listeners.authentication", Problem::CleartextWithoutTls));
+    let in_clear = matches!(authentication, Authentication::Cleartext | Authentication::Oauth);
+    let at = raw.authentication.as_ref().map_or_else(|| line(entry), line);
+    if in_clear && (raw.tls.is_none() || plaintext) {
+        let problem = Problem::CleartextWithoutTls { found: authentication.as_str() };
+        return Err(place.at(at, "listeners.authentication", problem));
+    }
+    if authentication == Authentication::Oauth && !has_provider {
+        return Err(place.at(at, "listeners.authentication", Problem::OauthWithoutProvider));
     }
     let tls = raw.tls.as_ref().map(|tls| ListenerTls {
         files: CertificateFiles { certificate: place.beside(&tls.certificate), key: place.beside(&tls.key) },

@@ -140,11 +140,14 @@ pub enum Problem {
         "nobody could connect: write tls with certificate and key, or plaintext: true for a trusted network"
     )]
     NoWayIn,
-    /// Passwords would cross the network in clear text.
+    /// Passwords or tokens would cross the network in clear text.
     #[error(
-        "cleartext sends passwords as they are and needs TLS: write tls, and plaintext: false, or authentication: scram"
+        "{found} sends passwords as they are and needs TLS: write tls, and plaintext: false, or authentication: scram"
     )]
-    CleartextWithoutTls,
+    CleartextWithoutTls {
+        /// How clients would show them.
+        found: &'static str,
+    },
     /// Clients of the listener's dialect do not speak it.
     #[error("clients of a {dialect} listener do not speak {found}: write {instead} or cleartext")]
     OtherAuthentication {
@@ -176,6 +179,21 @@ pub enum Problem {
         /// Most that may be.
         most: u64,
     },
+    /// Not where an identity provider can be.
+    #[error("\"{found}\" is no issuer: write its https address, exactly as the provider itself writes it")]
+    Issuer {
+        /// What is written.
+        found: String,
+    },
+    /// A listener for tokens without anybody who issues them.
+    #[error("nobody issues tokens: write oidc with issuer and client_id, or another authentication")]
+    OauthWithoutProvider,
+    /// Not where a browser can be sent back to.
+    #[error("\"{found}\" is no address for browsers: write it with https and without \"#\"")]
+    Redirect {
+        /// What is written.
+        found: String,
+    },
     /// Messages smaller than statements.
     #[error("a message must have room for a statement: write at least {statement_bytes}")]
     MessageBelowStatement {
@@ -183,8 +201,49 @@ pub enum Problem {
         statement_bytes: usize,
     },
     /// An account has no password, or two.
-    #[error("write either password_file: PATH or password_env: NAME")]
+    #[error("write either password_file: PATH or password_env: NAME, or iam at the target")]
     PasswordSource,
+    /// The store's account has no password.
+    #[error("write either password_file: PATH or password_env: NAME")]
+    StorePasswordSource,
+    /// Two stores.
+    #[error("write either sqlite or postgres")]
+    TwoStores,
+    /// Login tokens would cross the network in clear text.
+    #[error("login tokens go over verified TLS only: write tls with mode: verify-full")]
+    IamWithoutTls,
+    /// A setting of tokens without tokens.
+    #[error("it has no effect without iam; leave it out, or write iam")]
+    WithoutIam,
+    /// No account uses what is written.
+    #[error(
+        "every account has a password: leave iam out, or the password of an account that logs in with tokens"
+    )]
+    IamUnused,
+    /// AWS does not know the server by the name that is dialled.
+    #[error("AWS does not know \"{host}\": write endpoint: HOST:PORT, as RDS shows it")]
+    IamEndpoint {
+        /// What is dialled.
+        host: String,
+    },
+    /// The region cannot be told.
+    #[error("\"{host}\" does not tell its region: write region: NAME, as in eu-central-1")]
+    IamRegion {
+        /// The server as AWS would know it.
+        host: String,
+    },
+    /// Not a name of a region.
+    #[error("\"{found}\" is no region: write its name, as in eu-central-1")]
+    Region {
+        /// What is written.
+        found: String,
+    },
+    /// Not the name of a role.
+    #[error("\"{found}\" is no role: write its ARN, as in arn:aws:iam::123456789012:role/tidegate")]
+    RoleArn {
+        /// What is written.
+        found: String,
+    },
     /// A variable with a password is not set.
     #[error("environment variable \"{variable}\" is not set or empty: set it for the gateway's process")]
     PasswordVariable {

@@ -65,7 +65,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::{Authentication, Limits, UpstreamTls},
+        config::{Account, Authentication, Credential, Iam, Limits, Store, StoreTls, UpstreamTls},
         model::{record::Durability, target::Lane},
     };
 
@@ -90,6 +90,20 @@ targets:
         load(&file, |name| (name == "READER").then(|| "s3cret".to_owned()))
     }
 
+    fn password(account: &Account) -> &str {
+        match &account.credential {
+            Credential::Password(password) => password.expose(),
+            Credential::Iam(_) => panic!("no password"),
+        }
+    }
+
+    fn tokens(account: &Account) -> &Iam {
+        match &account.credential {
+            Credential::Iam(iam) => iam,
+            Credential::Password(_) => panic!("a password"),
+        }
+    }
+
     /// The error that comes when `from` in the small configuration becomes `to`: its line, key and words.
     fn refusal(from: &str, to: &str) -> String {
         assert!(SMALL.contains(from), "{from}");
@@ -103,19 +117,23 @@ targets:
         let config = load_text(SMALL).unwrap();
         let base = config.file.parent().unwrap();
         assert_eq!(config.data_dir, base.join("data"));
-        assert_eq!(config.store, base.join("data/tidegate.db"));
+        assert!(matches!(&config.store, Store::Sqlite(file) if *file == base.join("data/tidegate.db")));
+        assert!(!config.name.is_empty());
         assert_eq!(config.audit.path, base.join("data/audit.jsonl"));
         assert_eq!(config.audit.durability, Durability::Process);
         assert_eq!(config.policies, base.join("policies"));
         assert_eq!(config.api.address.to_string(), "127.0.0.1:6480");
         assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.announce_before, std::time::Duration::from_secs(300));
         assert_eq!(config.listeners[0].authentication, Authentication::Scram);
         let target = &config.targets[0];
         assert_eq!(target.tls, UpstreamTls::VerifyFull { ca: None, server_name: None });
         assert_eq!(target.databases, None);
         assert_eq!(target.pool.max_connections, 20);
         assert_eq!(target.accounts.of(Lane::Admin).user, "reader");
-        assert_eq!(target.accounts.read.password.expose(), "s3cret");
+        assert_eq!(password(&target.accounts.read), "s3cret");
+        assert_eq!(target.pool.new_connections_per_second, None);
+        assert!(target.pool.failover_wait.is_zero(), "nobody takes over, and everybody is told at once");
         assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     }
 
@@ -128,6 +146,30 @@ targets:
         assert_eq!(config.targets[0].accounts.of(Lane::Admin).user, "tidegate_admin");
         assert_eq!(config.limits, Limits::default());
         assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    }
+
+    #[test]
+    fn a_store_is_a_file_or_a_database_that_is_trusted_by_its_certificate() {
+        let store = |text: &str| load_text(&format!("{SMALL}store: {{ {text} }}\n"));
+        let account = "account: { user: tidegate, password_env: READER }";
+        let postgres = format!("postgres: {{ endpoint: db.internal:5432, database: tidegate, {account} }}");
+        let config = store(&postgres).unwrap();
+        let Store::Postgres(server) = &config.store else { panic!("{:?}", config.store) };
+        assert_eq!((server.endpoint.port, server.tls.clone()), (5432, StoreTls::VerifyFull { ca: None }));
+        assert_eq!(server.password.expose(), "s3cret");
+        let without = postgres.replace("database", "tls: { mode: disable }, database");
+        assert!(store(&without).unwrap().warnings[0].contains("store.postgres.tls: \"db.internal:5432\""));
+        let both = store(&format!("sqlite: a.db, {postgres}")).unwrap_err().to_string();
+        assert!(both.ends_with("12: store: write either sqlite or postgres"), "{both}");
+        for (from, to, wrong) in [
+            ("db.internal:5432", "db.internal", "store.postgres.endpoint"),
+            (", password_env: READER", "", "store.postgres.account"),
+            ("database: tidegate", "database: ''", "store.postgres.database"),
+            ("database", "tls: { mode: disable, ca: a }, database", "store.postgres.tls.ca"),
+        ] {
+            let error = store(&postgres.replace(from, to)).unwrap_err().to_string();
+            assert!(error.contains(wrong), "{error}");
+        }
     }
 
     #[test]
@@ -154,7 +196,7 @@ targets:
         let word = refusal("plaintext: true", "plaintext: true\n    authentication: md5");
         assert_eq!(
             word,
-            "6: authentication: unknown value \"md5\": write one of scram, caching_sha2, native, cleartext"
+            "6: authentication: unknown value \"md5\": write one of scram, caching_sha2, native, cleartext, oauth"
         );
     }
 
@@ -172,6 +214,59 @@ targets:
         assert!(refusal("plaintext: true", &both).starts_with("7: listeners.authentication: cleartext"));
         let tls_only = "tls: { certificate: a, key: b }\n    authentication: cleartext";
         assert!(load_text(&SMALL.replace("plaintext: true", tls_only)).is_ok());
+        let oauth = "plaintext: true\n    authentication: oauth";
+        assert!(refusal("plaintext: true", oauth).starts_with("6: listeners.authentication: oauth sends"));
+    }
+
+    const OIDC: &str = "oidc: { issuer: \"https://id.example\", client_id: tidegate }\ndata_dir: data\n";
+
+    #[test]
+    fn tokens_are_asked_for_where_somebody_issues_them() {
+        let oauth = "tls: { certificate: a, key: b }\n    authentication: oauth";
+        let error = refusal("plaintext: true", oauth);
+        assert!(error.starts_with("6: listeners.authentication: nobody issues tokens"), "{error}");
+        let with = SMALL.replace("data_dir: data\n", OIDC).replace("plaintext: true", oauth);
+        assert_eq!(load_text(&with).unwrap().listeners[0].authentication, Authentication::Oauth);
+    }
+
+    #[test]
+    fn a_provider_gets_the_documented_defaults() {
+        assert!(load_text(SMALL).unwrap().oidc.is_none());
+        let provider = load_text(&SMALL.replace("data_dir: data\n", OIDC)).unwrap().oidc.unwrap();
+        assert_eq!(provider.audiences, ["tidegate"]);
+        assert_eq!(provider.scopes, ["openid", "profile", "email"]);
+        assert_eq!((provider.principal_claim.as_str(), provider.groups_claim), ("email", None));
+        assert_eq!((provider.creates, provider.refetch.as_secs()), (false, 30));
+        assert!(provider.client_secret.is_none());
+        let more = "client_id: tidegate, client_secret_env: READER, scopes: [groups]";
+        let text = SMALL.replace("data_dir: data\n", &OIDC.replace("client_id: tidegate", more));
+        let provider = load_text(&text).unwrap().oidc.unwrap();
+        assert_eq!(provider.client_secret.unwrap().expose(), "s3cret");
+        assert_eq!(provider.scopes, ["openid", "groups"]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_provider_is_told_with_its_line() {
+        let with = |from: &str, to: &str| {
+            let error = load_text(&SMALL.replace("data_dir: data\n", &OIDC.replace(from, to))).unwrap_err();
+            error.to_string().split_once("tidegate.yaml:").unwrap().1.to_owned()
+        };
+        for (from, to, words) in [
+            ("https://id.example", "http://id.example", "1: oidc.issuer: \"http://id.example\" is no issuer"),
+            ("client_id: tidegate", "client_id: ''", "1: oidc.client_id: it is empty"),
+            ("tidegate }", "tidegate, audiences: [] }", "1: oidc.audiences: it is empty"),
+            ("tidegate }", "tidegate, keys_refetch_s: 0 }", "1: oidc.keys_refetch_s: 0 is out of bounds"),
+            (
+                "tidegate }",
+                "tidegate, redirect_urls: [\"http://x\"] }",
+                "1: oidc.redirect_urls: \"http://x\"",
+            ),
+            ("tidegate }", "tidegate, client_secret: s }", "1: client_secret: unknown key"),
+            ("tidegate }", "tidegate, client_secret_env: NONE }", "1: oidc.client_secret_env: environment"),
+        ] {
+            let error = with(from, to);
+            assert!(error.starts_with(words), "{error}\nis not\n{words}");
+        }
     }
 
     #[test]
@@ -287,13 +382,104 @@ targets:
             std::fs::write(&secret, " a b \n").unwrap();
             std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(mode)).unwrap();
             let config = load(&file, |_| None).unwrap();
-            assert_eq!(config.targets[0].accounts.read.password.expose(), " a b ");
+            assert_eq!(password(&config.targets[0].accounts.read), " a b ");
             assert_eq!(config.warnings.len(), warnings, "{:?}", config.warnings);
             assert!(!format!("{config:?}").contains(" a b "));
         }
         std::fs::write(&secret, "\n").unwrap();
         let empty = load(&file, |_| None).unwrap_err().to_string();
         assert!(empty.contains("is empty: write the password into it"), "{empty}");
+    }
+
+    const RDS: &str = "hr.cluster-c1.eu-central-1.rds.amazonaws.com";
+
+    /// The small configuration on RDS, with tokens; `iam` is what is written of them.
+    fn with_tokens(iam: &str) -> String {
+        SMALL
+            .replace("db.internal", RDS)
+            .replace(", password_env: READER", "")
+            .replace("environment: prod", &format!("environment: prod\n    iam: {iam}"))
+    }
+
+    #[test]
+    fn an_account_without_password_logs_in_with_tokens_of_the_endpoint_that_aws_knows() {
+        let config = load_text(&with_tokens("{}")).unwrap();
+        let target = &config.targets[0];
+        assert_eq!(target.pool.new_connections_per_second, Some(50));
+        let iam = tokens(&target.accounts.read);
+        assert_eq!((iam.region.as_str(), iam.endpoint.to_string()), ("eu-central-1", format!("{RDS}:5432")));
+        assert_eq!((&iam.profile, &iam.role_arn), (&None, &None));
+
+        let all = "{ region: eu-west-1, profile: db, role_arn: \"arn:aws:iam::1:role/db\", endpoint: \"HR.db:6000\" }";
+        let tunnel = with_tokens(all).replace(RDS, "127.0.0.1");
+        let config = load_text(&tunnel).unwrap();
+        let iam = tokens(&config.targets[0].accounts.read);
+        assert_eq!((iam.region.as_str(), iam.endpoint.to_string()), ("eu-west-1", "hr.db:6000".to_owned()));
+        assert_eq!(iam.profile.as_deref(), Some("db"));
+        assert_eq!(iam.role_arn.as_deref(), Some("arn:aws:iam::1:role/db"));
+        assert_eq!(config.targets[0].endpoint.host, "127.0.0.1");
+    }
+
+    #[test]
+    fn tokens_that_could_not_work_or_would_be_shown_are_refused_on_their_line() {
+        let refused = |text: &str| {
+            let error = load_text(text).unwrap_err().to_string();
+            error.split_once("tidegate.yaml:").unwrap().1.to_owned()
+        };
+        let bare = with_tokens("{}").replace("iam: {}", "iam: {}\n    tls: { mode: disable }");
+        assert!(refused(&bare).starts_with("9: targets.iam: login tokens go over verified TLS only"));
+        let tunnel = with_tokens("{}").replace(RDS, "db.internal");
+        assert!(refused(&tunnel).starts_with("9: targets.iam.endpoint: AWS does not know \"db.internal\""));
+        for (iam, words) in [
+            (
+                "{ endpoint: \"db.internal:5432\" }",
+                "9: targets.iam.region: \"db.internal\" does not tell its region",
+            ),
+            ("{ endpoint: db.internal }", "9: targets.iam.endpoint: \"db.internal\" is not an endpoint"),
+            ("{ region: Frankfurt }", "9: targets.iam.region: \"Frankfurt\" is no region"),
+            ("{ role_arn: tidegate }", "9: targets.iam.role_arn: \"tidegate\" is no role"),
+            ("{ profile: '' }", "9: targets.iam.profile: it is empty"),
+            ("{ secret: x }", "9: secret: unknown key: "),
+        ] {
+            let error = refused(&with_tokens(iam));
+            assert!(error.starts_with(words), "{error}\nis not\n{words}");
+        }
+        let unused = with_tokens("{}").replace("user: reader", "user: reader, password_env: READER");
+        assert!(refused(&unused).starts_with("9: targets.iam: every account has a password"));
+    }
+
+    #[test]
+    fn the_read_lane_may_go_to_a_reader_with_tokens_of_its_own() {
+        let reader = "hr.cluster-ro-c1.eu-central-1.rds.amazonaws.com:5432";
+        let text = with_tokens("{}")
+            .replace("iam: {}", &format!("iam: {{}}\n    reader: {{ endpoint: \"{reader}\" }}"));
+        let target = load_text(&text).unwrap().targets.remove(0);
+        assert_eq!(target.reader.as_ref().unwrap().endpoint.to_string(), reader);
+        assert_eq!(tokens(&target.accounts.read).endpoint.to_string(), reader);
+        assert_eq!(target.pool.failover_wait.as_secs(), 30);
+        let write = target.accounts.of(Lane::Write);
+        assert_eq!(
+            (write.user.as_str(), tokens(write).endpoint.to_string()),
+            ("reader", format!("{RDS}:5432"))
+        );
+
+        let plain = |reader: &str| {
+            load_text(
+                &SMALL.replace("environment: prod", &format!("environment: prod\n    reader: {reader}")),
+            )
+        };
+        let target = plain("{ endpoint: \"ro.internal:5432\", server_name: ro }").unwrap().targets.remove(0);
+        assert_eq!(target.reader.unwrap().server_name.as_deref(), Some("ro"));
+        assert!(target.accounts.write.is_none());
+        let error =
+            plain("{ endpoint: \"ro.internal:5432\", iam_endpoint: \"x:1\" }").unwrap_err().to_string();
+        assert!(error.contains(":9: targets.reader.iam_endpoint: it has no effect without iam"), "{error}");
+        let tunnel = text.replace(reader, "127.0.0.1:5433");
+        let error = load_text(&tunnel).unwrap_err().to_string();
+        assert!(
+            error.contains(":10: targets.reader.iam_endpoint: AWS does not know \"127.0.0.1\""),
+            "{error}"
+        );
     }
 
     #[test]

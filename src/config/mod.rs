@@ -7,18 +7,22 @@
 
 mod check;
 mod error;
+mod iam;
 mod limits;
 mod load;
 mod nearest;
+mod oidc;
 mod raw;
 mod secrets;
 mod settings;
+mod store;
 mod targets;
 
 pub use error::{ConfigError, Problem};
 pub use limits::Limits;
 pub use load::load;
 pub use settings::{
-    Account, Accounts, Api, Audit, Authentication, CertificateFiles, Config, Endpoint, Listener, ListenerTls,
-    Log, LogFormat, LogLevel, Pool, TargetSettings, UpstreamTls,
+    Account, Accounts, Api, Audit, Authentication, CertificateFiles, Config, Credential, Endpoint, Iam,
+    Listener, ListenerTls, Log, LogFormat, LogLevel, Pool, PostgresStore, Reader, Store, StoreTls,
+    TargetSettings, UpstreamTls,
 };

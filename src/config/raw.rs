@@ -11,19 +11,22 @@ use crate::model::{dialect::Dialect, record::Durability};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConfig {
+    pub(super) name: Option<Spanned<String>>,
     pub(super) data_dir: Spanned<String>,
     pub(super) listeners: Spanned<Vec<Spanned<RawListener>>>,
     pub(super) targets: Spanned<Vec<Spanned<RawTarget>>>,
     #[serde(default = "policies")]
     pub(super) policies: String,
-    #[serde(default)]
-    pub(super) store: RawStore,
+    pub(super) store: Option<Spanned<RawStore>>,
     #[serde(default)]
     pub(super) audit: RawAudit,
     #[serde(default)]
     pub(super) api: RawApi,
+    pub(super) oidc: Option<Spanned<RawOidc>>,
     #[serde(default)]
     pub(super) limits: RawLimits,
+    #[serde(default)]
+    pub(super) grants: RawGrants,
     #[serde(default)]
     pub(super) log: RawLog,
 }
@@ -69,6 +72,8 @@ pub(super) struct RawTarget {
     pub(super) databases: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     pub(super) tls: RawUpstreamTls,
+    pub(super) reader: Option<RawReader>,
+    pub(super) iam: Option<Spanned<RawIam>>,
     pub(super) accounts: RawAccounts,
     #[serde(default)]
     pub(super) pool: RawPool,
@@ -81,6 +86,23 @@ pub(super) struct RawUpstreamTls {
     pub(super) mode: RawTlsMode,
     pub(super) ca: Option<Spanned<String>>,
     pub(super) server_name: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawReader {
+    pub(super) endpoint: Spanned<String>,
+    pub(super) server_name: Option<Spanned<String>>,
+    pub(super) iam_endpoint: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawIam {
+    pub(super) region: Option<Spanned<String>>,
+    pub(super) profile: Option<Spanned<String>>,
+    pub(super) role_arn: Option<Spanned<String>>,
+    pub(super) endpoint: Option<Spanned<String>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -114,18 +136,33 @@ pub(super) struct RawPool {
     pub(super) wait_timeout_ms: Option<Spanned<u64>>,
     pub(super) idle_timeout_s: Option<Spanned<u64>>,
     pub(super) max_lifetime_s: Option<Spanned<u64>>,
+    pub(super) failover_wait_ms: Option<Spanned<u64>>,
+    pub(super) new_connections_per_second: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawStore {
+    pub(super) sqlite: Option<Spanned<String>>,
+    pub(super) postgres: Option<Spanned<RawPostgresStore>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawStore {
-    pub(super) sqlite: String,
+pub(super) struct RawPostgresStore {
+    pub(super) endpoint: Spanned<String>,
+    pub(super) database: Spanned<String>,
+    pub(super) account: Spanned<RawAccount>,
+    #[serde(default)]
+    pub(super) tls: RawStoreTls,
 }
 
-impl Default for RawStore {
-    fn default() -> Self {
-        Self { sqlite: "tidegate.db".to_owned() }
-    }
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawStoreTls {
+    #[serde(default)]
+    pub(super) mode: RawTlsMode,
+    pub(super) ca: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -150,6 +187,27 @@ pub(super) struct RawCertificate {
     pub(super) key: String,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOidc {
+    pub(super) issuer: Spanned<String>,
+    pub(super) client_id: Spanned<String>,
+    pub(super) client_secret_file: Option<Spanned<String>>,
+    pub(super) client_secret_env: Option<Spanned<String>>,
+    pub(super) audiences: Option<Spanned<Vec<String>>>,
+    #[serde(default)]
+    pub(super) parties: Vec<String>,
+    pub(super) scopes: Option<Vec<String>>,
+    pub(super) principal_claim: Option<Spanned<String>>,
+    pub(super) groups_claim: Option<String>,
+    #[serde(default)]
+    pub(super) create_people: bool,
+    #[serde(default)]
+    pub(super) redirect_urls: Vec<Spanned<String>>,
+    pub(super) ca: Option<String>,
+    pub(super) keys_refetch_s: Option<Spanned<u64>>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLimits {
@@ -162,6 +220,12 @@ pub(super) struct RawLimits {
     pub(super) prepared_bytes: Option<Spanned<u64>>,
     pub(super) message_bytes: Option<Spanned<u64>>,
     pub(super) facts_cache_bytes: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawGrants {
+    pub(super) announce_before_s: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

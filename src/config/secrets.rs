@@ -1,4 +1,4 @@
-//! Passwords of accounts, from files and variables.
+//! What accounts log in with: passwords from files and variables, or tokens.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -9,31 +9,51 @@ use super::{
     check::{Place, line},
     error::{ConfigError, Problem},
     raw::RawAccount,
-    settings::Account,
+    settings::{Account, Credential, Iam},
 };
 use crate::model::secret::Secret;
 
-/// Reads one account and its password.
+/// Reads one account and its password; without one it logs in with `tokens`, if the target has them.
 pub(super) fn account(
     place: &mut Place<'_>,
     key: &str,
     raw: &Spanned<RawAccount>,
+    tokens: Option<&Iam>,
 ) -> Result<Account, ConfigError> {
+    let user = user(place, key, raw)?;
+    let credential = match (password(place, key, raw)?, tokens) {
+        (Some(password), _) => Credential::Password(password),
+        (None, Some(iam)) => Credential::Iam(iam.clone()),
+        (None, None) => return Err(place.at(line(raw), key, Problem::PasswordSource)),
+    };
+    Ok(Account { user, credential })
+}
+
+/// The name of an account.
+pub(super) fn user(place: &Place<'_>, key: &str, raw: &Spanned<RawAccount>) -> Result<String, ConfigError> {
     let user = raw.value.user.value.clone();
     if user.is_empty() {
         return Err(place.at(line(&raw.value.user), &format!("{key}.user"), Problem::Empty));
     }
-    let password = match (&raw.value.password_file, &raw.value.password_env) {
-        (Some(file), None) => from_file(place, key, file)?,
-        (None, Some(variable)) => from_environment(place, key, variable)?,
-        (None, None) | (Some(_), Some(_)) => {
-            return Err(place.at(line(raw), key, Problem::PasswordSource));
-        }
-    };
-    Ok(Account { user, password })
+    Ok(user)
 }
 
-fn from_file(
+/// The password of an account, if it has one.
+pub(super) fn password(
+    place: &mut Place<'_>,
+    key: &str,
+    raw: &Spanned<RawAccount>,
+) -> Result<Option<Secret<String>>, ConfigError> {
+    match (&raw.value.password_file, &raw.value.password_env) {
+        (Some(file), None) => from_file(place, key, file).map(Some),
+        (None, Some(variable)) => from_environment(place, key, variable).map(Some),
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => Err(place.at(line(raw), key, Problem::PasswordSource)),
+    }
+}
+
+/// The secret in a file; `key` is what its key begins with.
+pub(super) fn from_file(
     place: &mut Place<'_>,
     key: &str,
     file: &Spanned<String>,
@@ -52,15 +72,11 @@ fn from_file(
     let password = Secret::new(password.to_owned());
     text.zeroize();
     if password.expose().is_empty() {
-        return Err(place.at(
-            line(file),
-            &format!("{key}.password_file"),
-            Problem::PasswordEmpty { file: path },
-        ));
+        return Err(place.at(line(file), &format!("{key}_file"), Problem::PasswordEmpty { file: path }));
     }
     if readable_by_others(&path) {
         place.warnings.push(format!(
-            "{}:{}: {key}.password_file: \"{}\" can be read by others: chmod 600 it",
+            "{}:{}: {key}_file: \"{}\" can be read by others: chmod 600 it",
             place.file.display(),
             line(file),
             path.display()
@@ -69,7 +85,8 @@ fn from_file(
     Ok(password)
 }
 
-fn from_environment(
+/// The secret in a variable; `key` is what its key begins with.
+pub(super) fn from_environment(
     place: &Place<'_>,
     key: &str,
     variable: &Spanned<String>,
@@ -77,7 +94,7 @@ fn from_environment(
     (place.environment)(&variable.value).filter(|password| !password.is_empty()).map(Secret::new).ok_or_else(
         || {
             let problem = Problem::PasswordVariable { variable: variable.value.clone() };
-            place.at(line(variable), &format!("{key}.password_env"), problem)
+            place.at(line(variable), &format!("{key}_env"), problem)
         },
     )
 }

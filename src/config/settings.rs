@@ -7,7 +7,8 @@ use serde::Deserialize;
 use super::limits::Limits;
 use crate::model::{
     dialect::Dialect,
-    ids::{DatabaseName, TargetName},
+    identity::ProviderSettings,
+    ids::{DatabaseName, GatewayName, TargetName},
     record::Durability,
     secret::Secret,
     target::{Lane, Target},
@@ -18,6 +19,8 @@ use crate::model::{
 pub struct Config {
     /// The file they come from.
     pub file: PathBuf,
+    /// What this gateway is called among those that share its store.
+    pub name: GatewayName,
     /// Where the gateway keeps what it writes.
     pub data_dir: PathBuf,
     /// Where clients connect; at least one.
@@ -26,14 +29,18 @@ pub struct Config {
     pub targets: Vec<TargetSettings>,
     /// Directory of policy files.
     pub policies: PathBuf,
-    /// The SQLite store.
-    pub store: PathBuf,
+    /// Where people, requests, grants and keys are kept.
+    pub store: Store,
     /// The audit log.
     pub audit: Audit,
     /// The administration API.
     pub api: Api,
+    /// The identity provider, if there is one.
+    pub oidc: Option<ProviderSettings>,
     /// Bounds.
     pub limits: Limits,
+    /// How long before its end a grant is announced to end soon.
+    pub announce_before: Duration,
     /// The process's own log.
     pub log: Log,
     /// What is allowed and should not be; to be logged at start.
@@ -88,6 +95,8 @@ pub enum Authentication {
     Native,
     /// In clear text, over TLS only; for tools that send tokens.
     Cleartext,
+    /// PostgreSQL: OAUTHBEARER, with a token of the identity provider, over TLS only.
+    Oauth,
 }
 
 impl Authentication {
@@ -104,7 +113,7 @@ impl Authentication {
         match self {
             Self::CachingSha2 | Self::Native => matches!(dialect, Dialect::Mysql),
             Self::Cleartext => true,
-            Self::Scram => matches!(dialect, Dialect::Postgres),
+            Self::Oauth | Self::Scram => matches!(dialect, Dialect::Postgres),
         }
     }
 
@@ -114,6 +123,7 @@ impl Authentication {
             Self::CachingSha2 => "caching_sha2",
             Self::Cleartext => "cleartext",
             Self::Native => "native",
+            Self::Oauth => "oauth",
             Self::Scram => "scram",
         }
     }
@@ -130,6 +140,8 @@ pub struct TargetSettings {
     pub databases: Option<Vec<DatabaseName>>,
     /// How the gateway trusts it.
     pub tls: UpstreamTls,
+    /// Where the read lane goes instead.
+    pub reader: Option<Reader>,
     /// The shared accounts.
     pub accounts: Accounts,
     /// Connections kept, per lane.
@@ -169,6 +181,15 @@ pub enum UpstreamTls {
     },
 }
 
+/// What follows the writer; trusted as that is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// The name in its certificate; without it the endpoint's host.
+    pub server_name: Option<String>,
+}
+
 /// The shared accounts of a target.
 #[derive(Clone, Debug)]
 pub struct Accounts {
@@ -196,8 +217,30 @@ impl Accounts {
 pub struct Account {
     /// Its name.
     pub user: String,
-    /// Its password.
-    pub password: Secret<String>,
+    /// What it logs in with.
+    pub credential: Credential,
+}
+
+/// What an account logs in with.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// Login tokens; its target has TLS.
+    Iam(Iam),
+    /// A password.
+    Password(Secret<String>),
+}
+
+/// Where login tokens of RDS and Aurora come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Iam {
+    /// Region of the server.
+    pub region: String,
+    /// Profile of AWS's own files; without it what `AWS_PROFILE` says.
+    pub profile: Option<String>,
+    /// A role to take on.
+    pub role_arn: Option<String>,
+    /// The server as AWS knows it, in lower case.
+    pub endpoint: Endpoint,
 }
 
 /// Connections kept for one lane.
@@ -211,6 +254,46 @@ pub struct Pool {
     pub idle_timeout: Duration,
     /// Any is closed after it, once it is idle.
     pub max_lifetime: Duration,
+    /// A session waits so long for a server that took over from one that went away.
+    pub failover_wait: Duration,
+    /// So many may be opened in a second over all lanes, 1 to 10,000; `None` is any number.
+    pub new_connections_per_second: Option<u32>,
+}
+
+/// Where people, requests, grants and keys are kept.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// In a PostgreSQL that several gateways may share.
+    Postgres(PostgresStore),
+    /// In this file.
+    Sqlite(PathBuf),
+}
+
+/// A database of the gateways' own.
+#[derive(Clone, Debug)]
+pub struct PostgresStore {
+    /// Where its server is.
+    pub endpoint: Endpoint,
+    /// What it is called.
+    pub database: String,
+    /// The account that owns its tables.
+    pub user: String,
+    /// That account's password.
+    pub password: Secret<String>,
+    /// How its server is trusted.
+    pub tls: StoreTls,
+}
+
+/// How the gateway trusts the store's server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreTls {
+    /// No TLS at all.
+    Disable,
+    /// TLS; certificate and name must be right.
+    VerifyFull {
+        /// Authorities (PEM); without them those of the web.
+        ca: Option<PathBuf>,
+    },
 }
 
 /// The audit log.

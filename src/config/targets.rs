@@ -7,14 +7,15 @@ use serde_saphyr::Spanned;
 use super::{
     check::{Place, line},
     error::{ConfigError, Problem},
+    iam,
     limits::bounded,
-    raw::{RawPool, RawTarget, RawTlsMode, RawUpstreamTls},
+    raw::{RawPool, RawReader, RawTarget, RawTlsMode, RawUpstreamTls},
     secrets,
-    settings::{Accounts, Endpoint, Pool, TargetSettings, UpstreamTls},
+    settings::{Account, Accounts, Credential, Endpoint, Pool, Reader, TargetSettings, UpstreamTls},
 };
 use crate::model::{
     ids::{DatabaseName, EnvironmentName, TargetName},
-    target::Target,
+    target::{Lane, Target},
 };
 
 pub(super) fn read(
@@ -37,7 +38,7 @@ pub(super) fn read(
 }
 
 fn target(place: &mut Place<'_>, raw: &RawTarget) -> Result<TargetSettings, ConfigError> {
-    let endpoint = endpoint(place, &raw.endpoint)?;
+    let endpoint = endpoint(place, "targets.endpoint", &raw.endpoint)?;
     let databases = match &raw.databases {
         Some(databases) if databases.value.is_empty() || databases.value.iter().any(String::is_empty) => {
             return Err(place.at(line(databases), "targets.databases", Problem::Empty));
@@ -48,9 +49,7 @@ fn target(place: &mut Place<'_>, raw: &RawTarget) -> Result<TargetSettings, Conf
         None => None,
     };
     let tls = tls(place, &raw.tls)?;
-    let local = endpoint.host == "localhost"
-        || endpoint.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    if tls == UpstreamTls::Disable && !local {
+    if tls == UpstreamTls::Disable && !is_local(&endpoint) {
         let warning = format!(
             "{}:{}: targets.tls: \"{endpoint}\" is reached without TLS: write mode: verify-full",
             place.file.display(),
@@ -58,25 +57,50 @@ fn target(place: &mut Place<'_>, raw: &RawTarget) -> Result<TargetSettings, Conf
         );
         place.warnings.push(warning);
     }
+    let iam = raw.iam.as_ref().map(|raw| iam::read(place, raw, &endpoint, &tls)).transpose()?;
+    let tokens = iam.as_ref();
+    let reader = raw.reader.as_ref().map(|raw| reader(place, raw, &tls)).transpose()?;
+    let read_iam = match &raw.reader {
+        Some(reader) => iam::of_reader(place, reader, tokens)?,
+        None => iam.clone(),
+    };
     let optional = |place: &mut Place<'_>, key, account: &Option<_>| {
-        account.as_ref().map(|account| secrets::account(place, key, account)).transpose()
+        account.as_ref().map(|account| secrets::account(place, key, account, tokens)).transpose()
+    };
+    let read = secrets::account(place, "targets.accounts.read", &raw.accounts.read, read_iam.as_ref())?;
+    // What serves the write lane in its absence needs tokens for the writer.
+    let as_writer = match (&iam, &reader, &read.credential) {
+        (Some(iam), Some(_), Credential::Iam(_)) => {
+            Some(Account { user: read.user.clone(), credential: Credential::Iam(iam.clone()) })
+        }
+        _ => None,
     };
     let accounts = Accounts {
-        read: secrets::account(place, "targets.accounts.read", &raw.accounts.read)?,
-        write: optional(place, "targets.accounts.write", &raw.accounts.write)?,
+        read,
+        write: optional(place, "targets.accounts.write", &raw.accounts.write)?.or(as_writer),
         admin: optional(place, "targets.accounts.admin", &raw.accounts.admin)?,
     };
+    if let Some(raw) = &raw.iam
+        && !Lane::ALL.iter().any(|lane| matches!(accounts.of(*lane).credential, Credential::Iam(_)))
+    {
+        return Err(place.at(line(raw), "targets.iam", Problem::IamUnused));
+    }
+    let pool = pool(place, &raw.pool, tokens.is_some(), reader.is_some())?;
     let target = Target {
         name: TargetName::from(name(place, "targets.name", &raw.name)?),
         dialect: raw.dialect,
         environment: EnvironmentName::from(name(place, "targets.environment", &raw.environment)?),
         labels: raw.labels.clone(),
     };
-    Ok(TargetSettings { target, endpoint, databases, tls, accounts, pool: pool(place, &raw.pool)? })
+    Ok(TargetSettings { target, endpoint, databases, tls, reader, accounts, pool })
 }
 
 /// A name that may stand in "target/database", in patterns and in metrics.
-fn name<'a>(place: &Place<'_>, key: &str, written: &'a Spanned<String>) -> Result<&'a str, ConfigError> {
+pub(super) fn name<'a>(
+    place: &Place<'_>,
+    key: &str,
+    written: &'a Spanned<String>,
+) -> Result<&'a str, ConfigError> {
     let name = written.value.as_str();
     let fine = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
     if name.is_empty() || name.len() > 63 || !name.chars().all(fine) {
@@ -85,7 +109,11 @@ fn name<'a>(place: &Place<'_>, key: &str, written: &'a Spanned<String>) -> Resul
     Ok(name)
 }
 
-fn endpoint(place: &Place<'_>, written: &Spanned<String>) -> Result<Endpoint, ConfigError> {
+pub(super) fn endpoint(
+    place: &Place<'_>,
+    key: &str,
+    written: &Spanned<String>,
+) -> Result<Endpoint, ConfigError> {
     let parts = written.value.rsplit_once(':').and_then(|(host, port)| {
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let host = if host.contains(':') { bare? } else { host };
@@ -93,8 +121,22 @@ fn endpoint(place: &Place<'_>, written: &Spanned<String>) -> Result<Endpoint, Co
         let fine = |letter: char| !letter.is_whitespace() && !matches!(letter, '/' | '@' | '[' | ']');
         (!host.is_empty() && host.chars().all(fine)).then(|| Endpoint { host: host.to_owned(), port })
     });
-    parts.ok_or_else(|| {
-        place.at(line(written), "targets.endpoint", Problem::Endpoint { found: written.value.clone() })
+    parts.ok_or_else(|| place.at(line(written), key, Problem::Endpoint { found: written.value.clone() }))
+}
+
+/// Whether it is this machine itself.
+pub(super) fn is_local(endpoint: &Endpoint) -> bool {
+    endpoint.host == "localhost"
+        || endpoint.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn reader(place: &Place<'_>, raw: &RawReader, tls: &UpstreamTls) -> Result<Reader, ConfigError> {
+    if let (Some(written), UpstreamTls::Disable) = (&raw.server_name, tls) {
+        return Err(place.at(line(written), "targets.reader.server_name", Problem::WithoutTls));
+    }
+    Ok(Reader {
+        endpoint: endpoint(place, "targets.reader.endpoint", &raw.endpoint)?,
+        server_name: raw.server_name.as_ref().map(|name| name.value.clone()),
     })
 }
 
@@ -116,7 +158,7 @@ fn tls(place: &Place<'_>, raw: &RawUpstreamTls) -> Result<UpstreamTls, ConfigErr
     }
 }
 
-fn pool(place: &Place<'_>, raw: &RawPool) -> Result<Pool, ConfigError> {
+fn pool(place: &Place<'_>, raw: &RawPool, tokens: bool, follows: bool) -> Result<Pool, ConfigError> {
     let connections =
         bounded(place, "targets.pool.max_connections", raw.max_connections.as_ref(), 20, 1, 10_000)?;
     let wait =
@@ -125,12 +167,32 @@ fn pool(place: &Place<'_>, raw: &RawPool) -> Result<Pool, ConfigError> {
         bounded(place, "targets.pool.idle_timeout_s", raw.idle_timeout_s.as_ref(), 300, 1, DAY_SECONDS)?;
     let lifetime =
         bounded(place, "targets.pool.max_lifetime_s", raw.max_lifetime_s.as_ref(), 3_600, 10, DAY_SECONDS)?;
+    let otherwise = if follows { FAILOVER_MS } else { 0 };
+    let failover = bounded(
+        place,
+        "targets.pool.failover_wait_ms",
+        raw.failover_wait_ms.as_ref(),
+        otherwise,
+        0,
+        600_000,
+    )?;
+    let key = "targets.pool.new_connections_per_second";
+    let pace = match &raw.new_connections_per_second {
+        None if !tokens => None,
+        written => Some(bounded(place, key, written.as_ref(), TOKEN_LOGINS_PER_SECOND, 1, 10_000)?),
+    };
     Ok(Pool {
         max_connections: u32::try_from(connections).unwrap_or(u32::MAX),
         wait_timeout: Duration::from_millis(wait),
         idle_timeout: Duration::from_secs(idle),
         max_lifetime: Duration::from_secs(lifetime),
+        failover_wait: Duration::from_millis(failover),
+        new_connections_per_second: pace.map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
     })
 }
 
 const DAY_SECONDS: u64 = 86_400;
+/// What a failover of Aurora takes. A target without a reader has nobody who could take over.
+const FAILOVER_MS: u64 = 30_000;
+/// Well below the 200 a second beyond which RDS may refuse logins with tokens.
+const TOKEN_LOGINS_PER_SECOND: u64 = 50;

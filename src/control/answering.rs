@@ -8,11 +8,13 @@ use super::{
     caller::{Caller, Scope},
     door::Control,
     error::{ControlError, invalid, unknown},
+    events::{News, audience_of},
     grants::stored_of_request,
     state::State,
 };
 use crate::{
     model::{
+        event::{Event, RequestEvent},
         grant::GrantName,
         ids::{PrincipalName, RequestId},
         record::Record,
@@ -51,11 +53,11 @@ impl Control {
             let (review, outcome) = judged.map_err(|source| ControlError::NotReviewed { source })?;
             let mut case = case;
             match outcome {
-                Outcome::Waiting => control.note(&case, &review).await?,
+                Outcome::Waiting => control.note(&case, &review, now).await?,
                 Outcome::Denied => {
                     case.state = RequestState::Denied;
                     case.decided_at = Some(now);
-                    control.note(&case, &review).await?;
+                    control.note(&case, &review, now).await?;
                 }
                 Outcome::Granted(approved) => {
                     control.grant_request(&mut state, &mut case, &review, approved, now).await?;
@@ -92,7 +94,8 @@ impl Control {
             }
             case.state = RequestState::Cancelled;
             case.decided_at = Some(now);
-            control.settle(&case, &requester, "the request is cancelled").await?;
+            let news = News::of_request(Event::RequestCancelled, &case, &requester, None, now);
+            control.settle(&case, &requester, "the request is cancelled", &news).await?;
             control.request_view(id, now).await
         })
         .await
@@ -172,13 +175,16 @@ impl Control {
     }
 
     /// Keeps an answer that gives no leave.
-    async fn note(&self, case: &Case, review: &Review) -> Result<(), ControlError> {
+    async fn note(&self, case: &Case, review: &Review, now: Timestamp) -> Result<(), ControlError> {
         let id = case.request.id;
         let mut change = self.store().change().await?;
         change.insert_review(id, review).await?;
         if !change.move_case(case).await? {
             return Err(ControlError::Conflict);
         }
+        let is_pending = case.state == RequestState::Pending;
+        let kind = if is_pending { Event::RequestReviewed } else { Event::RequestDenied };
+        self.tell(&mut change, &of_answer(kind, case, review, now)).await?;
         let mut records = vec![Record::RequestReviewed { actor: &review.reviewer, request: id, review }];
         if case.state != RequestState::Pending {
             let state = case.state;
@@ -212,6 +218,8 @@ impl Control {
         }
         change.insert_review(id, review).await?;
         change.insert_grant(&grant).await?;
+        self.tell(&mut change, &of_answer(Event::RequestApproved, case, review, now)).await?;
+        self.tell_of_new_grant(&mut change, &grant, by, Some(case), now).await?;
         let records = [
             Record::RequestReviewed { actor: by, request: id, review },
             Record::RequestSettled { actor: by, request: id, state: case.state, grant: case.grant },
@@ -239,6 +247,8 @@ impl Control {
             return Err(ControlError::Conflict);
         }
         change.insert_review(id, review).await?;
+        let news = News::of_look_back(case, by, &review.comment, justified, now);
+        self.tell(&mut change, &news).await?;
         let reviewed =
             Record::BreakGlassReviewed { actor: by, request: id, justified, comment: &review.comment };
         let open = case.grant.and_then(|grant| state.grants.get(&grant)).filter(|it| it.grant.is_live(now));
@@ -250,6 +260,7 @@ impl Control {
         };
         let revocation = Revocation { at: now, by: by.to_string(), reason: NOT_RIGHT.to_owned() };
         change.revoke_grant(open.id, &revocation).await?;
+        self.tell(&mut change, &News::of_revocation(&open, by, NOT_RIGHT)).await?;
         change.commit().await?;
         let grant = GrantName::Granted(open.id);
         state.grants.insert(open.id, super::grants::revoked(open, revocation));
@@ -264,12 +275,15 @@ impl Control {
         case: &Case,
         actor: &str,
         done: &'static str,
+        news: &News,
     ) -> Result<(), ControlError> {
         let mut change = self.store().change().await?;
         if !change.move_case(case).await? {
             return Err(ControlError::Conflict);
         }
+        self.tell(&mut change, news).await?;
         change.commit().await?;
+        self.stir();
         let (request, state) = (case.request.id, case.state);
         self.record_after(done, &[Record::RequestSettled { actor, request, state, grant: None }]).await
     }
@@ -278,11 +292,11 @@ impl Control {
 /// Whether it is the person's own request, or one that they may ever have to answer, or have answered.
 fn concerns(snapshot: &Snapshot, case: &Case, person: &PrincipalName) -> bool {
     let groups = snapshot.principal(person).map(|principal| principal.groups.as_slice()).unwrap_or_default();
-    let escalation = case.plan.escalation.iter().flat_map(|it| &it.to);
-    let mut approvers = case.plan.steps.iter().flat_map(|step| &step.approvers).chain(escalation);
-    case.request.requester == *person
-        || case.reviews.iter().any(|review| review.reviewer == *person)
-        || approvers.any(|group| groups.contains(group))
+    audience_of(case).includes(person, groups)
+}
+
+fn of_answer(kind: fn(RequestEvent) -> Event, case: &Case, review: &Review, now: Timestamp) -> News {
+    News::of_request(kind, case, &review.reviewer, Some(&review.comment), now)
 }
 
 fn may_see(snapshot: &Snapshot, case: &Case, caller: &Caller) -> bool {

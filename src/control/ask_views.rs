@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     model::{
         flow::Risk,
         ids::{DatabaseName, GrantId, GroupName, PrincipalName, RequestId, RoleName, TargetName},
         permission::PermissionSet,
-        request::{Aftermath, Asked, Case, RequestState},
+        request::{Aftermath, Asked, Case, Estimate, RequestState},
         review::Verdict,
     },
     policy,
@@ -17,7 +18,7 @@ use crate::{
 use super::ask_bodies::Answer;
 
 /// A request and where it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RequestView {
     /// Names it in lists and records.
     pub id: RequestId,
@@ -39,6 +40,9 @@ pub struct RequestView {
     /// The one statement that is asked for, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement: Option<StatementView>,
+    /// What the database reckons that this would cost, where the flow asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
     /// How long, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<i64>,
@@ -81,7 +85,7 @@ pub struct RequestView {
 }
 
 /// One exact statement.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StatementView {
     /// Its text.
     pub sql: String,
@@ -94,7 +98,7 @@ pub struct StatementView {
 }
 
 /// One answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReviewView {
     /// Who.
     pub reviewer: PrincipalName,
@@ -118,7 +122,7 @@ pub struct ReviewView {
 }
 
 /// A page of requests.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RequestPage {
     /// Newest first.
     pub requests: Vec<RequestView>,
@@ -144,6 +148,7 @@ impl RequestView {
             permissions: request.what.permissions(),
             role: request.role.clone(),
             statement: statement(&request.what),
+            estimate: case.estimate.clone(),
             seconds: request.term.seconds,
             until: request.term.until,
             starts_at: request.starts_at,

@@ -37,15 +37,15 @@ impl Control {
         explain: &dyn Explain,
     ) -> Result<Ask, ControlError> {
         let denied = match new.denial {
-            Some(id) => Some(self.ledger().of(requester, id).ok_or_else(|| unknown("denial", id))?),
+            Some(id) => Some(self.denial(requester, id).await?.ok_or_else(|| unknown("denial", id))?),
             None => None,
         };
-        let place = denied.as_ref().map(|denied| &denied.place);
-        let target = new.target.clone().or_else(|| place.map(|place| place.target.clone()));
+        let place = denied.as_ref().map(|denied| denied.place());
+        let target = new.target.clone().or_else(|| place.as_ref().map(|place| place.target.clone()));
         let target = target.ok_or_else(|| invalid("target", "say on which target, or name a denial"))?;
         let known = self.parts().targets.iter().find(|known| known.name == target);
         let dialect = known.ok_or_else(|| unknown("target", &target))?.dialect;
-        let suggested = denied.as_ref().and_then(|it| policy::asked_for(&it.missing, &it.place, dialect));
+        let suggested = denied.as_ref().and_then(|it| policy::asked_for(&it.missing, &it.place(), dialect));
         let database = new.database.clone();
         let database = database.or_else(|| suggested.as_ref().map(|(database, ..)| database.clone()));
         let database = database.or_else(|| place.map(|place| place.database.clone()));
@@ -59,7 +59,7 @@ impl Control {
                 return Err(invalid("statement", "give either statement or refused_statement"));
             }
             (Some(sql), false, _) => Some(sql.clone()),
-            (None, true, Some(denied)) => Some(denied.sql.to_string()),
+            (None, true, Some(denied)) => Some(denied.sql.clone()),
             (None, true, None) => return Err(invalid("refused_statement", "name the denial, too")),
             (None, false, _) => None,
         };

@@ -10,6 +10,7 @@ use super::{
     asked::checked_ticket,
     door::Control,
     error::{ControlError, invalid, unknown},
+    events::News,
     grants::stored_of_request,
     names::checked_reason,
     ports::Explain,
@@ -18,14 +19,15 @@ use super::{
 };
 use crate::{
     model::{
+        event::Event,
         grant::Holder,
         ids::{GrantId, PrincipalName, RequestId},
         record::Record,
-        request::{Aftermath, Asked, Case, Request, RequestState, Term},
+        request::{Aftermath, Asked, Case, Estimate, Request, RequestState, Term},
         window::Window,
     },
     policy::{self, Approved, Ask, DAYS, History, Past},
-    store::{CaseFilter, FirstAnswer, StoredGrant},
+    store::{Change, FirstAnswer, StoredGrant},
 };
 
 /// The name under which a caller may repeat a call without doing it twice.
@@ -49,7 +51,12 @@ impl Control {
     ) -> Result<RequestView, ControlError> {
         let digest = sha256(&serde_json::to_string(&new).unwrap_or_default());
         let ask = self.ask(&requester, new, explain).await?;
-        self.submit(ask, key.map(|key| (key, digest))).await
+        let is_repeated = match &key {
+            Some(key) => self.store().first_answer(&requester, key).await?.is_some(),
+            None => false,
+        };
+        let estimate = if is_repeated { None } else { self.estimated(&ask, explain).await? };
+        self.submit(ask, estimate, key.map(|key| (key, digest))).await
     }
 
     /// Asks for the same as a grant that the caller holds, from its end on.
@@ -94,12 +101,13 @@ impl Control {
             break_glass: false,
             extends: Some(grant),
         };
-        self.submit(ask, key.map(|key| (key, digest))).await
+        self.submit(ask, None, key.map(|key| (key, digest))).await
     }
 
     async fn submit(
         &self,
         ask: Ask,
+        estimate: Option<Estimate>,
         key: Option<(IdempotencyKey, [u8; 32])>,
     ) -> Result<RequestView, ControlError> {
         if key.as_ref().is_some_and(|(key, _)| !is_key(key)) {
@@ -119,27 +127,17 @@ impl Control {
                 }
                 return control.request_view(first.request, now).await;
             }
-            let case = control.judged(&ask, now).await?;
-            control.enter(&mut state, case, key, now).await
+            let (case, granted) = control.judged(&ask, now).await?;
+            // Policy may have changed in between: then nobody wants to know any more.
+            let estimate = estimate.filter(|_| case.plan.estimate);
+            control.enter(&mut state, (Case { estimate, ..case }, granted), key, now).await
         })
         .await
     }
 
     /// What policy says of it; a no is recorded.
     async fn judged(&self, ask: &Ask, now: Timestamp) -> Result<(Case, Option<Window>), ControlError> {
-        let waiting = CaseFilter {
-            requester: Some(ask.requester.clone()),
-            state: Some(RequestState::Pending),
-            limit: MOST_WAITING + 1,
-            ..CaseFilter::default()
-        };
-        let waiting = self.store().list_cases(&waiting).await?;
-        if waiting.iter().filter(|case| now < case.request.expires_at).count() >= MOST_WAITING as usize {
-            return Err(ControlError::Limit {
-                what: "pending requests of yours",
-                limit: MOST_WAITING as usize,
-            });
-        }
+        self.check_waiting(&ask.requester, now).await?;
         let history = self.history(&ask.requester, now).await?;
         let submitted = match policy::submit(&self.snapshot().load(), ask, &history, now) {
             Ok(submitted) => submitted,
@@ -171,6 +169,7 @@ impl Control {
             },
             plan: submitted.plan,
             state: RequestState::Pending,
+            estimate: None,
             reviews: Vec::new(),
             aftermath: Aftermath::None,
             grant: None,
@@ -181,7 +180,11 @@ impl Control {
         Ok((case, submitted.granted))
     }
 
-    async fn history(&self, requester: &PrincipalName, now: Timestamp) -> Result<History, ControlError> {
+    pub(super) async fn history(
+        &self,
+        requester: &PrincipalName,
+        now: Timestamp,
+    ) -> Result<History, ControlError> {
         let since = now.checked_sub(SignedDuration::from_hours(24 * DAYS)).unwrap_or(Timestamp::MIN);
         let past = self.store().past_requests(requester, since).await?;
         Ok(History::new(past.into_iter().flat_map(|it| {
@@ -227,6 +230,7 @@ impl Control {
         if let Some(grant) = &grant {
             change.insert_grant(grant).await?;
         }
+        self.tell_of_new_case(&mut change, &case, grant.as_ref(), &by, now).await?;
         if let Some((key, digest)) = key {
             let answer = FirstAnswer { sha256: digest.to_vec(), request: case.request.id };
             change.keep_answer(&requester, &key, &answer, now).await?;
@@ -254,6 +258,23 @@ impl Control {
         Ok(RequestView::new(&case, now))
     }
 
+    /// Tells that somebody asks, and what came of it at once.
+    async fn tell_of_new_case(
+        &self,
+        change: &mut Change,
+        case: &Case,
+        grant: Option<&StoredGrant>,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<(), ControlError> {
+        let requester = case.request.requester.as_str();
+        self.tell(change, &News::of_request(Event::RequestCreated, case, requester, None, now)).await?;
+        let Some(grant) = grant else { return Ok(()) };
+        let kind = if case.plan.break_glass { Event::BreakGlassOpened } else { Event::RequestApproved };
+        self.tell(change, &News::of_request(kind, case, by, None, now)).await?;
+        self.tell_of_new_grant(change, grant, by, Some(case), now).await
+    }
+
     pub(super) async fn request_view(
         &self,
         id: RequestId,
@@ -267,5 +288,3 @@ impl Control {
 fn is_key(key: &str) -> bool {
     (1..=200).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
 }
-
-const MOST_WAITING: u32 = 50;

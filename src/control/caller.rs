@@ -3,34 +3,78 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::model::ids::{KeyId, PrincipalName};
 
 /// What a service key may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Everything, also what the other scopes do.
     Admin,
+    /// Keep people in step with a directory (SCIM): list, add, deactivate and remove them.
+    Directory,
     /// List, make and revoke grants.
     Grants,
+    /// Principals, their groups, passwords and tokens.
+    People,
     /// Act as the person whose key it is: ask, answer, look at and revoke one's own.
     Person,
+    /// Look at the policy and have it read again.
+    Policy,
     /// Look at everything but service keys; change nothing.
     Read,
+    /// Of what a person may do: ask, and look at one's own.
+    Request,
+    /// Of what a person may do: answer, and look at what waits for that.
+    Review,
+    /// List and end sessions.
+    Sessions,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Admin, Self::Grants, Self::Person, Self::Read];
+    pub const ALL: [Self; 10] = [
+        Self::Admin,
+        Self::Directory,
+        Self::Grants,
+        Self::People,
+        Self::Person,
+        Self::Policy,
+        Self::Read,
+        Self::Request,
+        Self::Review,
+        Self::Sessions,
+    ];
 
     /// The word of the API, the store and the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Admin => "admin",
+            Self::Directory => "directory",
             Self::Grants => "grants",
+            Self::People => "people",
             Self::Person => "person",
+            Self::Policy => "policy",
             Self::Read => "read",
+            Self::Request => "request",
+            Self::Review => "review",
+            Self::Sessions => "sessions",
+        }
+    }
+
+    /// Whether it is about acting as somebody, so that only the key of a person can have it.
+    pub const fn is_personal(self) -> bool {
+        match self {
+            Self::Person | Self::Request | Self::Review => true,
+            Self::Admin
+            | Self::Directory
+            | Self::Grants
+            | Self::People
+            | Self::Policy
+            | Self::Read
+            | Self::Sessions => false,
         }
     }
 }
@@ -43,7 +87,9 @@ impl fmt::Display for Scope {
 
 /// The word is no scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown scope \"{0}\": it is one of admin, grants, person, read")]
+#[error(
+    "unknown scope \"{0}\": it is one of admin, directory, grants, people, person, policy, read, request, review, sessions"
+)]
 pub struct UnknownScope(pub String);
 
 impl FromStr for Scope {

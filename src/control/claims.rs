@@ -4,9 +4,14 @@ use std::{future::Future, pin::Pin};
 
 use tracing::error;
 
-use super::{door::Control, error::ControlError};
+use super::{
+    door::Control,
+    error::ControlError,
+    events::{News, grant_event},
+};
 use crate::model::{
     claim::ClaimGrants,
+    event::Event,
     grant::{GrantName, Holder},
     ids::{GrantId, PrincipalName, SessionId},
     record::Record,
@@ -34,6 +39,10 @@ impl Control {
             let mut change = control.begin(&state).await?;
             if !change.use_grant(id, now).await? {
                 return Ok(false);
+            }
+            if let Some(stored) = state.grants.get(&id) {
+                let ended = News::of_grant(stored, Event::GrantEnded(grant_event(stored, &holder)));
+                control.tell(&mut change, &ended).await?;
             }
             let grant = GrantName::Granted(id);
             control.record_first(&[Record::GrantUsed { actor: &holder, grant: &grant, session }]).await?;

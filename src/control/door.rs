@@ -1,33 +1,39 @@
 //! The control plane's door: start, authenticate, publish.
 
-use std::{fmt, future::Future, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fmt, future::Future, path::PathBuf, sync::Arc};
 
-use jiff::Timestamp;
-use tokio::sync::{Mutex, MutexGuard};
-use tracing::error;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{Mutex, watch};
+use tracing::{error, warn};
+use uuid::Uuid;
 
 use super::{
     caller::Caller,
     denials::Ledger,
     error::ControlError,
+    notices::Notices,
     policy::{Loaded, load},
     secret_text::{random, same, sha256},
     state::{State, VERSION},
+    turn::{Turn, cause},
     views::{PolicyView, scopes},
 };
 use crate::{
     audit::AuditLog,
+    identity::Provider,
     metrics::PolicyMetrics,
     model::{
         grant::GrantName,
+        identity::ProviderSettings,
+        ids::{GatewayName, PrincipalName},
         principal::{NativeKey, ScramKeys},
         record::Record,
         secret::Secret,
         target::Target,
     },
     net::{Clock, Published},
-    policy::Snapshot,
-    store::{Change, Store, StoreError, StoredKey, whole_microseconds},
+    policy::{Policy, Snapshot},
+    store::{Change, Store, StoreError, StoredIdentity, StoredKey, whole_microseconds},
 };
 
 /// Makes SCRAM-SHA-256 keys of a password (SASLprep is its duty), a salt and a number of rounds.
@@ -46,14 +52,20 @@ pub struct ControlParts {
     pub clock: Clock,
     /// The directory of the policy files.
     pub policies: PathBuf,
+    /// What this gateway is called among those that share the store.
+    pub gateway: GatewayName,
     /// The protected servers.
     pub targets: Vec<Target>,
     /// How passwords and tokens become keys.
     pub make_keys: MakeKeys,
     /// How tokens, and the passwords for which it is asked, become keys of mysql_native_password.
     pub make_native_key: MakeNativeKey,
+    /// The identity provider, if there is one.
+    pub provider: Option<ProviderSettings>,
     /// What is counted of policy and grants.
     pub metrics: PolicyMetrics,
+    /// How long before its end a grant is announced to end soon.
+    pub announce_before: SignedDuration,
 }
 
 /// The control plane; cheap to clone, all clones are the same one.
@@ -67,9 +79,16 @@ struct Inner {
     state: Mutex<State>,
     snapshot: Published<Snapshot>,
     keys: Published<Vec<StoredKey>>,
+    identities: Published<BTreeMap<PrincipalName, StoredIdentity>>,
+    provider: Option<Provider>,
     policy: Published<PolicyView>,
     mock_secret: Secret<[u8; 32]>,
     denials: Ledger,
+    notices: Notices,
+    /// Wakes those who wait for events; that there may be some is all it says.
+    stirred: watch::Sender<()>,
+    /// Tells this run of this gateway from all others, whatever they are called.
+    instance: String,
 }
 
 impl fmt::Debug for Control {
@@ -86,14 +105,16 @@ impl Control {
     pub async fn start(parts: ControlParts) -> Result<Self, ControlError> {
         let now = whole_microseconds(parts.clock.now());
         let Loaded { policy, digest, files } = load(parts.policies.clone()).await?;
-        let mut state = State::read(&parts.store, policy, now).await?;
-        state.version += 1;
-        let mut change = parts.store.change().await?;
-        change.set_value(VERSION, &state.version.to_be_bytes()).await?;
+        // Gateways that start at the same moment must agree on the secret.
+        let hold = parts.store.hold().await?;
+        let (state, mut change) = first_state(&parts.store, policy, now).await?;
         let mock_secret = mock_secret(&parts.store, &mut change).await?;
         let loaded = Record::PolicyLoaded { actor: START, digest: &digest };
+        let provider = parts.provider.clone();
+        let provider = provider.map(|it| Provider::new(it, &mock_secret, parts.clock.clone())).transpose()?;
         parts.audit.append(&[loaded]).await.map_err(|source| ControlError::Audit { source })?;
         change.commit().await?;
+        drop(hold);
         let snapshot = state.snapshot(&parts.targets, now);
         parts.metrics.snapshot_version.set(gauge(state.version));
         let policy = PolicyView {
@@ -107,10 +128,15 @@ impl Control {
         Ok(Self(Arc::new(Inner {
             snapshot: Published::new(snapshot),
             keys: Published::new(state.keys.clone()),
+            identities: Published::new(state.identities.clone()),
+            provider,
             policy: Published::new(policy),
             state: Mutex::new(state),
             mock_secret,
-            denials: Ledger::default(),
+            denials: Ledger::new(),
+            instance: Uuid::new_v4().to_string(),
+            notices: Notices::default(),
+            stirred: watch::Sender::new(()),
             parts,
         })))
     }
@@ -148,6 +174,17 @@ impl Control {
         Some(Caller { name, principal: key.principal.clone(), key: key.id, scopes: scopes(&key.scopes) })
     }
 
+    /// Whether a caller's key would still be let in: what goes on for long has to ask again.
+    pub fn is_still_let_in(&self, caller: &Caller) -> bool {
+        let keys = self.0.keys.load();
+        let own = keys.iter().find(|key| key.id == caller.key).filter(|key| key.is_live(self.now()));
+        let snapshot = self.snapshot().load();
+        own.is_some_and(|key| match &key.principal {
+            Some(name) => snapshot.principal(name).is_some_and(|principal| !principal.disabled),
+            None => true,
+        })
+    }
+
     /// Counts what changes by the clock alone; to be called before metrics are shown.
     pub fn measure(&self) {
         let (snapshot, now) = (self.snapshot().load(), self.now());
@@ -168,8 +205,46 @@ impl Control {
         &self.0.parts.store
     }
 
+    pub(super) fn identities(&self) -> &Published<BTreeMap<PrincipalName, StoredIdentity>> {
+        &self.0.identities
+    }
+
+    /// The identity provider.
+    ///
+    /// # Errors
+    /// `NoProvider` where none is configured.
+    pub(super) fn provider(&self) -> Result<&Provider, ControlError> {
+        self.0.provider.as_ref().ok_or(ControlError::NoProvider)
+    }
+
+    pub(super) fn instance(&self) -> &str {
+        &self.0.instance
+    }
+
+    pub(super) fn gateway(&self) -> &GatewayName {
+        &self.0.parts.gateway
+    }
+
+    pub(super) fn state(&self) -> &Mutex<State> {
+        &self.0.state
+    }
+
     pub(super) fn ledger(&self) -> &Ledger {
         &self.0.denials
+    }
+
+    pub(super) fn notices(&self) -> &Notices {
+        &self.0.notices
+    }
+
+    /// Wakes when there may be new events; other gateways on the store do not wake it.
+    pub fn stirred(&self) -> watch::Receiver<()> {
+        self.0.stirred.subscribe()
+    }
+
+    /// Wakes those who wait for events.
+    pub(super) fn stir(&self) {
+        self.0.stirred.send_replace(());
     }
 
     pub(super) fn parts(&self) -> &ControlParts {
@@ -184,15 +259,32 @@ impl Control {
         whole_microseconds(self.0.parts.clock.now())
     }
 
-    /// Waits for its turn to change something.
-    pub(super) async fn turn(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().await
+    /// Waits for its turn to change something, among all gateways of the store; what it then sees is what the store holds.
+    ///
+    /// While the store does not answer it sees what was seen last, and [`Control::begin`] refuses.
+    pub(super) async fn turn(&self) -> Turn<'_> {
+        let mut state = self.0.state.lock().await;
+        // Without it a change may come to a `Conflict`, but not to harm.
+        let hold =
+            self.store().hold().await.inspect_err(
+                |error| warn!(%error, cause = cause(error), "other gateways are not waited for"),
+            );
+        if let Err(error) = self.catch_up(&mut state).await {
+            warn!(%error, cause = cause(&error), "what other gateways changed is not known");
+        }
+        Turn { state, _hold: hold.ok() }
     }
 
     /// Begins the change that leads to the next Snapshot.
+    ///
+    /// # Errors
+    /// `Conflict` when another gateway changed something since `state` was seen, `Store`.
     pub(super) async fn begin(&self, state: &State) -> Result<Change, ControlError> {
         let mut change = self.store().change().await?;
-        change.set_value(VERSION, &(state.version + 1).to_be_bytes()).await?;
+        let (seen, next) = (state.version.to_be_bytes(), (state.version + 1).to_be_bytes());
+        if !change.swap_value(VERSION, &seen, &next).await? {
+            return Err(ControlError::Conflict);
+        }
         Ok(change)
     }
 
@@ -219,18 +311,27 @@ impl Control {
     pub(super) async fn commit_recorded(&self, change: Change) -> Result<(), ControlError> {
         change.commit().await.map_err(|source: StoreError| {
             error!(%source, "a change is in the audit log but did not take effect");
-            source.into()
-        })
+            source
+        })?;
+        self.stir();
+        Ok(())
     }
 
     /// Publishes the state as the next Snapshot, and the keys.
     pub(super) fn publish(&self, state: &mut State) {
-        let now = self.now();
         state.version += 1;
+        self.show(state);
+    }
+
+    /// Publishes the state as the Snapshot of its version, and the keys.
+    pub(super) fn show(&self, state: &mut State) {
+        let now = self.now();
         state.forget(now);
         self.0.snapshot.publish(state.snapshot(&self.0.parts.targets, now));
         self.0.parts.metrics.snapshot_version.set(gauge(state.version));
         self.0.keys.publish(state.keys.clone());
+        self.0.identities.publish(state.identities.clone());
+        self.stir();
     }
 
     /// Runs `work` to its end, also when the caller no longer waits: a change must not stop between the store and the
@@ -243,6 +344,24 @@ impl Control {
     {
         tokio::spawn(work(self.clone())).await.unwrap_or(Err(ControlError::Interrupted))
     }
+}
+
+/// What the store holds, and the change that makes the next Snapshot of it.
+async fn first_state(
+    store: &Store,
+    policy: Arc<Policy>,
+    now: Timestamp,
+) -> Result<(State, Change), ControlError> {
+    let mut state = State::read(store, policy, now).await?;
+    let seen = state.version;
+    state.version += 1;
+    let mut change = store.change().await?;
+    if seen == 0 {
+        change.set_value(VERSION, &state.version.to_be_bytes()).await?;
+    } else if !change.swap_value(VERSION, &seen.to_be_bytes(), &state.version.to_be_bytes()).await? {
+        return Err(ControlError::Conflict);
+    }
+    Ok((state, change))
 }
 
 fn gauge(count: u64) -> i64 {

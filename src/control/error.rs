@@ -2,9 +2,14 @@
 
 use std::{io, path::PathBuf};
 
+use super::admission::NotAdmitted;
 use crate::{
     audit::AuditError,
-    model::failure::{Classify, FailureClass},
+    identity::IdentityError,
+    model::{
+        failure::{Classify, FailureClass},
+        ids::GatewayName,
+    },
     policy::{NotReviewed, NotTaken},
     store::StoreError,
 };
@@ -21,6 +26,12 @@ pub enum ControlError {
     /// Somebody else changed the same thing at the same moment.
     #[error("somebody else was first: look at what it is now, and decide again")]
     Conflict,
+    /// What was asked for is another gateway's to do, and that one does not.
+    #[error("gateway \"{gateway}\" does not answer: ask again, or ask it itself")]
+    Elsewhere {
+        /// Which.
+        gateway: GatewayName,
+    },
     /// There is one of this name already.
     #[error("{what} \"{name}\" exists already")]
     Exists {
@@ -45,6 +56,13 @@ pub enum ControlError {
         /// What is wrong, and what to write instead.
         problem: String,
     },
+    /// The identity provider does not vouch for anybody, or cannot be asked.
+    #[error("{source}")]
+    Identity {
+        /// Why.
+        #[from]
+        source: IdentityError,
+    },
     /// The change was cut off from inside; whether it was made is to be looked up.
     #[error("the change was interrupted: look whether it was made")]
     Interrupted,
@@ -58,6 +76,16 @@ pub enum ControlError {
         what: &'static str,
         /// The bound.
         limit: usize,
+    },
+    /// There is no identity provider.
+    #[error("no identity provider is configured here")]
+    NoProvider,
+    /// Somebody for whom the identity provider vouches is not let in.
+    #[error("{source}")]
+    NotAdmitted {
+        /// Why.
+        #[from]
+        source: NotAdmitted,
     },
     /// The answer to a request is not taken.
     #[error("{source}")]
@@ -127,10 +155,16 @@ impl Classify for ControlError {
             | Self::Invalid { .. }
             | Self::KeyReused
             | Self::Unknown { .. } => FailureClass::Client,
-            Self::NotReviewed { .. } | Self::NotTaken { .. } | Self::WrongPassword => FailureClass::Denied,
-            Self::Interrupted | Self::Random => FailureClass::Internal,
+            Self::NotAdmitted { .. }
+            | Self::NotReviewed { .. }
+            | Self::NotTaken { .. }
+            | Self::WrongPassword => FailureClass::Denied,
+            Self::Identity { source } => source.class(),
+            Self::Elsewhere { .. } | Self::Interrupted | Self::Random => FailureClass::Internal,
             Self::Limit { .. } => FailureClass::Limit,
-            Self::PolicyBroken { .. } | Self::PolicyUnreadable { .. } => FailureClass::Configuration,
+            Self::NoProvider | Self::PolicyBroken { .. } | Self::PolicyUnreadable { .. } => {
+                FailureClass::Configuration
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     model::{
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// What is asked.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
     /// Who would run it.
@@ -35,7 +36,7 @@ pub struct Question {
 }
 
 /// What a batch would be told. It is no proof: nothing runs on it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Explanation {
     /// Who.
     pub principal: PrincipalName,
@@ -55,7 +56,7 @@ pub struct Explanation {
 }
 
 /// What one statement does, and what it would be told.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct StatementExplanation {
     /// Its text.
     pub sql: String,
@@ -89,7 +90,7 @@ pub struct StatementExplanation {
 }
 
 /// One object of a statement.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ObjectView {
     /// As refusals name it.
     pub name: String,
@@ -98,7 +99,7 @@ pub struct ObjectView {
 }
 
 /// One need and what became of it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct NeedView {
     /// The permission; absent when any grant will do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,7 +123,7 @@ pub struct NeedView {
 }
 
 /// What a client would read.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RefusalView {
     /// SQLSTATE.
     pub sqlstate: String,

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::{
     door::Control,
     error::{ControlError, invalid, unknown},
+    events::News,
     names::checked_reason,
     requests::{GrantQuery, NewGrant},
     state::State,
@@ -42,6 +43,7 @@ impl Control {
             let warnings = warnings(&state, targets, &stored.grant);
             let mut change = control.begin(&state).await?;
             change.insert_grant(&stored).await?;
+            control.tell_of_new_grant(&mut change, &stored, &actor, None, now).await?;
             control.record_first(&[Record::GrantCreated { actor: &actor, grant: &stored.grant }]).await?;
             control.commit_recorded(change).await?;
             state.grants.insert(stored.id, stored.clone());
@@ -73,6 +75,7 @@ impl Control {
             let revocation = Revocation { at: now, by: actor.clone(), reason: reason.clone() };
             let mut change = control.begin(&state).await?;
             change.revoke_grant(id, &revocation).await?;
+            control.tell(&mut change, &News::of_revocation(&stored, &actor, &reason)).await?;
             change.commit().await?;
             let stored = revoked(stored, revocation);
             if let Some(held) = state.grants.get_mut(&id) {

@@ -40,10 +40,11 @@ impl Control {
         match &new.principal {
             Some(_) if wanted.is_empty() => wanted.push(Scope::Person),
             None if wanted.is_empty() => {
-                return Err(invalid("scopes", "name at least one of admin, grants, read"));
+                return Err(invalid("scopes", "name at least one, for example read or grants"));
             }
-            None if wanted.contains(&Scope::Person) => {
-                return Err(invalid("scopes", "person is for the key of a principal: say whose it is"));
+            None if wanted.iter().any(|scope| scope.is_personal()) => {
+                let problem = "person, request and review are for the key of a principal: say whose it is";
+                return Err(invalid("scopes", problem));
             }
             Some(_) | None => {}
         }
@@ -146,7 +147,15 @@ impl Control {
             number => format!("admin-{}", number + 1),
         };
         let new = NewKey { name, principal: None, scopes: vec![Scope::Admin], lifetime: None };
-        let created = self.create_key(START, new).await?;
+        let created = match self.create_key(START, new).await {
+            // Another gateway of the store, which starts at the same moment, was first.
+            Err(ControlError::Exists { .. }) if self.store().is_shared() => {
+                drop(file);
+                std::fs::remove_file(path).map_err(failed)?;
+                return Ok(false);
+            }
+            created => created?,
+        };
         let written = writeln!(file, "{}", created.secret).and_then(|()| file.sync_all());
         if let Err(source) = written {
             self.revoke_key(START, created.key.id).await?;

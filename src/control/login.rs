@@ -1,4 +1,4 @@
-//! People log in with their database password, for a key that acts as them for a while.
+//! People log in for a key that acts as them for a while.
 
 use std::net::SocketAddr;
 
@@ -9,22 +9,33 @@ use super::{
     ask_bodies::NewLogin,
     caller::Scope,
     door::Control,
-    error::ControlError,
+    error::{ControlError, unknown},
     secret_text::{random_text, same, sha256},
     views::{CreatedKey, KeyView},
 };
 use crate::{
     model::{
-        ids::KeyId,
+        identity::Subject,
+        ids::{KeyId, PrincipalName},
         principal::Credentials,
-        record::{LoginFailed, Record},
+        record::{KeyLogin, LoginFailed, Record},
     },
     store::StoredKey,
 };
 
+/// A proof that holds.
+#[derive(Debug)]
+pub(super) struct Proof {
+    pub(super) principal: PrincipalName,
+    /// As audited.
+    pub(super) method: &'static str,
+    /// Whom the identity provider means, if it is the proof.
+    pub(super) subject: Option<Subject>,
+}
+
 impl Control {
-    /// Makes a key of scope `person` that lasts twelve hours, for whoever knows the password of `login.principal`. The
-    /// oldest of more than ten such keys is revoked. Failures are recorded with where they came from, `client`.
+    /// Logs in whoever knows the password of `login.principal`, as [`Self::log_in_proven`]. Failures are recorded with
+    /// where they came from, `client`.
     ///
     /// # Errors
     /// `WrongPassword`, also for people who do not exist, are disabled or have no password; `Random`, `Audit`, `Store`.
@@ -36,19 +47,30 @@ impl Control {
         let credentials =
             person.map(|it| &*it.credentials).filter(|it| !it.salt.is_empty()).unwrap_or(&nobody);
         if !knows(credentials, login.password.expose(), self.parts().make_keys) || person.is_none() {
-            let failed = LoginFailed {
-                client,
-                principal: &login.principal,
-                database: "",
-                reason: "API: wrong password",
-            };
-            self.record_first(&[Record::LoginFailed(failed)]).await?;
+            self.record_failed_login(&login.principal, client, "API: wrong password").await?;
             return Err(ControlError::WrongPassword);
         }
-        let principal = login.principal;
+        let proof = Proof { principal: login.principal, method: "password", subject: None };
+        self.log_in_proven(proof, client).await
+    }
+
+    /// Makes a key of scope `person` that lasts twelve hours. The oldest of more than ten such keys is revoked.
+    ///
+    /// # Errors
+    /// `Unknown` for somebody who is gone or disabled meanwhile; `Random`, `Audit`, `Store`.
+    pub(super) async fn log_in_proven(
+        &self,
+        proof: Proof,
+        client: SocketAddr,
+    ) -> Result<CreatedKey, ControlError> {
         self.to_the_end(|control| async move {
+            let Proof { principal, method, subject } = proof;
             let mut state = control.turn().await;
             let now = control.now();
+            let is_in = control.snapshot().load().principal(&principal).is_some_and(|it| !it.disabled);
+            if !is_in {
+                return Err(unknown("principal", &principal));
+            }
             let secret = random_text(PREFIX)?;
             let key = StoredKey {
                 id: KeyId::new(Uuid::now_v7()),
@@ -69,7 +91,12 @@ impl Control {
             for id in &old {
                 change.revoke_key(*id, now).await?;
             }
-            let mut records = vec![Record::KeyCreated { actor: &principal, key: key.id, name: &key.name }];
+            let login =
+                KeyLogin { principal: &principal, client, method, key: key.id, subject: subject.as_ref() };
+            let mut records = vec![
+                Record::KeyLogin(login),
+                Record::KeyCreated { actor: &principal, key: key.id, name: &key.name },
+            ];
             records.extend(old.iter().map(|id| Record::KeyRevoked { actor: &principal, key: *id }));
             control.record_first(&records).await?;
             drop(records);
@@ -80,6 +107,20 @@ impl Control {
             Ok(CreatedKey { key: KeyView::new(key, now), secret: secret.expose().clone() })
         })
         .await
+    }
+
+    /// Records a login that came to nothing.
+    ///
+    /// # Errors
+    /// `Audit`.
+    pub(super) async fn record_failed_login(
+        &self,
+        principal: &str,
+        client: SocketAddr,
+        reason: &str,
+    ) -> Result<(), ControlError> {
+        let failed = LoginFailed { client, principal, database: "", reason };
+        self.record_first(&[Record::LoginFailed(failed)]).await
     }
 }
 

@@ -6,6 +6,7 @@
 //! administration is behind the traits [`Sessions`], [`Explain`] and [`Targets`], which the application fills in:
 //! this folder never knows the data plane, the wire or SQL.
 
+mod admission;
 mod answering;
 mod ask_bodies;
 mod ask_views;
@@ -14,33 +15,48 @@ mod asking;
 mod caller;
 mod claims;
 mod denials;
+mod directory;
 mod door;
 mod error;
+mod estimate;
+mod events;
 mod explanation;
 mod files;
 mod grants;
 mod keys;
 mod login;
 mod names;
+mod notices;
 mod policy;
 mod ports;
 mod principals;
+mod provider_login;
 mod requests;
 mod secret_text;
 mod sessions;
 mod state;
 mod tending;
 mod tokens;
+mod turn;
 mod views;
+mod withdrawal;
 
+pub use crate::identity::{DeviceLogin, IdentityError, Returned};
 pub use crate::model::lifetime::{BadLifetime, Lifetime};
 pub use crate::policy::NotReviewed;
-pub use ask_bodies::{Answer, Extend, NewLogin, NewRequest, NewReview, RequestQuery};
+pub use admission::NotAdmitted;
+pub use ask_bodies::{
+    Answer, BeginBrowserLogin, BegunBrowserLogin, Extend, FinishDeviceLogin, NewLogin, NewRequest, NewReview,
+    NewTokenLogin, PendingLogin, RequestQuery,
+};
 pub use ask_views::{RequestPage, RequestView, ReviewView, StatementView};
 pub use asking::IdempotencyKey;
 pub use caller::{Caller, Scope, UnknownScope};
+pub use directory::{DirectoryChange, DirectoryEntry, NewDirectoryEntry};
 pub use door::{Control, ControlParts, MakeKeys, MakeNativeKey};
 pub use error::ControlError;
+pub use estimate::ToEstimate;
+pub use events::EventPage;
 pub use explanation::{Explanation, NeedView, ObjectView, Question, RefusalView, StatementExplanation};
 pub use files::{digest, read_examples, read_policy};
 pub use ports::{BoxFuture, Explain, ExplainError, Sessions, TargetHealth, Targets};

@@ -8,11 +8,12 @@ use tracing::{error, info, warn};
 use super::{
     door::Control,
     error::ControlError,
+    events::News,
     files::{digest, read_policy, stamp},
     views::{PolicyRejection, PolicyView},
 };
 use crate::{
-    model::record::Record,
+    model::{event::Event, record::Record},
     policy::{Policy, parse},
 };
 
@@ -41,7 +42,10 @@ impl Control {
                     return Err(problem);
                 }
             };
-            let change = control.begin(&state).await?;
+            let mut change = control.begin(&state).await?;
+            let (told_actor, digest) = (actor.clone(), loaded.digest.clone());
+            let reloaded = Event::PolicyReloaded { actor: told_actor, digest };
+            control.tell(&mut change, &News::of_gateway(reloaded)).await?;
             control.record_first(&[Record::PolicyLoaded { actor: &actor, digest: &loaded.digest }]).await?;
             control.commit_recorded(change).await?;
             state.policy = loaded.policy;
@@ -125,6 +129,7 @@ impl Control {
         let record = Record::PolicyRejected { actor, problem: &problem };
         // Nothing changed, so nothing hangs on the record but itself; its failure is in the log already.
         let _ = self.record_after("a broken policy was refused", &[record]).await;
+        self.notices().rejected(actor, &problem);
         let mut view = PolicyView::clone(&self.policy_view().load());
         view.rejected = Some(PolicyRejection { at: self.now(), by: actor.to_owned(), problem });
         self.policy_view().publish(view);

@@ -3,14 +3,17 @@
 use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
+    estimate::ToEstimate,
     explanation::{Explanation, Question},
     views::SessionView,
 };
 use crate::model::{
     facts::{Facts, Unanalyzable},
     ids::{SessionId, TargetName},
+    request::Estimate,
 };
 
 /// A future of a trait's method.
@@ -35,6 +38,9 @@ pub trait Explain: Send + Sync + 'static {
         &self,
         question: Question,
     ) -> BoxFuture<'_, Result<Result<Vec<Facts>, Unanalyzable>, ExplainError>>;
+
+    /// What the database reckons that a statement would cost, without running it; where it cannot be told, why.
+    fn estimate(&self, question: ToEstimate) -> BoxFuture<'_, Estimate>;
 }
 
 /// Why a question has no answer.
@@ -55,7 +61,7 @@ pub trait Targets: Send + Sync + 'static {
 }
 
 /// What was last seen of a target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TargetHealth {
     /// Which.
     pub target: TargetName,
@@ -64,4 +70,7 @@ pub struct TargetHealth {
     /// What is wrong, in words that show no secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// What is allowed there and should not be: accounts that hold more than their lane needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }

@@ -1,25 +1,22 @@
 //! Principals and their passwords.
 
-use jiff::Timestamp;
-
 use super::{
     door::Control,
     error::{ControlError, invalid, unknown},
-    grants::revoked,
+    events::News,
     names::check_name,
     requests::{NewPassword, NewPrincipal, PrincipalPatch},
     secret_text::random,
     views::{PrincipalView, Removed},
+    withdrawal::Withdrawal,
 };
 use crate::{
     model::{
-        grant::GrantName,
-        ids::{GroupName, PrincipalName, RequestId},
+        ids::{GroupName, PrincipalName},
         principal::Principal,
         record::Record,
-        request::RequestState,
     },
-    store::{CaseFilter, Change, Revocation, StoredPassword, StoredPrincipal},
+    store::{StoredPassword, StoredPrincipal},
 };
 
 impl Control {
@@ -47,6 +44,7 @@ impl Control {
             };
             let mut change = control.begin(&state).await?;
             change.put_principal(&stored).await?;
+            control.tell(&mut change, &News::of_principal(&actor, &stored.name, "added")).await?;
             control.record_first(&[changed(&actor, &stored.name, "added")]).await?;
             control.commit_recorded(change).await?;
             let name = stored.name.clone();
@@ -57,7 +55,8 @@ impl Control {
         .await
     }
 
-    /// Changes groups, and whether the principal may log in. Disabling takes effect before it is recorded.
+    /// Changes groups, and whether the principal may log in. Disabling revokes its keys and tokens, and takes effect
+    /// before it is recorded.
     ///
     /// # Errors
     /// `Unknown` for the principal or a group, `Audit` and `Store` when nothing was changed, `Unaudited` when it is
@@ -78,14 +77,24 @@ impl Control {
             let record = changed(&actor, &name, &what);
             let mut change = control.begin(&state).await?;
             change.put_principal(&stored).await?;
+            control.tell(&mut change, &News::of_principal(&actor, &name, &what)).await?;
+            let withdrawal = match stored.disabled {
+                true => control.withdraw_proofs(&mut change, &state, &name).await?,
+                false => Withdrawal::nothing(),
+            };
             if !only_disables {
                 control.record_first(std::slice::from_ref(&record)).await?;
             }
             change.commit().await?;
             state.principals.insert(name.clone(), stored);
+            withdrawal.apply(&mut state);
             control.publish(&mut state);
+            let mut records = withdrawal.records(&actor, &name);
             if only_disables {
-                control.record_after("the principal is disabled", &[record]).await?;
+                records.insert(0, record);
+            }
+            if !records.is_empty() {
+                control.record_after("the principal is disabled", &records).await?;
             }
             control.principal_view(&name)
         })
@@ -132,6 +141,7 @@ impl Control {
             stored.password = Some(StoredPassword { keys: Some(keys), native, ..salted });
             let mut change = control.begin(&state).await?;
             change.put_principal(&stored).await?;
+            control.tell(&mut change, &News::of_principal(&actor, &name, "password set")).await?;
             control.record_first(&[changed(&actor, &name, "password set")]).await?;
             control.commit_recorded(change).await?;
             state.principals.insert(name, stored);
@@ -154,39 +164,20 @@ impl Control {
             if !state.principals.contains_key(&name) {
                 return Err(unknown("local principal", &name));
             }
-            let now = control.now();
-            let grants = state.open_grants_of(&name, now);
-            let revocation = Revocation { at: now, by: actor.clone(), reason: GONE.to_owned() };
             let mut change = control.begin(&state).await?;
+            let withdrawal = control.withdraw_everything(&mut change, &state, &name, &actor).await?;
             change.remove_principal(&name).await?;
-            for id in &grants {
-                change.revoke_grant(*id, &revocation).await?;
-            }
-            let keys = state.keys_of(&name, now);
-            for id in &keys {
-                change.revoke_key(*id, now).await?;
-            }
-            let requests = control.cancel_all(&mut change, &name, now).await?;
+            control.tell(&mut change, &News::of_principal(&actor, &name, "removed")).await?;
             change.commit().await?;
             state.principals.remove(&name);
-            state.keys.retain(|key| !keys.contains(&key.id));
-            state.tokens.retain(|_, token| token.principal != name);
-            for id in &grants {
-                if let Some(held) = state.grants.get_mut(id) {
-                    *held = revoked(held.clone(), revocation.clone());
-                }
-            }
+            state.identities.remove(&name);
+            withdrawal.apply(&mut state);
             control.publish(&mut state);
-            let names: Vec<_> = grants.iter().map(|id| GrantName::Granted(*id)).collect();
-            let revocations =
-                names.iter().map(|grant| Record::GrantRevoked { actor: &actor, grant, reason: GONE });
-            let records: Vec<_> = std::iter::once(changed(&actor, &name, "removed"))
-                .chain(revocations)
-                .chain(keys.iter().map(|key| Record::KeyRevoked { actor: &actor, key: *key }))
-                .chain(requests.iter().map(|request| cancelled(&actor, *request)))
-                .collect();
+            let mut records = withdrawal.records(&actor, &name);
+            records.insert(0, changed(&actor, &name, "removed"));
             control.record_after("the principal is removed", &records).await?;
-            Ok(Removed { revoked_grants: grants, in_policy: state.policy.principals.contains_key(&name) })
+            let in_policy = state.policy.principals.contains_key(&name);
+            Ok(Removed { revoked_grants: withdrawal.into_grants(), in_policy })
         })
         .await
     }
@@ -208,31 +199,6 @@ impl Control {
             .collect();
         all.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(all)
-    }
-
-    /// Cancels every pending request of `name`, as part of `change`.
-    async fn cancel_all(
-        &self,
-        change: &mut Change,
-        name: &PrincipalName,
-        now: Timestamp,
-    ) -> Result<Vec<RequestId>, ControlError> {
-        let mut cancelled = Vec::new();
-        let pending = CaseFilter {
-            requester: Some(name.clone()),
-            state: Some(RequestState::Pending),
-            limit: MOST_CANCELLED,
-            ..CaseFilter::default()
-        };
-        for mut case in self.store().list_cases(&pending).await? {
-            case.state = RequestState::Cancelled;
-            case.decided_at = Some(now);
-            if !change.move_case(&case).await? {
-                return Err(ControlError::Conflict);
-            }
-            cancelled.push(case.request.id);
-        }
-        Ok(cancelled)
     }
 
     /// One that was just written to the store.
@@ -272,12 +238,8 @@ fn apply(
     Ok(what.join("; "))
 }
 
-fn changed<'a>(actor: &'a str, principal: &'a PrincipalName, change: &'a str) -> Record<'a> {
+pub(super) fn changed<'a>(actor: &'a str, principal: &'a PrincipalName, change: &'a str) -> Record<'a> {
     Record::PrincipalChanged { actor, principal, change }
-}
-
-fn cancelled<'a>(actor: &'a str, request: RequestId) -> Record<'a> {
-    Record::RequestSettled { actor, request, state: RequestState::Cancelled, grant: None }
 }
 
 fn view(principal: &Principal, in_policy: bool, local: bool) -> PrincipalView {
@@ -299,7 +261,4 @@ fn view(principal: &Principal, in_policy: bool, local: bool) -> PrincipalView {
 const ITERATIONS: u32 = 4096;
 const MIN_PASSWORD_BYTES: usize = 8;
 const MAX_PASSWORD_BYTES: usize = 512;
-const MAX_PRINCIPALS: usize = 100_000;
-/// More than anybody may have pending.
-const MOST_CANCELLED: u32 = 1000;
-const GONE: &str = "its holder was removed";
+pub(super) const MAX_PRINCIPALS: usize = 100_000;

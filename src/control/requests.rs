@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::caller::Scope;
 use crate::model::{
@@ -14,7 +15,7 @@ use crate::model::{
 };
 
 /// A grant to be made.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewGrant {
     /// Who is to hold it.
@@ -24,6 +25,7 @@ pub struct NewGrant {
     /// On which databases.
     pub database: Glob,
     /// On which objects.
+    #[schema(min_items = 1, max_items = 100)]
     pub objects: Vec<ObjectPattern>,
     /// What it allows.
     pub permissions: PermissionSet,
@@ -34,19 +36,22 @@ pub struct NewGrant {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starts_at: Option<Timestamp>,
     /// Why.
+    #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
 }
 
 /// A revocation.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Revoke {
     /// Why.
+    #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
 }
 
 /// Which grants to list.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct GrantQuery {
     /// Held by this principal itself.
@@ -65,15 +70,17 @@ pub struct GrantQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<GrantId>,
     /// How many at most: 1 to 1000, 200 if left out.
+    #[param(minimum = 1, maximum = 1000)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
 
 /// A principal to be added.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPrincipal {
     /// The name that clients log in with.
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9][A-Za-z0-9._@+-]{0,62}$")]
     pub name: PrincipalName,
     /// Its groups; each must be in policy.
     #[serde(default)]
@@ -81,7 +88,7 @@ pub struct NewPrincipal {
 }
 
 /// What to change of a principal; what is left out stays.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PrincipalPatch {
     /// Its groups from now on, beside those that policy gives it.
@@ -93,11 +100,12 @@ pub struct PrincipalPatch {
 }
 
 /// A password to be set.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPassword {
     /// The password; its keys are kept, itself never.
     #[serde(deserialize_with = "secret")]
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 512, write_only)]
     pub password: Secret<String>,
     /// Keep a key of mysql_native_password, too: its one hash without salt is weak, so it is kept for those only who
     /// have clients that speak nothing newer.
@@ -106,13 +114,14 @@ pub struct NewPassword {
 }
 
 /// A database token to be made.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewToken {
     /// Whom it is to log in.
     pub principal: PrincipalName,
     /// What people call it.
     #[serde(default)]
+    #[schema(max_length = 100)]
     pub name: String,
     /// How long it is to log in.
     #[serde(rename = "for")]
@@ -120,10 +129,11 @@ pub struct NewToken {
 }
 
 /// A service key to be made.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
     /// What people call it; the actor of what is done with it.
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9._@+-]{0,62}$")]
     pub name: String,
     /// Whose it is: what is done with it is done by this person. A service's own if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]

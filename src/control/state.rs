@@ -10,13 +10,14 @@ use jiff::{SignedDuration, Timestamp};
 use super::error::ControlError;
 use crate::{
     model::{
-        grant::Holder,
+        grant::{Grant, Holder},
         ids::{GrantId, GroupName, KeyId, PrincipalName, TokenId},
+        permission::PermissionSet,
         principal::{Credentials, Principal, Token},
         target::{Place, Target},
     },
     policy::{ExactGrant, Policy, Snapshot, SnapshotParts},
-    store::{Store, StoredGrant, StoredKey, StoredPrincipal, StoredToken},
+    store::{Store, StoredGrant, StoredIdentity, StoredKey, StoredPrincipal, StoredToken},
 };
 
 /// Equal to the store's content at every moment at which nobody changes it.
@@ -26,11 +27,10 @@ pub(super) struct State {
     pub(super) version: u64,
     pub(super) policy: Arc<Policy>,
     pub(super) principals: BTreeMap<PrincipalName, StoredPrincipal>,
+    pub(super) identities: BTreeMap<PrincipalName, StoredIdentity>,
     pub(super) tokens: BTreeMap<TokenId, StoredToken>,
     pub(super) grants: BTreeMap<GrantId, StoredGrant>,
     pub(super) keys: Vec<StoredKey>,
-    /// Grants whose end was announced; the store knows them, too.
-    pub(super) announced: BTreeSet<GrantId>,
     /// When what is no longer needed was last looked for.
     pub(super) tidied_at: Option<Timestamp>,
 }
@@ -42,16 +42,16 @@ impl State {
         policy: Arc<Policy>,
         now: Timestamp,
     ) -> Result<Self, ControlError> {
-        let version =
-            store.value(VERSION).await?.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+        // The version first: what is changed while the rest is read has a later one, and is read again.
+        let version = version(store).await?;
         Ok(Self {
-            version: version.unwrap_or(0),
+            version,
             policy,
             principals: store.principals().await?.into_iter().map(|it| (it.name.clone(), it)).collect(),
+            identities: store.identities().await?.into_iter().map(|it| (it.principal.clone(), it)).collect(),
             tokens: store.tokens(now).await?.into_iter().map(|it| (it.id, it)).collect(),
             grants: store.grants(keep_after(now)).await?.into_iter().map(|it| (it.id, it)).collect(),
             keys: store.keys().await?,
-            announced: BTreeSet::new(),
             tidied_at: None,
         })
     }
@@ -62,17 +62,21 @@ impl State {
         self.grants.retain(|_, it| it.grant.window.ends_at.is_none_or(|end| end > after));
         self.tokens.retain(|_, it| it.is_live(now));
         self.keys.retain(|it| it.is_live(now));
-        self.announced.retain(|id| self.grants.contains_key(id));
     }
 
     /// The Snapshot of this state.
     pub(super) fn snapshot(&self, targets: &[Target], now: Timestamp) -> Snapshot {
-        let grants = self.grants.values().filter(|it| it.statement.is_none());
+        let is_open = |it: &&StoredGrant| it.statement.is_none() || it.used_at.is_none();
+        let grants = self.grants.values().filter(is_open).map(|it| match it.statement {
+            None => it.grant.clone(),
+            // Without objects and permissions it lets its holder in, and opens nothing there.
+            Some(_) => Grant { permissions: PermissionSet::EMPTY, ..it.grant.clone() },
+        });
         Snapshot::build(SnapshotParts {
             version: self.version,
             policy: Arc::clone(&self.policy),
             principals: self.principals.values().map(|it| self.principal(it, now)).collect(),
-            grants: grants.map(|it| it.grant.clone()).collect(),
+            grants: grants.collect(),
             targets: targets.to_vec(),
         })
         .with_exact(self.grants.values().filter_map(exact))
@@ -95,11 +99,14 @@ impl State {
                 .collect(),
             certificates: Vec::new(),
         });
+        let identity = self.identities.get(&stored.name);
+        let elsewhere = identity.map(|it| it.groups.as_slice()).unwrap_or_default();
+        let groups: BTreeSet<_> = stored.groups.iter().chain(elsewhere).cloned().collect();
         Principal {
             name: stored.name.clone(),
-            groups: stored.groups.clone(),
+            groups: groups.into_iter().collect(),
             attributes: BTreeMap::new(),
-            disabled: stored.disabled,
+            disabled: stored.disabled || identity.is_some_and(StoredIdentity::is_out),
             credentials: Arc::new(credentials.unwrap_or_default()),
         }
     }
@@ -159,6 +166,12 @@ impl State {
         let open = |it: &&StoredGrant| it.revocation.is_none() && !it.grant.window.is_over(now);
         self.grants.values().filter(held).filter(open).map(|it| it.id).collect()
     }
+}
+
+/// The version of the last Snapshot that any gateway made of the store.
+pub(super) async fn version(store: &Store) -> Result<u64, ControlError> {
+    let bytes = store.value(VERSION).await?;
+    Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes))
 }
 
 /// Leave for one statement, if the grant is that.

@@ -6,15 +6,20 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::error;
 
-use super::{door::Control, error::ControlError};
+use super::{
+    denials::forgotten_until,
+    door::Control,
+    error::ControlError,
+    events::{self, News},
+};
 use crate::{
     model::{
-        ids::GrantId,
+        event::Event,
         record::Record,
         request::{Case, RequestState},
     },
     policy,
-    store::{CaseFilter, StoredGrant},
+    store::{Change, StoredGrant},
 };
 
 impl Control {
@@ -42,12 +47,7 @@ impl Control {
     pub async fn tend_once(&self) -> Result<(), ControlError> {
         self.to_the_end(|control| async move {
             let now = control.now();
-            let pending = CaseFilter {
-                state: Some(RequestState::Pending),
-                limit: MOST_AT_ONCE,
-                ..CaseFilter::default()
-            };
-            for case in control.store().list_cases(&pending).await? {
+            for case in control.store().due_cases(now, MOST_AT_ONCE).await? {
                 let raced = match case.request.expires_at <= now {
                     true => control.expire(case, now).await,
                     false if case.escalated_at.is_none() && policy::is_escalated(&case, now) => {
@@ -56,12 +56,12 @@ impl Control {
                     false => Ok(()),
                 };
                 match raced {
-                    // Somebody answered meanwhile: that counts.
+                    // Somebody answered meanwhile, or another gateway was here before: that counts.
                     Ok(()) | Err(ControlError::Conflict) => {}
                     Err(error) => return Err(error),
                 }
             }
-            control.announce_ends(now).await?;
+            control.tell_of_grants(now).await?;
             control.tidy(now).await
         })
         .await
@@ -71,7 +71,8 @@ impl Control {
         let _turn = self.turn().await;
         case.state = RequestState::Expired;
         case.decided_at = Some(now);
-        self.settle(&case, CLOCK, "the request is expired").await
+        let news = News::of_request(Event::RequestExpired, &case, CLOCK, None, now);
+        self.settle(&case, CLOCK, "the request is expired", &news).await
     }
 
     async fn escalate(&self, mut case: Case, now: Timestamp) -> Result<(), ControlError> {
@@ -81,55 +82,39 @@ impl Control {
         if !change.move_case(&case).await? {
             return Err(ControlError::Conflict);
         }
+        self.tell(&mut change, &News::of_request(Event::RequestEscalated, &case, CLOCK, None, now)).await?;
         let to = case.plan.escalation.as_ref().map(|it| it.to.as_slice()).unwrap_or_default();
         self.record_first(&[Record::RequestEscalated { request: case.request.id, to }]).await?;
         self.commit_recorded(change).await
     }
 
-    /// Announces, once, each grant that ends within five minutes and was made for longer than ten.
-    async fn announce_ends(&self, now: Timestamp) -> Result<(), ControlError> {
-        let mut state = self.turn().await;
-        let due: Vec<(GrantId, StoredGrant)> = state
-            .grants
-            .iter()
-            .filter(|(id, it)| !state.announced.contains(id) && is_ending(it, now))
-            .map(|(id, it)| (*id, it.clone()))
-            .collect();
-        for (id, stored) in due {
-            let mut change = self.store().change().await?;
-            if change.announce_grant(id, now).await? {
-                let ends_at = stored.grant.window.ends_at.unwrap_or(Timestamp::MAX);
-                let (grant, holder) = (&stored.grant.id, &stored.grant.holder);
-                self.record_first(&[Record::GrantExpiring { grant, holder, ends_at }]).await?;
-                self.commit_recorded(change).await?;
-            }
-            state.announced.insert(id);
-        }
-        Ok(())
+    /// Keeps that the end of a grant was told of, and records it.
+    pub(super) async fn record_expiring(
+        &self,
+        change: Change,
+        stored: &StoredGrant,
+    ) -> Result<(), ControlError> {
+        let ends_at = stored.grant.window.ends_at.unwrap_or(Timestamp::MAX);
+        let (grant, holder) = (&stored.grant.id, &stored.grant.holder);
+        self.record_first(&[Record::GrantExpiring { grant, holder, ends_at }]).await?;
+        self.commit_recorded(change).await
     }
 
     /// Once an hour.
     async fn tidy(&self, now: Timestamp) -> Result<(), ControlError> {
-        let mut state = self.turn().await;
+        let mut state = self.state().lock().await;
         if state.tidied_at.is_some_and(|at| now.duration_since(at) < TIDY_EVERY) {
             return Ok(());
         }
-        self.ledger().forget(now);
+        self.ledger().forget(forgotten_until(now));
         let mut change = self.store().change().await?;
         change.forget_answers(now.checked_sub(KEPT).unwrap_or(Timestamp::MIN)).await?;
+        change.forget_denials(forgotten_until(now)).await?;
+        change.forget_events(now.checked_sub(events::KEPT).unwrap_or(Timestamp::MIN)).await?;
         change.commit().await?;
         state.tidied_at = Some(now);
         Ok(())
     }
-}
-
-fn is_ending(stored: &StoredGrant, now: Timestamp) -> bool {
-    let window = stored.grant.window;
-    let Some(end) = window.ends_at else { return false };
-    stored.grant.is_live(now)
-        && stored.used_at.is_none()
-        && end.duration_since(window.starts_at) > LONG
-        && end.duration_since(now) <= SOON
 }
 
 /// The actor of what happens by the clock.
@@ -138,6 +123,4 @@ const TEND_EVERY: Duration = Duration::from_secs(5);
 const TIDY_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// How long a call may be repeated under its idempotency key.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
-const SOON: SignedDuration = SignedDuration::from_mins(5);
-const LONG: SignedDuration = SignedDuration::from_mins(10);
 const MOST_AT_ONCE: u32 = 1000;

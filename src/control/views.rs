@@ -4,13 +4,15 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::caller::Scope;
 use crate::{
     model::{
         grant::Holder,
         ids::{
-            DatabaseName, GrantId, GroupName, KeyId, PrincipalName, RequestId, SessionId, TargetName, TokenId,
+            DatabaseName, GatewayName, GrantId, GroupName, KeyId, PrincipalName, RequestId, SessionId,
+            TargetName, TokenId,
         },
         object::{Glob, ObjectPattern},
         permission::PermissionSet,
@@ -19,7 +21,7 @@ use crate::{
 };
 
 /// Where something with a beginning and an end stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LifeState {
     /// Over by the clock.
@@ -45,7 +47,7 @@ impl LifeState {
 }
 
 /// A grant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GrantView {
     /// Names it in refusals, lists and records.
     pub id: GrantId,
@@ -129,7 +131,7 @@ impl GrantView {
 }
 
 /// How a grant was revoked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RevocationView {
     /// From when on.
     pub at: Timestamp,
@@ -140,7 +142,7 @@ pub struct RevocationView {
 }
 
 /// A grant that was just made.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CreatedGrant {
     /// The grant.
     pub grant: GrantView,
@@ -149,7 +151,7 @@ pub struct CreatedGrant {
 }
 
 /// A principal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PrincipalView {
     /// The name that clients log in with.
     pub name: PrincipalName,
@@ -172,7 +174,7 @@ pub struct PrincipalView {
 }
 
 /// A principal that was just removed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Removed {
     /// Grants of its own that were revoked with it.
     pub revoked_grants: Vec<GrantId>,
@@ -181,7 +183,7 @@ pub struct Removed {
 }
 
 /// A database token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenView {
     /// Names it in lists and records.
     pub id: TokenId,
@@ -206,7 +208,7 @@ impl TokenView {
 }
 
 /// A database token that was just made.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CreatedToken {
     /// The token's entry.
     pub token: TokenView,
@@ -215,7 +217,7 @@ pub struct CreatedToken {
 }
 
 /// A service key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct KeyView {
     /// Names it in lists and records.
     pub id: KeyId,
@@ -249,7 +251,7 @@ pub(super) fn scopes(words: &[String]) -> Vec<Scope> {
 }
 
 /// A service key that was just made.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CreatedKey {
     /// The key's entry.
     pub key: KeyView,
@@ -258,13 +260,14 @@ pub struct CreatedKey {
 }
 
 /// One login of one client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SessionView {
     /// Names it in lists and records.
     pub id: SessionId,
     /// Who.
     pub principal: PrincipalName,
-    /// From where.
+    /// From where: address and port.
+    #[schema(value_type = String)]
     pub client: SocketAddr,
     /// What the client calls itself.
     pub application: String,
@@ -278,10 +281,13 @@ pub struct SessionView {
     pub state: String,
     /// Statements judged in it.
     pub statements: u64,
+    /// The gateway that it is open at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<GatewayName>,
 }
 
 /// The policy in force, and what became of the last attempt to replace it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyView {
     /// SHA-256 of its files, hexadecimal.
     pub digest: String,
@@ -298,7 +304,7 @@ pub struct PolicyView {
 }
 
 /// A policy that was refused; the one before it stayed in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyRejection {
     /// When.
     pub at: Timestamp,

@@ -33,6 +33,10 @@ pub struct PolicyMetrics {
     /// Seconds from the moment a grant was over (or its revocation was published) to telling the upstream to stop
     /// a running statement.
     pub revocation_delay_seconds: Histogram,
+    /// Seconds from a change that another gateway made in the store, to the Snapshot that shows it here.
+    pub replica_delay_seconds: Histogram,
+    /// Refusals that the store could not take, so that they can be asked about at this gateway alone.
+    pub denials_not_kept: IntCounter,
 }
 
 /// The cache of facts.
@@ -76,6 +80,13 @@ impl PolicyMetrics {
                 "Seconds from the end of a grant to telling the upstream to stop a running statement.",
                 SLOW_SECONDS,
             )?,
+            replica_delay_seconds: build.histogram(
+                "tidegate_replica_delay_seconds",
+                "Seconds from a change made by another gateway to the Snapshot that shows it.",
+                SLOW_SECONDS,
+            )?,
+            denials_not_kept: build
+                .counter("tidegate_denials_not_kept_total", "Refusals that the store could not take.")?,
         })
     }
 }

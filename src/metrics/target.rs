@@ -20,6 +20,8 @@ pub struct TargetMetrics {
     pub sessions_total: IntCounter,
     /// 1 while the upstream lets us in on every lane, 0 otherwise.
     pub up: IntGauge,
+    /// New connections to the upstream that had to wait for their turn, or were turned away.
+    pub held_up: IntCounter,
     /// Connections and logins to the upstream that failed, and leases lost.
     pub upstream_errors: UpstreamErrors,
 }
@@ -61,6 +63,10 @@ pub struct PoolMetrics {
     pub leased: IntGauge,
     /// Connections that are being made.
     pub connecting: IntGauge,
+    /// Times that all connections were given up: the server went away, or took no writes any more.
+    pub failovers: IntCounter,
+    /// 1 if the lane's account holds more than the lane needs, 0 if not or not known yet.
+    pub excess: IntGauge,
     /// Sessions that wait for a connection.
     pub waiting: IntGauge,
     /// Seconds from asking for a lease to having it or giving up.
@@ -102,8 +108,11 @@ pub(super) struct TargetFamilies {
     sessions: IntGaugeVec,
     sessions_total: IntCounterVec,
     up: IntGaugeVec,
+    held_up: IntCounterVec,
     upstream_errors: IntCounterVec,
     connections: IntGaugeVec,
+    failovers: IntCounterVec,
+    excess: IntGaugeVec,
     waiting: IntGaugeVec,
     wait_seconds: HistogramVec,
 }
@@ -131,6 +140,11 @@ impl TargetFamilies {
             sessions: build.gauges("tidegate_sessions", "Sessions open now.", &["target"])?,
             sessions_total: build.counters("tidegate_sessions_total", "Sessions opened.", &["target"])?,
             up: build.gauges("tidegate_target_up", "1 while the upstream lets us in.", &["target"])?,
+            held_up: build.counters(
+                "tidegate_upstream_logins_held_up_total",
+                "New upstream connections that had to wait for their turn, or were turned away.",
+                &["target"],
+            )?,
             upstream_errors: build.counters(
                 "tidegate_upstream_errors_total",
                 "Failures of the upstream by kind.",
@@ -140,6 +154,16 @@ impl TargetFamilies {
                 "tidegate_pool_connections",
                 "Upstream connections by lane and state.",
                 &["target", "lane", "state"],
+            )?,
+            failovers: build.counters(
+                "tidegate_pool_failovers_total",
+                "Times that a server went away or took no writes any more, and its connections were given up.",
+                &["target", "lane"],
+            )?,
+            excess: build.gauges(
+                "tidegate_account_excess",
+                "1 if the lane's account holds more than the lane needs.",
+                &["target", "lane"],
             )?,
             waiting: build.gauges(
                 "tidegate_pool_waiting",
@@ -166,6 +190,7 @@ impl TargetFamilies {
             sessions: self.sessions.with_label_values(&[target]),
             sessions_total: self.sessions_total.with_label_values(&[target]),
             up: self.up.with_label_values(&[target]),
+            held_up: self.held_up.with_label_values(&[target]),
             upstream_errors: UpstreamErrors {
                 dial: error("dial"),
                 login: error("login"),
@@ -183,6 +208,8 @@ impl TargetFamilies {
             idle: state("idle"),
             leased: state("leased"),
             connecting: state("connecting"),
+            failovers: self.failovers.with_label_values(&place),
+            excess: self.excess.with_label_values(&place),
             waiting: self.waiting.with_label_values(&place),
             wait_seconds: self.wait_seconds.with_label_values(&place),
         }

@@ -232,6 +232,8 @@ pub enum SessionEffect {
     /// It asks what the statement before it left on the connection (LAST_INSERT_ID, FOUND_ROWS, warnings), and has to
     /// run where that one ran.
     ReadsDiagnostics,
+    /// It shows whether transactions are read-only. What the read lane answers is the lane's lock, not the session's.
+    ShowsReadOnly,
     /// Something may have changed settings out of sight: the name context is unknown from here on.
     ContextUnknown,
 }

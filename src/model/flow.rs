@@ -3,11 +3,12 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ids::GroupName;
 
 /// How much harm a request could do, as policy sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Risk {
     /// Little.
@@ -49,6 +50,9 @@ pub struct Plan {
     pub denials: u32,
     /// What happens when nobody answers.
     pub escalation: Option<Escalation>,
+    /// The database is asked what a requested statement would cost.
+    #[serde(default)]
+    pub estimate: bool,
     /// The requester approves it alone, and somebody else looks at it afterwards.
     pub break_glass: bool,
 }

@@ -88,6 +88,10 @@ name!(
     EnvironmentName
 );
 name!(
+    /// A gateway among those that share a store.
+    GatewayName
+);
+name!(
     /// One identifier of SQL (schema, relation, function, column), folded as the server folds it.
     Ident
 );

@@ -24,6 +24,9 @@ pub struct NameContext {
     pub accounts: Arc<[Ident]>,
     /// Relations that this session made in its temporary schema; they shadow by name.
     pub temporary: Arc<BTreeSet<Ident>>,
+    /// Relations, types and schemas that the open transaction made or changed: the catalog, which is read outside of
+    /// it, does not know of it yet.
+    pub made: Arc<BTreeSet<Ident>>,
     /// What the database holds; `None` while it could not be read, and always in MySQL, whose names need none.
     pub catalog: Option<Arc<Catalog>>,
     /// How a MySQL server reads the session's texts; `None` for PostgreSQL.
@@ -103,6 +106,7 @@ impl PartialEq for NameContext {
             && self.search_path == other.search_path
             && self.accounts == other.accounts
             && self.temporary == other.temporary
+            && self.made == other.made
             && self.mysql == other.mysql
             && match (&self.catalog, &other.catalog) {
                 (Some(a), Some(b)) => Arc::ptr_eq(a, b),
@@ -119,6 +123,7 @@ impl Hash for NameContext {
         self.database.hash(state);
         self.search_path.hash(state);
         self.temporary.len().hash(state);
+        self.made.len().hash(state);
         self.catalog.as_ref().map(|catalog| catalog.version).hash(state);
     }
 }

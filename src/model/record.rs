@@ -9,9 +9,10 @@ use super::{
     facts::{AccessMode, StatementKind},
     flow::Plan,
     grant::{Grant, GrantName, Holder},
+    identity::Subject,
     ids::{
-        DatabaseName, GrantId, GroupName, KeyId, PrincipalName, RequestId, SessionId, StatementId,
-        TargetName, TokenId,
+        DatabaseName, GatewayName, GrantId, GroupName, KeyId, PrincipalName, RequestId, SessionId,
+        StatementId, TargetName, TokenId,
     },
     request::{Request, RequestState},
     review::Review,
@@ -41,6 +42,8 @@ pub enum Record<'a> {
     Login(Login<'a>),
     /// A login failed.
     LoginFailed(LoginFailed<'a>),
+    /// Somebody logged in to the administration API, and got a key that acts as them.
+    KeyLogin(KeyLogin<'a>),
     /// A session is over.
     SessionEnd(SessionEnd<'a>),
     /// A grant was made.
@@ -217,6 +220,8 @@ pub enum Record<'a> {
     Started {
         /// Version of the gateway.
         version: &'a str,
+        /// What it is called among those that share its store; each has a log of its own.
+        gateway: &'a GatewayName,
     },
     /// The gateway stopped in order.
     Stopped,
@@ -344,10 +349,29 @@ pub struct Login<'a> {
     /// Who, from where, to where.
     #[serde(flatten)]
     pub actor: &'a Actor<'a>,
-    /// By what (`password`, `token:…`, `certificate:…`).
+    /// By what (`password`, `token:…`, `certificate:…`, `oidc`).
     pub method: &'a str,
+    /// Whom the identity provider means, if it vouches for them: `issuer` and `subject`.
+    #[serde(flatten)]
+    pub subject: Option<&'a Subject>,
     /// TLS version, or `None` in plain text.
     pub tls: Option<&'a str>,
+}
+
+/// Somebody logged in to the administration API.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeyLogin<'a> {
+    /// Who.
+    pub principal: &'a PrincipalName,
+    /// From where.
+    pub client: SocketAddr,
+    /// By what (`password`, `oidc:device`, `oidc:browser`, `oidc:token`).
+    pub method: &'a str,
+    /// The key.
+    pub key: KeyId,
+    /// Whom the identity provider means, if it vouches for them: `issuer` and `subject`.
+    #[serde(flatten)]
+    pub subject: Option<&'a Subject>,
 }
 
 /// A login failed. What the client was told is less than this.

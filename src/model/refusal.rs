@@ -1,6 +1,6 @@
 //! What a client is told when something is not done for it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{object::Object, permission::Permission};
 
@@ -115,7 +115,7 @@ impl RefusalCode {
 }
 
 /// A permission that a statement needs and its principal does not hold.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Missing {
     /// What is missing; `None` means any permission at all on the database.
     pub permission: Option<Permission>,

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     facts::{Access, StatementKind},
@@ -149,7 +150,7 @@ impl Term {
 }
 
 /// Where a request stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RequestState {
     /// A grant was made of it.
@@ -187,7 +188,7 @@ impl fmt::Display for RequestState {
 }
 
 /// Whether somebody still has to look at what was approved by its requester alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Aftermath {
     /// Nobody has to.
@@ -210,6 +211,22 @@ impl Aftermath {
     }
 }
 
+/// What a database reckons that a statement would cost, as it planned it and did not run it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Estimate {
+    /// Rows that it would give or change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// In the planner's own units, rounded up; not every server tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<u64>,
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// When it was asked.
+    pub at: Timestamp,
+}
+
 /// A request and all that has become of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
@@ -219,6 +236,8 @@ pub struct Case {
     pub plan: Plan,
     /// Where it stands.
     pub state: RequestState,
+    /// What the database reckoned of its statement when it was made, where its flow wants that.
+    pub estimate: Option<Estimate>,
     /// The answers, oldest first.
     pub reviews: Vec<Review>,
     /// Whether somebody has to look at it afterwards.

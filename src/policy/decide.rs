@@ -284,6 +284,21 @@ ceilings:
     }
 
     #[test]
+    fn leave_for_one_statement_lets_its_holder_in_and_opens_nothing_there() {
+        let snapshot = snapshot(&nothing(), vec![until(grant(1, &[], &[]), at(10))]);
+        let harmless = facts(&[(AccessMode::Use, Object::Database)], &[], true);
+        assert_eq!(allowed(judge(&snapshot, &harmless, at(9))).lane(), Lane::Read);
+        denied(judge(&snapshot, &harmless, at(10)));
+        denied(judge(&snapshot, &facts(&[(AccessMode::Explain, relation("a.b"))], &[], true), at(0)));
+        let elsewhere = Place { database: "hr_test".into(), ..hr() };
+        denied(decide(&snapshot, &principal("dana", &[]), &elsewhere, &harmless, at(0)));
+        assert_eq!(highest_lane(&snapshot, &principal("dana", &[]), &hr(), at(0)), Lane::Read);
+        let refusal =
+            denied(judge(&snapshot, &reads(&["a.b"]), at(0))).refusal(&principal("dana", &[]), &hr());
+        assert!(refusal.detail.unwrap().contains("dana holds no grant on hr/hr_prod"));
+    }
+
+    #[test]
     fn a_call_that_needs_admin_needs_it_database_wide_and_runs_on_the_admin_lane() {
         let call = facts(&[], &["public.f"], true);
         denied(judge(&snapshot(&nothing(), vec![grant(1, ADMIN, &["public.*", "*.*"])]), &call, at(0)));

@@ -224,10 +224,11 @@ fn forbidden(view: &View<'_>, lacking: &Lacking<'_>) -> Vec<ForbiddenHere> {
 /// The grant that would cover something missing and ended last, or else the one that starts first.
 fn not_now(view: &View<'_>, lacking: &Lacking<'_>) -> Option<NotNow> {
     let helps = |entry: &Entry| {
-        lacking.few().iter().any(|need| {
-            need.permission().is_none_or(|permission| !view.forbidden.contains(permission))
-                && view.covers(entry, need)
-        })
+        !entry.is_presence()
+            && lacking.few().iter().any(|need| {
+                need.permission().is_none_or(|permission| !view.forbidden.contains(permission))
+                    && view.covers(entry, need)
+            })
     };
     let candidates = || view.ever_on_target().filter(|entry| !entry.is_live(view.now) && helps(entry));
     let ended = candidates().filter(|entry| entry.is_over(view.now)).max_by_key(|entry| entry.over_at);

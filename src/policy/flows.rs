@@ -44,6 +44,8 @@ pub struct Flow {
     pub expires_after: i64,
     /// Who else may answer when nobody does.
     pub escalation: Option<Escalation>,
+    /// The database is asked what a requested statement would cost.
+    pub estimate: bool,
     /// The form that the reason must have.
     pub reason: Option<TextForm>,
     /// The form that the ticket must have; with one, there must be a ticket.
@@ -146,6 +148,7 @@ impl Flow {
             steps: self.steps.clone(),
             denials: self.denials,
             escalation: self.escalation.clone(),
+            estimate: self.estimate,
             break_glass: self.break_glass,
         }
     }

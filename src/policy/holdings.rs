@@ -34,7 +34,8 @@ impl Holdings {
     /// What is held, less what ceilings take away.
     pub(super) fn of(view: &View<'_>) -> Self {
         let mut held: Vec<Holding> = Vec::new();
-        let here = |entry: &&Entry| entry.grant.database.matches(&view.place.database);
+        let here =
+            |entry: &&Entry| !entry.is_presence() && entry.grant.database.matches(&view.place.database);
         for entry in view.live_here().filter(here) {
             let holding = Holding {
                 permissions: view.remainder(entry),

@@ -132,6 +132,11 @@ impl HolderGrants {
 }
 
 impl Entry {
+    /// Whether it is leave for one statement: its holder is present, and opens nothing with it.
+    pub(super) fn is_presence(&self) -> bool {
+        self.grant.objects.is_empty()
+    }
+
     fn new(grant: Grant) -> Self {
         Self {
             reach: ceiling::downward(grant.permissions),

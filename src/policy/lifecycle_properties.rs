@@ -105,6 +105,7 @@ fn case(snapshot: &Snapshot, ask: &Ask, now: Timestamp) -> Case {
         },
         plan: submitted.plan,
         state: if at_once { RequestState::Approved } else { RequestState::Pending },
+        estimate: None,
         reviews: Vec::new(),
         aftermath,
         grant: None,

@@ -76,6 +76,11 @@ impl<'s> View<'s> {
         // Where a session spans the databases of its server, being anywhere on it is being present.
         let anywhere = dialect.spans_databases() && matches!(need, Need::Presence);
         let database = need.database(dialect).unwrap_or(&self.place.database);
+        if entry.is_presence() {
+            // Leave for one statement opens the door, so that it can be used, and nothing behind it.
+            let is_there = anywhere || entry.grant.database.matches(database);
+            return matches!(need, Need::Presence | Need::PresenceIn(_)) && is_there;
+        }
         let allows = match need.permission() {
             Some(permission) => entry.reach.contains(permission),
             None => self.leaves_anything(entry),

@@ -191,8 +191,16 @@ impl<P: Protocol, K> Lanes<P, K> {
         Lane::ALL.into_iter().any(|lane| Some(lane) != self.sticky && self.borrowed(lane).is_some())
     }
 
-    /// Sends home the connections that nothing ties and that were not used for as long as `idle`, or that others
-    /// wait for and this session has had its turn with. `kept` is not given to others before it was idle for so long.
+    /// The server of the connection in use said that it takes no writes: unless it is the reading one, it goes home
+    /// to be asked.
+    pub(super) fn note_read_only(&mut self) {
+        if let Some(lease) = self.active_lease_mut().filter(|lease| lease.lane() != Lane::Read) {
+            lease.suspect();
+        }
+    }
+
+    /// Sends home the connections that nothing ties and that were not used for as long as `idle`, that others
+    /// wait for and this session has had its turn with, or whose server is no longer the right one. `kept` is not given to others before it was idle for so long.
     /// Gives their lanes.
     pub(super) fn send_home(
         &mut self,
@@ -204,7 +212,7 @@ impl<P: Protocol, K> Lanes<P, K> {
         for lane in Lane::ALL {
             let is_due = |it: &Borrowed<P, K>| {
                 let wanted = Some(lane) != kept && it.lease.is_wanted() && it.had_its_turn();
-                it.used_at.elapsed() >= idle || wanted
+                it.used_at.elapsed() >= idle || wanted || it.lease.is_given_up()
             };
             if Some(lane) == self.sticky || is_tied(lane) || !self.borrowed(lane).is_some_and(is_due) {
                 continue;

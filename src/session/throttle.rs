@@ -1,7 +1,7 @@
 //! How often a login may fail, by name and by address.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     hash::Hash,
     net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
@@ -48,6 +48,8 @@ impl Default for ThrottleLimits {
 pub struct Throttle {
     names: Mutex<Failures<String>>,
     addresses: Mutex<Failures<IpAddr>>,
+    /// Who was held up since somebody last asked.
+    held_up: Mutex<BTreeSet<(String, IpAddr)>>,
 }
 
 impl Throttle {
@@ -56,6 +58,7 @@ impl Throttle {
         Self {
             names: Mutex::new(Failures::new(limits.name, limits.remembered)),
             addresses: Mutex::new(Failures::new(limits.address, limits.remembered)),
+            held_up: Mutex::default(),
         }
     }
 
@@ -64,7 +67,20 @@ impl Throttle {
         // A panic elsewhere leaves counts that are still counts.
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        names.is_over(name, now) || addresses.is_over(&network(address), now)
+        let holds_up = names.is_over(name, now) || addresses.is_over(&network(address), now);
+        drop((names, addresses));
+        if holds_up {
+            let mut held_up = self.held_up.lock().unwrap_or_else(PoisonError::into_inner);
+            if held_up.len() < MOST_HELD_UP {
+                held_up.insert((name.chars().take(MOST_LETTERS).collect(), address));
+            }
+        }
+        holds_up
+    }
+
+    /// Who was held up since this was last asked: names and addresses, the first thousand.
+    pub fn take_held_up(&self) -> BTreeSet<(String, IpAddr)> {
+        std::mem::take(&mut *self.held_up.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Counts a failed attempt on `name` from `address`.
@@ -75,6 +91,10 @@ impl Throttle {
         self.addresses.lock().unwrap_or_else(PoisonError::into_inner).count(network(address), now);
     }
 }
+
+/// Names and addresses of those held up that are kept until somebody asks.
+const MOST_HELD_UP: usize = 1000;
+const MOST_LETTERS: usize = 100;
 
 /// One holder of an IPv6 address usually holds the whole /64.
 fn network(address: IpAddr) -> IpAddr {

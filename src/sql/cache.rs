@@ -174,6 +174,7 @@ fn facts_bytes(facts: &Facts) -> usize {
         | SessionEffect::UseDatabase(_)
         | SessionEffect::LockTables
         | SessionEffect::UnlockTables
+        | SessionEffect::ShowsReadOnly
         | SessionEffect::ReadsDiagnostics
         | SessionEffect::Define
         | SessionEffect::ContextUnknown => 0,
@@ -201,6 +202,7 @@ mod tests {
             search_path: SearchPath::Known([path.into()].into()),
             accounts: [].into(),
             temporary: Arc::new(BTreeSet::new()),
+            made: Arc::default(),
             catalog: None,
             mysql: None,
         })

@@ -1,30 +1,38 @@
-//! Opening the store.
+//! The store itself: open, changed, closed.
 
-use std::{
-    fs::OpenOptions,
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
+use std::{path::Path, sync::Arc};
+
+use super::{
+    change::Change,
+    error::{StoreError, doing},
+    lock::Lock,
+    place::{Place, Server},
+    pool::Pool,
+    postgres,
+    sql::query,
+    sqlite,
 };
 
-use sqlx::{
-    SqlSafeStr, SqlitePool,
-    migrate::{MigrateError, Migration, MigrationType, Migrator},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
-
-use super::{change::Change, error::StoreError, error::doing, lock::Lock};
-
-/// The gateway's store: one SQLite file. Cheap to clone; the file is free again when the last clone is gone.
+/// The gateway's store: one SQLite file of its own, or a PostgreSQL that it may share with others. Cheap to clone; all
+/// clones are the same one, and a file is free again when the last of them is gone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pub(super) pool: SqlitePool,
-    path: Arc<Path>,
-    _lock: Arc<Lock>,
+    pub(super) pool: Arc<Pool>,
+    _lock: Option<Arc<Lock>>,
 }
 
 impl Store {
+    /// Opens the store at `place`: [`Store::open`] or [`Store::connect`].
+    ///
+    /// # Errors
+    /// As these.
+    pub async fn open_at(place: &Place) -> Result<Self, StoreError> {
+        match place {
+            Place::Postgres(server) => Self::connect(server).await,
+            Place::Sqlite(path) => Self::open(path).await,
+        }
+    }
+
     /// Opens the file at `path`, makes it (mode 0600) where it does not exist, and brings its tables to this version.
     ///
     /// # Errors
@@ -32,36 +40,31 @@ impl Store {
     /// `Migrate` when the file or its directory cannot be used.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let lock = Lock::take(path)?;
-        make_private(path)?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            // A change that was answered with success is on the disk.
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(BUSY_TIMEOUT)
-            .connect_with(options)
-            .await
-            .map_err(|source| StoreError::Open { path: path.to_owned(), source: Box::new(source) })?;
-        migrations().run(&pool).await.map_err(|source| not_migrated(path.to_owned(), source))?;
-        Ok(Self { pool, path: path.into(), _lock: Arc::new(lock) })
+        let pool = sqlite::open(path).await?;
+        Ok(Self { pool: Arc::new(Pool::Sqlite(pool)), _lock: Some(Arc::new(lock)) })
     }
 
-    /// Where the file is.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Opens the database on `server`, and brings its tables to this version. Several gateways may have it open.
+    ///
+    /// # Errors
+    /// `Reach` when the server cannot be reached, `Newer` when the tables are of a later version, `Migrate` when they
+    /// cannot be made.
+    pub async fn connect(server: &Server) -> Result<Self, StoreError> {
+        let pool = postgres::open(server).await?;
+        Ok(Self { pool: Arc::new(Pool::Postgres(pool)), _lock: None })
+    }
+
+    /// Whether other gateways may have it open, too.
+    pub fn is_shared(&self) -> bool {
+        matches!(*self.pool, Pool::Postgres(_))
     }
 
     /// Begins a change; it is undone unless it is committed.
     ///
     /// # Errors
-    /// `Query` when the file cannot be written now.
+    /// `Query` when the store cannot be written now.
     pub async fn change(&self) -> Result<Change, StoreError> {
-        let begun = self.pool.begin_with("BEGIN IMMEDIATE").await;
-        begun.map(Change::new).map_err(doing("begin a change"))
+        self.pool.begin().await.map(Change::new).map_err(doing("begin a change"))
     }
 
     /// Answers if the store can be read.
@@ -69,7 +72,7 @@ impl Store {
     /// # Errors
     /// `Query` when it cannot.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT name FROM meta LIMIT 1")
+        query("SELECT name FROM meta LIMIT 1")
             .fetch_optional(&self.pool)
             .await
             .map(|_| ())
@@ -82,37 +85,11 @@ impl Store {
     }
 }
 
-/// Makes the file for its owner alone before SQLite does with the process's mask; its companions follow its mode.
-fn make_private(path: &Path) -> Result<(), StoreError> {
-    let made = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-    made.map(|_| ()).map_err(|source| StoreError::Open { path: path.to_owned(), source: Box::new(source) })
-}
-
-fn migrations() -> Migrator {
-    let texts = [
-        ("store", include_str!("../../migrations/sqlite/0001_store.sql")),
-        ("native keys", include_str!("../../migrations/sqlite/0002_native_keys.sql")),
-        ("requests", include_str!("../../migrations/sqlite/0003_requests.sql")),
-    ];
-    let numbered = (1..).zip(texts).map(|(version, (name, text))| {
-        Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
-    });
-    Migrator::with_migrations(numbered.collect())
-}
-
-fn not_migrated(path: PathBuf, source: MigrateError) -> StoreError {
-    match source {
-        MigrateError::VersionMissing(version) => StoreError::Newer { path, version },
-        source => StoreError::Migrate { path, source },
-    }
-}
-
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-const CONNECTIONS: u32 = 4;
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+
+    use sqlx::{SqlitePool, migrate::Migrator, sqlite::SqliteConnectOptions};
 
     use super::*;
 
@@ -155,13 +132,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("store.db");
         let store = Store::open(&path).await.unwrap();
-        sqlx::query(
+        let mut change = store.change().await.unwrap();
+        query(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
              VALUES (99, 'later', TRUE, x'00', 0)",
         )
-        .execute(&store.pool)
+        .execute(change.connection())
         .await
         .unwrap();
+        change.commit().await.unwrap();
         drop(store);
         let refused = Store::open(&path).await.unwrap_err();
         assert!(matches!(refused, StoreError::Newer { version: 99, .. }), "{refused:?}");
@@ -171,7 +150,7 @@ mod tests {
     async fn tables_of_the_first_version_are_brought_up_with_their_rows() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("store.db");
-        let first: Vec<Migration> = migrations().iter().take(1).cloned().collect();
+        let first = sqlite::migrations().iter().take(1).cloned().collect();
         let pool =
             SqlitePool::connect_with(SqliteConnectOptions::new().filename(&path).create_if_missing(true));
         let pool = pool.await.unwrap();

@@ -15,6 +15,20 @@ pub enum StoreError {
         /// Why it cannot be read.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A file that would be overwritten.
+    #[error("{} is there already: take another name, or remove it first", path.display())]
+    Exists {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A file cannot be read or written.
+    #[error("could not read or write {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Another gateway has the file.
     #[error(
         "another tidegate ({}) uses {}: stop it, or give this one a store and data_dir of its own",
@@ -36,23 +50,36 @@ pub enum StoreError {
         source: io::Error,
     },
     /// The tables cannot be brought to this version.
-    #[error("could not bring the store {} to this version's tables", path.display())]
+    #[error("could not bring the store {store} to this version's tables")]
     Migrate {
-        /// The store's file.
-        path: PathBuf,
+        /// Which store.
+        store: String,
         /// Why.
         source: sqlx::migrate::MigrateError,
     },
-    /// A newer gateway wrote the file.
+    /// A newer gateway wrote the store.
     #[error(
-        "the store {} was written by a newer tidegate (tables of version {version}): start that one, or restore a backup",
-        path.display()
+        "the store {store} was written by a newer tidegate (tables of version {version}): start that one, or restore a backup"
     )]
     Newer {
-        /// The store's file.
-        path: PathBuf,
+        /// Which store.
+        store: String,
         /// The table version that this gateway does not know.
         version: i64,
+    },
+    /// The file is no store that could be restored.
+    #[error("{} is no backup of a store, or not whole", path.display())]
+    NoBackup {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// The store to copy to is in use.
+    #[error("the store {store} is not empty: name one that nothing is kept in yet")]
+    NotEmpty {
+        /// Which.
+        store: String,
     },
     /// The file cannot be opened.
     #[error("could not open the store {}: name a file of the gateway's own, or one that does not exist yet", path.display())]
@@ -70,17 +97,32 @@ pub enum StoreError {
         /// Why it could not.
         source: sqlx::Error,
     },
+    /// The server cannot be reached or does not let us in.
+    #[error(
+        "could not reach the store {store}: check its server, and endpoint, account and tls of store.postgres"
+    )]
+    Reach {
+        /// Which store.
+        store: String,
+        /// Why.
+        source: sqlx::Error,
+    },
 }
 
 impl Classify for StoreError {
     fn class(&self) -> FailureClass {
         match self {
-            Self::InUse { .. } | Self::Newer { .. } => FailureClass::Configuration,
+            Self::Exists { .. } | Self::InUse { .. } | Self::Newer { .. } | Self::NotEmpty { .. } => {
+                FailureClass::Configuration
+            }
             Self::Corrupt { .. }
+            | Self::File { .. }
+            | Self::NoBackup { .. }
             | Self::Lock { .. }
             | Self::Migrate { .. }
             | Self::Open { .. }
-            | Self::Query { .. } => FailureClass::Storage,
+            | Self::Query { .. }
+            | Self::Reach { .. } => FailureClass::Storage,
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Grants made by people.
 
-use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     change::Change,
     database::Store,
     error::{StoreError, doing},
     row::{corrupt, from_json, instant, optional_instant, parsed, to_json, value},
+    sql::{Row, query},
 };
 use crate::model::{
     grant::{Grant, GrantName, Holder},
@@ -80,13 +80,69 @@ pub struct GrantFilter {
     pub limit: u32,
 }
 
+/// What of a grant is told of, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantMark {
+    /// That it is in force.
+    Start,
+    /// That it ends soon.
+    Expiring,
+    /// That it is over by the clock.
+    End,
+}
+
 impl Store {
+    /// Grants of which something has to be told at `now` and was not yet: the oldest ends first, at most 100.
+    ///
+    /// Those end soon that do within `soon`, and were made for more than twice as long. What was revoked or used up is
+    /// told of by whoever did that.
+    ///
+    /// # Errors
+    /// `Query` and `Corrupt` when they cannot be read.
+    pub async fn grants_to_tell_of(
+        &self,
+        mark: GrantMark,
+        now: Timestamp,
+        soon: SignedDuration,
+    ) -> Result<Vec<StoredGrant>, StoreError> {
+        let soon = i64::try_from(soon.as_micros()).unwrap_or(i64::MAX);
+        let now = now.as_microsecond();
+        let query = query(match mark {
+            GrantMark::Start => concat!(
+                "SELECT ",
+                columns!(),
+                " FROM grants WHERE start_told_at IS NULL AND starts_at <= $1 AND ends_at > $1 \
+                 AND revoked_at IS NULL AND used_at IS NULL AND end_told_at IS NULL ORDER BY ends_at LIMIT 100"
+            ),
+            GrantMark::Expiring => concat!(
+                "SELECT ",
+                columns!(),
+                " FROM grants WHERE announced_at IS NULL AND starts_at <= $1 AND ends_at > $1 \
+                 AND ends_at - $1 <= $2 AND ends_at - starts_at > 2 * $2 AND revoked_at IS NULL \
+                 AND used_at IS NULL AND end_told_at IS NULL ORDER BY ends_at LIMIT 100"
+            ),
+            GrantMark::End => concat!(
+                "SELECT ",
+                columns!(),
+                " FROM grants WHERE end_told_at IS NULL AND ends_at <= $1 AND revoked_at IS NULL \
+                 AND used_at IS NULL ORDER BY ends_at LIMIT 100"
+            ),
+        })
+        .bind(now);
+        let query = match mark {
+            GrantMark::Expiring => query.bind(soon),
+            GrantMark::Start | GrantMark::End => query,
+        };
+        let rows = query.fetch_all(&self.pool).await.map_err(doing("read the grants to tell of"))?;
+        rows.iter().map(read).collect()
+    }
+
     /// Every grant whose end is later than `ended_after`, revoked or not; oldest first.
     ///
     /// # Errors
     /// `Query` and `Corrupt` when they cannot be read.
     pub async fn grants(&self, ended_after: Timestamp) -> Result<Vec<StoredGrant>, StoreError> {
-        let rows = sqlx::query(concat!("SELECT ", columns!(), " FROM grants WHERE ends_at > $1 ORDER BY id"))
+        let rows = query(concat!("SELECT ", columns!(), " FROM grants WHERE ends_at > $1 ORDER BY id"))
             .bind(ended_after.as_microsecond())
             .fetch_all(&self.pool)
             .await
@@ -99,7 +155,7 @@ impl Store {
     /// # Errors
     /// `Query` and `Corrupt` when it cannot be read.
     pub async fn grant(&self, id: GrantId) -> Result<Option<StoredGrant>, StoreError> {
-        let row = sqlx::query(concat!("SELECT ", columns!(), " FROM grants WHERE id = $1"))
+        let row = query(concat!("SELECT ", columns!(), " FROM grants WHERE id = $1"))
             .bind(id.to_string())
             .fetch_optional(&self.pool)
             .await
@@ -119,7 +175,7 @@ impl Store {
             }
             None => (None, None),
         };
-        let rows = sqlx::query(concat!(
+        let rows = query(concat!(
             "SELECT ",
             columns!(),
             " FROM grants WHERE ($1 IS NULL OR (holder_kind = $1 AND holder = $2)) AND ($3 IS NULL OR target = $3) \
@@ -149,7 +205,7 @@ impl Change {
         let ends_at = grant.window.ends_at.ok_or_else(|| corrupt("a grant without end", std::fmt::Error))?;
         let (kind, holder) = holder_columns(&grant.holder);
         let revocation = stored.revocation.as_ref();
-        sqlx::query(
+        query(
             "INSERT INTO grants (id, holder_kind, holder, target, database_name, objects, permissions, starts_at, \
              ends_at, reason, created_at, created_by, revoked_at, revoked_by, revoke_reason, request, approvers, \
              statement, used_at) \
@@ -185,7 +241,7 @@ impl Change {
     /// # Errors
     /// `Query` when it cannot be written.
     pub async fn use_grant(&mut self, id: GrantId, at: Timestamp) -> Result<bool, StoreError> {
-        let used = sqlx::query(
+        let used = query(
             "UPDATE grants SET used_at = $2 WHERE id = $1 AND statement IS NOT NULL AND used_at IS NULL \
              AND revoked_at IS NULL AND starts_at <= $2 AND ends_at > $2",
         )
@@ -194,21 +250,34 @@ impl Change {
         .execute(self.connection())
         .await
         .map_err(doing("use a grant"))?;
-        Ok(used.rows_affected() == 1)
+        Ok(used == 1)
     }
 
-    /// Notes that the end of a grant was announced, if nobody has; gives whether this was the one.
+    /// Notes that something of a grant was told of, if nobody has; gives whether this was the one.
     ///
     /// # Errors
     /// `Query` when it cannot be written.
-    pub async fn announce_grant(&mut self, id: GrantId, at: Timestamp) -> Result<bool, StoreError> {
-        let noted = sqlx::query("UPDATE grants SET announced_at = $2 WHERE id = $1 AND announced_at IS NULL")
-            .bind(id.to_string())
-            .bind(at.as_microsecond())
-            .execute(self.connection())
-            .await
-            .map_err(doing("announce the end of a grant"))?;
-        Ok(noted.rows_affected() == 1)
+    pub async fn mark_grant(
+        &mut self,
+        id: GrantId,
+        mark: GrantMark,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let noted = query(match mark {
+            GrantMark::Start => {
+                "UPDATE grants SET start_told_at = $2 WHERE id = $1 AND start_told_at IS NULL"
+            }
+            GrantMark::Expiring => {
+                "UPDATE grants SET announced_at = $2 WHERE id = $1 AND announced_at IS NULL"
+            }
+            GrantMark::End => "UPDATE grants SET end_told_at = $2 WHERE id = $1 AND end_told_at IS NULL",
+        })
+        .bind(id.to_string())
+        .bind(at.as_microsecond())
+        .execute(self.connection())
+        .await
+        .map_err(doing("note what was told of a grant"))?;
+        Ok(noted == 1)
     }
 
     /// Writes down how a grant was revoked; the first revocation stands.
@@ -216,7 +285,7 @@ impl Change {
     /// # Errors
     /// `Query` when it cannot be written.
     pub async fn revoke_grant(&mut self, id: GrantId, revocation: &Revocation) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "UPDATE grants SET revoked_at = $2, revoked_by = $3, revoke_reason = $4 \
              WHERE id = $1 AND revoked_at IS NULL",
         )
@@ -238,7 +307,7 @@ fn holder_columns(holder: &Holder) -> (&'static str, &str) {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<StoredGrant, StoreError> {
+fn read(row: &Row) -> Result<StoredGrant, StoreError> {
     let id: GrantId = parsed(row, "id")?;
     let kind: String = value(row, "holder_kind")?;
     let holder: String = value(row, "holder")?;
@@ -279,7 +348,7 @@ fn read(row: &SqliteRow) -> Result<StoredGrant, StoreError> {
     })
 }
 
-fn origin(row: &SqliteRow) -> Result<Option<Origin>, StoreError> {
+fn origin(row: &Row) -> Result<Option<Origin>, StoreError> {
     if value::<Option<String>>(row, "request")?.is_none() {
         return Ok(None);
     }
@@ -288,122 +357,3 @@ fn origin(row: &SqliteRow) -> Result<Option<Origin>, StoreError> {
 
 const PRINCIPAL: &str = "principal";
 const GROUP: &str = "group";
-
-#[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::model::permission::Permission;
-
-    fn stored(holder: &str, ends: i64) -> StoredGrant {
-        let id = GrantId::new(Uuid::now_v7());
-        let at = Timestamp::from_second(1000).unwrap();
-        StoredGrant {
-            id,
-            grant: Grant {
-                id: GrantName::Granted(id),
-                holder: Holder::Principal(holder.into()),
-                target: Glob::new("hr"),
-                database: Glob::new("hr_*"),
-                objects: vec!["public.*".parse().unwrap(), "*".parse().unwrap()],
-                permissions: [Permission::Select, Permission::Dml].into_iter().collect(),
-                window: Window { starts_at: at, ends_at: Some(Timestamp::from_second(ends).unwrap()) },
-                reason: "INC-42".to_owned(),
-                revoked_at: None,
-            },
-            created_at: at,
-            created_by: "root".to_owned(),
-            revocation: None,
-            origin: None,
-            statement: None,
-            used_at: None,
-        }
-    }
-
-    #[tokio::test]
-    async fn a_grant_reads_back_as_it_was_written() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("store.db");
-        let (first, second) = (stored("dana", 2000), stored("eve", 3000));
-        {
-            let store = Store::open(&path).await.unwrap();
-            let mut change = store.change().await.unwrap();
-            change.insert_grant(&first).await.unwrap();
-            change.insert_grant(&second).await.unwrap();
-            change.commit().await.unwrap();
-        }
-        let store = Store::open(&path).await.unwrap();
-        assert_eq!(store.grants(Timestamp::MIN).await.unwrap(), [first.clone(), second.clone()]);
-        let after_first = Timestamp::from_second(2000).unwrap();
-        assert_eq!(store.grants(after_first).await.unwrap(), std::slice::from_ref(&second));
-        assert_eq!(store.grant(first.id).await.unwrap(), Some(first.clone()));
-        let danas = GrantFilter { holder: Some(first.grant.holder.clone()), limit: 10, ..Default::default() };
-        assert_eq!(store.list_grants(&danas).await.unwrap(), std::slice::from_ref(&first));
-        let older = GrantFilter { before: Some(second.id), limit: 10, ..Default::default() };
-        assert_eq!(store.list_grants(&older).await.unwrap(), [first]);
-    }
-
-    #[tokio::test]
-    async fn the_first_revocation_stands() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("store.db")).await.unwrap();
-        let grant = stored("dana", 2000);
-        let revocation = |at| Revocation {
-            at: Timestamp::from_second(at).unwrap(),
-            by: "root".to_owned(),
-            reason: format!("at {at}"),
-        };
-        let mut change = store.change().await.unwrap();
-        change.insert_grant(&grant).await.unwrap();
-        change.revoke_grant(grant.id, &revocation(1500)).await.unwrap();
-        change.revoke_grant(grant.id, &revocation(1600)).await.unwrap();
-        change.commit().await.unwrap();
-        let read = store.grant(grant.id).await.unwrap().unwrap();
-        assert_eq!(read.revocation, Some(revocation(1500)));
-        assert_eq!(read.grant.revoked_at, Some(Timestamp::from_second(1500).unwrap()));
-        let open = GrantFilter {
-            open_at: Some(Timestamp::from_second(1200).unwrap()),
-            limit: 10,
-            ..Default::default()
-        };
-        assert_eq!(store.list_grants(&open).await.unwrap(), []);
-    }
-
-    #[tokio::test]
-    async fn a_grant_for_one_statement_is_used_once_and_within_its_window() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("store.db")).await.unwrap();
-        let statement = ExactStatement {
-            sql: "DELETE FROM a.b".into(),
-            fingerprint: u64::MAX,
-            kind: crate::model::facts::StatementKind::Delete,
-            command: "DELETE".to_owned(),
-            read_only: false,
-            accesses: Vec::new(),
-            calls: Vec::new(),
-        };
-        let origin = Origin { request: RequestId::new(Uuid::now_v7()), approvers: vec!["lee".into()] };
-        let exact =
-            StoredGrant { statement: Some(statement), origin: Some(origin.clone()), ..stored("dana", 2000) };
-        let plain = stored("dana", 2000);
-        let second = StoredGrant { origin: Some(origin), ..stored("dana", 2000) };
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let mut change = store.change().await.unwrap();
-        change.insert_grant(&exact).await.unwrap();
-        change.insert_grant(&plain).await.unwrap();
-        assert!(change.insert_grant(&second).await.is_err(), "a second grant of one request");
-        assert!(!change.use_grant(plain.id, at(1500)).await.unwrap(), "it is for no one statement");
-        assert!(
-            !change.use_grant(exact.id, at(999)).await.unwrap()
-                && !change.use_grant(exact.id, at(2000)).await.unwrap()
-        );
-        assert!(change.use_grant(exact.id, at(1500)).await.unwrap());
-        assert!(!change.use_grant(exact.id, at(1500)).await.unwrap());
-        assert!(change.announce_grant(plain.id, at(1)).await.unwrap());
-        assert!(!change.announce_grant(plain.id, at(1)).await.unwrap());
-        change.commit().await.unwrap();
-        let read = store.grant(exact.id).await.unwrap();
-        assert_eq!(read, Some(StoredGrant { used_at: Some(at(1500)), ..exact }));
-    }
-}

@@ -1,13 +1,13 @@
 //! Service keys of the administration API.
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
 
 use super::{
     change::Change,
     database::Store,
     error::{StoreError, doing},
     row::{corrupt, from_json, instant, optional_instant, parsed, to_json, value},
+    sql::{Row, query},
 };
 use crate::model::ids::{KeyId, PrincipalName};
 
@@ -45,7 +45,7 @@ impl Store {
     /// # Errors
     /// `Query` and `Corrupt` when they cannot be read.
     pub async fn keys(&self) -> Result<Vec<StoredKey>, StoreError> {
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT id, name, sha256, principal, scopes, created_at, ends_at, revoked_at FROM service_keys ORDER BY id",
         )
         .fetch_all(&self.pool)
@@ -61,7 +61,7 @@ impl Change {
     /// # Errors
     /// `Query` when it cannot be written.
     pub async fn insert_key(&mut self, key: &StoredKey) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO service_keys (id, name, sha256, scopes, created_at, ends_at, revoked_at, principal) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
@@ -84,7 +84,7 @@ impl Change {
     /// # Errors
     /// `Query` when it cannot be written.
     pub async fn revoke_key(&mut self, id: KeyId, at: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("UPDATE service_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
+        query("UPDATE service_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
             .bind(id.to_string())
             .bind(at.as_microsecond())
             .execute(self.connection())
@@ -94,7 +94,7 @@ impl Change {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<StoredKey, StoreError> {
+fn read(row: &Row) -> Result<StoredKey, StoreError> {
     let sha256: Vec<u8> = value(row, "sha256")?;
     Ok(StoredKey {
         id: parsed(row, "id")?,

@@ -2,26 +2,50 @@
 //!
 //! The door is [`Store`]: it reads alone and writes through a [`Change`], which is one transaction. It keeps what it
 //! is told and decides nothing; it knows neither policy nor snapshots. Passwords, tokens and keys never reach it, only
-//! what proves them.
+//! what proves them. What it says is one SQL text for SQLite and PostgreSQL; each has its own migrations.
 
+mod backup;
 mod cases;
 mod change;
+mod copy;
 mod database;
+mod denials;
 mod error;
+mod events;
+mod follow;
+mod gateways;
 mod grants;
+mod hold;
+mod identities;
 mod keys;
 mod lock;
 mod meta;
+mod migrations;
+mod place;
+mod pool;
+mod postgres;
 mod principals;
 mod row;
+mod sql;
+mod sqlite;
+#[cfg(test)]
+mod tests;
 mod tokens;
+mod transaction;
 
+pub use backup::{back_up, restore};
 pub use cases::{CaseFilter, FirstAnswer, PastRequest};
 pub use change::Change;
 pub use database::Store;
+pub use denials::StoredDenial;
 pub use error::StoreError;
-pub use grants::{GrantFilter, Origin, Revocation, StoredGrant};
+pub use follow::{Follower, Look};
+pub use gateways::{SaidSessions, Termination};
+pub use grants::{GrantFilter, GrantMark, Origin, Revocation, StoredGrant};
+pub use hold::Hold;
+pub use identities::StoredIdentity;
 pub use keys::StoredKey;
+pub use place::{Place, Server, ServerTls};
 pub use principals::{StoredPassword, StoredPrincipal};
 pub use row::whole_microseconds;
 pub use tokens::StoredToken;

@@ -1,13 +1,13 @@
 //! Local principals.
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
 
 use super::{
     change::Change,
     database::Store,
     error::{StoreError, doing},
-    row::{from_json, instant, native_key, scram_keys, to_json, value},
+    row::{corrupt, from_json, instant, native_key, scram_keys, to_json, value},
+    sql::{Row, query},
 };
 use crate::model::{
     ids::{GroupName, PrincipalName},
@@ -48,7 +48,7 @@ impl Store {
     /// # Errors
     /// `Query` and `Corrupt` when they cannot be read.
     pub async fn principals(&self) -> Result<Vec<StoredPrincipal>, StoreError> {
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT name, member_of, disabled, salt, iterations, stored_key, server_key, native_key, created_at \
              FROM principals ORDER BY name",
         )
@@ -67,7 +67,7 @@ impl Change {
     pub async fn put_principal(&mut self, principal: &StoredPrincipal) -> Result<(), StoreError> {
         let password = principal.password.as_ref();
         let keys = password.and_then(|password| password.keys.as_ref());
-        sqlx::query(
+        query(
             "INSERT INTO principals \
              (name, member_of, disabled, salt, iterations, stored_key, server_key, created_at, native_key) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
@@ -95,7 +95,7 @@ impl Change {
     /// # Errors
     /// `Query` when it cannot be written.
     pub async fn remove_principal(&mut self, name: &PrincipalName) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM principals WHERE name = $1")
+        query("DELETE FROM principals WHERE name = $1")
             .bind(name.as_str())
             .execute(self.connection())
             .await
@@ -104,10 +104,11 @@ impl Change {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<StoredPrincipal, StoreError> {
+fn read(row: &Row) -> Result<StoredPrincipal, StoreError> {
     let name: String = value(row, "name")?;
     let salt: Option<Vec<u8>> = value(row, "salt")?;
-    let iterations: Option<u32> = value(row, "iterations")?;
+    let iterations: Option<i64> = value(row, "iterations")?;
+    let iterations = iterations.map(u32::try_from).transpose().map_err(|source| corrupt("rounds", source))?;
     let (keys, native) = (scram_keys(row)?, native_key(row)?);
     Ok(StoredPrincipal {
         name: name.into(),

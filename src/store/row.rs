@@ -4,9 +4,9 @@ use std::str::FromStr;
 
 use jiff::{Timestamp, Unit};
 use serde::{Serialize, de::DeserializeOwned};
-use sqlx::{Row, sqlite::SqliteRow};
+use sqlx::{Decode, Postgres, Sqlite, Type};
 
-use super::error::StoreError;
+use super::{error::StoreError, sql::Row};
 use crate::model::{
     principal::{NativeKey, ScramKeys},
     secret::Secret,
@@ -19,20 +19,17 @@ pub fn whole_microseconds(at: Timestamp) -> Timestamp {
         .unwrap_or(at)
 }
 
-pub(super) fn instant(row: &SqliteRow, column: &'static str) -> Result<Timestamp, StoreError> {
+pub(super) fn instant(row: &Row, column: &'static str) -> Result<Timestamp, StoreError> {
     let at: i64 = value(row, column)?;
     Timestamp::from_microsecond(at).map_err(|source| corrupt("an instant", source))
 }
 
-pub(super) fn optional_instant(
-    row: &SqliteRow,
-    column: &'static str,
-) -> Result<Option<Timestamp>, StoreError> {
+pub(super) fn optional_instant(row: &Row, column: &'static str) -> Result<Option<Timestamp>, StoreError> {
     let at: Option<i64> = value(row, column)?;
     at.map(|at| Timestamp::from_microsecond(at).map_err(|source| corrupt("an instant", source))).transpose()
 }
 
-pub(super) fn parsed<T>(row: &SqliteRow, column: &'static str) -> Result<T, StoreError>
+pub(super) fn parsed<T>(row: &Row, column: &'static str) -> Result<T, StoreError>
 where
     T: FromStr,
     T::Err: std::error::Error + Send + Sync + 'static,
@@ -41,7 +38,7 @@ where
     text.parse().map_err(|source| corrupt("an identifier", source))
 }
 
-pub(super) fn from_json<T: DeserializeOwned>(row: &SqliteRow, column: &'static str) -> Result<T, StoreError> {
+pub(super) fn from_json<T: DeserializeOwned>(row: &Row, column: &'static str) -> Result<T, StoreError> {
     let text: String = value(row, column)?;
     serde_json::from_str(&text).map_err(|source| corrupt("a list", source))
 }
@@ -51,7 +48,7 @@ pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String, StoreError> {
 }
 
 /// The SCRAM keys of two columns; `None` when both are empty.
-pub(super) fn scram_keys(row: &SqliteRow) -> Result<Option<ScramKeys>, StoreError> {
+pub(super) fn scram_keys(row: &Row) -> Result<Option<ScramKeys>, StoreError> {
     let stored: Option<Vec<u8>> = value(row, "stored_key")?;
     let server: Option<Vec<u8>> = value(row, "server_key")?;
     match (stored, server) {
@@ -63,7 +60,7 @@ pub(super) fn scram_keys(row: &SqliteRow) -> Result<Option<ScramKeys>, StoreErro
 }
 
 /// The key of mysql_native_password; `None` when there is none.
-pub(super) fn native_key(row: &SqliteRow) -> Result<Option<NativeKey>, StoreError> {
+pub(super) fn native_key(row: &Row) -> Result<Option<NativeKey>, StoreError> {
     value::<Option<Vec<u8>>>(row, "native_key")?.map(key_bytes).transpose()
 }
 
@@ -72,11 +69,12 @@ fn key_bytes<const N: usize>(bytes: Vec<u8>) -> Result<Secret<[u8; N]>, StoreErr
     <[u8; N]>::try_from(bytes.expose().as_slice()).map(Secret::new).map_err(|source| corrupt("a key", source))
 }
 
-pub(super) fn value<'r, T>(row: &'r SqliteRow, column: &'static str) -> Result<T, StoreError>
+pub(super) fn value<T>(row: &Row, column: &'static str) -> Result<T, StoreError>
 where
-    T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+    T: for<'r> Decode<'r, Postgres> + Type<Postgres>,
+    T: for<'r> Decode<'r, Sqlite> + Type<Sqlite>,
 {
-    row.try_get(column).map_err(|source| corrupt("a column", source))
+    row.get(column).map_err(|source| corrupt("a column", source))
 }
 
 pub(super) fn corrupt(

@@ -1,13 +1,13 @@
 //! Database tokens.
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
 
 use super::{
     change::Change,
     database::Store,
     error::{StoreError, doing},
     row::{corrupt, instant, native_key, optional_instant, parsed, scram_keys, value},
+    sql::{Row, query},
 };
 use crate::model::{
     ids::{PrincipalName, TokenId},
@@ -48,7 +48,7 @@ impl Store {
     /// # Errors
     /// `Query` and `Corrupt` when they cannot be read.
     pub async fn tokens(&self, ended_after: Timestamp) -> Result<Vec<StoredToken>, StoreError> {
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT id, principal, name, stored_key, server_key, native_key, created_at, ends_at, revoked_at \
              FROM tokens WHERE ends_at > $1 ORDER BY id",
         )
@@ -66,7 +66,7 @@ impl Change {
     /// # Errors
     /// `Query` when it cannot be written.
     pub async fn insert_token(&mut self, token: &StoredToken) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO tokens \
              (id, principal, name, stored_key, server_key, created_at, ends_at, revoked_at, native_key) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -91,7 +91,7 @@ impl Change {
     /// # Errors
     /// `Query` when it cannot be written.
     pub async fn revoke_token(&mut self, id: TokenId, at: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
+        query("UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
             .bind(id.to_string())
             .bind(at.as_microsecond())
             .execute(self.connection())
@@ -101,7 +101,7 @@ impl Change {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<StoredToken, StoreError> {
+fn read(row: &Row) -> Result<StoredToken, StoreError> {
     let principal: String = value(row, "principal")?;
     let keys = scram_keys(row)?;
     Ok(StoredToken {

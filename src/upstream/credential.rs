@@ -1,15 +1,17 @@
 //! What an upstream account proves itself with.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use tokio::io::AsyncReadExt;
 
-use super::error::UpstreamError;
+use super::{error::UpstreamError, iam::IamTokens};
 use crate::model::secret::Secret;
 
 /// The source of an account's secret; asked anew at every connect, so that it may change while we run.
 #[derive(Clone, Debug)]
 pub enum Credential {
+    /// Login tokens of RDS and Aurora.
+    Iam(Arc<IamTokens>),
     /// A password, held in memory.
     Password(Secret<String>),
     /// A file whose content, without the line end, is the password.
@@ -20,9 +22,13 @@ impl Credential {
     /// The secret to log in with now.
     ///
     /// # Errors
-    /// `Credential` if it cannot be read, is empty, not UTF-8, or longer than 64 KiB.
+    /// `Credential` if it cannot be read, is empty, not UTF-8, or longer than 64 KiB; `Token` if none can be made.
     pub async fn secret(&self) -> Result<Secret<String>, UpstreamError> {
         match self {
+            Self::Iam(tokens) => tokens
+                .token()
+                .await
+                .map_err(|source| UpstreamError::Token { account: tokens.account().user.clone(), source }),
             Self::Password(password) => Ok(password.clone()),
             Self::PasswordFile(path) => {
                 let failed = |source| UpstreamError::Credential { path: path.clone(), source };
@@ -45,6 +51,19 @@ impl Credential {
                 Ok(text)
             }
         }
+    }
+
+    /// The server refused it: what is remembered of it is not shown again.
+    pub(crate) fn refused(&self) {
+        match self {
+            Self::Iam(tokens) => tokens.forget(),
+            Self::Password(_) | Self::PasswordFile(_) => {}
+        }
+    }
+
+    /// Whether it goes out as it is, and therefore over verified TLS only.
+    pub(crate) const fn is_bare(&self) -> bool {
+        matches!(self, Self::Iam(_))
     }
 }
 

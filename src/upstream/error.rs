@@ -2,11 +2,14 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use super::login_problem::{LoginAnswer, LoginProblem, ServerWords};
+use super::{
+    iam::IamError,
+    login_problem::{LoginAnswer, LoginProblem, ServerWords},
+};
 use crate::{
     model::{
         failure::{Classify, FailureClass},
-        ids::{DatabaseName, TargetName},
+        ids::{DatabaseName, Ident, TargetName},
         refusal::RefusalCode,
         target::Lane,
     },
@@ -91,6 +94,14 @@ pub enum UpstreamError {
         /// The lease's.
         lease: Lane,
     },
+    /// The server takes no writes any more: the name still leads to one that follows the writer.
+    #[error("target \"{target}\" leads its {lane} lane to a server that takes no writes")]
+    ReadOnly {
+        /// Which target.
+        target: TargetName,
+        /// Which lane.
+        lane: Lane,
+    },
     /// The upstream answered a statement of the gateway's own with an error.
     #[error("target \"{target}\" refused a statement of the gateway's own")]
     Refused {
@@ -114,6 +125,20 @@ pub enum UpstreamError {
         target: TargetName,
         /// What it does.
         what: &'static str,
+    },
+    /// New connections are asked for faster than the configuration lets them be opened.
+    #[error("new connections to target \"{target}\" are asked for faster than they may be opened")]
+    TooFast {
+        /// Which target.
+        target: TargetName,
+    },
+    /// There is no token for an account that logs in with one.
+    #[error("could not make a login token for account \"{account}\"")]
+    Token {
+        /// Whose.
+        account: Ident,
+        /// Why.
+        source: IamError,
     },
     /// It took too long.
     #[error("target \"{target}\" did not answer in time: {what}")]
@@ -159,7 +184,7 @@ impl UpstreamError {
     /// The code that a client is told.
     pub fn code(&self) -> RefusalCode {
         match self {
-            Self::Exhausted { .. } => RefusalCode::TooManyConnections,
+            Self::Exhausted { .. } | Self::TooFast { .. } => RefusalCode::TooManyConnections,
             Self::UnknownDatabase { .. } | Self::UnknownTarget { .. } => RefusalCode::InvalidCatalogName,
             Self::Unavailable { source, .. } => source.code(),
             Self::Catalog { source, .. } => source.code(),
@@ -173,10 +198,12 @@ impl UpstreamError {
             | Self::Lost { .. }
             | Self::Misuse { .. }
             | Self::Protocol { .. }
+            | Self::ReadOnly { .. }
             | Self::Refused { .. }
             | Self::TlsRefused { .. }
             | Self::Timeout { .. }
             | Self::Tls { .. }
+            | Self::Token { .. }
             | Self::Unexpected { .. }
             | Self::WrongLane { .. } => RefusalCode::ConnectionFailure,
         }
@@ -184,7 +211,30 @@ impl UpstreamError {
 
     /// Whether the server was reached and the login is what failed.
     pub(crate) const fn is_of_login(&self) -> bool {
-        matches!(self, Self::Login { .. } | Self::Credential { .. })
+        matches!(self, Self::Login { .. } | Self::Credential { .. } | Self::Token { .. })
+    }
+
+    /// Whether another attempt may find the server that took over, or the same one started again.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Unavailable { source, .. } => source.may_pass(),
+            Self::Dial { .. } | Self::Lost { .. } | Self::ReadOnly { .. } | Self::Timeout { .. } => true,
+            Self::Login { source, .. } => source.is_of_a_start(),
+            Self::Catalog { .. }
+            | Self::Credential { .. }
+            | Self::Exhausted { .. }
+            | Self::Misuse { .. }
+            | Self::Protocol { .. }
+            | Self::Refused { .. }
+            | Self::Tls { .. }
+            | Self::TlsRefused { .. }
+            | Self::Token { .. }
+            | Self::TooFast { .. }
+            | Self::Unexpected { .. }
+            | Self::UnknownDatabase { .. }
+            | Self::UnknownTarget { .. }
+            | Self::WrongLane { .. } => false,
+        }
     }
 
     /// Whether the server answered, and what it said is no reason to keep others from trying.
@@ -199,16 +249,18 @@ impl UpstreamError {
 impl Classify for UpstreamError {
     fn class(&self) -> FailureClass {
         match self {
-            Self::Exhausted { .. } => FailureClass::Limit,
+            Self::Exhausted { .. } | Self::TooFast { .. } => FailureClass::Limit,
             Self::Credential { .. } => FailureClass::Configuration,
             Self::UnknownDatabase { .. } | Self::UnknownTarget { .. } => FailureClass::Client,
             Self::Misuse { .. } | Self::WrongLane { .. } => FailureClass::Internal,
+            Self::Token { source, .. } => source.class(),
             Self::Unavailable { source, .. } => source.class(),
             Self::Catalog { source, .. } => source.class(),
             Self::Dial { .. }
             | Self::Login { .. }
             | Self::Lost { .. }
             | Self::Protocol { .. }
+            | Self::ReadOnly { .. }
             | Self::Refused { .. }
             | Self::TlsRefused { .. }
             | Self::Timeout { .. }

@@ -14,6 +14,8 @@ use super::{error::UpstreamError, settings::TargetSettings};
 pub struct TargetHealth {
     /// How the last attempt failed, with its causes, if it did.
     pub problem: Option<String>,
+    /// What is allowed there and should not be, in words.
+    pub warnings: Vec<String>,
     /// Whether any attempt has worked.
     reached: bool,
 }
@@ -64,8 +66,15 @@ impl Health {
         let state = self.state();
         TargetHealth {
             problem: state.problem.as_deref().map(|problem| causes(problem)),
+            warnings: Vec::new(),
             reached: state.succeeded_at.is_some(),
         }
+    }
+
+    /// Whether the last attempt worked.
+    pub(crate) fn is_up(&self) -> bool {
+        let state = self.state();
+        state.succeeded_at.is_some() && state.problem.is_none()
     }
 
     /// Whether the last attempt failed.

@@ -30,6 +30,8 @@ pub struct Lease<P: Protocol = Postgres> {
     pub(super) slot: Slot<P>,
     /// Whether the connection broke, and was counted.
     lost: bool,
+    /// Whether its server may take no writes any more.
+    suspect: bool,
 }
 
 /// What is known of a connection that is given back.
@@ -48,7 +50,7 @@ pub enum HomeState {
 
 impl<P: Protocol> Lease<P> {
     pub(crate) const fn new(connection: Connection<P>, slot: Slot<P>) -> Self {
-        Self { connection, slot, lost: false }
+        Self { connection, slot, lost: false, suspect: false }
     }
 
     /// Bytes that are appended and not yet taken by the socket. Whoever appends without end flushes in between.
@@ -128,6 +130,7 @@ impl<P: Protocol> Lease<P> {
         if lost && !self.lost {
             self.lost = true;
             self.slot.errors().lost.inc();
+            self.slot.note_failover();
         }
     }
 
@@ -135,6 +138,16 @@ impl<P: Protocol> Lease<P> {
     pub fn cancel_handle(&self) -> Option<CancelHandle<P>> {
         let key = P::key(&self.connection.session)?;
         Some(CancelHandle::new(Arc::clone(self.slot.target()), self.slot.lane(), key))
+    }
+
+    /// The server said that it takes no writes: whether that is so is seen when the connection comes home.
+    pub const fn suspect(&mut self) {
+        self.suspect = true;
+    }
+
+    /// Whether its server went away or may take no writes any more: it should come home at once.
+    pub fn is_given_up(&self) -> bool {
+        self.suspect || self.slot.is_stale(self.connection.opened_at)
     }
 
     /// Whether somebody waits in line for a connection of this lane.
@@ -152,7 +165,7 @@ impl<P: Protocol> Lease<P> {
     ///
     /// Must be called inside the runtime.
     pub fn go_home(self, state: HomeState) {
-        let Self { mut connection, mut slot, lost } = self;
+        let Self { mut connection, mut slot, lost, suspect: _ } = self;
         // Unknown state is never reused.
         let clean = !lost
             && P::is_whole(&connection.session)

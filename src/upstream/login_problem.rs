@@ -39,10 +39,24 @@ pub(crate) enum LoginAnswer {
 }
 
 impl LoginProblem {
+    /// Whether the server is only starting or stopping.
+    pub(crate) fn is_of_a_start(&self) -> bool {
+        match self {
+            Self::Postgres(postgres::LoginError::Server { source }) => {
+                ["57P01", "57P02", "57P03"].contains(&source.sqlstate.as_str())
+            }
+            // ER_SERVER_SHUTDOWN.
+            Self::Mysql(mysql::LoginError::Server { source }) => source.errno == 1053,
+            Self::Mysql(_) | Self::Postgres(_) => false,
+        }
+    }
+
     /// What the server answered, if that leaves it up for others.
     pub(crate) fn answer(&self) -> Option<LoginAnswer> {
         match self {
             Self::Postgres(postgres::LoginError::Server { source }) => match source.sqlstate.as_str() {
+                // What RDS says to a login token that it does not take; it holds for every database.
+                "28000" if source.message.starts_with("PAM authentication failed") => None,
                 "3D000" => Some(LoginAnswer::NoDatabase),
                 "53300" => Some(LoginAnswer::Full),
                 "28000" | "42501" | "55000" => Some(LoginAnswer::NotThere),

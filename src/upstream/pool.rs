@@ -2,16 +2,14 @@
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use prometheus::IntGauge;
 use tokio::{
     runtime::Handle,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -19,9 +17,11 @@ use super::{
     connect::connect,
     connection::Connection,
     error::UpstreamError,
+    failover::Failover,
     health::{Health, causes},
     lease::Lease,
     line::{Lines, Turn},
+    pace::Pace,
     protocol::Protocol,
     settings::{PoolSettings, TargetSettings},
 };
@@ -35,12 +35,13 @@ use crate::{
 pub(crate) struct LanePool<P: Protocol> {
     target: Arc<TargetSettings>,
     known: Arc<P::Known>,
+    pace: Arc<Pace>,
     lane: Lane,
     health: Health,
+    failover: Failover,
     /// One turn for each lease that may be out.
     lines: Arc<Lines>,
     state: Mutex<State<P>>,
-    warned: AtomicBool,
     metrics: PoolMetrics,
     errors: UpstreamErrors,
 }
@@ -63,16 +64,18 @@ impl<P: Protocol> LanePool<P> {
     pub(crate) fn new(
         target: Arc<TargetSettings>,
         known: Arc<P::Known>,
+        pace: Arc<Pace>,
         lane: Lane,
         metrics: &Metrics,
     ) -> Self {
         Self {
             known,
+            pace,
             lane,
             health: Health::default(),
+            failover: Failover::new(metrics.pool(&target.name, lane).failovers),
             lines: Lines::new(limit(&target.pool)),
             state: Mutex::new(State { open: 0, idle: VecDeque::new() }),
-            warned: AtomicBool::new(false),
             metrics: metrics.pool(&target.name, lane),
             errors: metrics.target(&target.name).upstream_errors,
             target,
@@ -124,30 +127,57 @@ impl<P: Protocol> LanePool<P> {
                 Slot::new(self, turn)
             }
         };
-        Ok(Lease::new(self.open(home).await?, slot))
+        Ok(Lease::new(self.open_in_time(home).await?, slot))
+    }
+
+    /// Opens one; while a server that went away may be on its way back, or another in its place, tries on for as long
+    /// as `failover_wait`.
+    ///
+    /// Nothing was sent yet, so nothing can be sent twice.
+    async fn open_in_time(&self, home: &P::Home) -> Result<Connection<P>, UpstreamError> {
+        let until = Instant::now() + self.target.pool.failover_wait;
+        loop {
+            match self.open(home).await {
+                Err(error)
+                    if error.may_pass()
+                        && self.failover.is_recent()
+                        && Instant::now() + TRY_AGAIN < until =>
+                {
+                    sleep(TRY_AGAIN).await;
+                }
+                opened => return opened,
+            }
+        }
     }
 
     /// Opens a connection that does not count, for the gateway's own questions.
     ///
     /// # Errors
-    /// `Unavailable`, or the target's own refusal of the database.
+    /// `Unavailable`, `TooFast`, or the target's own refusal of the database.
     pub(crate) async fn open(&self, home: &P::Home) -> Result<Connection<P>, UpstreamError> {
         let attempt = self.health.attempt(&self.target)?;
+        if !self.pace.turn().await {
+            return Err(UpstreamError::TooFast { target: self.target.name.clone() });
+        }
         let _connecting = Counted::new(&self.metrics.connecting);
-        let was_down = self.health.is_down();
-        match connect(&self.target, home, self.lane).await {
+        let (was_down, was_up) = (self.health.is_down(), self.health.is_up());
+        // Apart: whoever may have to connect does not carry the room for it about.
+        let connected = Box::pin(connect(&self.target, home, self.lane)).await;
+        match connected.and_then(|connection| self.still_the_writer(connection)) {
             Ok(connection) => {
                 attempt.succeeded();
                 if was_down {
                     tracing::info!(target_name = %self.target.name, lane = %self.lane, "target answers again");
                 }
                 P::opened(&self.known, &connection.session);
-                self.warn_of_excess(&connection);
                 Ok(connection)
             }
             Err(error) => {
                 let count = if error.is_of_login() { &self.errors.login } else { &self.errors.dial };
                 count.inc();
+                if was_up && error.may_pass() {
+                    self.failover.note();
+                }
                 let error = attempt.failed(error);
                 if !was_down && self.health.is_down() {
                     let (target_name, lane, causes) = (&self.target.name, self.lane, causes(&error));
@@ -156,6 +186,16 @@ impl<P: Protocol> LanePool<P> {
                 Err(error)
             }
         }
+    }
+
+    /// Refuses a server that takes no writes in the place of one that did.
+    fn still_the_writer(&self, connection: Connection<P>) -> Result<Connection<P>, UpstreamError> {
+        if self.lane == Lane::Read || !self.failover.is_elsewhere(P::takes_writes(&connection.session)) {
+            return Ok(connection);
+        }
+        connection.close();
+        self.failover.note();
+        Err(UpstreamError::ReadOnly { target: self.target.name.clone(), lane: self.lane })
     }
 
     /// Closes what has been idle or open for too long, and what the upstream has closed.
@@ -210,6 +250,7 @@ impl<P: Protocol> LanePool<P> {
         let settings = &self.target.pool;
         idle.since.elapsed() < settings.idle_timeout
             && idle.connection.opened_at.elapsed() < settings.max_lifetime
+            && !self.failover.is_stale(idle.connection.opened_at)
             && idle.connection.is_quiet()
     }
 
@@ -224,17 +265,6 @@ impl<P: Protocol> LanePool<P> {
         };
         if let Some(idle) = evicted {
             idle.connection.close();
-        }
-    }
-
-    fn warn_of_excess(&self, connection: &Connection<P>) {
-        let excess = P::excess(&connection.session);
-        if self.lane < Lane::Admin && !excess.is_empty() && !self.warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                target_name = %self.target.name, lane = %self.lane,
-                account = %self.target.accounts.of(self.lane).user, holds = excess,
-                "account holds more than its lane needs; the gateway should not be the only wall"
-            );
         }
     }
 
@@ -283,6 +313,16 @@ impl<P: Protocol> Slot<P> {
         self.pool.lane
     }
 
+    /// Whether a connection is of a server that went away, or takes no writes any more.
+    pub(crate) fn is_stale(&self, opened_at: Instant) -> bool {
+        self.pool.failover.is_stale(opened_at)
+    }
+
+    /// The server went away, or takes no writes any more: gives up all of its connections.
+    pub(crate) fn note_failover(&self) {
+        self.pool.failover.note();
+    }
+
     pub(crate) fn errors(&self) -> &UpstreamErrors {
         &self.pool.errors
     }
@@ -290,8 +330,16 @@ impl<P: Protocol> Slot<P> {
     /// Makes a connection that was reset idle.
     pub(crate) fn put_back(self, mut connection: Connection<P>) {
         connection.trim();
-        self.pool.health.succeeded();
-        if connection.opened_at.elapsed() >= self.pool.target.pool.max_lifetime {
+        let pool = &self.pool;
+        if pool.lane != Lane::Read && pool.failover.is_elsewhere(P::takes_writes(&connection.session)) {
+            pool.failover.note();
+        }
+        if pool.failover.is_stale(connection.opened_at) {
+            connection.close();
+            return;
+        }
+        pool.health.succeeded();
+        if connection.opened_at.elapsed() >= pool.target.pool.max_lifetime {
             connection.close();
             return;
         }
@@ -328,6 +376,9 @@ impl Drop for Counted {
         self.0.dec();
     }
 }
+
+/// How long until a server that is on its way is looked for again.
+const TRY_AGAIN: Duration = Duration::from_millis(50);
 
 fn limit(settings: &PoolSettings) -> usize {
     settings.max_connections.max(1)

@@ -119,7 +119,9 @@ impl Pools {
         database: &DatabaseName,
     ) -> Result<CatalogSource, UpstreamError> {
         let pools = place(&self.0.postgres, target, Some(database))?;
-        Ok(pools.known.of(database, pools.lane(Lane::Read)))
+        // What follows the writer shows definitions late.
+        let lane = if pools.settings.reader.is_some() { Lane::Write } else { Lane::Read };
+        Ok(pools.known.of(database, pools.lane(lane)))
     }
 
     /// Definitions of a database changed: its catalog is read again before it is next used.

@@ -74,8 +74,18 @@ pub trait Protocol: Copy + fmt::Debug + Send + Sync + 'static {
     /// What cancels this session; `None` if the upstream did not say.
     fn key(session: &Self::Session) -> Option<Self::Key>;
 
-    /// What the account holds beyond its lane's needs, in words; empty for nothing.
-    fn excess(session: &Self::Session) -> &str;
+    /// What the account of a fresh connection may do that no lane below admin needs, in words; empty for nothing.
+    /// With `only_reads` its lane does not even write.
+    ///
+    /// # Errors
+    /// Those of the statements of our own.
+    fn excess(
+        connection: &mut Connection<Self>,
+        only_reads: bool,
+    ) -> impl Future<Output = Result<String, UpstreamError>> + Send;
+
+    /// Whether the server takes writes, as it said when it was last asked.
+    fn takes_writes(session: &Self::Session) -> bool;
 
     /// Whether everything that was begun was sent to its end.
     fn is_whole(session: &Self::Session) -> bool;

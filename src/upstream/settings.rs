@@ -19,16 +19,37 @@ pub struct TargetSettings {
     pub name: TargetName,
     /// What it speaks.
     pub dialect: Dialect,
-    /// Where it listens.
+    /// Where it listens; with `reader`, where its writer does.
     pub endpoint: Endpoint,
     /// How the connection to it is protected.
     pub tls: TargetTls,
+    /// Where the read lane goes instead, if it goes somewhere else.
+    pub reader: Option<Reader>,
     /// Whom the gateway logs in as.
     pub accounts: Accounts,
     /// The databases that may be used; `None` is any.
     pub databases: Option<Vec<DatabaseName>>,
     /// Bounds of each lane's pool.
     pub pool: PoolSettings,
+}
+
+impl TargetSettings {
+    /// Where a lane goes, and how the way is protected.
+    pub fn way(&self, lane: Lane) -> (&Endpoint, &TargetTls) {
+        match (&self.reader, lane) {
+            (Some(reader), Lane::Read) => (&reader.endpoint, &reader.tls),
+            (None, Lane::Read) | (_, Lane::Write | Lane::Admin) => (&self.endpoint, &self.tls),
+        }
+    }
+}
+
+/// A server, or several under one name, that follow the writer.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    /// Where it listens.
+    pub endpoint: Endpoint,
+    /// How the connection to it is protected.
+    pub tls: TargetTls,
 }
 
 /// How the connection to a target is protected.
@@ -113,6 +134,10 @@ pub struct PoolSettings {
     pub max_lifetime: Duration,
     /// From resolving the name to the first ReadyForQuery; also the bound of cancel requests.
     pub connect_timeout: Duration,
+    /// How long a session waits for a server that took over from one that went away.
+    pub failover_wait: Duration,
+    /// How many may be opened in a second, over all lanes; `None` is any number.
+    pub new_connections_per_second: Option<u32>,
     /// How old a catalog may be while its database is in use.
     pub catalog_refresh: Duration,
 }
@@ -125,6 +150,8 @@ impl Default for PoolSettings {
             idle_timeout: Duration::from_secs(300),
             max_lifetime: Duration::from_secs(3600),
             connect_timeout: Duration::from_secs(5),
+            failover_wait: Duration::ZERO,
+            new_connections_per_second: None,
             catalog_refresh: Duration::from_secs(30),
         }
     }

@@ -6,7 +6,9 @@ use prometheus::IntGauge;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
+    excess::Excess,
     health::{TargetHealth, causes},
+    pace::Pace,
     pool::LanePool,
     protocol::Protocol,
     settings::TargetSettings,
@@ -23,6 +25,7 @@ pub(crate) struct TargetPools<P: Protocol> {
     pub(crate) accounts: Arc<[Ident]>,
     pub(crate) known: Arc<P::Known>,
     up: IntGauge,
+    excess: [Excess; 3],
     read: Arc<LanePool<P>>,
     write: Arc<LanePool<P>>,
     admin: Arc<LanePool<P>>,
@@ -34,10 +37,19 @@ impl<P: Protocol> TargetPools<P> {
     /// Must be called inside the runtime.
     pub(crate) fn start(settings: TargetSettings, metrics: &Metrics) -> Arc<Self> {
         let (settings, known) = (Arc::new(settings), Arc::<P::Known>::default());
-        let lane = |lane| Arc::new(LanePool::new(Arc::clone(&settings), Arc::clone(&known), lane, metrics));
+        let metrics_of_target = metrics.target(&settings.name);
+        let pool = &settings.pool;
+        let pace =
+            Pace::new(pool.new_connections_per_second, pool.connect_timeout, metrics_of_target.held_up);
+        let pace = Arc::new(pace);
+        let lane = |lane| {
+            let (settings, known, pace) = (Arc::clone(&settings), Arc::clone(&known), Arc::clone(&pace));
+            Arc::new(LanePool::new(settings, known, pace, lane, metrics))
+        };
         let pools = Arc::new(Self {
             accounts: settings.accounts.names(),
-            up: metrics.target(&settings.name).up,
+            up: metrics_of_target.up,
+            excess: Lane::ALL.map(|lane| Excess::new(lane, metrics.pool(&settings.name, lane).excess)),
             read: lane(Lane::Read),
             write: lane(Lane::Write),
             admin: lane(Lane::Admin),
@@ -71,10 +83,9 @@ impl<P: Protocol> TargetPools<P> {
     pub(crate) fn health(&self) -> TargetHealth {
         let mut all = Lane::ALL.map(|lane| self.lane(lane).health().now()).into_iter();
         let read = self.read.health().now();
-        match all.find(|health| health.problem.is_some()) {
-            Some(problem) => problem,
-            None => read,
-        }
+        let mut health = all.find(|health| health.problem.is_some()).unwrap_or(read);
+        health.warnings = self.excess.iter().filter_map(|it| it.words(&self.settings)).collect();
+        health
     }
 
     /// Once a second: closes what is too old, and asks a target that nobody has reached lately.
@@ -99,7 +110,12 @@ impl<P: Protocol> TargetPools<P> {
     async fn probe(&self, pool: &LanePool<P>, lane: Lane, first: bool) {
         let listed = self.settings.databases.as_ref().and_then(|listed| listed.first());
         match pool.open(&P::probe_home(listed)).await {
-            Ok(connection) => connection.close(),
+            Ok(mut connection) => {
+                for excess in self.excess.iter().filter(|it| it.lane() == lane) {
+                    excess.look(&self.settings, &mut connection).await;
+                }
+                connection.close();
+            }
             // No reason to keep sessions of other databases from trying, and a mistake in the configuration or there.
             Err(error) if first && !pool.health().is_down() => {
                 let Some(database) = listed else { return };

@@ -2,6 +2,9 @@
 // Two test files share it, and neither uses all of it.
 #![allow(dead_code)]
 
+#[path = "../support/database.rs"]
+pub(crate) mod database;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -12,6 +15,7 @@ use std::{
     },
 };
 
+use database::Fresh;
 use jiff::Timestamp;
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
@@ -21,20 +25,23 @@ use tidegate::{
     audit::{AuditLog, AuditSettings},
     control::{
         BoxFuture, Control, ControlError, ControlParts, Explain, ExplainError, Explanation, Question,
-        SessionView, Sessions, TargetHealth, Targets,
+        SessionView, Sessions, TargetHealth, Targets, ToEstimate,
     },
     metrics::Metrics,
     model::{
         dialect::Dialect,
         facts::{Access, AccessMode, Facts, StatementKind, TransactionEffect, Unanalyzable},
+        identity::ProviderSettings,
         ids::SessionId,
         object::Object,
         record::Durability,
+        request::Estimate,
+        secret::Secret,
         target::{Place, Target},
     },
     net::{Clock, ManualClock, Published},
     policy::Snapshot,
-    store::Store,
+    store::{Place as StorePlace, Server, ServerTls, Store},
     wire::{mysql::auth::native_key, postgres::scram::scram_keys},
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
@@ -49,19 +56,72 @@ ceilings:
   - { environment: prod, forbid: [ddl], except: { groups: [admins] } }
 ";
 
+/// What a gateway of a test keeps its store in.
+#[derive(Clone, Debug)]
+pub(crate) enum Kept {
+    /// A file of its home.
+    Sqlite,
+    /// A database of the test, which gateways may share.
+    Postgres(Arc<Fresh>),
+}
+
+impl Kept {
+    /// A new database; `None` ends the test as skipped.
+    pub(crate) async fn in_postgres() -> Option<Self> {
+        Fresh::new().await.map(|fresh| Self::Postgres(Arc::new(fresh)))
+    }
+}
+
+/// Runs each test over both stores.
+#[macro_export]
+macro_rules! over_both_stores {
+    ($($test:ident),* $(,)?) => {
+        mod over_sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    super::$test(super::Kept::Sqlite).await;
+                }
+            )*
+        }
+        mod over_postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    if let Some(kept) = super::Kept::in_postgres().await {
+                        super::$test(kept).await;
+                    }
+                }
+            )*
+        }
+    };
+}
+
 /// What outlives one run of a gateway.
 pub(crate) struct Home {
     pub(crate) dir: TempDir,
+    pub(crate) kept: Kept,
+    pub(crate) name: String,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) time: Clock,
+    pub(crate) provider: Option<ProviderSettings>,
 }
 
 impl Home {
     pub(crate) fn new() -> Self {
+        Self::over(Kept::Sqlite)
+    }
+
+    pub(crate) fn over(kept: Kept) -> Self {
+        let (time, clock) = Clock::manual(Timestamp::now());
+        Self::at(kept, time, clock)
+    }
+
+    /// One whose clock is another's.
+    pub(crate) fn at(kept: Kept, time: Clock, clock: Arc<ManualClock>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("policies")).unwrap();
-        let (time, clock) = Clock::manual(Timestamp::now());
-        let home = Self { dir, clock, time };
+        let home = Self { dir, kept, name: "one".to_owned(), clock, time, provider: None };
         home.write_policy(POLICY);
         home
     }
@@ -92,9 +152,23 @@ impl Home {
         self.clock.advance(std::time::Duration::from_secs(1));
     }
 
+    pub(crate) fn store_place(&self) -> StorePlace {
+        match &self.kept {
+            Kept::Sqlite => StorePlace::Sqlite(self.path("store.db")),
+            Kept::Postgres(fresh) => StorePlace::Postgres(Server {
+                host: fresh.host.clone(),
+                port: fresh.port,
+                database: fresh.database.clone(),
+                user: fresh.user.clone(),
+                password: Secret::new(fresh.password.clone()),
+                tls: ServerTls::Disable,
+            }),
+        }
+    }
+
     pub(crate) async fn open_control(&self) -> Result<(Control, AuditLog, Arc<Metrics>), ControlError> {
         let metrics = Metrics::new("test").unwrap();
-        let store = Store::open(&self.path("store.db")).await?;
+        let store = Store::open_at(&self.store_place()).await?;
         let settings = AuditSettings { path: self.path("audit.jsonl"), durability: Durability::Process };
         let audit = AuditLog::open(&settings, self.time.clone(), &metrics.audit).unwrap();
         let parts = ControlParts {
@@ -102,6 +176,7 @@ impl Home {
             audit: audit.clone(),
             clock: self.time.clone(),
             policies: self.path("policies"),
+            gateway: self.name.as_str().into(),
             targets: vec![Target {
                 name: "hr".into(),
                 dialect: Dialect::Postgres,
@@ -110,7 +185,9 @@ impl Home {
             }],
             make_keys: scram_keys,
             make_native_key: native_key,
+            provider: self.provider.clone(),
             metrics: metrics.policy.clone(),
+            announce_before: jiff::SignedDuration::from_mins(5),
         };
         Ok((Control::start(parts).await?, audit, metrics))
     }
@@ -120,7 +197,8 @@ impl Home {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let (control, audit, metrics) = self.open_control().await.unwrap();
         control.ensure_admin_key(&self.path("admin.key")).await.unwrap();
-        let key = fs::read_to_string(self.path("admin.key")).unwrap().trim().to_owned();
+        // Of several gateways one makes the key.
+        let key = fs::read_to_string(self.path("admin.key")).unwrap_or_default().trim().to_owned();
         let sessions = Arc::new(FakeSessions::default());
         let up = Arc::new(AtomicBool::new(true));
         let parts = ApiParts {
@@ -138,6 +216,13 @@ impl Home {
         let running = tokio::spawn(async move {
             serve(listener, None, parts, async { drop(stopped.await) }).await.unwrap();
         });
+        let (over, is_over) = oneshot::channel::<()>();
+        let writer = control.clone();
+        let writer = tokio::spawn(async move { writer.write_denials(async { drop(is_over.await) }).await });
+        let (follower, open) = (control.clone(), Arc::clone(&sessions));
+        let follower = tokio::spawn(async move {
+            tokio::join!(follower.follow_store(&*open), follower.share_sessions(&*open));
+        });
         Gateway {
             control,
             base,
@@ -146,7 +231,10 @@ impl Home {
             up,
             parts: kept,
             stop,
+            over,
             running,
+            writer,
+            follower,
             client: Client::builder().no_proxy().build().unwrap(),
         }
     }
@@ -160,7 +248,10 @@ pub(crate) struct Gateway {
     pub(crate) up: Arc<AtomicBool>,
     pub(crate) parts: ApiParts,
     stop: oneshot::Sender<()>,
+    over: oneshot::Sender<()>,
     running: JoinHandle<()>,
+    writer: JoinHandle<()>,
+    follower: JoinHandle<()>,
     client: Client,
 }
 
@@ -168,6 +259,10 @@ impl Gateway {
     pub(crate) async fn stop(self) {
         self.stop.send(()).unwrap();
         self.running.await.unwrap();
+        drop(self.over);
+        self.writer.await.unwrap();
+        self.follower.abort();
+        let _ = self.follower.await;
         drop(self.control);
     }
 
@@ -259,6 +354,7 @@ impl FakeSessions {
             started_at: Timestamp::UNIX_EPOCH,
             state: "idle".to_owned(),
             statements: 3,
+            gateway: None,
         });
         id
     }
@@ -286,6 +382,7 @@ impl Targets for FakeTargets {
             target: "hr".into(),
             up,
             problem: (!up).then(|| "connection refused".to_owned()),
+            warnings: Vec::new(),
         }]
     }
 }
@@ -324,6 +421,16 @@ impl Explain for FakeExplain {
             }
             let each = question.sql.split(';').map(|sql| read_of_employee(sql.len()));
             Ok(Ok(each.collect()))
+        })
+    }
+
+    /// A row for each letter of the statement; what has a brace in it cannot be planned.
+    fn estimate(&self, question: ToEstimate) -> BoxFuture<'_, Estimate> {
+        let at = self.clock.now();
+        Box::pin(async move {
+            let problem = question.sql.contains('{').then(|| "a brace".to_owned());
+            let rows = problem.is_none().then_some(question.sql.len() as u64);
+            Estimate { rows, cost: Some(1).filter(|_| problem.is_none()), problem, at }
         })
     }
 }

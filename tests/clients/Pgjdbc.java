@@ -149,6 +149,11 @@ public class Pgjdbc {
             try (ResultSet r = m.getImportedKeys(null, "public", "salary")) { while (r.next()) show(r.getString(3), r.getString(8)); }
             try (ResultSet r = m.getIndexInfo(null, "public", "employee", false, false)) { while (r.next()) show(r.getString(6)); }
         });
+        SCENARIOS.put("target_primary", ignored -> {
+            try (Connection c = connect("targetServerType", "primary"); Statement s = c.createStatement()) {
+                ResultSet r = s.executeQuery("SELECT count(*) FROM department"); r.next(); show(r.getInt(1));
+            }
+        });
         SCENARIOS.put("settings", c -> {
             c.setReadOnly(true); c.setAutoCommit(false);
             failing(c, "INSERT INTO department VALUES ('n', 'n')");

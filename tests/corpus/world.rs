@@ -57,6 +57,7 @@ pub(crate) fn context() -> NameContext {
         search_path: path("$user,public"),
         accounts: ["tidegate_read", "tidegate_write", "tidegate_admin"].map(Ident::from).into(),
         temporary: Arc::default(),
+        made: Arc::default(),
         catalog: Some(Arc::new(catalog(RELATIONS, ROUTINES))),
         mysql: None,
     }
@@ -70,6 +71,7 @@ pub(crate) fn changed(changes: &[(String, String)]) -> NameContext {
             ("path", "?") => context.search_path = SearchPath::Unknown,
             ("path", list) => context.search_path = path(list),
             ("temporary", list) => context.temporary = Arc::new(list.split(',').map(Ident::from).collect()),
+            ("made", list) => context.made = Arc::new(list.split(',').map(Ident::from).collect()),
             ("accounts", list) => context.accounts = list.split(',').map(Ident::from).collect(),
             ("catalog", "none") => context.catalog = None,
             ("server", version) => context.server_version = version.parse().unwrap(),

@@ -213,6 +213,7 @@ impl Gate {
             failure_delay: Duration::ZERO,
             mock_secret: Secret::new([7; 32]),
             snapshot: Published::new(snapshot()),
+            tokens: None,
             throttle: Arc::new(Throttle::new(&ThrottleLimits::default())),
             audit: AuditLog::open(&settings, clock.clone(), &metrics.audit).unwrap(),
             metrics: metrics.logins.clone(),

@@ -187,6 +187,7 @@ pub(crate) fn context(database: &str, reading: MysqlReading) -> NameContext {
         search_path: SearchPath::Known(Arc::from([])),
         accounts: Arc::from([]),
         temporary: Arc::default(),
+        made: std::sync::Arc::default(),
         catalog: None,
         mysql: Some(reading),
     }

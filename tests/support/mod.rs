@@ -108,7 +108,8 @@ impl Lab {
         Some(Self { line: Mutex::new(Line { input, output }), child, where_, server })
     }
 
-    fn order(&self, order: &Value) -> Value {
+    /// Has the laboratory do something, in the words of lab/orders.py.
+    pub fn order(&self, order: &Value) -> Value {
         let mut line = self.line.lock().unwrap();
         writeln!(line.input.as_mut().unwrap(), "{order}").unwrap();
         let mut answer = String::new();
@@ -260,8 +261,14 @@ impl Lab {
 
     /// The text of /metrics.
     pub fn metrics(&self) -> String {
+        self.get("/metrics")
+    }
+
+    /// What the admin API answers to a GET without a key, with its head.
+    pub fn get(&self, path: &str) -> String {
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.api_port())).unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         text

@@ -85,6 +85,7 @@ impl Compiler {
             longest,
             expires_after: expires_after.unwrap_or(EXPIRES_AFTER),
             escalation,
+            estimate: entry.estimate,
             reason,
             ticket,
         });

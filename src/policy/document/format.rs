@@ -65,6 +65,8 @@ pub(super) struct FlowEntry {
     #[serde(default)]
     pub(super) escalate: Option<EscalateEntry>,
     #[serde(default)]
+    pub(super) estimate: bool,
+    #[serde(default)]
     pub(super) reason: Option<Text>,
     #[serde(default)]
     pub(super) ticket: Option<Text>,

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 
 use super::{
+    claim::Proven,
     door::Door,
     error::{Denial, LoginError},
 };
 use crate::{
     model::{
         ids::SessionId,
-        principal::Principal,
         record::{Actor, Login, LoginFailed, Record},
         target::Place,
     },
@@ -69,22 +69,22 @@ impl Attempt {
     pub(super) async fn succeeded(
         &self,
         door: &Door,
-        principal: &Principal,
+        proven: &Proven,
         place: &Place,
         application: &str,
-        method: &str,
         tls: Option<&'static str>,
     ) -> Result<(), LoginError> {
         let record = Record::Login(Login {
             actor: &Actor {
                 session: self.session,
-                principal: &principal.name,
+                principal: &proven.principal.name,
                 client: self.peer,
                 application,
                 target: &place.target,
                 database: &place.database,
             },
-            method,
+            method: &proven.method,
+            subject: proven.subject.as_ref(),
             tls,
         });
         // INVARIANT: nobody is let in who is not on record.
@@ -96,7 +96,8 @@ impl Attempt {
     /// Counts and audits the failure, and waits as long as the client has to.
     pub(super) async fn failed(&self, door: &Door, error: &LoginError) {
         self.count(door, error);
-        let attempted = !self.user.is_empty() && !matches!(error, LoginError::Gone { .. });
+        let attempted =
+            !self.user.is_empty() && !matches!(error, LoginError::Gone { .. } | LoginError::NoToken);
         if attempted {
             let reason = error.to_string();
             let record = Record::LoginFailed(LoginFailed {
@@ -121,6 +122,7 @@ impl Attempt {
                 Denial::Certificate { .. }
                 | Denial::Disabled
                 | Denial::NoCredentials
+                | Denial::Token(_)
                 | Denial::TokenOver { .. }
                 | Denial::Unknown
                 | Denial::Wrong,
@@ -137,6 +139,7 @@ impl Attempt {
             | LoginError::Gone { .. }
             | LoginError::Net(_)
             | LoginError::NoTls
+            | LoginError::NoToken
             | LoginError::PlaintextBeforeTls
             | LoginError::Random
             | LoginError::TimedOut(_)

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     model::{
+        identity::{AdmitTokens, Admitted, Subject, looks_like_token},
         ids::TokenId,
         principal::{Credentials, Principal, ScramKeys},
         secret::Secret,
@@ -29,6 +30,8 @@ pub(super) struct Proven {
     pub(super) principal: Arc<Principal>,
     /// As audited.
     pub(super) method: String,
+    /// Whom the identity provider means, if it vouches for them.
+    pub(super) subject: Option<Subject>,
 }
 
 /// What the client's certificate proves: it is the proof or the end of the matter.
@@ -44,7 +47,11 @@ pub(super) fn by_certificate(certificate: &[u8], user: &str, door: &Door) -> Res
         }
         Some(principal) if principal.name.as_str() == user => {
             let subject = names.into_iter().next().unwrap_or_default();
-            Ok(Proven { principal: Arc::clone(principal), method: format!("certificate:{subject}") })
+            Ok(Proven {
+                principal: Arc::clone(principal),
+                method: format!("certificate:{subject}"),
+                subject: None,
+            })
         }
         Some(_) | None => Err(Denial::Certificate { names }.into()),
     }
@@ -84,17 +91,22 @@ impl Claim {
         std::iter::once(&self.mock).chain(real).collect()
     }
 
-    /// Judges a password that was said in clear, which is that of the principal or one of its tokens.
+    /// Judges a password that was said in clear inside TLS, which is that of the principal, one of its tokens, or a
+    /// token of the identity provider.
     ///
     /// # Errors
     /// Why it proves nothing.
     pub(super) async fn by_password(
         self,
         password: Zeroizing<Vec<u8>>,
-        now: Timestamp,
+        user: &str,
+        door: &Door,
     ) -> Result<Proven, LoginError> {
+        if let Some(proven) = by_token_as_password(&password, user, door).await {
+            return proven;
+        }
         let (claim, which) = self.matching(password).await?;
-        claim.judge(which, now)
+        claim.judge(which, door.clock.now())
     }
 
     /// Finds the key among [`Self::keys`] that `password` is of.
@@ -159,9 +171,41 @@ impl Claim {
         if principal.disabled {
             return Err(Denial::Disabled.into());
         }
-        Ok(Proven { principal, method })
+        Ok(Proven { principal, method, subject: None })
     }
 }
+
+/// What a password proves that looks like a token of the identity provider; `None` if it does not, or there is no
+/// provider.
+pub(super) async fn by_token_as_password(
+    password: &[u8],
+    user: &str,
+    door: &Door,
+) -> Option<Result<Proven, LoginError>> {
+    let tokens = door.tokens.as_ref().filter(|_| looks_like_token(password))?;
+    let Ok(token) = std::str::from_utf8(password) else { return Some(Err(Denial::Wrong.into())) };
+    Some(by_token(token, user, tokens.as_ref()).await)
+}
+
+/// What a token of the identity provider proves that was said inside TLS.
+///
+/// # Errors
+/// `Token`.
+pub(super) async fn by_token(
+    token: &str,
+    user: &str,
+    tokens: &dyn AdmitTokens,
+) -> Result<Proven, LoginError> {
+    match tokens.admit(token, user).await {
+        Ok(Admitted { principal, subject }) => {
+            Ok(Proven { principal, method: OIDC.to_owned(), subject: Some(subject) })
+        }
+        Err(refused) => Err(Denial::Token(refused).into()),
+    }
+}
+
+/// How such a login is audited.
+const OIDC: &str = "oidc";
 
 fn has_keys(principal: &Principal) -> bool {
     let credentials = &principal.credentials;

@@ -7,6 +7,7 @@ use crate::{
     audit::AuditLog,
     metrics::LoginMetrics,
     model::{
+        identity::AdmitTokens,
         ids::{DatabaseName, TargetName},
         secret::Secret,
     },
@@ -24,6 +25,8 @@ pub enum Authentication {
     Cleartext,
     /// MySQL: mysql_native_password, for those who have a key of it.
     Native,
+    /// PostgreSQL: OAUTHBEARER, with a token of the identity provider, over TLS only.
+    Oauth,
     /// PostgreSQL: SCRAM-SHA-256, bound to the TLS channel where there is one.
     Scram,
 }
@@ -57,6 +60,8 @@ pub struct Door {
     pub mock_secret: Secret<[u8; 32]>,
     /// Who may log in.
     pub snapshot: Published<Snapshot>,
+    /// Who judges tokens of the identity provider, if there is one.
+    pub tokens: Option<Arc<dyn AdmitTokens>>,
     /// Who has failed too often.
     pub throttle: Arc<Throttle>,
     /// Where every outcome is recorded before the client hears of it.

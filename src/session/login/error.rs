@@ -6,6 +6,7 @@ use crate::{
     audit::AuditError,
     model::{
         failure::{Classify, FailureClass},
+        identity::TokenRefused,
         ids::TokenId,
         refusal::{Refusal, RefusalCode},
     },
@@ -43,6 +44,9 @@ pub enum LoginError {
     /// A TLS handshake at a listener that has no certificate.
     #[error("TLS handshake at a listener without TLS")]
     NoTls,
+    /// The client asked where to get a token; that is no attempt to log in.
+    #[error("asked where tokens come from")]
+    NoToken,
     /// A session without TLS where that is not let in.
     #[error("session without TLS")]
     Plaintext,
@@ -92,6 +96,9 @@ pub enum Denial {
     /// Too many attempts failed before this one.
     #[error("too many failed attempts")]
     Throttled,
+    /// The identity provider's token is not believed, or lets nobody in.
+    #[error("{0}")]
+    Token(TokenRefused),
     /// The token is over.
     #[error("token {token} is over")]
     TokenOver {
@@ -124,6 +131,11 @@ impl LoginError {
                 "this gateway accepts connections over TLS only",
             )
             .with_hint("Connect with sslmode=verify-full, or at least sslmode=require."),
+            Self::NoToken => Refusal::new(
+                RefusalCode::InvalidAuthorization,
+                format!("OAuth bearer authentication failed for user \"{user}\""),
+            )
+            .with_hint("Get a token from the identity provider that the server named, and connect again."),
             Self::Denied(Denial::Certificate { .. }) => Refusal::new(
                 RefusalCode::InvalidAuthorization,
                 format!("certificate authentication failed for user \"{user}\""),
@@ -132,6 +144,7 @@ impl LoginError {
                 Denial::Disabled
                 | Denial::NoCredentials
                 | Denial::Throttled
+                | Denial::Token(_)
                 | Denial::TokenOver { .. }
                 | Denial::Unknown
                 | Denial::Wrong,
@@ -167,6 +180,7 @@ impl Classify for LoginError {
             | Self::Gone { .. }
             | Self::Net(_)
             | Self::NoTls
+            | Self::NoToken
             | Self::PlaintextBeforeTls
             | Self::Wire(_) => FailureClass::Client,
             Self::Compare { .. } | Self::Random => FailureClass::Internal,

@@ -190,6 +190,9 @@ impl Session {
         }
         self.state.diagnostics = true;
         self.lanes.note_used(0);
+        if READ_ONLY.contains(&error.errno) {
+            self.lanes.note_read_only();
+        }
         match &mut flight.task {
             Task::Prepare(number) => {
                 self.held.close(*number);
@@ -202,6 +205,7 @@ impl Session {
                 }
                 let Some(running) = run.current().map(Running::take) else { return Shown::AsItIs };
                 run.over += 1;
+                self.apply_failure(&running.does, error.errno);
                 match running.revoked.clone().filter(|_| INTERRUPTED.contains(&error.errno)) {
                     Some(refusal) => {
                         let code = self.sqlstate(&refusal);
@@ -242,5 +246,7 @@ fn only_reads(does: &Does) -> bool {
     does.iter().all(|facts| facts.read_only)
 }
 
+/// ER_OPTION_PREVENTS_STATEMENT (`--read-only`), ER_READ_ONLY_MODE.
+const READ_ONLY: [u16; 2] = [1290, 1836];
 /// ER_QUERY_INTERRUPTED, ER_QUERY_TIMEOUT, MariaDB's ER_STATEMENT_TIMEOUT, ER_CONNECTION_KILLED.
 const INTERRUPTED: [u16; 4] = [1317, 3024, 1969, 1927];

@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{receive::Flow, session::Session, simple::opens_or_ties, task::Task};
+use super::{
+    receive::Flow,
+    session::Session,
+    simple::{opens_or_ties, shows_by_rights},
+    task::Task,
+};
 use crate::{
     model::{facts::Facts, refusal::Refusal, target::Lane},
     policy::Permit,
@@ -32,7 +37,8 @@ impl Session {
         }
         let ties = does.iter().any(|facts| opens_or_ties(facts));
         let alone = self.is_alone_in_block();
-        let lane = self.choose_lane(needed, ties || !alone)?;
+        let by_rights = does.iter().any(|facts| shows_by_rights(facts));
+        let lane = self.choose_lane(needed, ties || !alone || by_rights)?;
         let read_only = alone && !ties && does.iter().all(|facts| facts.read_only);
         if !self.is_settled() {
             return Ok(self.lanes.is_ready(lane, read_only, self.settings.version()).then_some(lane));

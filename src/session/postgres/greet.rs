@@ -111,6 +111,7 @@ async fn open(gate: &Gate, who: &Who, asked: &[(String, String)]) -> Result<Open
         search_path: search_path(&facts.search_path),
         accounts: gate.pools.accounts(&place.target),
         temporary: Arc::default(),
+        made: Arc::default(),
         catalog: Some(known),
         mysql: None,
     };

@@ -177,6 +177,7 @@ impl Session {
                 | SessionEffect::UseDatabase(_)
                 | SessionEffect::LockTables
                 | SessionEffect::UnlockTables
+                | SessionEffect::ShowsReadOnly
                 | SessionEffect::ReadsDiagnostics
                 | SessionEffect::Define
                 | SessionEffect::ContextUnknown => {}

@@ -43,6 +43,11 @@ impl Lanes {
         }
     }
 
+    /// Whether the client itself made the transactions of the connection in use read-only.
+    pub(super) fn is_own_read_only(&mut self) -> bool {
+        self.active_mut().is_some_and(|borrowed| borrowed.known.own_read_only)
+    }
+
     /// The client asks for READ ONLY itself on the connection in use, or no longer does.
     fn note_own_read_only(&mut self, own: bool) {
         if let Some(borrowed) = self.active_mut() {

@@ -14,6 +14,7 @@ mod lanes;
 mod leaves;
 mod names;
 mod once;
+mod read_only;
 mod receive;
 mod relay;
 mod revoke;

@@ -6,9 +6,10 @@ use super::savepoints::Savepoints;
 use crate::{
     model::{
         catalog::Catalog,
-        facts::{Facts, Runs, SessionEffect, TransactionEffect},
+        facts::{AccessMode, Facts, Runs, SessionEffect, TransactionEffect},
         ids::Ident,
         name_context::{NameContext, SearchPath},
+        object::Object,
     },
     sql::search_path,
 };
@@ -102,6 +103,7 @@ impl Names {
                 | SessionEffect::UseDatabase(_)
                 | SessionEffect::LockTables
                 | SessionEffect::UnlockTables
+                | SessionEffect::ShowsReadOnly
                 | SessionEffect::ReadsDiagnostics
                 | SessionEffect::Define => false,
             })
@@ -119,6 +121,10 @@ impl Names {
         if committed {
             let lasting = self.lasting_path.clone();
             self.set_path(lasting);
+            // From now on the catalog knows of them.
+            if !self.current.made.is_empty() {
+                Arc::make_mut(&mut self.current).made = Arc::default();
+            }
         } else if let Some(before) = before {
             self.restore(before);
         }
@@ -157,6 +163,30 @@ impl Names {
             }
         }
         facts.effects.iter().for_each(|effect| self.apply_effect(effect));
+        if self.in_transaction() {
+            self.note_made(facts);
+        }
+    }
+
+    /// Keeps the names that a statement of an open transaction made or changed.
+    fn note_made(&mut self, facts: &Facts) {
+        for access in facts.accesses.iter().filter(|access| access.mode == AccessMode::Define) {
+            let name = match &access.object {
+                Object::Relation { name, .. } | Object::Schema { name } => name,
+                Object::Database
+                | Object::Unresolved { .. }
+                | Object::Routine { .. }
+                | Object::OtherDatabase { .. }
+                | Object::Server { .. } => continue,
+            };
+            if self.current.made.len() >= MADE_NAMES {
+                // closed: names that are not kept could be taken for what they were before.
+                self.set_path(SearchPath::Unknown);
+            } else if !self.current.made.contains(name) {
+                let context = Arc::make_mut(&mut self.current);
+                Arc::make_mut(&mut context.made).insert(name.clone());
+            }
+        }
     }
 
     fn apply_effect(&mut self, effect: &SessionEffect) {
@@ -197,6 +227,7 @@ impl Names {
             | SessionEffect::UseDatabase(_)
             | SessionEffect::LockTables
             | SessionEffect::UnlockTables
+            | SessionEffect::ShowsReadOnly
             | SessionEffect::ReadsDiagnostics
             | SessionEffect::Define => {}
         }
@@ -254,10 +285,13 @@ impl Saved {
     }
 }
 
+/// How many names of one transaction are kept; more than any migration makes at once.
+const MADE_NAMES: usize = 10_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::facts::StatementKind;
+    use crate::model::facts::{Access, StatementKind};
 
     fn context() -> NameContext {
         NameContext {
@@ -266,6 +300,7 @@ mod tests {
             search_path: search_path("\"$user\", public"),
             accounts: Arc::from([]),
             temporary: Arc::default(),
+            made: Arc::default(),
             catalog: None,
             mysql: None,
         }
@@ -289,6 +324,45 @@ mod tests {
             fingerprint: 0,
             sent: None,
         }
+    }
+
+    fn defines(name: &str) -> Facts {
+        let object = Object::Relation { schema: "public".into(), name: name.into() };
+        let access = Access { object, mode: AccessMode::Define };
+        Facts { accesses: vec![access], ..facts(TransactionEffect::None, vec![SessionEffect::Define]) }
+    }
+
+    #[test]
+    fn what_a_transaction_made_is_known_until_it_ends_or_goes_back() {
+        let made = |names: &Names| names.context().made.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let mut names = names();
+        names.apply(&defines("before"));
+        assert!(made(&names).is_empty(), "outside of a transaction the catalog has it");
+        names.apply(&facts(TransactionEffect::Begin { read_write: false }, vec![]));
+        names.apply(&defines("kind"));
+        names.apply(&facts(TransactionEffect::Savepoint("here".into()), vec![]));
+        names.apply(&defines("fresh"));
+        assert_eq!(made(&names), ["fresh", "kind"]);
+        names.apply(&facts(TransactionEffect::RollbackTo("here".into()), vec![]));
+        assert_eq!(made(&names), ["kind"]);
+        names.apply(&facts(TransactionEffect::Commit { chain: false }, vec![]));
+        assert!(made(&names).is_empty());
+        names.apply(&facts(TransactionEffect::Begin { read_write: false }, vec![]));
+        names.apply(&defines("kind"));
+        names.apply(&facts(TransactionEffect::Rollback { chain: false }, vec![]));
+        assert!(made(&names).is_empty());
+    }
+
+    #[test]
+    fn more_names_than_are_kept_make_the_path_unknown() {
+        let mut names = names();
+        names.apply(&facts(TransactionEffect::Begin { read_write: false }, vec![]));
+        for number in 0..MADE_NAMES {
+            names.apply(&defines(&format!("t{number}")));
+        }
+        assert_eq!(names.context().search_path, context().search_path);
+        names.apply(&defines("one_more"));
+        assert_eq!(names.context().search_path, SearchPath::Unknown);
     }
 
     fn set(value: &str, local: bool) -> Facts {

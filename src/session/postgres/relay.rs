@@ -6,6 +6,7 @@ use bytes::{Buf, Bytes};
 
 use super::{
     held::Slot,
+    read_only,
     session::Session,
     task::{Closing, Task},
 };
@@ -60,10 +61,21 @@ impl Session {
             }
             let Some(next) = header(input, usize::MAX)? else { return Ok(()) };
             if matches!(next.tag, b'D' | b'd') {
+                if read_only::may_be(next.total_bytes) && input.len() < next.total_bytes {
+                    return Ok(());
+                }
                 // Rows: any size, never read whole.
                 match self.ledger.receive(next.tag)? {
                     Step::Forward => {
                         self.count_bytes(next.total_bytes);
+                        if read_only::may_be(next.total_bytes)
+                            && let Some(own) =
+                                self.own_answer(input.get(..next.total_bytes).unwrap_or_default())
+                        {
+                            self.client.outbound.extend_from_slice(own);
+                            input.advance(next.total_bytes);
+                            continue;
+                        }
                         self.block.passing = next.total_bytes;
                         continue;
                     }
@@ -291,8 +303,14 @@ impl Session {
         }
         self.note_ties(facts, &running.text);
         if facts.effects.iter().any(|effect| matches!(effect, SessionEffect::Define)) {
-            self.desk.gate.pools.catalog_changed(&self.desk.place.target, &self.desk.place.database);
+            self.transaction.defined = true;
+            self.note_definitions();
         }
+    }
+
+    /// Has the catalog read again before the next statement is judged.
+    fn note_definitions(&self) {
+        self.desk.gate.pools.catalog_changed(&self.desk.place.target, &self.desk.place.database);
     }
 
     /// The upstream is ready: what the transaction did is kept or gone.
@@ -301,6 +319,10 @@ impl Session {
         self.transaction.status = status;
         self.desk.deeds.failed = status == TransactionStatus::Failed;
         if status == TransactionStatus::Idle {
+            if std::mem::take(&mut self.transaction.defined) {
+                // Only now can a catalog that is read by others show it.
+                self.note_definitions();
+            }
             self.end_names(!failed);
             self.names.settle();
             self.block.copying_in = false;
@@ -392,6 +414,9 @@ impl Session {
     /// Notes statements that failed: the first with `code`, the others as not run. A statement that was told to
     /// stop is shown as refused.
     fn note_failures(&mut self, failed: &[Running], code: &str) -> Option<bytes::Bytes> {
+        if code == READ_ONLY_SQL_TRANSACTION {
+            self.lanes.note_read_only();
+        }
         let mut shown = None;
         for (index, running) in failed.iter().enumerate() {
             let revoked = running.revoked.as_ref().filter(|_| code == QUERY_CANCELED);
@@ -427,3 +452,5 @@ impl Session {
 const OWN_APPLICATION: &str = "tidegate";
 /// SQLSTATE of a statement that was cancelled.
 const QUERY_CANCELED: &str = "57014";
+/// SQLSTATE of a standby, and of a session that is read-only.
+const READ_ONLY_SQL_TRANSACTION: &str = "25006";

@@ -40,6 +40,8 @@ pub(super) struct Transaction {
     pub(super) status: TransactionStatus,
     /// Some statement since the last ReadyForQuery failed.
     pub(super) failed: bool,
+    /// Some statement since the last ReadyForQuery changed definitions.
+    pub(super) defined: bool,
 }
 
 /// The extended messages since the last Sync.
@@ -57,7 +59,7 @@ pub(super) struct Block {
 
 impl Transaction {
     pub(super) const fn idle() -> Self {
-        Self { status: TransactionStatus::Idle, failed: false }
+        Self { status: TransactionStatus::Idle, failed: false, defined: false }
     }
 }
 

@@ -95,6 +95,7 @@ impl Settings {
                 | SessionEffect::UseDatabase(_)
                 | SessionEffect::LockTables
                 | SessionEffect::UnlockTables
+                | SessionEffect::ShowsReadOnly
                 | SessionEffect::ReadsDiagnostics
                 | SessionEffect::DiscardTemporary
                 | SessionEffect::CreateTemporary(_)

@@ -8,8 +8,9 @@ use super::{receive::Flow, session::Session, task::Task};
 use crate::{
     audit::Receipt,
     model::{
-        facts::{Facts, Runs},
+        facts::{AccessMode, Facts, Runs},
         ids::GrantId,
+        object::Object,
         refusal::Refusal,
         target::Lane,
     },
@@ -152,7 +153,9 @@ impl Session {
     /// When the open transaction is on a weaker one.
     fn lane_of_batch(&self, allowed: &[Allowed]) -> Result<Lane, Refusal> {
         let needed = strongest(allowed).map_or(Lane::Read, Permit::lane);
-        let opens = allowed.iter().any(|it| it.does.iter().any(|facts| opens_or_ties(facts)));
+        let opens = allowed
+            .iter()
+            .any(|it| it.does.iter().any(|facts| opens_or_ties(facts) || shows_by_rights(facts)));
         self.choose_lane(needed, opens)
     }
 
@@ -215,6 +218,24 @@ impl Session {
 /// taken at once, because neither can be moved later.
 pub(super) fn opens_or_ties(facts: &Facts) -> bool {
     opens(facts) || super::task::pins(facts)
+}
+
+/// Whether what the statement shows depends on the rights of the account that asks.
+///
+/// Constraints and privileges stand in information_schema for those alone who may do more than read the table. Who
+/// works with definitions has to see them, or a migration makes them again.
+pub(super) fn shows_by_rights(facts: &Facts) -> bool {
+    facts.accesses.iter().any(|access| match &access.object {
+        Object::Relation { schema, .. } => {
+            access.mode == AccessMode::Use && schema.as_str() == "information_schema"
+        }
+        Object::Database
+        | Object::Unresolved { .. }
+        | Object::Schema { .. }
+        | Object::Routine { .. }
+        | Object::OtherDatabase { .. }
+        | Object::Server { .. } => false,
+    })
 }
 
 /// Replaces the words WRITE by ONLY within `span` of `text`; no offset moves.

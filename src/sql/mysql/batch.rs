@@ -137,6 +137,7 @@ impl State {
                 | SessionEffect::Define
                 | SessionEffect::LockTables
                 | SessionEffect::UnlockTables
+                | SessionEffect::ShowsReadOnly
                 | SessionEffect::ReadsDiagnostics => {}
             }
         }

@@ -17,6 +17,7 @@ fn context(flavor: MysqlFlavor) -> NameContext {
         search_path: SearchPath::Known([].into()),
         accounts: [].into(),
         temporary: std::sync::Arc::default(),
+        made: std::sync::Arc::default(),
         catalog: None,
         mysql: Some(MysqlReading {
             flavor,

@@ -30,6 +30,7 @@ pub(super) fn context() -> NameContext {
         search_path: SearchPath::Known(Arc::from([])),
         accounts: Arc::from([]),
         temporary: Arc::default(),
+        made: Arc::default(),
         catalog: None,
         mysql: Some(MYSQL),
     }

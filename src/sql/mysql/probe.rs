@@ -19,6 +19,7 @@ pub(super) fn context(flavor: MysqlFlavor) -> NameContext {
         search_path: SearchPath::Unknown,
         accounts: [].into(),
         temporary: std::iter::once("d.tmp".into()).collect::<std::collections::BTreeSet<_>>().into(),
+        made: std::sync::Arc::default(),
         catalog: None,
         mysql: Some(reading(flavor)),
     }

@@ -155,6 +155,7 @@ impl Names {
             | SessionEffect::UseDatabase(_)
             | SessionEffect::LockTables
             | SessionEffect::UnlockTables
+            | SessionEffect::ShowsReadOnly
             | SessionEffect::ReadsDiagnostics => {}
         }
     }

@@ -1,6 +1,7 @@
-//! Guarded relations whose columns are definitions but for one: who leaves that one alone is let through.
+//! Questions about guarded relations that cannot show what these are guarded for.
 //!
 //! pg_dump counts the rows of pg_subscription and psql's `\dRs` lists them; only `subconninfo` holds passwords.
+//! DataGrip asks pg_locks for the oldest transaction's number before it looks at anything else.
 
 use crate::model::{
     facts::{Access, AccessMode},
@@ -11,14 +12,20 @@ const SCHEMA: &str = "pg_catalog";
 const RELATION: &str = "pg_subscription";
 const SECRET: &str = "subconninfo";
 
-/// Turns the access to pg_subscription into harmless use, if `source` is a plain query that cannot show its secret.
+const LOCKS: &str = "pg_locks";
+/// What DataGrip asks of pg_locks, word for word: the number of one transaction.
+const OLDEST_TRANSACTION: &str = "select l.transactionid::varchar::bigint as transaction_id from pg_catalog.pg_locks l \
+    where l.transactionid is not null order by pg_catalog.age(l.transactionid) desc limit 1";
+
+/// Turns the access to pg_subscription or pg_locks into harmless use, if `source` is a plain query that cannot show
+/// what that is guarded for.
 ///
 /// `accesses` are those that the text itself asks for, not those of functions that take names; `writes` tells that
 /// the statement changes or locks something. `source` is the whole statement.
 pub(super) fn open_definitions(accesses: &mut [Access], writes: bool, source: &str) {
-    let guarded = |access: &&mut Access| match &access.object {
+    let of_system = |access: &Access, relation: &str| match &access.object {
         Object::Relation { schema, name } => {
-            access.mode == AccessMode::Administer && schema.as_str() == SCHEMA && name.as_str() == RELATION
+            access.mode == AccessMode::Administer && schema.as_str() == SCHEMA && name.as_str() == relation
         }
         Object::Database
         | Object::Unresolved { .. }
@@ -27,10 +34,20 @@ pub(super) fn open_definitions(accesses: &mut [Access], writes: bool, source: &s
         | Object::OtherDatabase { .. }
         | Object::Server { .. } => false,
     };
-    let mut found = accesses.iter_mut().filter(guarded).peekable();
-    if found.peek().is_some() && !writes && shows_definitions_only(source) {
-        found.for_each(|access| access.mode = AccessMode::Use);
+    for (relation, is_harmless) in
+        [(RELATION, shows_definitions_only as fn(&str) -> bool), (LOCKS, asks_for_oldest_transaction)]
+    {
+        let mut found = accesses.iter_mut().filter(|access| of_system(access, relation)).peekable();
+        if found.peek().is_some() && !writes && is_harmless(source) {
+            found.for_each(|access| access.mode = AccessMode::Use);
+        }
     }
+}
+
+/// Whether the text is that question, but for white space and case. It holds no quotes, so neither tells anything.
+fn asks_for_oldest_transaction(source: &str) -> bool {
+    let words = source.trim_end_matches(';').split_ascii_whitespace();
+    words.map(str::to_ascii_lowercase).eq(OLDEST_TRANSACTION.split(' ').map(str::to_owned))
 }
 
 /// Whether the text names neither the secret nor the whole row.
@@ -95,6 +112,24 @@ mod tests {
             "SELECT 1 FROM /**/ pg_subscription",
         ] {
             assert!(!shows_definitions_only(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_transaction_is_open_and_nothing_else_of_the_locks() {
+        let asked = "select L.transactionid::varchar::bigint as transaction_id\nfrom pg_catalog.pg_locks L\n\
+                     where L.transactionid is not null\norder by pg_catalog.age(L.transactionid) desc\nlimit 1";
+        assert!(asks_for_oldest_transaction(asked));
+        assert!(asks_for_oldest_transaction(&format!("{asked};")));
+        for other in [
+            asked.replace("L.transactionid::", "L.relation::"),
+            asked.replace("limit 1", "limit 10"),
+            asked.replace("limit 1", "limit 1 /* x */"),
+            format!("{asked} offset 1"),
+            format!("{asked}; select * from pg_locks"),
+            asked.replace("pg_locks L", "pg_locks \"L\""),
+        ] {
+            assert!(!asks_for_oldest_transaction(&other), "{other}");
         }
     }
 

@@ -5,7 +5,7 @@ use pg_query::{
     protobuf::{
         CompositeTypeStmt, CreateDomainStmt, CreateEnumStmt, CreateRangeStmt, CreateSchemaStmt,
         CreateSeqStmt, CreateStatsStmt, CreateStmt, CreateTableAsStmt, IndexStmt, Node, ObjectType,
-        OnCommitAction, RangeVar, ViewStmt,
+        OnCommitAction, RangeVar, RoleSpec, RoleSpecType, ViewStmt,
     },
 };
 
@@ -146,7 +146,12 @@ impl Walk<'_> {
         source: &str,
     ) -> Result<Head, Unanalyzable> {
         let owner = create.authrole.as_ref();
-        if owner.is_some() {
+        // Its maker owns a schema anyway.
+        let own = |owner: &RoleSpec| {
+            let to_maker = [RoleSpecType::RolespecCurrentUser, RoleSpecType::RolespecCurrentRole];
+            !create.schemaname.is_empty() && to_maker.iter().any(|maker| owner.roletype == *maker as i32)
+        };
+        if !owner.is_none_or(own) {
             self.administer("role");
         }
         let name = match owner {

@@ -145,7 +145,8 @@ impl Walk<'_> {
             Some(schemas) => entries.iter().filter(|entry| schemas.contains(*entry)).collect(),
             None => Vec::new(),
         };
-        let changed = self.names.defined && self.names.new_relations.contains(name);
+        let changed = self.names.defined && self.names.new_relations.contains(name)
+            || self.names.context.made.contains(name);
         let certain = !held.is_empty() && !changed;
         let catalog_says_no = only_known && self.names.context.catalog.is_some();
         let schemas = if certain || catalog_says_no { held } else { entries.iter().collect() };
@@ -231,6 +232,7 @@ impl Names {
             .catalog
             .as_ref()
             .is_none_or(|catalog| catalog.schemas.contains(schema) || self.new_schemas.contains(schema))
+            || self.context.made.contains(schema)
     }
 }
 

@@ -48,6 +48,15 @@ impl Walk<'_> {
         Ok(transaction != TransactionEffect::None || effects.iter().any(changes_names))
     }
 
+    /// SHOW. Whether transactions are read-only is a question about the connection, unlike all others.
+    pub(super) fn show(&mut self, setting: &str) -> Head {
+        let setting = setting.to_ascii_lowercase();
+        if matches!(setting.as_str(), "transaction_read_only" | "default_transaction_read_only") {
+            self.effect(SessionEffect::ShowsReadOnly);
+        }
+        (StatementKind::Show, "SHOW")
+    }
+
     pub(super) fn execute(&mut self, execute: &ExecuteStmt) -> Result<Head, Unanalyzable> {
         self.nodes(&execute.params)?;
         let name = execute.name.as_str().into();

@@ -46,7 +46,7 @@ impl Walk<'_> {
     fn of_session(&mut self, statement: &NodeEnum, source: &str) -> Result<Option<Head>, Unanalyzable> {
         Ok(Some(match statement {
             NodeEnum::VariableSetStmt(set) => self.variable_set(set)?,
-            NodeEnum::VariableShowStmt(_) => (StatementKind::Show, "SHOW"),
+            NodeEnum::VariableShowStmt(show) => self.show(&show.name),
             NodeEnum::ConstraintsSetStmt(_) => (StatementKind::Set, "SET CONSTRAINTS"),
             NodeEnum::PrepareStmt(prepare) => self.prepare(prepare, source)?,
             NodeEnum::ExecuteStmt(execute) => self.execute(execute)?,

@@ -49,6 +49,7 @@ pub(super) fn context() -> NameContext {
         search_path: SearchPath::Known(["$user".into(), "public".into()].into()),
         accounts: ["tidegate_read".into()].into(),
         temporary: Arc::new(set(&["scratch"])),
+        made: Arc::default(),
         catalog: Some(Arc::new(catalog)),
         mysql: None,
     }

@@ -57,6 +57,7 @@ impl Walk<'_> {
         catalog.is_some_and(|catalog| {
             catalog.relations.contains_key(name) || catalog.relations.contains_key(element)
         }) || self.names.new_relations.contains(name)
+            || [name, element].iter().any(|name| self.names.context.made.contains(*name))
             || self.names.context.temporary.contains(name)
     }
 

@@ -158,6 +158,7 @@ pub(super) fn changes_names(effect: &SessionEffect) -> bool {
         | SessionEffect::UseDatabase(_)
         | SessionEffect::LockTables
         | SessionEffect::UnlockTables
+        | SessionEffect::ShowsReadOnly
         | SessionEffect::ReadsDiagnostics
         | SessionEffect::Define => false,
     }

@@ -58,6 +58,16 @@ impl Connection<Mysql> {
         Ok(rows)
     }
 
+    /// Waits for the answer to one statement, which is outbound, and gives its rows.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub(super) async fn rows(&mut self, next: u8) -> Result<Vec<Row>, UpstreamError> {
+        let shape = self.session.capabilities;
+        let (reply, _) = self.reply(Expect::Query, next).await?;
+        last_rows(reply, shape).map_err(|source| self.broken(source))
+    }
+
     /// Waits for the answer to a command without rows, which is outbound.
     ///
     /// # Errors

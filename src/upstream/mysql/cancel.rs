@@ -7,7 +7,8 @@ use super::{
 use crate::{
     model::target::Lane,
     upstream::{
-        connection::Connection, error::UpstreamError, login_problem::ServerWords, settings::TargetSettings,
+        connect::secret, connection::Connection, error::UpstreamError, login_problem::ServerWords,
+        settings::TargetSettings,
     },
     wire::mysql::capability::Capabilities,
 };
@@ -17,7 +18,7 @@ use crate::{
 /// # Errors
 /// As a login; `Refused` if the server does not let the account. That the session is gone is as good.
 pub(super) async fn cancel(target: &TargetSettings, lane: Lane, thread: u64) -> Result<(), UpstreamError> {
-    let secret = target.accounts.of(lane).credential.secret().await?;
+    let secret = secret(target, lane).await?;
     let home = Home { shape: Capabilities::NONE, database: None };
     let mut connection: Connection<Mysql> = log_in(target, &home, lane, secret).await?;
     let killed = connection.run(&[&format!("KILL QUERY {thread}")]).await;

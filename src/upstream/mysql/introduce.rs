@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ServerFacts, account, answers::Row, facts::version, protocol::Mysql, reset::settle};
+use super::{ServerFacts, answers::Row, facts::version, protocol::Mysql, reset::settle};
 use crate::{
     model::{name_context::MysqlFlavor, target::Lane},
     upstream::{connection::Connection, error::UpstreamError},
@@ -24,8 +24,6 @@ pub(super) async fn introduce(connection: &mut Connection<Mysql>, lane: Lane) ->
     facts.sql_mode.clone_from(&connection.session.state.sql_mode);
     connection.session.thread_id = thread_id;
     connection.session.facts = Arc::new(facts);
-    let grants = connection.run(&["SHOW GRANTS"]).await?;
-    connection.session.excess = account::excess(grants.iter().filter_map(|row| row.text(0)));
     Ok(())
 }
 

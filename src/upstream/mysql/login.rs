@@ -34,7 +34,8 @@ pub(super) async fn log_in(
     secret: Secret<String>,
 ) -> Result<Connection<Mysql>, UpstreamError> {
     let dial = |source| UpstreamError::Dial { target: target.name.clone(), source };
-    let stream = Stream::connect(&target.endpoint.to_string()).await.map_err(dial)?;
+    let (endpoint, tls) = target.way(lane);
+    let stream = Stream::connect(&endpoint.to_string()).await.map_err(dial)?;
     let failed = |source: LoginError| UpstreamError::Login {
         target: target.name.clone(),
         lane,
@@ -44,7 +45,7 @@ pub(super) async fn log_in(
         user: &target.accounts.of(lane).user,
         database: home.database.as_ref().map_or("", |database| database),
         shape: home.shape,
-        tls: matches!(target.tls, TargetTls::VerifyFull(_)),
+        tls: matches!(tls, TargetTls::VerifyFull(_)),
         charset: UTF8MB4_GENERAL_CI,
         attributes: &[("program_name", "tidegate")],
     };
@@ -55,7 +56,6 @@ pub(super) async fn log_in(
         thread_id: greeting.connection_id.into(),
         facts: Arc::new(ServerFacts::of_greeting(&greeting)),
         state: State::default(),
-        excess: String::new(),
         option_set: false,
     };
     Ok(Connection::new(stream, target.name.clone(), home.clone(), session))
@@ -89,7 +89,7 @@ async fn exchange(
             LoginStep::Done(logged_in) => return Ok((stream, logged_in)),
             LoginStep::Next => {}
             LoginStep::StartTls => {
-                let TargetTls::VerifyFull(tls) = &target.tls else {
+                let TargetTls::VerifyFull(tls) = target.way(lane).1 else {
                     return Err(UpstreamError::Misuse { what: "TLS that is not configured" });
                 };
                 // What came in plain text behind the greeting could be anybody's.

@@ -4,6 +4,7 @@
 
 mod account;
 mod answers;
+mod ask;
 mod cancel;
 mod facts;
 mod introduce;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::{
-    LastFacts, ServerFacts, State,
+    LastFacts, ServerFacts, State, account,
     cancel::cancel,
     introduce::introduce,
     login::log_in,
@@ -44,8 +44,6 @@ pub struct Session {
     pub(crate) facts: Arc<ServerFacts>,
     /// Its settings after the login or the last reset, or when they were last read.
     pub(crate) state: State,
-    /// What the account holds beyond its needs, in words; empty for nothing.
-    pub(crate) excess: String,
     /// COM_SET_OPTION was sent since the login or the last reset.
     pub(crate) option_set: bool,
 }
@@ -112,8 +110,13 @@ impl Protocol for Mysql {
         Some(session.thread_id)
     }
 
-    fn excess(session: &Session) -> &str {
-        &session.excess
+    async fn excess(connection: &mut Connection<Self>, only_reads: bool) -> Result<String, UpstreamError> {
+        let grants = connection.run(&["SHOW GRANTS"]).await?;
+        Ok(account::excess(grants.iter().filter_map(|row| row.text(0)), only_reads))
+    }
+
+    fn takes_writes(session: &Session) -> bool {
+        session.state.takes_writes
     }
 
     /// Commands go out whole.

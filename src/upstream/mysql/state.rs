@@ -26,6 +26,8 @@ pub struct State {
     pub isolation: String,
     /// The roles that are active, as CURRENT_ROLE() shows them.
     pub role: Option<String>,
+    /// Whether the server takes writes: neither `read_only` nor `innodb_read_only` is on there.
+    pub takes_writes: bool,
 }
 
 impl State {
@@ -48,7 +50,7 @@ impl State {
             "SELECT CAST(DATABASE() AS BINARY), @@SESSION.sql_mode, @@SESSION.character_set_client, \
              @@SESSION.character_set_connection, @@SESSION.character_set_results, \
              @@SESSION.collation_connection, @@SESSION.autocommit, @@SESSION.{prefix}_read_only, \
-             @@SESSION.{prefix}_isolation, {role} LIMIT 1"
+             @@SESSION.{prefix}_isolation, {role}, @@GLOBAL.read_only, @@GLOBAL.innodb_read_only LIMIT 1"
         )
     }
 
@@ -61,6 +63,7 @@ impl State {
             Some("0") => Some(false),
             _ => None,
         };
+        let off = |at| matches!(row.text(at), Some("0" | "OFF"));
         Some(Self {
             database: row.text(0).map(DatabaseName::from),
             sql_mode: text(1)?,
@@ -72,6 +75,7 @@ impl State {
             read_only: flag(7)?,
             isolation: text(8)?,
             role: text(9),
+            takes_writes: off(10) && off(11),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What a fresh connection tells of itself: its own search path, and what its account may do.
+//! What a fresh connection tells of itself: its own search path, and what its account may do beyond its needs.
 
 use super::{protocol::Postgres, setup::own_query};
 use crate::{
@@ -27,18 +27,57 @@ pub(super) async fn introduce(
         return Err(connection.unexpected("standard_conforming_strings is off"));
     }
     row.text(0).unwrap_or_default().clone_into(&mut connection.session.search_path);
-    row.text(3).unwrap_or_default().clone_into(&mut connection.session.excess);
+    connection.session.takes_writes = row.text(3) == Some("f");
     Ok(())
+}
+
+/// What the account may do that no lane below admin needs, in words; with `only_reads` also where it may write, looking
+/// at the database of the connection.
+///
+/// # Errors
+/// Those of the statement.
+pub(super) async fn excess(
+    connection: &mut Connection<Postgres>,
+    only_reads: bool,
+) -> Result<String, UpstreamError> {
+    let writes = if only_reads { WRITES } else { "" };
+    own_query(&mut connection.output, &[EXCESS, writes, ")", OF_ACCOUNT].concat());
+    let answers = connection.collect(1).await?;
+    let row = answers.rows.first().ok_or_else(|| connection.unexpected("nothing about its account"))?;
+    Ok(row.text(0).unwrap_or_default().to_owned())
 }
 
 /// Qualified throughout: nothing that somebody put on the account's search path is run.
 const INTRODUCTION: &str = "SELECT pg_catalog.current_setting('search_path'), \
     pg_catalog.current_setting('transaction_read_only'), \
     pg_catalog.current_setting('standard_conforming_strings'), \
-    (SELECT pg_catalog.concat_ws(', ', \
-        CASE WHEN r.rolsuper THEN 'SUPERUSER' END, \
-        CASE WHEN r.rolbypassrls THEN 'BYPASSRLS' END, \
-        CASE WHEN r.rolreplication THEN 'REPLICATION' END, \
-        CASE WHEN r.rolcreaterole THEN 'CREATEROLE' END, \
-        CASE WHEN r.rolcreatedb THEN 'CREATEDB' END) \
-     FROM pg_catalog.pg_roles AS r WHERE r.rolname OPERATOR(pg_catalog.=) current_user)";
+    pg_catalog.pg_is_in_recovery()";
+
+/// Attributes, and roles that reach beyond rows and definitions. A superuser has all roles: that says enough.
+///
+/// Source: PostgreSQL manual, "Predefined Roles"; RDS documentation, "Understanding the rds_superuser role".
+const EXCESS: &str = "SELECT pg_catalog.concat_ws(', ', \
+    CASE WHEN r.rolsuper THEN 'SUPERUSER' END, \
+    CASE WHEN r.rolbypassrls THEN 'BYPASSRLS' END, \
+    CASE WHEN r.rolreplication THEN 'REPLICATION' END, \
+    CASE WHEN r.rolcreaterole THEN 'CREATEROLE' END, \
+    CASE WHEN r.rolcreatedb THEN 'CREATEDB' END, \
+    (SELECT pg_catalog.string_agg(m.rolname, ', ' ORDER BY m.rolname) FROM pg_catalog.pg_roles AS m \
+     WHERE NOT r.rolsuper AND pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER') \
+       AND m.rolname OPERATOR(pg_catalog.=) ANY (ARRAY['pg_checkpoint', 'pg_create_subscription', \
+           'pg_execute_server_program', 'pg_monitor', 'pg_read_all_stats', 'pg_read_server_files', \
+           'pg_signal_backend', 'pg_write_server_files', 'rds_password', 'rds_replication', 'rds_superuser']::pg_catalog.name[]))";
+
+/// Where an account that only reads may write: the first of each kind that is found, so that no more is looked at.
+///
+/// Numbers from 16384 on are of objects that were made after the database was.
+const WRITES: &str = ", (SELECT pg_catalog.concat('writing ', pg_catalog.quote_ident(n.nspname), '.', \
+        pg_catalog.quote_ident(c.relname)) \
+     FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
+     WHERE NOT r.rolsuper AND c.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid \
+       AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'p', 'v', 'f']::pg_catalog.\"char\"[]) \
+       AND pg_catalog.has_table_privilege(r.oid, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE') LIMIT 1), \
+    (SELECT pg_catalog.concat('creating in ', pg_catalog.quote_ident(n.nspname)) FROM pg_catalog.pg_namespace AS n \
+     WHERE NOT r.rolsuper AND pg_catalog.has_schema_privilege(r.oid, n.oid, 'CREATE') LIMIT 1)";
+
+const OF_ACCOUNT: &str = " FROM pg_catalog.pg_roles AS r WHERE r.rolname OPERATOR(pg_catalog.=) current_user";

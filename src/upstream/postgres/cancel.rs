@@ -5,6 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::login::open_stream;
 use crate::{
+    model::target::Lane,
     upstream::{error::UpstreamError, settings::TargetSettings},
     wire::postgres::upstream::BackendKey,
 };
@@ -13,9 +14,13 @@ use crate::{
 ///
 /// # Errors
 /// `Dial`, `Tls`, `TlsRefused`, `Lost`.
-pub(super) async fn cancel(target: &TargetSettings, key: &BackendKey) -> Result<(), UpstreamError> {
+pub(super) async fn cancel(
+    target: &TargetSettings,
+    lane: Lane,
+    key: &BackendKey,
+) -> Result<(), UpstreamError> {
     let lost = |source| UpstreamError::Lost { target: target.name.clone(), source };
-    let mut stream = open_stream(target).await?;
+    let mut stream = open_stream(target, lane).await?;
     let secret = key.secret.expose();
     let mut request = BytesMut::with_capacity(12 + secret.len());
     // At most 256 bytes of key: the length fits.

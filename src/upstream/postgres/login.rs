@@ -20,11 +20,12 @@ use crate::{
 ///
 /// # Errors
 /// `Dial`, `Tls`, `TlsRefused`.
-pub(super) async fn open_stream(target: &TargetSettings) -> Result<Stream, UpstreamError> {
+pub(super) async fn open_stream(target: &TargetSettings, lane: Lane) -> Result<Stream, UpstreamError> {
     let dial = |source| UpstreamError::Dial { target: target.name.clone(), source };
     let refused = |what| UpstreamError::TlsRefused { target: target.name.clone(), what };
-    let mut stream = Stream::connect(&target.endpoint.to_string()).await.map_err(dial)?;
-    let TargetTls::VerifyFull(tls) = &target.tls else { return Ok(stream) };
+    let (endpoint, tls) = target.way(lane);
+    let mut stream = Stream::connect(&endpoint.to_string()).await.map_err(dial)?;
+    let TargetTls::VerifyFull(tls) = tls else { return Ok(stream) };
     let mut request = BytesMut::new();
     frontend::ssl_request(&mut request);
     let broken = |source| UpstreamError::Lost { target: target.name.clone(), source };
@@ -48,7 +49,7 @@ pub(super) async fn log_in(
     lane: Lane,
     secret: Secret<String>,
 ) -> Result<Connection<Postgres>, UpstreamError> {
-    let stream = open_stream(target).await?;
+    let stream = open_stream(target, lane).await?;
     let mut connection =
         Connection::<Postgres>::new(stream, target.name.clone(), database.clone(), Session::default());
     let failed = |source: LoginError| UpstreamError::Login {
@@ -56,7 +57,7 @@ pub(super) async fn log_in(
         lane,
         source: source.into(),
     };
-    let transport = match &target.tls {
+    let transport = match target.way(lane).1 {
         TargetTls::Disable => Transport::Plain,
         TargetTls::VerifyFull(_) => Transport::Tls { end_point: connection.upstream_end_point() },
     };

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod answers;
+mod ask;
 mod cancel;
 mod catalog;
 mod catalog_text;

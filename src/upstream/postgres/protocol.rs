@@ -29,8 +29,8 @@ pub struct Session {
     pub(crate) logged_in: LoggedIn,
     /// `search_path` as it is after login.
     pub(crate) search_path: String,
-    /// What the account holds beyond its needs, in words; empty for nothing.
-    pub(crate) excess: String,
+    /// Whether its server takes writes, when it was last asked: it is no standby.
+    pub(crate) takes_writes: bool,
     /// Settings that it has beside those of its login, and that it keeps while it is idle.
     pub(crate) settings: Arc<Settings>,
     /// NotificationResponses that came between the answers to statements of our own, whole.
@@ -86,16 +86,20 @@ impl Protocol for Postgres {
         reset(connection, lane, in_transaction).await
     }
 
-    async fn cancel(target: &TargetSettings, _lane: Lane, key: &BackendKey) -> Result<(), UpstreamError> {
-        cancel(target, key).await
+    async fn cancel(target: &TargetSettings, lane: Lane, key: &BackendKey) -> Result<(), UpstreamError> {
+        cancel(target, lane, key).await
     }
 
     fn key(session: &Session) -> Option<BackendKey> {
         session.logged_in.key.clone()
     }
 
-    fn excess(session: &Session) -> &str {
-        &session.excess
+    async fn excess(connection: &mut Connection<Self>, only_reads: bool) -> Result<String, UpstreamError> {
+        accounts::excess(connection, only_reads).await
+    }
+
+    fn takes_writes(session: &Session) -> bool {
+        session.takes_writes
     }
 
     fn is_whole(session: &Session) -> bool {

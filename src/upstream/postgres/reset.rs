@@ -48,6 +48,7 @@ pub(super) async fn reset(
     if lane == Lane::Read && column(0) != Some("on") {
         return Err(connection.unexpected("its read lane is no longer read-only"));
     }
+    connection.session.takes_writes = column(3) == Some("f");
     let same_path = column(1) == Some(connection.session.search_path.as_str());
     if !same_path || column(2) != Some("on") {
         return Err(connection.unexpected("other settings than after login"));
@@ -62,7 +63,8 @@ fn check_text() -> String {
     let seed = f64::from(i32::from_be_bytes(seed)) / f64::from(i32::MIN);
     format!(
         "SELECT pg_catalog.current_setting('transaction_read_only'), pg_catalog.current_setting('search_path'), \
-         pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.setseed({seed:.9})"
+         pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.pg_is_in_recovery(), \
+         pg_catalog.setseed({seed:.9})"
     )
 }
 

@@ -4,6 +4,7 @@ pub mod backend;
 pub mod frame;
 pub mod frontend;
 pub mod ledger;
+pub mod oauth;
 pub mod scram;
 pub mod startup;
 mod startup_options;

@@ -1,6 +1,16 @@
 -- What belongs to the session: settings, prepared statements, temporary tables, LISTEN.
 SHOW server_version_num;
 SHOW client_encoding;
+SHOW transaction_read_only;
+SHOW default_transaction_read_only;
+SET default_transaction_read_only = on;
+SHOW transaction_read_only;
+SET default_transaction_read_only = off;
+SHOW transaction_read_only;
+RESET default_transaction_read_only;
+BEGIN READ ONLY;
+SHOW transaction_read_only;
+COMMIT;
 SET application_name = 'scenario';
 SHOW application_name;
 SET TIME ZONE 'Asia/Tokyo';

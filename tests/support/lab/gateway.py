@@ -9,20 +9,29 @@ import signal
 import subprocess
 import urllib.request
 
+from .aws import REGION, Aws
+from .failover import Standby, Switch
 from .machine import ROOT, LabError, die_with_parent, free_port, tail, wait_until
 from .postgres import DATABASE, LANES
+from .rds import Rds
 
 
 class Gateway:
     """The part of a laboratory that is the gateway."""
 
     gateway = None
+    aws = None
+    standby = None
+    environment = {}
+    ready_at = "/readyz"
 
     def configure(self, plaintext=False, pool=20, policies=None, upstream_tls=True, client_ca=False,
-                  authentication="scram", mysql_authentication="caching_sha2", **changes):
+                  authentication="scram", mysql_authentication="caching_sha2", iam=None, standby=False, failover_wait=0, **changes):
         """Writes tidegate.yaml, the policies and the account passwords: a listener and a target for each server.
 
-        `changes` replace whole top-level keys.
+        With `iam` the accounts log in with tokens, to a database as RDS shows it; it says where the AWS credentials come
+        from (see aws.py), how AWS misbehaves from the beginning (`knobs`), and what else is written in the target's block of that name. With `standby` PostgreSQL has one, to which
+        the read lane goes. `changes` replace whole top-level keys.
         """
         self.api_port = free_port()
         self.ports = {server: free_port() for server in self.servers()}
@@ -32,15 +41,20 @@ class Gateway:
         for file in glob.glob(os.path.join(policies, "*.yaml")):
             shutil.copy(file, self.path("policies"))
         how = {"certificates": f"certificate: server.crt, key: server.key{', client_ca: ca.crt' if client_ca else ''}",
-               "plaintext": "true" if plaintext else "false", "pool": pool,
+               "plaintext": "true" if plaintext else "false", "pool": pool, "failover_wait": failover_wait,
                "upstream": "mode: verify-full, ca: ca.crt, server_name: localhost" if upstream_tls else "mode: disable"}
         listeners, targets = ["listeners:"], ["targets:"]
         for server, port in self.ports.items():
             dialect = "postgres" if server == "postgres" else "mysql"
             login = authentication if server == "postgres" else mysql_authentication
             listeners.append(_LISTENER.format(port=port, dialect=dialect, target=TARGETS[server], login=login, **how))
-            targets.append(_TARGET.format(target=TARGETS[server], dialect=dialect, server=server,
-                                          port=self.pg_port if server == "postgres" else self.mysql[server].port, **how))
+            real_port = self.pg_port if server == "postgres" else self.mysql[server].port
+            if iam:
+                targets.append(self._on_rds(server, dialect, real_port, pool, **iam))
+                continue
+            targets.append(_TARGET.format(target=TARGETS[server], dialect=dialect, server=server, port=real_port, **how))
+            if standby:
+                targets[-1] = targets[-1].replace(f"127.0.0.1:{real_port}", self._with_standby(real_port))
             for lane in LANES:
                 self.write(f"{server}.{lane}.password", self.account(server, lane)[1])
         sections = {
@@ -55,6 +69,30 @@ class Gateway:
         }
         sections.update(changes)
         self.config = self.write("tidegate.yaml", "\n".join(text for text in sections.values() if text) + "\n")
+
+    def _on_rds(self, server, dialect, real_port, pool, source, per_second=50, knobs=None, **settings):
+        """The target of a server that is reached as on RDS, through a tunnel."""
+        host = f"{server}.cluster-c1.{REGION}.rds.amazonaws.com"
+        endpoint = f"{host}:{5432 if server == 'postgres' else 3306}"
+        self.certificate("rds", host, f"DNS:{host}")
+        self.aws = self.aws or Aws()
+        if knobs is not None:
+            self.aws.knobs.update(knobs)
+            self.ready_at = "/healthz"
+        accounts = dict(self.account(server, lane) for lane in LANES)
+        self.rds = Rds(self.aws, endpoint, server, real_port, accounts, (self.path("rds.crt"), self.path("rds.key")),
+                       self.path("ca.crt"))
+        self.environment = self.aws.environment(source, self)
+        iam = ", ".join(f"{key}: \"{value}\"" for key, value in {"endpoint": endpoint, **settings}.items())
+        return _TARGET_ON_RDS.format(target=TARGETS[server], dialect=dialect, port=self.rds.port, host=host, iam=iam, pool=pool,
+                                     per_second=per_second)
+
+    def _with_standby(self, real_port):
+        """Starts one; gives the endpoint of the writer, and that of the reader below it."""
+        self.standby = Standby(self)
+        self.switches = {"writer": Switch(real_port), "reader": Switch(self.standby.port)}
+        writer, reader = (f"127.0.0.1:{switch.port}" for switch in self.switches.values())
+        return f"{writer}\n    reader: {{ endpoint: \"{reader}\", server_name: localhost }}"
 
     def servers(self):
         """The servers that were started, PostgreSQL first."""
@@ -78,9 +116,10 @@ class Gateway:
         with open(log, "ab") as out:
             self.gateway = subprocess.Popen(
                 [self.binary, "serve", "--config", self.config], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                cwd=self.dir, start_new_session=True, preexec_fn=die_with_parent(signal.SIGTERM))
+                cwd=self.dir, start_new_session=True, preexec_fn=die_with_parent(signal.SIGTERM),
+                env={**os.environ, **self.environment})
         self.write("tidegate.pid", f"{self.gateway.pid}\n")
-        wait_until("tidegate", lambda: self.api("/readyz") == 200, self.gateway, log)
+        wait_until("tidegate", lambda: self.api(self.ready_at) == 200, self.gateway, log)
 
     def api(self, path):
         """Status of a GET on the admin API; 0 when nobody answers."""
@@ -173,4 +212,17 @@ _TARGET = """\
       read:  {{ user: tidegate_read,  password_file: {server}.read.password }}
       write: {{ user: tidegate_write, password_file: {server}.write.password }}
       admin: {{ user: tidegate_admin, password_file: {server}.admin.password }}
-    pool: {{ max_connections: {pool}, wait_timeout_ms: 5000, idle_timeout_s: 300, max_lifetime_s: 3600 }}"""
+    pool: {{ max_connections: {pool}, wait_timeout_ms: 5000, idle_timeout_s: 300, max_lifetime_s: 3600, failover_wait_ms: {failover_wait} }}"""
+
+_TARGET_ON_RDS = """\
+  - name: {target}
+    dialect: {dialect}
+    environment: prod
+    endpoint: 127.0.0.1:{port}
+    tls: {{ ca: ca.crt, server_name: {host} }}
+    iam: {{ {iam} }}
+    accounts:
+      read:  {{ user: tidegate_read }}
+      write: {{ user: tidegate_write }}
+      admin: {{ user: tidegate_admin }}
+    pool: {{ max_connections: {pool}, new_connections_per_second: {per_second} }}"""

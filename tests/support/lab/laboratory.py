@@ -52,6 +52,7 @@ class Lab(Postgres, Mysql, Gateway):
         # The data of MySQL's kind is thrown away: there is nothing that it should write down first.
         servers = [(self.gateway, signal.SIGTERM), (self.postgres, signal.SIGINT)]
         servers += [(server.process, signal.SIGKILL) for server in self.mysql.values()]
+        servers += [(self.standby.process, signal.SIGQUIT)] if self.standby else []
         for process, how in servers:
             if process and process.poll() is None:
                 process.send_signal(how)
@@ -60,7 +61,7 @@ class Lab(Postgres, Mysql, Gateway):
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
-        self.gateway = self.postgres = None
+        self.gateway = self.postgres = self.standby = None
         self.mysql = {}
         if self.pipe_in is not None:
             os.close(self.pipe_in)

@@ -78,6 +78,8 @@ def _start_server(lab, _, server):
 
 
 def _sql(lab, _, server, sql, database=DATABASE):
+    if server == "standby":
+        return {"out": lab.standby.sql(sql, database)}
     return {"out": lab.psql(sql, database) if server == "postgres" else lab.mysql[server].sql(sql, database)}
 
 
@@ -101,6 +103,18 @@ def _certificate(lab, _, name, common_name, alternatives):
     return {}
 
 
+def _aws(lab, _, **knobs):
+    lab.aws.knobs.update(knobs)
+    return {"log": lab.aws.log, "secrets": [one[what] for one in lab.aws.identities.values() for what in ("secret", "session")]}
+
+
+def _fail_over(lab, _):
+    """What follows takes writes from now on, and the writer's name leads to it."""
+    lab.standby.promote()
+    lab.switches["writer"].to = lab.standby.port
+    return {}
+
+
 def _add_person(lab, _, name):
     lab.add_person(name)
     return {"password": lab.people[name]}
@@ -112,4 +126,4 @@ def _grant(lab, _, **what):
 
 _ORDERS = {"stop_gateway": _stop_gateway, "start_gateway": _start_gateway, "stop_server": _stop_server,
            "start_server": _start_server, "where": lambda lab, _: lab.where(), "sql": _sql, "cli": _cli,
-           "hangup": _hangup, "idle": _idle, "certificate": _certificate, "add_person": _add_person, "grant": _grant}
+           "aws": _aws, "fail_over": _fail_over, "hangup": _hangup, "idle": _idle, "certificate": _certificate, "add_person": _add_person, "grant": _grant}

@@ -44,7 +44,7 @@ class Postgres:
             os.chmod(os.path.join(place, name), 0o600)
         own(place, _user())
         with open(os.path.join(place, "pg_hba.conf"), "w", encoding="utf-8") as hba:
-            hba.write("local all postgres trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
+            hba.write("local all postgres trust\nlocal replication postgres trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
                       "hostnossl all all 127.0.0.1/32 scram-sha-256\n")
         with open(os.path.join(place, "postgresql.auto.conf"), "a", encoding="utf-8") as settings:
             settings.write(

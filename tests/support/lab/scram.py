@@ -16,12 +16,28 @@ def log_in(port, user, password):
     connection = socket.create_connection(("127.0.0.1", port), timeout=20)
     parameters = b"".join(text.encode() + b"\0" for text in
                           ("user", user, "database", DATABASE, "client_encoding", "UTF8"))
-    body = struct.pack("!I", 196608) + parameters + b"\0"
+    start(connection, parameters + b"\0")
+    prove(connection, password)
+    while True:
+        kind, body = message(connection)
+        if kind == b"E":
+            raise LabError(f"the login was refused: {body}")
+        if kind == b"Z":
+            return connection
+
+
+def start(connection, parameters):
+    """Asks for a session with these parameters, as the protocol writes them."""
+    body = struct.pack("!I", 196608) + parameters
     connection.sendall(struct.pack("!I", len(body) + 4) + body)
+
+
+def prove(connection, password):
+    """Answers the server's question for a proof; what comes next says that it was taken, or an error."""
     nonce = base64.b64encode(os.urandom(18)).decode()
     kind, body = message(connection)
     if kind != b"R" or b"SCRAM-SHA-256" not in body:
-        raise LabError(f"no SCRAM on port {port}: {kind} {body}")
+        raise LabError(f"no SCRAM there: {kind} {body}")
     first = f"n=,r={nonce}"
     initial = ("n,," + first).encode()
     _tell(connection, b"SCRAM-SHA-256\0" + struct.pack("!I", len(initial)) + initial)
@@ -34,12 +50,9 @@ def log_in(port, user, password):
     signature = hmac.digest(hashlib.sha256(client_key).digest(), signed, "sha256")
     proof = base64.b64encode(bytes(a ^ b for a, b in zip(client_key, signature))).decode()
     _tell(connection, f"{without_proof},p={proof}".encode())
-    while True:
-        kind, body = message(connection)
-        if kind == b"E":
-            raise LabError(f"the login was refused: {body}")
-        if kind == b"Z":
-            return connection
+    kind, body = message(connection)
+    if kind != b"R":
+        raise LabError(f"the proof was refused: {body}")
 
 
 _SALTED = {}

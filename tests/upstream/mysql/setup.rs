@@ -48,6 +48,7 @@ async fn settings_reach_the_server_as_they_are_meant() {
                     read_only: true,
                     isolation: state.isolation.clone(),
                     role: state.role.clone(),
+                    takes_writes: true,
                 }
             );
             // In every mode and set a text arrives as it is.

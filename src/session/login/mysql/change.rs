@@ -70,15 +70,17 @@ async fn change(
     lobby: &Lobby,
 ) -> Result<Changed, LoginError> {
     attempt.hold_up(door)?;
-    let ChangeUser { user, proof, database, charset, plugin, attributes } = request;
-    let mut shown = Shown { user, plugin, proof, nonce };
-    let Proven { principal, method } = prove(exchange, &mut shown, door, lobby).await?;
+    let ChangeUser { user, proof, database, charset, attributes, .. } = request;
+    // The servers ask for a proof anew whatever came with the command, and there are clients that count on it.
+    let mut shown = Shown { user, plugin: String::new(), proof, nonce };
+    let proven = prove(exchange, &mut shown, door, lobby).await?;
     attempt.hold_up(door)?;
     let now = door.clock.now();
-    let place = choose_target(&database, &door.listings, &door.snapshot.load(), &principal.name, now)?;
+    let place = choose_target(&database, &door.listings, &door.snapshot.load(), &proven.principal.name, now)?;
     let application = application(&attributes);
     let tls = exchange.stream.tls_version();
-    attempt.succeeded(door, &principal, &place, &application, &method, tls).await?;
+    attempt.succeeded(door, &proven, &place, &application, tls).await?;
+    let Proven { principal, method, .. } = proven;
     Ok(Changed {
         sequence: *exchange.sequence,
         principal,

@@ -14,6 +14,7 @@ pub(super) fn farewell(error: &LoginError, user: &str) -> Option<ServerError> {
             Denial::Disabled
             | Denial::NoCredentials
             | Denial::Throttled
+            | Denial::Token(_)
             | Denial::TokenOver { .. }
             | Denial::Unknown
             | Denial::Wrong,
@@ -31,6 +32,7 @@ pub(super) fn farewell(error: &LoginError, user: &str) -> Option<ServerError> {
         | LoginError::Gone { .. }
         | LoginError::Net(_)
         | LoginError::NoTls
+        | LoginError::NoToken
         | LoginError::Place { .. }
         | LoginError::PlaintextBeforeTls
         | LoginError::Random

@@ -70,8 +70,11 @@ pub(super) async fn open(
 /// What clients are asked to prove themselves by.
 pub(super) const fn method(authentication: Authentication) -> AuthMethod {
     match authentication {
-        // Scram is the other protocol's: a listener of this one is never set to it, and if it were, this is the safe one.
-        Authentication::CachingSha2 | Authentication::Scram => AuthMethod::CachingSha2,
+        // The others are of the other protocol: a listener of this one is never set to them, and if it were, this is
+        // the safe one.
+        Authentication::CachingSha2 | Authentication::Oauth | Authentication::Scram => {
+            AuthMethod::CachingSha2
+        }
         Authentication::Cleartext => AuthMethod::Cleartext,
         Authentication::Native => AuthMethod::Native,
     }

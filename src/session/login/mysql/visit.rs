@@ -83,14 +83,14 @@ impl Visit<'_> {
         nonce: Nonce,
         proven: Proven,
     ) -> Result<Box<LoggedIn>, LoginError> {
-        let Proven { principal, method } = proven;
         let (listings, snapshot) = (&self.door.listings, self.door.snapshot.load());
         let now = self.door.clock.now();
-        let place = choose_target(&response.database, listings, &snapshot, &principal.name, now)?;
+        let place = choose_target(&response.database, listings, &snapshot, &proven.principal.name, now)?;
         let application = application(&response.attributes);
         let stream = self.stream.as_mut().ok_or(LoginError::NoTls)?;
         let tls = stream.tls_version();
-        self.attempt.succeeded(self.door, &principal, &place, &application, &method, tls).await?;
+        self.attempt.succeeded(self.door, &proven, &place, &application, tls).await?;
+        let Proven { principal, method, .. } = proven;
         let stream = self.stream.take().ok_or(LoginError::NoTls)?;
         Ok(Box::new(LoggedIn {
             stream,

@@ -1,16 +1,19 @@
 //! Whether clients are who they say.
 
+use std::time::Duration;
+
 use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::BytesMut;
 use tokio::io::AsyncReadExt;
 use zeroize::Zeroizing;
 
 use crate::{
+    model::identity::{AdmitTokens, WhereTokensComeFrom},
     net::Stream,
     session::login::{
-        claim::{Claim, Proven, by_certificate},
+        claim::{Claim, Proven, by_certificate, by_token},
         door::{Authentication, Door},
-        error::LoginError,
+        error::{Denial, LoginError},
         line::{gone, say},
     },
     wire::{
@@ -18,7 +21,7 @@ use crate::{
         postgres::{
             backend,
             frame::{self, Fields, HEADER_BYTES},
-            scram,
+            oauth, scram,
         },
     },
 };
@@ -39,13 +42,54 @@ pub(super) async fn prove(
     let claim = Claim::of(user, door);
     match door.authentication {
         Authentication::Cleartext => {
-            in_clear(stream, claim, door).await.map(|proven| (proven, BytesMut::new()))
+            in_clear(stream, user, claim, door).await.map(|proven| (proven, BytesMut::new()))
         }
+        Authentication::Oauth => by_oauth(stream, user, door).await.map(|proven| (proven, BytesMut::new())),
         // The other protocol's: a listener of this one is never set to them, and if it were, this is the safe one.
         Authentication::CachingSha2 | Authentication::Native | Authentication::Scram => {
             by_scram(stream, claim, end_point, door).await
         }
     }
+}
+
+/// OAUTHBEARER: who has no token, or a wrong one, is told where to get one before the login fails.
+///
+/// It stands alone: libpq takes the first mechanism that it knows, so beside SCRAM it would never be taken, and before
+/// SCRAM nobody with a password would get in.
+async fn by_oauth(stream: &mut Stream, user: &str, door: &Door) -> Result<Proven, LoginError> {
+    if stream.tls_version().is_none() {
+        return Err(LoginError::ClearWithoutTls);
+    }
+    // closed: nobody whose tokens could be believed
+    let tokens = door.tokens.as_deref().ok_or(Denial::NoCredentials)?;
+    let mut out = BytesMut::new();
+    backend::authentication_sasl(&mut out, &[oauth::MECHANISM]);
+    say(stream, &out).await?;
+    let judged = match oauth::ClientFirst::read(&read_answer(stream).await?)?.token {
+        Some(token) => by_token(token.expose(), user, tokens).await,
+        None => Err(LoginError::NoToken),
+    };
+    match judged {
+        Ok(proven) => Ok(proven),
+        Err(LoginError::NoToken) => {
+            tell_where(stream, tokens).await?;
+            Err(LoginError::NoToken)
+        }
+        Err(refused) => {
+            // Whoever leaves now, or says nothing, has failed all the same.
+            let _ = tokio::time::timeout(ACKNOWLEDGED_WITHIN, tell_where(stream, tokens)).await;
+            Err(refused)
+        }
+    }
+}
+
+/// Tells where tokens come from, and waits until the client has heard it.
+async fn tell_where(stream: &mut Stream, tokens: &dyn AdmitTokens) -> Result<(), LoginError> {
+    let WhereTokensComeFrom { configuration, scope } = tokens.source();
+    let mut out = BytesMut::new();
+    backend::authentication_sasl_continue(&mut out, oauth::challenge(&configuration, &scope).as_bytes());
+    say(stream, &out).await?;
+    Ok(oauth::read_acknowledgement(&read_answer(stream).await?)?)
 }
 
 async fn by_scram(
@@ -71,7 +115,7 @@ async fn by_scram(
     Ok((proven, out))
 }
 
-async fn in_clear(stream: &mut Stream, claim: Claim, door: &Door) -> Result<Proven, LoginError> {
+async fn in_clear(stream: &mut Stream, user: &str, claim: Claim, door: &Door) -> Result<Proven, LoginError> {
     if stream.tls_version().is_none() {
         return Err(LoginError::ClearWithoutTls);
     }
@@ -82,7 +126,7 @@ async fn in_clear(stream: &mut Stream, claim: Claim, door: &Door) -> Result<Prov
     let mut fields = Fields::new(&answer, "PasswordMessage");
     let password = Zeroizing::new(fields.text()?.as_bytes().to_vec());
     fields.end()?;
-    claim.by_password(password, door.clock.now()).await
+    claim.by_password(password, user, door).await
 }
 
 /// Reads the body of one PasswordMessage, SASLInitialResponse or SASLResponse, and not a byte more.
@@ -106,6 +150,9 @@ fn nonce() -> Result<String, LoginError> {
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| LoginError::Random)?;
     Ok(BASE64_STANDARD.encode(bytes))
 }
+
+/// How long a client with a wrong token may take to hear why.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(2);
 
 /// The longest answer to a question for proof, with its header.
 const MOST_ANSWER_BYTES: usize = 16 * 1024;

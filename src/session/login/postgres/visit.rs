@@ -79,17 +79,23 @@ impl Visit<'_> {
     }
 
     async fn let_in(&mut self, startup: Startup, proven: (Proven, BytesMut)) -> Result<Arrival, LoginError> {
-        let (Proven { principal, method }, mut out) = proven;
+        let (proven, mut out) = proven;
         let now = self.door.clock.now();
-        let place =
-            choose(&startup.database, &self.door.listings, &self.door.snapshot.load(), &principal.name, now)?;
+        let place = choose(
+            &startup.database,
+            &self.door.listings,
+            &self.door.snapshot.load(),
+            &proven.principal.name,
+            now,
+        )?;
         let application = application(&startup.settings);
         let stream = self.stream.as_mut().ok_or(LoginError::NoTls)?;
         let tls = stream.tls_version();
-        self.attempt.succeeded(self.door, &principal, &place, &application, &method, tls).await?;
+        self.attempt.succeeded(self.door, &proven, &place, &application, tls).await?;
         backend::authentication_ok(&mut out);
         say(stream, &out).await?;
         let stream = self.stream.take().ok_or(LoginError::NoTls)?;
+        let Proven { principal, method, .. } = proven;
         let Startup { minor, settings, .. } = startup;
         Ok(Arrival::LoggedIn(Box::new(LoggedIn {
             stream,

@@ -1,0 +1,164 @@
+//! `/api/v1/login/…`: logins by the identity provider.
+
+use std::time::Instant;
+
+use axum::{
+    Extension, Json,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    bodies::{
+        BeginBrowserLogin, BegunBrowserLogin, CreatedKey, DeviceLogin, FinishDeviceLogin, NewTokenLogin,
+        PendingLogin,
+    },
+    body::{JsonBody, SecretBody},
+    login::{address_of, throttled},
+    problem::Problem,
+    router::{Api, Peer},
+};
+use crate::control::{ControlError, IdentityError, Returned};
+
+/// Begins a login whose person answers on another device.
+#[utoipa::path(
+    post,
+    path = "/api/v1/login/device",
+    operation_id = "begin_device_login",
+    tag = "login",
+    responses((status = 201, description = "What the person is shown.", body = DeviceLogin))
+)]
+pub(super) async fn begin_device(
+    State(api): State<Api>,
+    peer: Option<Extension<Peer>>,
+) -> Result<(StatusCode, Json<DeviceLogin>), Problem> {
+    question(&api, peer.as_deref())?;
+    Ok((StatusCode::CREATED, Json(api.control.begin_device_login().await?)))
+}
+
+/// 202 until the person has answered, then the key.
+#[utoipa::path(
+    post,
+    path = "/api/v1/login/device/finish",
+    operation_id = "finish_device_login",
+    tag = "login",
+    request_body = FinishDeviceLogin,
+    responses((status = 201, description = "The key; its secret is told here alone.", body = CreatedKey), (status = 202, description = "Nobody has answered yet.", body = PendingLogin))
+)]
+pub(super) async fn finish_device(
+    State(api): State<Api>,
+    peer: Option<Extension<Peer>>,
+    SecretBody(login): SecretBody<FinishDeviceLogin>,
+) -> Result<Response, Problem> {
+    question(&api, peer.as_deref())?;
+    let made = api.control.finish_device_login(&login.login, address_of(peer.as_deref())).await;
+    Ok(match judged(&api, peer.as_deref(), made)? {
+        Ok(made) => (StatusCode::CREATED, Json(made)).into_response(),
+        Err(pending) => (StatusCode::ACCEPTED, Json(pending)).into_response(),
+    })
+}
+
+/// Begins a login in a browser: its address is in the body, what it keeps is a cookie that no script reads.
+#[utoipa::path(
+    post,
+    path = "/api/v1/login/browser",
+    operation_id = "begin_browser_login",
+    tag = "login",
+    request_body = BeginBrowserLogin,
+    responses((status = 201, description = "Where the browser goes.", body = BegunBrowserLogin))
+)]
+pub(super) async fn begin_browser(
+    State(api): State<Api>,
+    peer: Option<Extension<Peer>>,
+    JsonBody(begin): JsonBody<BeginBrowserLogin>,
+) -> Result<(StatusCode, HeaderMap, Json<BegunBrowserLogin>), Problem> {
+    question(&api, peer.as_deref())?;
+    let (begun, kept) = api.control.begin_browser_login(&begin.redirect_uri).await?;
+    // Plain HTTP is spoken on loopback alone, where a cookie for TLS would not come back.
+    let secure = if api.is_loopback { "" } else { "; Secure" };
+    let age = begun.expires_in;
+    let cookie =
+        format!("{COOKIE}={kept}; Path={COOKIE_PATH}; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
+    Ok((StatusCode::CREATED, set_cookie(&cookie), Json(begun)))
+}
+
+/// The key, for the browser that comes back with the cookie and the provider's answer.
+#[utoipa::path(
+    post,
+    path = "/api/v1/login/browser/finish",
+    operation_id = "finish_browser_login",
+    tag = "login",
+    request_body = Returned,
+    responses((status = 201, description = "The key; its secret is told here alone.", body = CreatedKey))
+)]
+pub(super) async fn finish_browser(
+    State(api): State<Api>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+    SecretBody(returned): SecretBody<Returned>,
+) -> Result<(StatusCode, HeaderMap, Json<CreatedKey>), Problem> {
+    question(&api, peer.as_deref())?;
+    let kept = cookie(&headers).unwrap_or_default();
+    let made = api.control.finish_browser_login(kept, &returned, address_of(peer.as_deref())).await;
+    let made = judged(&api, peer.as_deref(), made)?;
+    // Used up.
+    let gone = format!("{COOKIE}=; Path={COOKIE_PATH}; Max-Age=0; HttpOnly; SameSite=Strict");
+    Ok((StatusCode::CREATED, set_cookie(&gone), Json(made)))
+}
+
+/// The key for whoever brings along a token of the provider.
+#[utoipa::path(
+    post,
+    path = "/api/v1/login/token",
+    operation_id = "log_in_by_token",
+    tag = "login",
+    request_body = NewTokenLogin,
+    responses((status = 201, description = "The key; its secret is told here alone.", body = CreatedKey))
+)]
+pub(super) async fn by_token(
+    State(api): State<Api>,
+    peer: Option<Extension<Peer>>,
+    SecretBody(login): SecretBody<NewTokenLogin>,
+) -> Result<(StatusCode, Json<CreatedKey>), Problem> {
+    question(&api, peer.as_deref())?;
+    let made = api.control.log_in_by_token(&login, address_of(peer.as_deref())).await;
+    Ok((StatusCode::CREATED, Json(judged(&api, peer.as_deref(), made)?)))
+}
+
+/// Refuses whoever asks too often: each question may be one to the provider.
+fn question(api: &Api, peer: Option<&Peer>) -> Result<(), Problem> {
+    let (from, now) = (address_of(peer).ip(), Instant::now());
+    if api.throttle.is_shut(from, now) || api.questions.failed(from, now) {
+        return Err(throttled());
+    }
+    Ok(())
+}
+
+/// Counts what was tried and is wrong.
+fn judged<T>(api: &Api, peer: Option<&Peer>, outcome: Result<T, ControlError>) -> Result<T, Problem> {
+    outcome.map_err(|error| {
+        let is_guess = matches!(
+            &error,
+            ControlError::Identity { source: IdentityError::NoSuchLogin | IdentityError::Token(_) }
+        );
+        if is_guess && api.throttle.failed(address_of(peer).ip(), Instant::now()) {
+            return throttled();
+        }
+        error.into()
+    })
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    all.flat_map(|value| value.split(';'))
+        .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+}
+
+fn set_cookie(cookie: &str) -> HeaderMap {
+    let value = HeaderValue::from_str(cookie).ok();
+    value.into_iter().map(|value| (header::SET_COOKIE, value)).collect()
+}
+
+const COOKIE: &str = "tidegate_login";
+const COOKIE_PATH: &str = "/api/v1/login/browser";
