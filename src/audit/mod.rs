@@ -20,6 +20,8 @@ mod verify;
 mod writer;
 
 #[cfg(test)]
+mod batch_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod verify_tests;

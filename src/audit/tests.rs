@@ -14,22 +14,16 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::{
-    AuditError, AuditLog, AuditSettings, ProblemKind, Receipt, Report,
+    AuditError, AuditLog, AuditSettings, ProblemKind, Report,
     bodies::Bodies,
-    chain::{self, Head, OwnRecord},
+    chain::{Head, OwnRecord},
     medium::Medium,
     tail::Opened,
     verify,
 };
 use crate::{
     metrics::{AuditMetrics, Metrics},
-    model::{
-        ids::{DatabaseName, PrincipalName, SessionId, StatementId, TargetName},
-        record::{
-            Actor, DecisionRecord, Durability, Outcome, Record, StatementEnd, StatementStart, TouchedObject,
-        },
-        target::Lane,
-    },
+    model::record::{Durability, Record},
     net::{Clock, ManualClock},
 };
 
@@ -37,7 +31,7 @@ pub(super) struct Bench {
     folder: tempfile::TempDir,
     clock: Clock,
     hand: Arc<ManualClock>,
-    metrics: AuditMetrics,
+    pub(super) metrics: AuditMetrics,
 }
 
 impl Bench {
@@ -64,7 +58,7 @@ impl Bench {
         fs::read(self.path()).unwrap()
     }
 
-    fn start(&self, fake: &Arc<Fake>, durability: Durability) -> AuditLog {
+    pub(super) fn start(&self, fake: &Arc<Fake>, durability: Durability) -> AuditLog {
         let mut first = Bodies::default();
         first.push(&OwnRecord::Created { format: 1, log: Uuid::nil() }).unwrap();
         let medium = Arc::clone(fake) as Arc<dyn Medium>;
@@ -77,7 +71,7 @@ fn noon() -> Timestamp {
     "2026-11-21T12:00:00.000001Z".parse().unwrap()
 }
 
-fn note(problem: &str) -> Record<'_> {
+pub(super) fn note(problem: &str) -> Record<'_> {
     Record::PolicyRejected { actor: "test", problem }
 }
 
@@ -246,17 +240,17 @@ async fn a_log_that_somebody_else_wrote_to_is_no_longer_written() {
 
 /// A medium in memory that has `room` bytes, and syncs and truncates only while told so.
 #[derive(Debug)]
-struct Fake {
+pub(super) struct Fake {
     bytes: Mutex<Vec<u8>>,
-    room: AtomicU64,
-    writes: AtomicU64,
+    pub(super) room: AtomicU64,
+    pub(super) writes: AtomicU64,
     truncates: AtomicBool,
     syncs: AtomicBool,
     gate: (Mutex<bool>, Condvar),
 }
 
 impl Fake {
-    fn new() -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
             bytes: Mutex::default(),
             room: AtomicU64::new(u64::MAX),
@@ -267,7 +261,7 @@ impl Fake {
         })
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub(super) fn bytes(&self) -> Vec<u8> {
         self.bytes.lock().unwrap().clone()
     }
 
@@ -338,63 +332,9 @@ async fn a_full_disk_refuses_all_and_leaves_no_part_of_a_line() {
 }
 
 /// Polls once.
-async fn is_ready<F: Future + Unpin>(future: &mut F) -> bool {
+pub(super) async fn is_ready<F: Future + Unpin>(future: &mut F) -> bool {
     let mut future = std::pin::Pin::new(future);
     std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context).is_ready())).await
-}
-
-#[tokio::test]
-async fn appends_of_one_turn_share_a_write_and_each_has_its_own_numbers() {
-    let (bench, fake) = (Bench::new(), Fake::new());
-    let log = bench.start(&fake, Durability::Process);
-    let writes = fake.writes.load(Ordering::SeqCst);
-    let (pair, single) = ([note("a"), note("b")], [note("c")]);
-    let (first, second) = tokio::join!(log.append(&pair), log.append(&single));
-    let numbers = |receipts: Vec<Receipt>| receipts.iter().map(Receipt::sequence).collect::<Vec<_>>();
-    assert_eq!((numbers(first.unwrap()), numbers(second.unwrap())), (vec![1, 2], vec![3]));
-    assert_eq!(fake.writes.load(Ordering::SeqCst), writes + 1);
-    let report = report(&fake.bytes());
-    assert!(report.is_whole(), "{:?}", report.problems);
-}
-
-#[tokio::test]
-async fn a_shared_write_that_fails_fails_for_all_and_none_of_it_stays() {
-    let (bench, fake) = (Bench::new(), Fake::new());
-    let log = bench.start(&fake, Durability::Process);
-    let before = fake.bytes();
-    fake.room.store(before.len() as u64 + 300, Ordering::SeqCst);
-    let (one, other) = (note("a"), note("b"));
-    let (first, second) = tokio::join!(log.append_one(&one), log.append_one(&other));
-    assert!(first.is_err() && second.is_err());
-    assert_eq!(fake.bytes(), before);
-    assert_eq!(bench.metrics.refused.get(), 2);
-}
-
-#[tokio::test]
-async fn an_append_that_is_given_up_is_written_and_holds_up_nobody() {
-    let (bench, fake) = (Bench::new(), Fake::new());
-    let log = bench.start(&fake, Durability::Process);
-    let (given_up, kept) = (note("given up"), note("kept"));
-    let mut first = Box::pin(log.append_one(&given_up));
-    let mut second = Box::pin(log.append_one(&kept));
-    assert!(!is_ready(&mut first).await && !is_ready(&mut second).await);
-    drop(first);
-    assert_eq!(lines(&fake.bytes()).len(), 3);
-    assert_eq!(second.await.unwrap().sequence(), 2);
-}
-
-#[tokio::test]
-async fn two_logs_of_one_thread_do_not_mix() {
-    let (bench, fakes) = (Bench::new(), [Fake::new(), Fake::new()]);
-    let logs = fakes.each_ref().map(|fake| bench.start(fake, Durability::Process));
-    let records = [note("first"), note("second")];
-    let both = tokio::join!(logs[0].append_one(&records[0]), logs[1].append_one(&records[1]));
-    assert_eq!((both.0.unwrap().sequence(), both.1.unwrap().sequence()), (1, 1));
-    for (fake, word) in fakes.iter().zip(["first", "second"]) {
-        let lines = lines(&fake.bytes());
-        assert_eq!(lines.len(), 2);
-        assert!(String::from_utf8_lossy(&lines[1]).contains(word));
-    }
 }
 
 #[tokio::test]

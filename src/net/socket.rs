@@ -110,19 +110,20 @@ mod tests {
 
     #[test]
     fn a_connection_that_changed_over_outlives_the_runtime_it_was_made_in() {
-        let (first, second) = (Builder::new_current_thread().enable_all().build().unwrap(), || {
-            Builder::new_current_thread().enable_all().build().unwrap()
-        });
+        let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
+        let (first, second) = (runtime(), runtime());
         let (mut near, far) = first.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             (Socket::new(near), listener.accept().await.unwrap().0.into_std().unwrap())
         });
-        second().block_on(async move {
+        second.block_on(async {
             assert!(!near.is_here());
             near.settle_here().unwrap();
             assert!(near.is_here());
-            drop(first);
+        });
+        drop(first);
+        second.block_on(async move {
             let mut far = TcpStream::from_std(far).unwrap();
             far.write_all(b"hello").await.unwrap();
             let mut read = [0; 5];

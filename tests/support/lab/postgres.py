@@ -50,7 +50,7 @@ class Postgres:
             settings.write(
                 f"port = {self.pg_port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{place}'\n"
                 "ssl = on\nssl_cert_file = 'server.crt'\nssl_key_file = 'server.key'\n"
-                "password_encryption = 'scram-sha-256'\nmax_connections = 200\n"
+                "password_encryption = 'scram-sha-256'\nmax_connections = 400\n"
                 # The data is thrown away: durability buys nothing here.
                 "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
                 "max_prepared_transactions = 5\nlogging_collector = off\nlog_line_prefix = '%m [%p] %u %a '\n")
