@@ -14,10 +14,10 @@ use mysql_live::{Answer, Client, context, servers};
 use tidegate::{
     model::{
         dialect::Dialect,
-        name_context::{MysqlFlavor, MysqlReading, NameContext},
+        name_context::{MysqlCharset, MysqlFlavor, MysqlReading, NameContext},
         object::Object,
     },
-    sql::{Limits, analyze, readable, respell},
+    sql::{Limits, analyze, readable, respell, sendable},
 };
 
 const SCRATCH: &str = "tidegate_lexer_scratch";
@@ -249,6 +249,88 @@ fn raw_bytes_behind_binary_keep_their_value() {
                 assert_eq!(lab.ask(spelled.as_bytes()), answer, "{}: {spelled}", mode.0);
             }
         }
+    }
+}
+
+/// Bytes that begin, go on with or are no character of UTF-8.
+const BYTES: [&[u8]; 16] = [
+    b"\xe2",
+    b"\xf0",
+    b"\xc3",
+    b"\xe2\x82",
+    b"\xf0\x9f",
+    b"\xf0\x9f\x98",
+    b"\x80",
+    b"\xbf\x80",
+    b"\xc0\xaf",
+    b"\xed\xa0\x80",
+    b"\xf4\x90\x80\x80",
+    b"\xf8",
+    b"\xfe\xff",
+    b"\xe2\\\x82\\\xac",
+    b"\xff\x00\r\n\x1a",
+    b"\xc3\xa9\xe9",
+];
+
+/// Texts in which a byte in the place of `~` that hid a quote or a backslash would show another table.
+const AROUND: [&[u8]; 14] = [
+    b"select hex('~') from open -- ' from secret",
+    b"select hex('~'), id from open # ' from secret",
+    b"select hex('a~'), pw from open where pw <> 'b' -- ', pw from secret",
+    b"select hex('~''') from open -- '' from secret",
+    b"select hex('~''~') from open -- '' from secret",
+    b"select hex('~\\\\') from open -- ' from secret",
+    b"select hex('~\\'), pw from secret -- ') from open",
+    b"select hex('\\~') from open -- ' from secret",
+    b"select hex('~\\~') from open -- ' from secret",
+    b"select hex(\"~\") from open -- \" from secret",
+    b"select hex(\"~\"\"\"), hex('~') from open -- \" from secret",
+    b"select length('~') from open where '~' = '~' and 'a' like '%~' or pw in ('a', '~')",
+    b"select hex(_latin1'~'), hex(_binary '~') from open -- ' from secret",
+    b"select hex('~'), charset('~'), collation('~'), coercibility('~') from open",
+];
+
+#[test]
+fn a_byte_that_is_no_utf_8_hides_neither_quote_nor_backslash() {
+    for url in servers() {
+        let mut lab = Lab::new(&url, "raw");
+        let (mut read, mut problems) = (0, Vec::new());
+        for charset in ["utf8mb4", "utf8mb3", "latin1", "ascii", "binary", "cp1251", "tis620"] {
+            lab.peeker.run(&format!("SET NAMES {charset}"));
+            let is_utf8 = charset.starts_with("utf8");
+            lab.reading.charset = if is_utf8 { MysqlCharset::Utf8 } else { MysqlCharset::SingleByte };
+            for mode in &MODES[..4] {
+                lab.set(*mode);
+                for (around, bytes) in AROUND.iter().flat_map(|around| BYTES.map(|bytes| (around, bytes))) {
+                    let text = around.split(|byte| *byte == b'~').collect::<Vec<_>>().join(bytes);
+                    let answer = essence(lab.ask(&text));
+                    let shown = || format!("{charset} {} {}", mode.0, text.escape_ascii());
+                    let spelled = readable(&text, &lab.context())
+                        .and_then(|read| respell(&read, &lab.reading, &Limits::default()));
+                    let Ok(spelled) = spelled else {
+                        // Quoted names with such bytes are refused, whatever the server makes of them.
+                        let is_name = mode.1 && around.contains(&b'"');
+                        if !(is_name || matches!(answer, Answer::Error(..))) {
+                            problems.push(format!("{}: {answer:?}, and we refuse it", shown()));
+                        }
+                        continue;
+                    };
+                    let sent = sendable(&spelled, &lab.context()).unwrap();
+                    let ours = essence(lab.ask(&sent));
+                    if ours != answer {
+                        problems.push(format!(
+                            "{}: {answer:?}, as {}: {ours:?}",
+                            shown(),
+                            sent.escape_ascii()
+                        ));
+                    }
+                    read += 1;
+                }
+            }
+        }
+        println!("{url}: {read} readings agree");
+        assert!(problems.is_empty(), "{url}: {}\n{}", problems.len(), problems.join("\n"));
+        assert!(read > 3_000, "{read}");
     }
 }
 

@@ -279,3 +279,166 @@ fn a_packet_out_of_order_ends_the_session() {
         assert!(wire.packet().is_none());
     });
 }
+
+/// The message of the one row that SHOW WARNINGS gives.
+fn shown(wire: &mut MysqlWire, sql: &str) -> String {
+    let rows = wire.query(sql).unwrap();
+    assert_eq!(rows.len(), 1, "{sql}: {rows:?}");
+    String::from_utf8_lossy(&rows[0]).into_owned()
+}
+
+#[test]
+fn the_note_behind_a_plan_needs_leave_to_read_what_was_explained() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let dana = lab.add("dana");
+        lab.grant("dana", "explain", &[], 600);
+        let open = || MysqlWire::connect(&dana, Capabilities::MULTI_STATEMENTS);
+        let plan = "EXPLAIN SELECT * FROM salary WHERE employee_no = 1";
+        let asks = "SHOW WARNINGS";
+        assert!(open().query(asks).is_ok(), "without a plan there is nothing to hide");
+        let mut by_query = open();
+        assert!(!by_query.query(plan).unwrap().is_empty());
+        assert_eq!(by_query.query(asks), Err(1142));
+        assert_eq!(by_query.run("GET DIAGNOSTICS CONDITION 1 @m = MESSAGE_TEXT"), 1142);
+        let mut together = open();
+        assert_eq!(together.query(&format!("{plan}; {asks}")), Err(1142));
+        let mut executed = open();
+        let statement = executed.prepare(plan).unwrap();
+        executed.command(EXECUTE, &execute(statement, false, &[]));
+        assert!(!executed.rows().unwrap().is_empty());
+        assert_eq!(executed.query(asks), Err(1142), "behind a statement of the protocol");
+        let mut named = open();
+        assert_eq!(named.run(&format!("PREPARE p FROM '{plan}'")), 0);
+        assert!(!named.query("EXECUTE p").unwrap().is_empty());
+        assert_eq!(named.query(asks), Err(1142), "behind a statement of SQL's");
+        lab.grant("dana", "select", &["salary"], 600);
+        assert!(named.query(plan).is_ok());
+        assert!(named.query(asks).is_ok(), "who may read it sees the note");
+    }
+}
+
+#[test]
+fn what_the_gateway_refused_is_what_show_warnings_shows() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let dana = lab.add("dana");
+        lab.grant("dana", "select", &["employee"], 600);
+        let mut wire = MysqlWire::connect(&dana, Capabilities::NONE);
+        assert_eq!(wire.query("SELECT CAST('x' AS SIGNED)").unwrap().len(), 1);
+        assert!(shown(&mut wire, "SHOW WARNINGS").contains("Truncated"), "the server's own");
+        let statement = wire.prepare("SHOW WARNINGS");
+        assert_eq!(statement.is_ok(), server == Server::Mariadb, "MySQL does not prepare it");
+        assert_eq!(wire.query("SELECT * FROM salary"), Err(1142));
+        for asks in ["SHOW WARNINGS", "show errors limit 1", "SHOW WARNINGS LIMIT 0, 5"] {
+            let row = shown(&mut wire, asks);
+            assert!(
+                row.starts_with("\u{5}Error\u{4}1142") && row.contains("permission denied: select"),
+                "{row}"
+            );
+        }
+        assert_eq!(wire.query("SHOW WARNINGS LIMIT 1, 5").unwrap().len(), 0);
+        assert_eq!(wire.query("SHOW COUNT(*) WARNINGS").unwrap(), [b"\x011"]);
+        assert_eq!(wire.query("SELECT @@error_count").unwrap(), [b"\x011"]);
+        if let Ok(statement) = statement {
+            wire.command(EXECUTE, &execute(statement, false, &[]));
+            let row = wire.rows().unwrap().remove(0);
+            assert!(row.starts_with(b"\0\0\x05Error\x76\x04\0\0"), "{row:?}");
+        }
+        assert_eq!(wire.query("SELECT COUNT(*) FROM employee").unwrap().len(), 1);
+        assert_eq!(wire.query("SHOW WARNINGS").unwrap().len(), 0, "the server has run something since");
+        let told = lab
+            .audit()
+            .iter()
+            .filter(|record| record.to_string().contains("SHOW WARNINGS LIMIT 0, 5"))
+            .count();
+        assert_eq!(told, 1, "what the gateway answers is on record, too");
+    }
+}
+
+#[test]
+fn a_drop_that_fails_half_way_hides_nothing_that_is_gone() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let dana = lab.add("dana");
+        lab.grant("dana", "ddl", &["scratch_*"], 600);
+        let mut wire = MysqlWire::connect(&dana, Capabilities::NONE);
+        let denied = Err(1142);
+        assert_eq!(wire.query("SELECT * FROM salary"), denied);
+        assert_eq!(wire.run("CREATE TEMPORARY TABLE salary (a INT)"), 0);
+        assert_eq!(wire.query("SELECT * FROM salary"), Ok(vec![]));
+        assert_eq!(wire.run("DROP TEMPORARY TABLE salary, missing"), 1051);
+        // MariaDB has dropped it, MySQL has not: in neither is the real table read.
+        match server {
+            Server::Mysql => assert_eq!(wire.query("SELECT * FROM salary"), Ok(vec![])),
+            Server::Mariadb | Server::Postgres => assert_eq!(wire.query("SELECT * FROM salary"), denied),
+        }
+        assert_eq!(wire.run("CREATE TEMPORARY TABLE IF NOT EXISTS salary (a INT)"), 0);
+        assert_eq!(wire.run("CREATE TEMPORARY TABLE title (a INT)"), 0);
+        assert_ne!(wire.run("DROP TABLE salary, salary"), 0, "the second one would be the real table");
+        assert_eq!(wire.run("DROP TEMPORARY TABLE salary, title"), 0);
+        assert_eq!(wire.query("SELECT * FROM title"), denied);
+    }
+}
+
+#[test]
+fn what_a_procedure_may_have_dropped_is_not_taken_for_a_temporary_table() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let full = lab.add("full");
+        let reads = lab.grant("full", "select", &[], 600);
+        for permission in ["ddl", "admin"] {
+            lab.grant("full", permission, &[], 600);
+        }
+        let mut wire = MysqlWire::connect(&full, Capabilities::NONE);
+        assert_eq!(wire.run("CREATE PROCEDURE drops() DROP TEMPORARY TABLE salary"), 0);
+        assert_eq!(wire.run("CREATE TEMPORARY TABLE salary (a INT)"), 0);
+        assert_eq!(wire.query("SELECT * FROM salary"), Ok(vec![]));
+        lab.revoke(&reads);
+        assert_eq!(wire.query("SELECT * FROM salary"), Ok(vec![]));
+        assert_eq!(wire.run("CALL drops()"), 0);
+        assert_eq!(wire.query("SELECT * FROM salary"), Err(1142));
+    }
+}
+
+#[test]
+fn bytes_in_a_string_reach_the_table_as_they_are() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let full = lab.add_full();
+        let mut wire = MysqlWire::connect(&full, Capabilities::NONE);
+        assert_eq!(wire.run("CREATE TABLE pictures (id INT, bytes BLOB)"), 0);
+        let bytes: Vec<u8> = (0..=255).filter(|byte| !matches!(byte, b'\'' | b'\\')).collect();
+        let text = [b"INSERT INTO pictures VALUES (1, '", bytes.as_slice(), b"\\\\\\'''')"].concat();
+        wire.command(0x03, &text);
+        assert_eq!(wire.outcome(), 0);
+        let kept = wire.query("SELECT bytes FROM pictures").unwrap().remove(0);
+        assert_eq!(&kept[3..], [bytes.as_slice(), b"\\''"].concat());
+        wire.command(0x03, b"SELECT id FROM pictures WHERE bytes LIKE '%\xfe\xff%'");
+        assert_eq!(wire.rows().unwrap(), [b"\x011"]);
+        wire.command(0x16, b"SELECT id FROM pictures WHERE bytes LIKE '%\xff\\\\%'");
+        assert_eq!(wire.outcome(), 0);
+        let record = lab.audit().iter().map(ToString::to_string).find(|it| it.contains("fdfeff")).unwrap();
+        assert!(record.contains("VALUES (1, _raw x'0001"), "{record}");
+        drop(wire);
+        let mut wire = MysqlWire::connect(&full, Capabilities::NONE);
+        for elsewhere in [&b"SELECT 1 AS `\xff`"[..], b"SELECT 1 /* \xff */", b"SELECT @'\xff'"] {
+            wire.command(0x03, elsewhere);
+            assert_eq!(wire.outcome(), 1064, "{}", elsewhere.escape_ascii());
+        }
+    }
+}
+
+#[test]
+fn the_collation_of_a_login_is_that_of_the_session() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let dana = lab.add("dana");
+        lab.grant("dana", "select", &[], 600);
+        let asks = "SELECT @@character_set_client, @@collation_connection, @@character_set_results";
+        for number in [8, 33, 45, 46, 63, 83, 224, 246] {
+            let tell = |login| MysqlWire::connect_in(login, Capabilities::NONE, number).query(asks).unwrap();
+            assert_eq!(tell(&dana), tell(&lab.directly()), "{server:?}: {number}");
+        }
+    }
+}

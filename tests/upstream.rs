@@ -89,7 +89,7 @@ impl Server {
     }
 
     async fn lease(&self, pools: &Pools, lane: Lane) -> Lease {
-        pools.lease(&"hr".into(), &self.database.as_str().into(), lane).await.unwrap()
+        pools.lease(&"hr".into(), &self.database.as_str().into(), lane, &"dana".into()).await.unwrap()
     }
 }
 
@@ -251,7 +251,8 @@ fn causes(error: &dyn std::error::Error) -> String {
 }
 
 async fn refusal(settings: TargetSettings, database: &str) -> (UpstreamError, String) {
-    let error = pools(settings).lease(&"hr".into(), &database.into(), Lane::Read).await.unwrap_err();
+    let error =
+        pools(settings).lease(&"hr".into(), &database.into(), Lane::Read, &"dana".into()).await.unwrap_err();
     let text = causes(&error);
     assert!(!text.contains("hunter2"), "{text}");
     (error, text)

@@ -162,7 +162,8 @@ impl Asking<'_> {
         permit: &Permit,
         stored: &Receipt,
     ) -> Result<Vec<String>, UpstreamError> {
-        let mut lease = self.gate.pools.lease(&place.target, &place.database, permit.lane()).await?;
+        let who = &self.question.requester;
+        let mut lease = self.gate.pools.lease(&place.target, &place.database, permit.lane(), who).await?;
         if permit.lane() != Lane::Read {
             // A plan changes nothing: the database holds it to that.
             lease.run_setup(&[Setup::ReadOnly(true)], LIMIT).await?;
@@ -182,7 +183,8 @@ impl Asking<'_> {
         stored: &Receipt,
     ) -> Result<Vec<String>, UpstreamError> {
         let home = Home { shape: Capabilities::NONE, database: Some(place.database.clone()) };
-        let mut lease = self.gate.pools.lease_mysql(&place.target, &home, permit.lane()).await?;
+        let who = &self.question.requester;
+        let mut lease = self.gate.pools.lease_mysql(&place.target, &home, permit.lane(), who).await?;
         let facts = lease.facts();
         if facts.flavor == MysqlFlavor::Mysql && facts.version >= SECOND_JSON {
             // The second form of a plan says nothing of a change.

@@ -129,9 +129,11 @@ struct Serving {
     throttle: Arc<Throttle>,
 }
 
-/// One thread for each processor.
+/// One thread for every two processors: the kernel's part of the work, and what else the gateway does, needs the others.
+/// Fewer threads with more clients each sleep less often, and share more writes of the audit log.
 fn start_workers() -> Result<(Workers, WorkerThreads), AppError> {
-    let count = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let count = NonZeroUsize::new(processors / 2).unwrap_or(NonZeroUsize::MIN);
     Workers::start(count).map_err(|source| AppError::Workers { source })
 }
 

@@ -17,11 +17,12 @@ mod queue;
 mod receipt;
 mod tail;
 mod verify;
-
 mod writer;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verify_tests;
 
 pub use error::AuditError;
 pub use log::{AuditLog, AuditSettings};

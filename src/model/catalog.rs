@@ -16,6 +16,9 @@ pub struct Catalog {
     pub schemas: BTreeSet<Ident>,
     /// Relations (and composite, enum, domain types) by their own name: the schemas that have one.
     pub relations: BTreeMap<Ident, BTreeSet<Ident>>,
+    /// Those of them that are tables which run no code of anybody's when they are read: no view, no foreign table, no
+    /// partitions or heirs, no row security, no column of a type that carries code.
+    pub plain: BTreeMap<Ident, BTreeSet<Ident>>,
     /// Routines outside the system's schemas by their own name: the schemas that have one.
     pub routines: BTreeMap<Ident, BTreeSet<Ident>>,
     /// Names of the routines among them that take one row of a relation, and so can be written as a column.

@@ -24,10 +24,12 @@ pub(super) struct ClientSide {
 /// What became of a client's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moved {
-    /// Bytes came, or went.
-    Bytes,
     /// The client is gone.
     Closed,
+    /// Bytes came.
+    Received,
+    /// Bytes went, none came; who asked is woken when some come.
+    Sent,
 }
 
 impl ClientSide {
@@ -57,11 +59,11 @@ impl ClientSide {
             self.inbound.reserve(READ_BYTES);
             match pin!(self.stream.read_buf(&mut self.inbound)).poll(cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Moved::Closed),
-                Poll::Ready(Ok(_)) => return Poll::Ready(Moved::Bytes),
+                Poll::Ready(Ok(_)) => return Poll::Ready(Moved::Received),
                 Poll::Pending => {}
             }
         }
-        if wrote { Poll::Ready(Moved::Bytes) } else { Poll::Pending }
+        if wrote { Poll::Ready(Moved::Sent) } else { Poll::Pending }
     }
 
     /// Writes as much as the client takes; true if it took all of something.

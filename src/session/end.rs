@@ -76,6 +76,6 @@ impl End {
 /// How long something that was told to stop may take for it: an upstream whose client does not read cannot stop.
 pub(super) const STOP_PATIENCE: Duration = Duration::from_secs(3);
 /// How often a session that does nothing looks whether its connections are wanted elsewhere.
-pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// No timer sleeps longer, so that a step of the clock is noticed.
 pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(1);

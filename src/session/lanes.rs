@@ -32,6 +32,8 @@ pub(super) struct Borrowed<P: Protocol, K> {
     /// Whether it is held read-only although its lane is not; `None` is not known.
     pub(super) read_only: Option<bool>,
     pub(super) known: K,
+    /// Something may be left there that only a reset takes away.
+    touched: bool,
     borrowed_at: Instant,
     used_at: Instant,
 }
@@ -46,6 +48,22 @@ impl<P: Protocol, K> Borrowed<P, K> {
     /// It was used just now.
     pub(super) fn note_used(&mut self) {
         self.used_at = Instant::now();
+    }
+
+    /// Nothing was left there yet but settings that the connection knows of; until it is said that something was, it
+    /// is given back as it is.
+    pub(super) const fn begin_untouched(&mut self) {
+        self.touched = false;
+    }
+
+    /// Whether it may be given to others who wait: at once if that costs no reset.
+    fn had_its_turn(&self) -> bool {
+        !self.touched || self.borrowed_at.elapsed() >= TURN
+    }
+
+    fn go_home(self, state: HomeState) {
+        let untouched = state == HomeState::Idle && !self.touched;
+        self.lease.go_home(if untouched { HomeState::Untouched } else { state });
     }
 }
 
@@ -90,8 +108,15 @@ impl<P: Protocol, K> Lanes<P, K> {
     /// A fresh connection is that of `lane`.
     pub(super) fn borrow(&mut self, lane: Lane, lease: Lease<P>, known: K) {
         let now = Instant::now();
-        let fresh =
-            Borrowed { lease, settings: 0, read_only: Some(false), known, borrowed_at: now, used_at: now };
+        let fresh = Borrowed {
+            lease,
+            settings: 0,
+            read_only: Some(false),
+            known,
+            touched: true,
+            borrowed_at: now,
+            used_at: now,
+        };
         if let Some(place) = self.leases.get_mut(lane as usize) {
             *place = Some(fresh);
         }
@@ -100,6 +125,18 @@ impl<P: Protocol, K> Lanes<P, K> {
     /// The connection of `lane` is the one in use.
     pub(super) const fn enter(&mut self, lane: Lane) {
         self.active = Some(lane);
+    }
+
+    /// Whether nothing was left on the connection in use yet.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.active.and_then(|lane| self.borrowed(lane)).is_some_and(|borrowed| !borrowed.touched)
+    }
+
+    /// Something may be left on the connection in use that only a reset takes away.
+    pub(super) fn note_left(&mut self) {
+        if let Some(borrowed) = self.active_mut() {
+            borrowed.touched = true;
+        }
     }
 
     /// The lane that something of the session is tied to.
@@ -174,14 +211,14 @@ impl<P: Protocol, K> Lanes<P, K> {
         let mut sent = Vec::new();
         for lane in Lane::ALL {
             let is_due = |it: &Borrowed<P, K>| {
-                let wanted = Some(lane) != kept && it.lease.is_wanted() && it.borrowed_at.elapsed() >= TURN;
+                let wanted = Some(lane) != kept && it.lease.is_wanted() && it.had_its_turn();
                 it.used_at.elapsed() >= idle || wanted || it.lease.is_given_up()
             };
             if Some(lane) == self.sticky || is_tied(lane) || !self.borrowed(lane).is_some_and(is_due) {
                 continue;
             }
             if let Some(borrowed) = self.take(lane) {
-                borrowed.lease.go_home(HomeState::Idle);
+                borrowed.go_home(HomeState::Idle);
                 sent.push(lane);
             }
         }
@@ -195,7 +232,7 @@ impl<P: Protocol, K> Lanes<P, K> {
         for lane in Lane::ALL {
             let state = if Some(lane) == active { state } else { Some(HomeState::Idle) };
             if let (Some(borrowed), Some(state)) = (self.take(lane), state) {
-                borrowed.lease.go_home(state);
+                borrowed.go_home(state);
             }
         }
         *self = Self::default();
@@ -237,8 +274,8 @@ impl<P: Protocol, K: Known> Lanes<P, K> {
     }
 }
 
-/// How long a session may keep a connection that others wait for: giving it back costs a reset.
-const TURN: Duration = Duration::from_millis(20);
+/// How long a session may keep a connection that others wait for, if giving it back costs a reset.
+const TURN: Duration = Duration::from_millis(5);
 
 fn too_weak(needed: Lane, lane: Lane) -> Refusal {
     let message =

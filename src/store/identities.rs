@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::{
     change::Change,
     database::Store,
@@ -13,7 +15,6 @@ use crate::model::{
     identity::Subject,
     ids::{GroupName, PrincipalName},
 };
-use jiff::Timestamp;
 
 /// What is kept of a principal's identity elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -28,7 +28,8 @@ impl<P: Protocol> CancelHandle<P> {
     /// # Errors
     /// `Dial`, `Tls`, `TlsRefused`, `Login`, `Lost`, `Timeout` (after the target's `connect_timeout`).
     pub async fn cancel(&self) -> Result<(), UpstreamError> {
-        let cancel = P::cancel(&self.target, self.lane, &self.key);
+        // Apart: whoever may have to cancel does not carry the room for a login about.
+        let cancel = Box::pin(P::cancel(&self.target, self.lane, &self.key));
         timeout(self.target.pool.connect_timeout, cancel).await.unwrap_or_else(|_| {
             Err(UpstreamError::Timeout { target: self.target.name.clone(), what: "cancelling" })
         })

@@ -43,6 +43,9 @@ pub enum HomeState {
     InTransaction,
     /// Anything else.
     Unknown,
+    /// As [`Self::Idle`], and nothing was left there that a reset would take away, but the settings that the
+    /// connection knows that it has.
+    Untouched,
 }
 
 impl<P: Protocol> Lease<P> {
@@ -157,8 +160,8 @@ impl<P: Protocol> Lease<P> {
         self.slot.lane()
     }
 
-    /// Gives the connection back. It is reset in a task of its own and then lent again; whatever is unclear
-    /// about it closes it instead.
+    /// Gives the connection back. It is reset in a task of its own and then lent again, or lent again at once if it is
+    /// untouched; whatever is unclear about it closes it instead.
     ///
     /// Must be called inside the runtime.
     pub fn go_home(self, state: HomeState) {
@@ -171,7 +174,12 @@ impl<P: Protocol> Lease<P> {
         let in_transaction = match state {
             HomeState::Idle if clean => false,
             HomeState::InTransaction if clean => true,
-            HomeState::Idle | HomeState::InTransaction | HomeState::Unknown => {
+            HomeState::Untouched if clean => {
+                slot.running = None;
+                slot.put_back(connection);
+                return;
+            }
+            HomeState::Idle | HomeState::InTransaction | HomeState::Unknown | HomeState::Untouched => {
                 connection.close();
                 return;
             }

@@ -15,6 +15,7 @@ mod failover;
 mod health;
 pub mod iam;
 mod lease;
+mod line;
 mod login_problem;
 pub mod mysql;
 mod pace;

@@ -9,7 +9,6 @@ use std::{
 use prometheus::IntGauge;
 use tokio::{
     runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, timeout},
 };
 
@@ -21,16 +20,17 @@ use super::{
     failover::Failover,
     health::{Health, causes},
     lease::Lease,
+    line::{Lines, Turn},
     pace::Pace,
     protocol::Protocol,
     settings::{PoolSettings, TargetSettings},
 };
 use crate::{
     metrics::{Metrics, PoolMetrics, UpstreamErrors},
-    model::target::Lane,
+    model::{ids::PrincipalName, target::Lane},
 };
 
-/// The connections of one lane: at most `max_connections`, lent newest first, waited for in line.
+/// The connections of one lane: at most `max_connections`, lent newest first, waited for in the lines of principals.
 #[derive(Debug)]
 pub(crate) struct LanePool<P: Protocol> {
     target: Arc<TargetSettings>,
@@ -39,8 +39,8 @@ pub(crate) struct LanePool<P: Protocol> {
     lane: Lane,
     health: Health,
     failover: Failover,
-    /// One for each lease that may be out; tokio's semaphore serves those who wait in order.
-    leases: Arc<Semaphore>,
+    /// One turn for each lease that may be out.
+    lines: Arc<Lines>,
     state: Mutex<State<P>>,
     metrics: PoolMetrics,
     errors: UpstreamErrors,
@@ -74,7 +74,7 @@ impl<P: Protocol> LanePool<P> {
             lane,
             health: Health::default(),
             failover: Failover::new(metrics.pool(&target.name, lane).failovers),
-            leases: Arc::new(Semaphore::new(limit(&target.pool))),
+            lines: Lines::new(limit(&target.pool)),
             state: Mutex::new(State { open: 0, idle: VecDeque::new() }),
             metrics: metrics.pool(&target.name, lane),
             errors: metrics.target(&target.name).upstream_errors,
@@ -82,27 +82,34 @@ impl<P: Protocol> LanePool<P> {
         }
     }
 
-    /// Lends a connection that fits `home`: an idle one, or a new one.
+    /// Lends a connection that fits `home` to a session of `principal`: an idle one, or a new one.
     ///
     /// # Errors
     /// `Exhausted` after `wait_timeout`, and as [`Self::open`].
-    pub(crate) async fn lease(self: &Arc<Self>, home: &P::Home) -> Result<Lease<P>, UpstreamError> {
+    pub(crate) async fn lease(
+        self: &Arc<Self>,
+        home: &P::Home,
+        principal: &PrincipalName,
+    ) -> Result<Lease<P>, UpstreamError> {
         let asked_at = Instant::now();
-        let permit = {
-            let _waiting = Counted::new(&self.metrics.waiting);
-            timeout(self.target.pool.wait_timeout, Arc::clone(&self.leases).acquire_owned()).await
+        let turn = match self.lines.free_turn() {
+            Some(turn) => Ok(turn),
+            None => {
+                let _waiting = Counted::new(&self.metrics.waiting);
+                timeout(self.target.pool.wait_timeout, self.lines.turn(principal)).await
+            }
         };
         self.metrics.wait_seconds.observe(asked_at.elapsed().as_secs_f64());
-        let Ok(Ok(permit)) = permit else {
+        let Ok(turn) = turn else {
             self.errors.wait.inc();
             return Err(UpstreamError::Exhausted { target: self.target.name.clone(), lane: self.lane });
         };
         if let Some(connection) = self.take_idle(|idle| idle == home) {
-            return Ok(Lease::new(connection, Slot::new(self, permit)));
+            return Ok(Lease::new(connection, Slot::new(self, turn)));
         }
         let slot = match self.take_idle(|idle| P::can_move(idle, home)) {
             Some(mut connection) => {
-                let slot = Slot::new(self, permit);
+                let slot = Slot::new(self, turn);
                 let moved = P::move_to(&mut connection, home, self.lane);
                 match timeout(self.target.pool.connect_timeout, moved).await {
                     Ok(Ok(())) => return Ok(Lease::new(connection, slot)),
@@ -117,7 +124,7 @@ impl<P: Protocol> LanePool<P> {
             }
             None => {
                 self.make_room();
-                Slot::new(self, permit)
+                Slot::new(self, turn)
             }
         };
         Ok(Lease::new(self.open_in_time(home).await?, slot))
@@ -154,7 +161,8 @@ impl<P: Protocol> LanePool<P> {
         }
         let _connecting = Counted::new(&self.metrics.connecting);
         let (was_down, was_up) = (self.health.is_down(), self.health.is_up());
-        let connected = connect(&self.target, home, self.lane).await;
+        // Apart: whoever may have to connect does not carry the room for it about.
+        let connected = Box::pin(connect(&self.target, home, self.lane)).await;
         match connected.and_then(|connection| self.still_the_writer(connection)) {
             Ok(connection) => {
                 attempt.succeeded();
@@ -278,17 +286,17 @@ pub(crate) struct Slot<P: Protocol> {
     pub(crate) running: Option<CancelHandle<P>>,
     _leased: Counted,
     /// Freed after the count below, so that whoever waits finds room.
-    _lease: OwnedSemaphorePermit,
+    _turn: Turn,
 }
 
 impl<P: Protocol> Slot<P> {
     /// Takes over a place that is counted as open.
-    fn new(pool: &Arc<LanePool<P>>, lease: OwnedSemaphorePermit) -> Self {
+    fn new(pool: &Arc<LanePool<P>>, turn: Turn) -> Self {
         Self {
             pool: Arc::clone(pool),
             running: None,
             _leased: Counted::new(&pool.metrics.leased),
-            _lease: lease,
+            _turn: turn,
         }
     }
 
@@ -373,5 +381,5 @@ impl Drop for Counted {
 const TRY_AGAIN: Duration = Duration::from_millis(50);
 
 fn limit(settings: &PoolSettings) -> usize {
-    settings.max_connections.clamp(1, Semaphore::MAX_PERMITS)
+    settings.max_connections.max(1)
 }

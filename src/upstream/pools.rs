@@ -17,7 +17,7 @@ use crate::{
     model::{
         catalog::Catalog,
         dialect::Dialect,
-        ids::{DatabaseName, Ident, TargetName},
+        ids::{DatabaseName, Ident, PrincipalName, TargetName},
         target::Lane,
     },
 };
@@ -52,7 +52,7 @@ impl Pools {
         Self(Arc::new(groups))
     }
 
-    /// Lends a connection to a PostgreSQL target; waits in line for one if need be.
+    /// Lends a connection to a PostgreSQL target; waits in the line of `principal` for one if need be.
     ///
     /// # Errors
     /// `UnknownTarget`, `UnknownDatabase`, `Exhausted` after the pool's `wait_timeout`, `Unavailable`, and
@@ -62,11 +62,12 @@ impl Pools {
         target: &TargetName,
         database: &DatabaseName,
         lane: Lane,
+        principal: &PrincipalName,
     ) -> Result<Lease, UpstreamError> {
-        lease(&self.0.postgres, target, database, lane).await
+        place(&self.0.postgres, target, Some(database))?.lane(lane).lease(database, principal).await
     }
 
-    /// Lends a connection to a MySQL target; waits in line for one if need be.
+    /// Lends a connection to a MySQL target; waits in the line of `principal` for one if need be.
     ///
     /// # Errors
     /// As [`Self::lease`].
@@ -75,8 +76,9 @@ impl Pools {
         target: &TargetName,
         home: &mysql::Home,
         lane: Lane,
+        principal: &PrincipalName,
     ) -> Result<Lease<Mysql>, UpstreamError> {
-        lease(&self.0.mysql, target, home, lane).await
+        place(&self.0.mysql, target, Mysql::database(home))?.lane(lane).lease(home, principal).await
     }
 
     /// What a MySQL server says of itself: from the newest connection to it, or from one that is opened now.
@@ -159,15 +161,6 @@ impl Pools {
 
 fn health<P: Protocol>(group: &Group<P>) -> impl Iterator<Item = (TargetName, TargetHealth)> {
     group.iter().map(|(name, pools)| (name.clone(), pools.health()))
-}
-
-async fn lease<P: Protocol>(
-    group: &Group<P>,
-    target: &TargetName,
-    home: &P::Home,
-    lane: Lane,
-) -> Result<Lease<P>, UpstreamError> {
-    place(group, target, P::database(home))?.lane(lane).lease(home).await
 }
 
 fn place<'a, P: Protocol>(

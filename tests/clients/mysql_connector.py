@@ -76,9 +76,15 @@ def the_session(connection):
     show(connection.in_transaction, connection.autocommit, connection.charset, connection.python_charset)
 
 
+def change_of_user(connection):
+    connection.cursor().execute("SET @mine = 1")
+    connection.cmd_change_user(USER, PASSWORD, DATABASE)
+    show(all_of(connection.cursor(), "SELECT @mine, DATABASE(), @@collation_connection"))
+
+
 def kill(_):
     kill_of_ones_own(connect, lambda connection: connection.connection_id)
 
 
-run(COMMON + [prepared, every_type_in_binary, reset, several_statements, procedure, the_session, kill], connect,
+run(COMMON + [prepared, every_type_in_binary, reset, several_statements, procedure, the_session, change_of_user, kill], connect,
     close=lambda connection: connection.close())

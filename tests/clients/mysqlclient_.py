@@ -10,7 +10,7 @@ from transcript import run, show
 
 def connect(**options):
     return MySQLdb.connect(host=HOST, port=PORT, user=USER, password=PASSWORD, database=DATABASE, charset="utf8mb4",
-                           ssl={"ca": CA}, binary_prefix=True, **options)
+                           ssl={"ca": CA}, **options)
 
 
 def several_statements(connection):

@@ -31,6 +31,11 @@ pub struct MysqlWire {
 impl MysqlWire {
     /// Logs in; `shape` is what is asked for beside the usual.
     pub fn connect(login: &Login, shape: Capabilities) -> Self {
+        Self::connect_in(login, shape, 45)
+    }
+
+    /// Logs in with the collation of this number.
+    pub fn connect_in(login: &Login, shape: Capabilities, charset: u8) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", login.port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let request = LoginRequest {
@@ -38,7 +43,7 @@ impl MysqlWire {
             database: DATABASE,
             shape,
             tls: false,
-            charset: 45,
+            charset,
             attributes: &[("program_name", "wire")],
         };
         let mut exchange = Exchange::new(&request, Secret::new(login.password.clone())).unwrap();

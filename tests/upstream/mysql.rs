@@ -98,11 +98,14 @@ fn single(mut settings: TargetSettings) -> Pools {
 }
 
 async fn lend(pools: &Pools, home: &Home, lane: Lane) -> MyLease {
-    pools.lease_mysql(&"hr".into(), home, lane).await.unwrap()
+    pools.lease_mysql(&"hr".into(), home, lane, &"dana".into()).await.unwrap()
 }
 
 async fn refusal(settings: TargetSettings, database: &str) -> (UpstreamError, String) {
-    let error = pools(settings).lease_mysql(&"hr".into(), &home(database), Lane::Read).await.unwrap_err();
+    let error = pools(settings)
+        .lease_mysql(&"hr".into(), &home(database), Lane::Read, &"dana".into())
+        .await
+        .unwrap_err();
     let text = causes(&error);
     assert!(!text.contains("hunter2"), "{text}");
     (error, text)

@@ -34,13 +34,13 @@ async fn who_waits_gets_the_next_connection_or_is_told_in_time() {
     let _second = server.lease(&pools, Lane::Read).await;
     let started = Instant::now();
     let (target, database) = ("hr".into(), server.database.as_str().into());
-    let error = pools.lease(&target, &database, Lane::Read).await.unwrap_err();
+    let error = pools.lease(&target, &database, Lane::Read, &"dana".into()).await.unwrap_err();
     assert!(matches!(error, UpstreamError::Exhausted { .. }));
     assert_eq!(error.code().sqlstate(), "53300");
     assert!(started.elapsed() < Duration::from_secs(2));
     // Another lane has connections of its own.
     drop(server.lease(&pools, Lane::Write).await);
-    let (waiting, ()) = tokio::join!(pools.lease(&target, &database, Lane::Read), async {
+    let (waiting, ()) = tokio::join!(pools.lease(&target, &database, Lane::Read, &"dana".into()), async {
         tokio::task::yield_now().await;
         first.go_home(HomeState::Idle);
     });
@@ -56,7 +56,8 @@ async fn the_limit_holds_over_all_databases_of_a_lane() {
     let mut first = server.lease(&pools, Lane::Read).await;
     let backend = backend(&mut first).await;
     first.go_home(HomeState::Idle);
-    let mut second = pools.lease(&"hr".into(), &"template1".into(), Lane::Read).await.unwrap();
+    let mut second =
+        pools.lease(&"hr".into(), &"template1".into(), Lane::Read, &"dana".into()).await.unwrap();
     let gone = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {backend}");
     // The server takes a moment to end the session that gave up its place.
     for _ in 0..100 {
@@ -130,7 +131,9 @@ async fn a_database_that_is_not_there_does_not_stop_the_others() {
     let Some(server) = server() else { return };
     let pools = server.pools();
     for _ in 0..3 {
-        assert!(pools.lease(&"hr".into(), &"there_is_none".into(), Lane::Read).await.is_err());
+        assert!(
+            pools.lease(&"hr".into(), &"there_is_none".into(), Lane::Read, &"dana".into()).await.is_err()
+        );
         drop(server.lease(&pools, Lane::Read).await);
     }
     assert!(pools.health()[0].1.is_up());
@@ -178,9 +181,9 @@ async fn a_server_that_is_killed_is_told_at_once_and_found_again_quickly() {
     let clients: Vec<_> = (0..200)
         .map(|_| {
             let pools = pools.clone();
-            tokio::spawn(
-                async move { pools.lease(&"hr".into(), &"postgres".into(), Lane::Read).await.map(drop) },
-            )
+            tokio::spawn(async move {
+                pools.lease(&"hr".into(), &"postgres".into(), Lane::Read, &"dana".into()).await.map(drop)
+            })
         })
         .collect();
     for client in clients {
@@ -192,7 +195,7 @@ async fn a_server_that_is_killed_is_told_at_once_and_found_again_quickly() {
 
     own.up();
     let started = Instant::now();
-    while pools.lease(&"hr".into(), &"postgres".into(), Lane::Read).await.is_err() {
+    while pools.lease(&"hr".into(), &"postgres".into(), Lane::Read, &"dana".into()).await.is_err() {
         assert!(started.elapsed() < Duration::from_secs(10));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

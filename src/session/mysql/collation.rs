@@ -7,7 +7,7 @@ use crate::model::name_context::MysqlFlavor;
 /// `None` for numbers of sets that are not let through, and of sets that nobody uses any longer.
 ///
 /// Source: MySQL manual, "INFORMATION_SCHEMA COLLATIONS".
-pub(super) fn of_number(number: u8, flavor: MysqlFlavor) -> Option<(&'static str, Option<&'static str>)> {
+pub(super) fn of_number(number: u16, flavor: MysqlFlavor) -> Option<(&'static str, Option<&'static str>)> {
     let utf8mb4 = |collation| Some(("utf8mb4", Some(collation)));
     match number {
         // Nothing was said, or nothing that the server knows: its own default.
@@ -17,6 +17,7 @@ pub(super) fn of_number(number: u8, flavor: MysqlFlavor) -> Option<(&'static str
         224 => utf8mb4("utf8mb4_unicode_ci"),
         246 => utf8mb4("utf8mb4_unicode_520_ci"),
         255 if flavor == MysqlFlavor::Mysql => utf8mb4("utf8mb4_0900_ai_ci"),
+        256..=323 if flavor == MysqlFlavor::Mysql => Some(("utf8mb4", None)),
         225..=245 | 247 | 255 => Some(("utf8mb4", None)),
         33 => Some(("utf8mb3", Some("utf8mb3_general_ci"))),
         83 => Some(("utf8mb3", Some("utf8mb3_bin"))),
@@ -49,7 +50,7 @@ mod tests {
     #[test]
     fn a_set_whose_characters_can_hide_a_quote_does_not_log_in() {
         // big5, gb2312, gb18030, gbk, sjis, cp932, euckr, ujis, utf16, utf32, ucs2.
-        for number in [1, 84, 24, 248, 28, 87, 13, 88, 95, 19, 12, 54, 60, 35] {
+        for number in [1, 84, 24, 248, 28, 87, 13, 88, 95, 19, 12, 54, 60, 35, 1052] {
             assert_eq!(of_number(number, MysqlFlavor::Mysql), None, "{number}");
         }
         assert_eq!(of_number(45, MysqlFlavor::Mariadb).unwrap().0, "utf8mb4");

@@ -1,6 +1,6 @@
 //! What a statement that succeeded leaves in the session.
 
-use super::{session::Session, settings::can_be_made_again};
+use super::{names::Names, session::Session, settings::can_be_made_again};
 use crate::{
     model::{
         facts::{Facts, SessionEffect, StatementKind, TransactionEffect},
@@ -78,6 +78,14 @@ impl Session {
             }
         }
         self.check_reading();
+    }
+
+    /// A statement failed: what it did before that is not undone everywhere.
+    pub(super) fn apply_failure(&mut self, does: &Does, errno: u16) {
+        for facts in what_happens(does) {
+            self.names.apply_failure(facts, errno);
+            self.state.unknown |= facts.effects.iter().any(Names::may_change_reading);
+        }
     }
 
     /// What the server's flags say of its reading is held against ours.

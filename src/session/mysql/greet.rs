@@ -39,6 +39,7 @@ pub(super) async fn serve(
 ) {
     let LoggedIn { stream, principal, place, capabilities, charset, nonce, application, sequence, .. } =
         arrived;
+    let charset = u16::from(charset);
     let who = Who::new(id, principal, place, stream.peer(), application, gate.clock.now());
     let Some(handle) = gate.registry.enter_as(number, Arc::new(who)) else {
         // Only after two thousand million logins.
@@ -103,7 +104,7 @@ pub(super) async fn open(
     gate: &Gate,
     place: &Place,
     capabilities: Capabilities,
-    charset: u8,
+    charset: u16,
 ) -> Result<Opened, Refusal> {
     let facts = gate.pools.mysql_facts(&place.target).await.map_err(|error| refusal_of(&error))?;
     let Some((name, collation)) = collation::of_number(charset, facts.flavor) else {
@@ -113,19 +114,12 @@ pub(super) async fn open(
     let mut reading = reading(&facts).ok_or_else(|| unreadable(&facts))?;
     reading.charset = reading_of_charset(name).map_err(|_| unreadable(&facts))?;
     reading.ignore_space |= capabilities.has(Capabilities::IGNORE_SPACE);
-    let mut initial: Vec<(Ident, Option<String>)> = Vec::new();
+    let mut names: Option<(Ident, Option<Ident>)> = None;
     // What connections of the gateway's have anyway need not be set.
     if collation != Some(LOGIN_COLLATION) {
-        // By its number, which says the collation too, results call their columns' texts.
-        let set = if collation.is_some() { charset.to_string() } else { name.to_owned() };
-        for variable in ["character_set_client", "character_set_connection", "character_set_results"] {
-            initial.push((variable.into(), Some(set.clone())));
-        }
-        if let Some(collation) = collation {
-            initial.push(("collation_connection".into(), Some(collation.to_owned())));
-        }
+        names = Some((name.into(), collation.map(Ident::from)));
     }
-    Ok(Opened { context: context(reading, place.database.clone()), settings: Settings::of_login(initial) })
+    Ok(Opened { context: context(reading, place.database.clone()), settings: Settings::of_login(names) })
 }
 
 /// How a fresh session of a server reads; `None` if the gateway cannot read so.

@@ -31,11 +31,6 @@ impl Session {
         if analysis.len() > 1 && !self.state.multi_statements {
             return Err(one_at_a_time().into());
         }
-        for facts in analysis.iter() {
-            // What it executes by name may be a plan, too.
-            let does = self.with_what_it_runs(facts).unwrap_or_else(|_| Arc::from([Arc::clone(facts)]));
-            does.iter().for_each(|facts| self.note_plans(facts));
-        }
         if analysis.len() > 1 && analysis.iter().any(|facts| Names::is_moved_by(facts)) {
             return self.judge_moving_batch(text, &analysis);
         }
@@ -84,11 +79,15 @@ impl Session {
         outcome.map(|()| judged)
     }
 
-    fn judge_one(&self, text: &str, facts: &Arc<Facts>) -> Judged {
+    /// Judges one statement, and notes the plans that it will show: what is behind it in the text may ask for them.
+    fn judge_one(&mut self, text: &str, facts: &Arc<Facts>) -> Judged {
         let own = own_text(text, facts);
         match self.with_what_it_runs(facts) {
             Ok(does) => {
                 let verdict = self.judge(&own, &does);
+                if verdict.is_ok() {
+                    self.note_plans(&does);
+                }
                 Judged { text: own, does, verdict }
             }
             Err(refusal) => {
@@ -128,6 +127,7 @@ impl Session {
                 return Err(no_such_name(name));
             }
             does.push(if explain { Arc::new(policy::plan_only(inner)) } else { Arc::clone(inner) });
+            does.extend(self.shown_plans(inner));
         }
         Ok(does.into())
     }
@@ -140,22 +140,23 @@ impl Session {
         let slot = self.held.slot(number).ok_or_else(|| no_statement(number, EXECUTE))?;
         let (text, context) = (Arc::clone(&slot.text), Arc::clone(&slot.context));
         let context = self.as_prepared(&context);
-        let slot = self.held.slot(number).ok_or_else(|| no_statement(number, EXECUTE))?;
-        if let Some(does) = slot.recall(&context) {
-            return Ok(does);
+        let recalled = self.held.slot(number).and_then(|slot| slot.recall(&context));
+        let does = match recalled {
+            Some(does) => does,
+            None => {
+                let does =
+                    self.desk.analyze(&text, Dialect::Mysql, &context).map_err(|refused| refused.refusal)?;
+                if let Some(slot) = self.held.slot(number) {
+                    slot.remember(&context, &does);
+                }
+                does
+            }
+        };
+        // Never remembered: it is more with every plan.
+        match does.first().and_then(|facts| self.shown_plans(facts)) {
+            Some(shown) => Ok(does.iter().cloned().chain([shown]).collect()),
+            None => Ok(does),
         }
-        let does = self.desk.analyze(&text, Dialect::Mysql, &context).map_err(|refused| refused.refusal)?;
-        does.iter().for_each(|facts| self.note_plans(facts));
-        if let Some(facts) = does.first()
-            && let Some(shown) = self.shown_plans(facts)
-        {
-            // Not remembered: it is more with every plan.
-            return Ok(does.iter().cloned().chain([shown]).collect());
-        }
-        if let Some(slot) = self.held.slot(number) {
-            slot.remember(&context, &does);
-        }
-        Ok(does)
     }
 
     /// What the names of a statement that was prepared in `context` mean now: its database stays what it was, but

@@ -1,12 +1,10 @@
 //! KILL of a session of one's own: the number is the gateway's, and so is the answer.
 
-use super::{effects, session::Session};
+use super::session::Session;
 use crate::{
     model::{
         facts::{Access, AccessMode, Facts},
         object::Object,
-        record::Outcome,
-        refusal::Refusal,
     },
     session::{judge::Judged, running::Does},
     wire::mysql::error::ErrorCode,
@@ -68,7 +66,7 @@ impl Session {
         let own = Access { object: Object::Database, mode: AccessMode::Use };
         let does: Does =
             [std::sync::Arc::new(Facts { accesses: vec![own], read_only: true, ..facts.clone() })].into();
-        let answer = self.record_kill(text, &does).await;
+        let answer = self.record_answered(text, &does, None).await;
         match answer {
             Ok(()) if self.desk.gate.registry.kill(kill.process, &principal, kill.connection) => {
                 self.say_ok(next);
@@ -80,23 +78,6 @@ impl Session {
             Err(refusal) => self.say_refusal(next, &refusal),
         }
         true
-    }
-
-    async fn record_kill(&mut self, text: &std::sync::Arc<str>, does: &Does) -> Result<(), Refusal> {
-        match self.decide(does) {
-            Ok(permit) => {
-                let started = self.desk.record_start(&[(text, does, &permit)]).await?;
-                for (_receipt, running) in started {
-                    self.desk.note_end(&running, Outcome::Completed, None, None, None);
-                }
-                debug_assert!(!does.iter().any(|facts| effects::pins(facts)));
-                Ok(())
-            }
-            Err(refused) => {
-                self.desk.record_refusal(text, does, &refused).await?;
-                Err(refused.refusal)
-            }
-        }
     }
 }
 

@@ -111,7 +111,8 @@ impl Session {
             shape: self.capabilities.upstream_shape(),
             database: Some(database.clone()).filter(|database| !database.is_empty()),
         };
-        let lease = self.desk.gate.pools.lease_mysql(&self.desk.place.target, &home, lane).await;
+        let (target, principal) = (&self.desk.place.target, &self.desk.who.principal.name);
+        let lease = self.desk.gate.pools.lease_mysql(target, &home, lane, principal).await;
         let lease = lease.map_err(|error| refusal_of(&error))?;
         self.held.forget_lane(lane);
         self.lanes.borrow(lane, lease, Known { database, last_insert_id: 0, stale: Vec::new() });

@@ -26,6 +26,7 @@ mod run;
 mod send;
 mod session;
 mod settings;
+mod told;
 mod user;
 
 pub(super) use admit::admit;

@@ -6,7 +6,7 @@ use crate::{
     model::{
         facts::{Facts, SessionEffect},
         ids::Ident,
-        name_context::{MysqlReading, NameContext},
+        name_context::{MysqlFlavor, MysqlReading, NameContext},
     },
     sql::mysql,
 };
@@ -77,6 +77,42 @@ impl Names {
         known
     }
 
+    /// A statement failed, with this error. What dropped temporary tables may have dropped some of them: MariaDB goes on
+    /// behind a name that is missing, MySQL looks for all of them first.
+    pub(super) fn apply_failure(&mut self, facts: &Facts, errno: u16) {
+        let looks_first =
+            self.current.mysql.is_some_and(|it| it.flavor == MysqlFlavor::Mysql && it.version >= 80_000);
+        for effect in &facts.effects {
+            let drops =
+                matches!(effect, SessionEffect::DropRelation(_)) && !(looks_first && errno == UNKNOWN_TABLE);
+            if drops || matches!(effect, SessionEffect::DiscardTemporary) {
+                let _ = self.apply_effect(effect);
+            }
+        }
+    }
+
+    /// Whether a statement with this effect may have changed how texts are read before it failed.
+    pub(super) fn may_change_reading(effect: &SessionEffect) -> bool {
+        match effect {
+            SessionEffect::Set { name, .. } => matches!(&**name, "sql_mode" | "character_set_client"),
+            SessionEffect::ContextUnknown | SessionEffect::ResetAll | SessionEffect::DiscardAll => true,
+            SessionEffect::UseDatabase(_)
+            | SessionEffect::DiscardTemporary
+            | SessionEffect::CreateTemporary(_)
+            | SessionEffect::DropRelation(_)
+            | SessionEffect::Prepare { .. }
+            | SessionEffect::Deallocate(_)
+            | SessionEffect::DeclareCursor { .. }
+            | SessionEffect::CloseCursor(_)
+            | SessionEffect::Pin
+            | SessionEffect::LockTables
+            | SessionEffect::UnlockTables
+            | SessionEffect::ShowsReadOnly
+            | SessionEffect::ReadsDiagnostics
+            | SessionEffect::Define => false,
+        }
+    }
+
     fn apply_effect(&mut self, effect: &SessionEffect) -> bool {
         match effect {
             SessionEffect::UseDatabase(name) => self.use_database(name),
@@ -135,28 +171,23 @@ impl Names {
     /// Whether a statement can change what is behind it in the same text.
     pub(super) fn is_moved_by(facts: &Facts) -> bool {
         facts.runs.is_some()
-            || facts.effects.iter().any(|effect| match effect {
-                SessionEffect::Set { name, .. } => matches!(&**name, "sql_mode" | "character_set_client"),
-                SessionEffect::UseDatabase(_)
-                | SessionEffect::ContextUnknown
-                | SessionEffect::ResetAll
-                | SessionEffect::DiscardAll
-                | SessionEffect::DiscardTemporary
-                | SessionEffect::CreateTemporary(_)
-                | SessionEffect::DropRelation(_)
-                | SessionEffect::Prepare { .. }
-                | SessionEffect::Deallocate(_) => true,
-                SessionEffect::DeclareCursor { .. }
-                | SessionEffect::CloseCursor(_)
-                | SessionEffect::Pin
-                | SessionEffect::LockTables
-                | SessionEffect::UnlockTables
-                | SessionEffect::ShowsReadOnly
-                | SessionEffect::ReadsDiagnostics
-                | SessionEffect::Define => false,
+            || facts.effects.iter().any(|effect| {
+                Self::may_change_reading(effect)
+                    || matches!(
+                        effect,
+                        SessionEffect::UseDatabase(_)
+                            | SessionEffect::DiscardTemporary
+                            | SessionEffect::CreateTemporary(_)
+                            | SessionEffect::DropRelation(_)
+                            | SessionEffect::Prepare { .. }
+                            | SessionEffect::Deallocate(_)
+                    )
             })
     }
 }
+
+/// ER_BAD_TABLE_ERROR.
+const UNKNOWN_TABLE: u16 = 1051;
 
 /// The server reads in a way that the gateway does not.
 #[derive(Clone, Copy, Debug)]

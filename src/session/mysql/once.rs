@@ -34,6 +34,7 @@ impl Session {
         let grant = once.grant();
         match self.desk.use_up(once, lane, refused).await {
             Ok(Some((lane, permit))) => {
+                self.note_plans(&does);
                 let allowed = vec![Allowed { text, does, permit }];
                 self.send_text(lane, allowed, form, next, Some(grant), received).await;
             }

@@ -9,12 +9,14 @@ use crate::model::{
 };
 
 impl Session {
-    /// Notes the relations whose plans `facts` show, for as long as the session lasts.
-    pub(super) fn note_plans(&mut self, facts: &Facts) {
-        if facts.kind != StatementKind::Explain {
+    /// Notes the relations whose plans a statement shows that may run, for as long as the session lasts.
+    pub(super) fn note_plans(&mut self, does: &[Arc<Facts>]) {
+        let plans = does.iter().filter(|facts| facts.kind == StatementKind::Explain);
+        let mut planned =
+            plans.flat_map(|facts| &facts.accesses).filter(|it| it.mode == AccessMode::Explain).peekable();
+        if planned.peek().is_none() {
             return;
         }
-        let planned = facts.accesses.iter().filter(|access| access.mode == AccessMode::Explain);
         self.state.planned.extend(planned.map(|access| access.object.clone()));
         if self.state.planned.len() > MOST_PLANNED {
             // Only a database-wide grant reaches what is not known for sure.

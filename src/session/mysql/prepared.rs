@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Instant};
 use bytes::BytesMut;
 
 use super::{
+    effects::asks_diagnostics_only,
     flight::Task,
     held::{EXECUTE, no_statement},
     send::Recorded,
@@ -70,6 +71,9 @@ impl Session {
         };
         match sent {
             Ok((lane, sent)) => {
+                if !does.iter().all(|facts| asks_diagnostics_only(facts)) {
+                    self.state.told = None;
+                }
                 let context = Arc::clone(self.names.context());
                 let number = self.held.prepare(&text.into(), &context, &does);
                 self.take_off(lane, Expect::Prepare, sent, next, Task::Prepare(number));
@@ -107,7 +111,7 @@ impl Session {
         let Some(facts) = does.first() else { return Err(no_statement(0, EXECUTE)) };
         let written = self.written_for(lane, facts, text)?;
         let mut command = BytesMut::new();
-        write::prepare(&mut command, written.as_bytes());
+        write::prepare(&mut command, &self.bytes_of(&written)?);
         let Some(lease) = self.lanes.active_lease_mut() else { return Err(no_statement(0, EXECUTE)) };
         lease.send_prepare(&command, permit).map_err(|error| refusal_of(&error))
     }
@@ -136,6 +140,9 @@ impl Session {
         if let Some(refusal) = problem.or_else(|| self.state.lost.take()) {
             self.held.take_long_data(number);
             self.say_refusal(next, &refusal);
+            return Ok(());
+        }
+        if self.tells_prepared_again(number, next).await {
             return Ok(());
         }
         loop {
@@ -175,6 +182,7 @@ impl Session {
         };
         match self.judge(&text, &does) {
             Ok(permit) => {
+                self.note_plans(&does);
                 let sent = does.first().and_then(|facts| facts.sent.clone()).unwrap_or(text);
                 Some((Allowed { text: sent, does: Arc::clone(&does), permit }, does))
             }

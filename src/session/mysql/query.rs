@@ -41,6 +41,9 @@ impl Session {
     /// Runs a text; `next` is the number that the answer begins with.
     pub(super) async fn run_text(&mut self, text: &str, form: Form<'_>, next: u8) {
         let received = Instant::now();
+        if self.tells_again(text, next).await {
+            return;
+        }
         // Again if grants changed while a connection was waited for.
         while !self.judge_and_run(text, form, next, received).await {}
     }
@@ -156,7 +159,7 @@ impl Session {
             if !text.is_empty() {
                 text.push(b';');
             }
-            text.extend_from_slice(it.text.as_bytes());
+            text.extend_from_slice(&self.bytes_of(&it.text)?);
         }
         Ok(text)
     }

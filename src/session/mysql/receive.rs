@@ -96,7 +96,7 @@ impl Session {
         match sql::readable(bytes, self.names.context()) {
             Ok(text) => Some(text.into_owned()),
             Err(reason) => {
-                let text = String::from_utf8_lossy(bytes);
+                let text = shown(bytes);
                 let refused: Refused = crate::session::judge::refusal_of(&reason).into();
                 let recorded = self.desk.record_refusal(&text, &[], &refused).await;
                 self.say_refusal(next, &recorded.err().unwrap_or(refused.refusal));
@@ -135,6 +135,16 @@ impl Session {
 /// A name that came without quotes.
 fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
+}
+
+/// A text that cannot be read, for its record: bytes that are no UTF-8 as `\xff`.
+fn shown(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    text
 }
 
 fn odd_pattern() -> Refusal {

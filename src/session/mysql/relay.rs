@@ -205,6 +205,7 @@ impl Session {
                 }
                 let Some(running) = run.current().map(Running::take) else { return Shown::AsItIs };
                 run.over += 1;
+                self.apply_failure(&running.does, error.errno);
                 match running.revoked.clone().filter(|_| INTERRUPTED.contains(&error.errno)) {
                     Some(refusal) => {
                         let code = self.sqlstate(&refusal);

@@ -1,6 +1,6 @@
 //! Statements on their way to the upstream: the lane, the records, the text as it goes out.
 
-use std::{sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use super::{
     effects::{asks_diagnostics_only, opens_or_ties},
@@ -19,10 +19,11 @@ use crate::{
     session::{
         allowed::Allowed,
         gate::REPLY_LIMIT_BYTES,
-        judge::Judged,
+        judge::{Judged, refusal_of},
         modes::{asks_read_write, stays_read_only},
         running::Run,
     },
+    sql,
     wire::mysql::response::{Expect, Response},
 };
 
@@ -64,6 +65,7 @@ impl Session {
         allowed: Vec<Allowed>,
         once: Option<GrantId>,
     ) -> Result<Option<Recorded>, Refusal> {
+        self.state.told = None;
         let (receipt, run) = self.desk.record_allowed(&allowed, once).await?;
         self.desk.note_deeds(&allowed, once, 0);
         let permit = allowed.into_iter().map(|it| it.permit).max_by_key(Permit::lane);
@@ -117,6 +119,14 @@ impl Session {
             Ok(analysis) if !analysis.iter().any(|facts| asks_read_write(facts)) => Ok(written.into()),
             Ok(_) | Err(_) => Err(stays_read_only()),
         }
+    }
+
+    /// The bytes of a statement that goes out: strings that are no UTF-8 have theirs again.
+    ///
+    /// # Errors
+    /// When it cannot be read, which it was before.
+    pub(super) fn bytes_of<'t>(&self, text: &'t str) -> Result<Cow<'t, [u8]>, Refusal> {
+        sql::sendable(text, self.names.context()).map_err(|reason| refusal_of(&reason))
     }
 }
 

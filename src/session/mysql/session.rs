@@ -36,7 +36,7 @@ pub(super) struct Session {
     /// Where it came in, for COM_CHANGE_USER.
     pub(super) entrance: Entrance,
     /// The number of the client's collation, as of its login.
-    pub(super) charset: u8,
+    pub(super) charset: u16,
     /// What the client's next proof is bound to.
     pub(super) nonce: Nonce,
     pub(super) names: Names,
@@ -79,6 +79,8 @@ pub(super) struct State {
     pub(super) asks_diagnostics: bool,
     /// As the last OK that had one said; 0 is none.
     pub(super) last_insert_id: u64,
+    /// What the gateway answered last in the server's place, until the server has run something again.
+    pub(super) told: Option<ServerError>,
     /// Relations whose plans were shown: the notes behind them show rows that were read for them.
     pub(super) planned: BTreeSet<Object>,
     /// The transaction was rolled back because it lost its grant, and the client does not know yet.
@@ -99,6 +101,7 @@ impl State {
             diagnostics: false,
             asks_diagnostics: false,
             last_insert_id: 0,
+            told: None,
             planned: BTreeSet::new(),
             lost: None,
             said_fatal: false,
@@ -160,6 +163,7 @@ impl Session {
     /// Answers with an error.
     pub(super) fn say_error(&mut self, mut sequence: u8, error: &ServerError) {
         reply::err(&mut self.client.outbound, &mut sequence, error);
+        self.state.told = Some(error.clone());
     }
 
     /// The status flags of an answer of the gateway's own.

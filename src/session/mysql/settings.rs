@@ -12,16 +12,16 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
     values: Vec<(Ident, Option<String>)>,
-    /// What the login stands for: where a reset goes back to.
-    initial: Vec<(Ident, Option<String>)>,
+    /// Character set and collation of the login: what is set first, and where a reset goes back to.
+    names: Option<(Ident, Option<Ident>)>,
     /// Rises with every change.
     version: u64,
 }
 
 impl Settings {
-    /// What the login stands for.
-    pub(super) fn of_login(initial: Vec<(Ident, Option<String>)>) -> Self {
-        Self { values: initial.clone(), version: u64::from(!initial.is_empty()), initial }
+    /// Those of a login with a character set, and a collation where it is not the set's default.
+    pub(super) fn of_login(names: Option<(Ident, Option<Ident>)>) -> Self {
+        Self { values: Vec::new(), version: u64::from(names.is_some()), names }
     }
 
     /// Rises with every change.
@@ -31,7 +31,7 @@ impl Settings {
 
     /// As it was after the login.
     pub(super) fn reset(&mut self) {
-        self.values = self.initial.clone();
+        self.values.clear();
         self.version += 1;
     }
 
@@ -54,7 +54,9 @@ impl Settings {
 
     /// What makes them on a connection that has none of them.
     pub(super) fn setups(&self) -> impl Iterator<Item = Setup<'_>> {
-        self.values.iter().filter_map(|(name, value)| setup(name, value.as_deref()))
+        let names = self.names.iter();
+        let names = names.map(|(charset, collation)| Setup::Names { charset, collation: collation.as_ref() });
+        names.chain(self.values.iter().filter_map(|(name, value)| setup(name, value.as_deref())))
     }
 }
 
@@ -109,6 +111,16 @@ mod tests {
         settings.set(&"character_set_connection".into(), Some("latin1".into()));
         let made = made(&settings);
         assert!(made[0].contains("collation_connection") && made[1].contains("latin1"), "{made:?}");
+    }
+
+    #[test]
+    fn the_collation_of_the_login_is_set_first_and_a_reset_goes_back_to_it() {
+        let mut settings = Settings::of_login(Some(("utf8mb4".into(), Some("utf8mb4_bin".into()))));
+        settings.set(&"character_set_results".into(), Some("latin1".into()));
+        let before = made(&settings);
+        assert!(before.len() == 2 && before[0].contains("utf8mb4_bin"), "{before:?}");
+        settings.reset();
+        assert_eq!(made(&settings), before[..1]);
     }
 
     #[test]

@@ -81,9 +81,8 @@ impl Session {
         let (client, now) = (self.client.stream.peer(), self.desk.now());
         self.desk.change(Arc::new(Who::new(session, principal, place, client, application, now)));
         self.nonce = nonce;
-        let charset = charset.and_then(|number| u8::try_from(number & 0xff).ok()).unwrap_or(self.charset);
-        self.charset = charset;
-        let opened = greet::open(&self.desk.gate, &self.desk.place, self.capabilities, charset).await;
+        self.charset = charset.unwrap_or(self.charset);
+        let opened = greet::open(&self.desk.gate, &self.desk.place, self.capabilities, self.charset).await;
         let entered = match opened {
             Ok(opened) => {
                 self.names = Names::new(opened.context);

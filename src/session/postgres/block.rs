@@ -63,6 +63,9 @@ impl Session {
         let slot = self.held.prepared(name).filter(|slot| !slot.is_on(lane))?;
         let message = slot.prepared.message.clone()?;
         slot.put_on(lane);
+        if !name.is_empty() {
+            self.lanes.note_left();
+        }
         Some(message)
     }
 

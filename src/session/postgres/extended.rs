@@ -72,6 +72,10 @@ impl Session {
         if does.iter().all(|facts| facts.runs.is_none()) {
             slot.remember(&context, &does);
         }
+        if !name.is_empty() {
+            self.lanes.note_left();
+        }
+        self.note_left(&does, query);
         self.send_prepare(&message, &permit);
         let of = Task::Prepare { name: name.into(), prepared, lane, own: true };
         self.ledger.push(Owed::Parse { silent: false, of });
@@ -145,6 +149,7 @@ impl Session {
         };
         self.remake(lane, statement, &permit);
         let block = self.ledger.block();
+        self.note_left(&does, &text);
         let number = self.held.open(portal, Portal { does, text, lane, block, hold: false });
         self.send_protocol(ProtocolMessage::Framed(frame.bytes()));
         self.ledger.push(Owed::Bind(Task::Bind(portal.into(), number)));
@@ -189,6 +194,7 @@ impl Session {
             Err(refusal) => return self.refuse(refusal),
         };
         let Some((receipt, running)) = started.pop() else { return Flow::Done };
+        self.note_left(&bound.does, &bound.text);
         self.desk.deeds.note(&bound.does, &permit, self.ledger.block());
         if let Some(lease) = self.lanes.active_lease_mut() {
             let sent = lease.send_statement(frame.bytes(), &permit, &receipt);

@@ -31,7 +31,7 @@ use crate::{
         who::Who,
     },
     sql::search_path,
-    upstream::{HomeState, ServerFacts, UpstreamError},
+    upstream::{HomeState, ServerFacts, Setup, UpstreamError},
     wire::postgres::{
         backend::{self, Severity, TransactionStatus},
         ledger::Ledger,
@@ -197,10 +197,13 @@ async fn parameters(
         !plain
     });
     if asks {
-        let lease = gate.pools.lease(&who.place.target, &who.place.database, Lane::Read).await;
+        let (place, principal) = (&who.place, &who.principal.name);
+        let lease = gate.pools.lease(&place.target, &place.database, Lane::Read, principal).await;
         let mut lease = lease?;
-        let setups: Vec<_> =
-            settings.iter().map(|(name, value)| super::lanes::setting(name, Some(value))).collect();
+        // It may have those of the session before.
+        let reset = (!lease.settings().is_empty()).then_some(Setup::ResetAll);
+        let asked = settings.iter().map(|(name, value)| super::lanes::setting(name, Some(value)));
+        let setups: Vec<_> = reset.into_iter().chain(asked).collect();
         lease.run_setup(&setups, SETUP_TIMEOUT).await?;
         parameters = lease.parameters().to_vec();
         lease.go_home(HomeState::Idle);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::session::Session;
+use super::{leaves::begins_untouched, session::Session};
 use crate::{
     model::{
         facts::{Facts, SessionEffect, TransactionEffect},
@@ -16,7 +16,7 @@ use crate::{
         lanes::{self, refusal_of},
     },
     sql::search_path,
-    upstream::{Postgres, SettingValue, Setup, UpstreamError},
+    upstream::{Lease, Postgres, SettingValue, Setup, UpstreamError},
 };
 
 /// The connections of a session.
@@ -126,11 +126,11 @@ impl Session {
             self.lanes.drop_lease(lane);
         }
         if self.lanes.borrowed(lane).is_none() {
-            let place = &self.desk.place;
-            let lease = self.desk.gate.pools.lease(&place.target, &place.database, lane).await;
+            let (place, principal) = (&self.desk.place, &self.desk.who.principal.name);
+            let lease = self.desk.gate.pools.lease(&place.target, &place.database, lane, principal).await;
             let lease = lease.map_err(|error| refusal_of(&error))?;
             self.held.forget_lane(lane);
-            self.lanes.borrow(lane, lease, Known::default());
+            self.take_over(lane, lease);
         }
         self.lanes.enter(lane);
         let made = self.bring_up_to_date(lane).await;
@@ -140,13 +140,31 @@ impl Session {
         made.map_err(|error| refusal_of(&error))
     }
 
+    /// A connection that was lent just now; it may have the settings of the session before.
+    fn take_over(&mut self, lane: Lane, lease: Lease) {
+        let settings = if *lease.settings() == **self.settings.values() {
+            self.settings.version()
+        } else if lease.settings().is_empty() {
+            NO_SETTINGS
+        } else {
+            OTHER_SETTINGS
+        };
+        self.lanes.borrow(lane, lease, Known::default());
+        if let Some(borrowed) = self.lanes.borrowed_mut(lane) {
+            borrowed.settings = settings;
+            if begins_untouched(lane) {
+                borrowed.begin_untouched();
+            }
+        }
+    }
+
     async fn bring_up_to_date(&mut self, lane: Lane) -> Result<(), UpstreamError> {
         let version = self.settings.version();
         let Some(borrowed) = self.lanes.borrowed_mut(lane) else { return Ok(()) };
         borrowed.note_used();
         let mut setups = Vec::new();
         if borrowed.settings != version {
-            if borrowed.settings != 0 {
+            if borrowed.settings != NO_SETTINGS {
                 setups.push(Setup::ResetAll);
             }
             setups.extend(self.settings.iter().map(|(name, value)| setting(name, value)));
@@ -163,6 +181,7 @@ impl Session {
         borrowed.lease.run_setup(&setups, SETUP_TIMEOUT).await?;
         self.client.outbound.extend_from_slice(&borrowed.lease.take_notifications());
         if borrowed.settings != version {
+            borrowed.lease.keep_settings(self.settings.values());
             borrowed.settings = version;
             borrowed.read_only = None;
         }
@@ -225,7 +244,7 @@ impl Session {
     /// Sends home what was not used for as long as `idle`, and what others wait for. Only while nothing runs and no
     /// transaction is open.
     pub(super) fn send_home(&mut self, idle: Duration) {
-        if !self.lanes.has_untied() || self.held.has_holding() {
+        if !self.lanes.has_untied() || self.held.has_holding() || self.cancelling.is_under_way() {
             return;
         }
         for lane in self.lanes.send_home(idle, None, |_| false) {
@@ -243,6 +262,11 @@ fn sets_untold_path(facts: &Facts) -> bool {
         _ => false,
     })
 }
+
+/// The version of a connection that has no settings but those of its login.
+const NO_SETTINGS: u64 = 0;
+/// The version of a connection that has settings of another session: no session comes to it.
+const OTHER_SETTINGS: u64 = u64::MAX;
 
 /// A setting as the gateway makes it on a connection.
 pub(super) fn setting<'a>(name: &'a Ident, value: Option<&'a str>) -> Setup<'a> {

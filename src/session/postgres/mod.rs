@@ -11,6 +11,7 @@ mod greet;
 mod held;
 mod judge;
 mod lanes;
+mod leaves;
 mod names;
 mod once;
 mod read_only;

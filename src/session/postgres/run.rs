@@ -75,6 +75,8 @@ impl Conversation for Session {
 
     fn cancel_running(&mut self) {
         if !self.is_settled() {
+            // A late one must not find somebody else's statement.
+            self.lanes.note_left();
             self.cancelling.begin(&self.desk, self.lanes.active_lease());
         }
     }

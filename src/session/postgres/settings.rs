@@ -1,15 +1,15 @@
 //! The settings that a session has made, so that they can be made again on another upstream connection.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use super::savepoints::Savepoints;
-use crate::model::{
-    facts::{Facts, SessionEffect, TransactionEffect},
-    ids::Ident,
+use crate::{
+    model::{
+        facts::{Facts, SessionEffect, TransactionEffect},
+        ids::Ident,
+    },
+    upstream::postgres::Settings as Values,
 };
-
-/// Values of settings; `None` stands for the default.
-type Values = BTreeMap<Ident, Option<String>>;
 
 /// What the session has set, outside and inside of the open transaction.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +40,11 @@ impl Settings {
     /// Every setting that was made.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Ident, Option<&str>)> {
         self.values.iter().map(|(name, value)| (name, value.as_deref()))
+    }
+
+    /// All of them.
+    pub(super) const fn values(&self) -> &Arc<Values> {
+        &self.values
     }
 
     /// Whether RESET on a connection leaves something to be set again.

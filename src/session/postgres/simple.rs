@@ -104,6 +104,9 @@ impl Session {
             Err(refusal) => return self.refuse_query(refusal),
         };
         self.remake_prepared(lane, &allowed);
+        for Allowed { text, does, .. } in &allowed {
+            self.note_left(does, text);
+        }
         self.desk.note_deeds(&allowed, once, self.ledger.block());
         let mut message = BytesMut::with_capacity(sent.len() + 6);
         backend::message(&mut message, b'Q', |out| {

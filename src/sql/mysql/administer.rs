@@ -59,8 +59,7 @@ impl Parser<'_> {
             }
             self.expect_symbol(")")?;
         }
-        self.found.effect(SessionEffect::ContextUnknown);
-        self.found.effect(SessionEffect::Pin);
+        self.found.runs_unseen();
         Ok((StatementKind::Administer, "CALL"))
     }
 

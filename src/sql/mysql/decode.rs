@@ -1,4 +1,4 @@
-//! Texts that are not UTF-8: raw bytes in strings are written in hexadecimal digits.
+//! Texts that are not UTF-8: strings with raw bytes in them are written in hexadecimal digits.
 
 use std::borrow::Cow;
 
@@ -7,21 +7,29 @@ use crate::model::{
     name_context::{MysqlReading, NameContext},
 };
 
-use super::lexer::{is_blank, is_name, refused};
+use super::{
+    charset::Charset,
+    lexer::{is_blank, is_name, refused},
+    raw,
+};
 
 /// The text of a statement, of which strings with bytes that are no UTF-8 are written anew, with the same value.
 ///
-/// Drivers send the bytes of a BLOB as `_binary'…'`. A text in UTF-8 is given back as it is.
+/// Behind the name of a character set (`_binary'…'`) digits mean what the bytes mean; elsewhere the string becomes one
+/// of [`raw`], which is sent as the bytes that it was. A text in UTF-8 is given back as it is.
+///
+/// No byte of 0x80 and above hides a quote or a backslash behind it: not in sets of single bytes, and in UTF-8 the
+/// server takes a character that is not complete for bytes of their own (`tests/lexer_live_mysql.rs`).
 ///
 /// # Errors
-/// `Syntax` if such bytes stand elsewhere, also in strings without `_binary`: in UTF-8 the server would not accept
-/// them, and in sets of single bytes what they mean hangs on which set it is.
+/// `Syntax` if such bytes stand elsewhere, or the text cannot be read.
 pub fn readable<'t>(text: &'t [u8], context: &NameContext) -> Result<Cow<'t, str>, Unanalyzable> {
     match (std::str::from_utf8(text), context.mysql) {
         (Ok(text), _) => Ok(Cow::Borrowed(text)),
         (Err(error), None) => Err(refused("it is not written in UTF-8", error.valid_up_to())),
         (Err(_), Some(reading)) => {
-            Respeller { text, at: 0, reading, out: String::new() }.run().map(Cow::Owned)
+            let respeller = Respeller { text, at: 0, reading, out: String::new(), made: Vec::new() };
+            respeller.run().map(Cow::Owned)
         }
     }
 }
@@ -31,17 +39,19 @@ struct Respeller<'t> {
     at: usize,
     reading: MysqlReading,
     out: String,
+    /// Where digits begin in what was written.
+    made: Vec<usize>,
 }
 
 impl Respeller<'_> {
     fn run(mut self) -> Result<String, Unanalyzable> {
-        // Where a string's introducer begins in what was written, if one was the last token.
-        let mut introducer = None;
+        // Where the word begins in what was written that may stand before a string.
+        let mut word = None;
         while let Some(byte) = self.byte(self.at) {
             let start = self.at;
             match byte {
-                b'\'' => self.string(byte, introducer)?,
-                b'"' if !self.reading.ansi_quotes => self.string(byte, introducer)?,
+                b'\'' => self.string(byte, word)?,
+                b'"' if !self.reading.ansi_quotes => self.string(byte, word)?,
                 b'"' | b'`' => {
                     let end = self.find(start + 1, byte, "a quoted name")?;
                     self.copy(end)?;
@@ -58,7 +68,7 @@ impl Respeller<'_> {
                 byte if is_name(byte) => {
                     let rest = self.text.get(start..).unwrap_or_default();
                     let length = rest.iter().position(|byte| !is_name(*byte)).unwrap_or(rest.len());
-                    introducer = Some(self.out.len());
+                    word = Some(self.out.len());
                     self.copy(start + length)?;
                     continue;
                 }
@@ -68,7 +78,11 @@ impl Respeller<'_> {
                 }
                 _ => self.copy(start + 1)?,
             }
-            introducer = None;
+            word = None;
+        }
+        // closed: whoever reads what was written has to come upon the same strings.
+        if !raw::are_digits(&self.out, &self.made, &self.reading)? {
+            return Err(refused("strings with bytes that are no UTF-8 may begin elsewhere", 0));
         }
         Ok(self.out)
     }
@@ -148,23 +162,30 @@ impl Respeller<'_> {
         Err(refused("a string does not end", self.at))
     }
 
-    /// The string in hand, as it is or in digits.
-    fn string(&mut self, quote: u8, introducer: Option<usize>) -> Result<(), Unanalyzable> {
+    /// The string in hand, as it is or in digits; `word` is where a word before it begins in what was written.
+    fn string(&mut self, quote: u8, word: Option<usize>) -> Result<(), Unanalyzable> {
         let start = self.at;
         let (value, end) = self.value(quote)?;
         if std::str::from_utf8(self.text.get(start..end).unwrap_or_default()).is_ok() {
             return self.copy(end);
         }
-        let word = introducer.and_then(|at| self.out.get(at..)).unwrap_or_default();
-        if !word.trim_end().eq_ignore_ascii_case("_binary") {
-            return Err(refused("a string has bytes that are no UTF-8, and no _binary before it", start));
+        let before = word.and_then(|at| self.out.get(at..)).unwrap_or_default();
+        let is_mark = ["n", "x", "b"].iter().any(|mark| before.eq_ignore_ascii_case(mark));
+        let is_variable = self.out.ends_with('@');
+        match before.trim_end().strip_prefix('_') {
+            Some(name) if Charset::of_client(&name.to_ascii_lowercase()).is_ok() => self.out.push(' '),
+            None if !is_mark && !is_variable => {
+                if self.out.ends_with(|letter: char| !letter.is_ascii() || is_name(letter as u8)) {
+                    self.out.push(' ');
+                }
+                self.out.push_str(raw::MARK);
+            }
+            Some(_) | None => {
+                return Err(refused("bytes that are no UTF-8 stand in what is no plain string", start));
+            }
         }
-        self.out.push_str(" x'");
-        for byte in value {
-            self.out.push(char::from(b"0123456789abcdef".get(usize::from(byte >> 4)).copied().unwrap_or(0)));
-            self.out.push(char::from(b"0123456789abcdef".get(usize::from(byte & 15)).copied().unwrap_or(0)));
-        }
-        self.out.push('\'');
+        self.made.push(self.out.len());
+        raw::put_digits(&mut self.out, &value);
         self.at = end;
         Ok(())
     }
@@ -180,13 +201,14 @@ mod tests {
     }
 
     #[test]
-    fn bytes_behind_binary_become_digits_of_the_same_value() {
+    fn bytes_behind_a_character_set_become_digits_of_the_same_value() {
         for (text, expected) in [
             (
                 &b"insert into t values (_binary'\xff\\0''\\'\\%', 1)"[..],
                 "insert into t values (_binary x'ff0027275c25', 1)",
             ),
             (b"select _BINARY \"\xfe\"", "select _BINARY  x'fe'"),
+            (b"select _latin1'\xe9'", "select _latin1 x'e9'"),
             (b"select _binary'a', _binary'\xff'", "select _binary'a', _binary x'ff'"),
             (b"select 'it''s', _binary'\xff' -- '", "select 'it''s', _binary x'ff' -- '"),
             (b"select `'`, /* ' */ _binary'\xff' # '", "select `'`, /* ' */ _binary x'ff' # '"),
@@ -196,17 +218,33 @@ mod tests {
     }
 
     #[test]
+    fn other_strings_become_raw_ones() {
+        for (text, expected) in [
+            (&b"select 'a\xff'"[..], "select _raw x'61ff'"),
+            (b"select'\xe2\\'', 1", "select _raw x'e227', 1"),
+            (b"values(\"\xc3\"\"\",'\xf0\\\\')", "values(_raw x'c322',_raw x'f05c')"),
+            (b"select n '\xff'", "select n _raw x'ff'"),
+        ] {
+            assert_eq!(read(text).unwrap(), expected);
+        }
+    }
+
+    #[test]
     fn bytes_elsewhere_are_refused() {
         for text in [
-            &b"select '\xff'"[..],
-            b"select _utf8mb4'\xff'",
+            &b"select _gbk'\xff'"[..],
+            b"select _nothing'\xff'",
+            b"select n'\xff'",
+            b"select X'\xff'",
+            b"select @'\xff'",
+            b"create user u@'\xff'",
             b"select \xff",
             b"select `\xff`",
             b"select 1 /* \xff */",
             b"select 1 -- \xff",
-            b"select _binary, '\xff'",
-            b"select _binary'\xff",
-            b"select _binary'\xff\\",
+            b"select '\xff",
+            b"select '\xff\\",
+            b"select /*!99999 ' */ 1, '\xff' -- '",
         ] {
             assert!(read(text).is_err(), "{}", String::from_utf8_lossy(text));
         }

@@ -1,6 +1,6 @@
 //! CREATE, by the kind of what is created.
 
-use crate::model::facts::{AccessMode, SessionEffect, StatementKind, TransactionEffect};
+use crate::model::facts::{AccessMode, StatementKind, TransactionEffect};
 
 use super::{
     administered::Administered,
@@ -46,8 +46,7 @@ impl Parser<'_> {
     pub(super) fn compound(&mut self, command: &'static str) -> Head {
         self.found.administer("routine");
         if command == "BEGIN NOT ATOMIC" || self.rest().iter().any(|token| token.is_symbol(";")) {
-            self.found.effect(SessionEffect::ContextUnknown);
-            self.found.effect(SessionEffect::Pin);
+            self.found.runs_unseen();
             self.found.transaction = TransactionEffect::Commit { chain: false };
         }
         self.skip_rest();

@@ -1,12 +1,12 @@
 //! DROP, RENAME and TRUNCATE.
 
 use crate::model::{
-    facts::{AccessMode, SessionEffect, StatementKind, TransactionEffect, Unanalyzable},
+    facts::{AccessMode, SessionEffect, StatementKind, TransactionEffect},
     object::Object,
 };
 
 use super::{
-    parser::{Parsed, Parser},
+    parser::{Parsed, Parser, unknown},
     statement::Head,
     token::Kind,
 };
@@ -57,11 +57,8 @@ impl Parser<'_> {
             self.found.transaction = TransactionEffect::None;
         }
         self.if_exists()?;
-        let (mut names, mut own) = (0_usize, false);
         loop {
             let name = self.qualified_name()?;
-            names += 1;
-            own |= self.is_temporary(&self.database_of(name)?, &self.folded(name.name)?);
             if temporary {
                 // Never a table of the database, whatever its name.
                 self.found.access(Object::Database, AccessMode::Use);
@@ -71,19 +68,16 @@ impl Parser<'_> {
                 self.touch(name, AccessMode::Define)?;
             }
             if command != "DROP VIEW" {
-                let name = self.temporary_name(name)?;
-                self.found.effect(SessionEffect::DropRelation(name.into()));
+                let effect = SessionEffect::DropRelation(self.temporary_name(name)?.into());
+                if self.found.effects.contains(&effect) {
+                    // Of two tables of one name, the temporary one is only the first to go.
+                    return Err(unknown("DROP of one name twice"));
+                }
+                self.found.effect(effect);
             }
             if !self.accept_symbol(",") {
                 break;
             }
-        }
-        if own && names > 1 {
-            // MariaDB drops those that are there and fails for the others: what is left is not known.
-            return Err(Unanalyzable::Never {
-                construct: "DROP of a temporary table together with others".to_owned(),
-                instead: "Drop each by itself.",
-            });
         }
         self.accept_any(&["RESTRICT", "CASCADE"]);
         self.accept_wait()?;

@@ -49,6 +49,14 @@ impl Found {
         self.calls.push(Call { name: name.into() });
     }
 
+    /// Notes that something runs which is not seen: whatever the session is set to may be different, and none of its
+    /// temporary tables is known to be there.
+    pub(super) fn runs_unseen(&mut self) {
+        self.effect(SessionEffect::ContextUnknown);
+        self.effect(SessionEffect::DiscardTemporary);
+        self.effect(SessionEffect::Pin);
+    }
+
     /// Notes an effect, behind those that come about before it.
     pub(super) fn effect(&mut self, effect: SessionEffect) {
         note_effect(&mut self.effects, effect);

@@ -16,7 +16,7 @@ use crate::{
 };
 
 use super::{
-    keywords,
+    keywords, raw,
     token::{Kind, Token},
 };
 
@@ -201,7 +201,8 @@ impl<'t> Lexer<'t> {
             return Ok((kind, text));
         }
         if let Some(charset) = text.strip_prefix('_')
-            && keywords::is_charset(charset, self.reading.flavor)
+            && (keywords::is_charset(charset, self.reading.flavor)
+                || raw::is_mark(charset, self.bytes.get(self.at..).unwrap_or_default()))
         {
             return Ok((Kind::Introducer, Cow::Owned(charset.to_ascii_lowercase())));
         }

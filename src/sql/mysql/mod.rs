@@ -50,6 +50,7 @@ mod probe;
 mod query;
 mod query_into;
 mod quoted;
+mod raw;
 mod reading;
 mod render;
 mod respell;
@@ -69,5 +70,6 @@ mod window;
 
 pub(super) use batch::analyze;
 pub use decode::readable;
+pub use raw::sendable;
 pub(crate) use reading::{reading_of_charset, reading_of_mode};
 pub use respell::respell;

@@ -2,6 +2,7 @@
 
 use super::{
     parser::{Parsed, Parser},
+    raw,
     token::Kind,
 };
 
@@ -51,6 +52,11 @@ impl Parser<'_> {
                 Ok(())
             }
             Kind::String | Kind::National => self.text(),
+            Kind::Introducer if raw::is_marked(token) => {
+                self.skip(2);
+                while self.accept_kind(Kind::String).is_some() {}
+                Ok(())
+            }
             Kind::Introducer => {
                 self.next();
                 if self.accept_kind(Kind::Hex).is_some() || self.accept_kind(Kind::Bits).is_some() {

@@ -181,8 +181,7 @@ impl Parser<'_> {
     fn execute_immediate(&mut self) -> Parsed<Head> {
         let Some(text) = self.constant_text().filter(|_| self.is_at_end()) else {
             self.found.administer("dynamic SQL");
-            self.found.effect(SessionEffect::ContextUnknown);
-            self.found.effect(SessionEffect::Pin);
+            self.found.runs_unseen();
             self.skip_rest();
             return Ok((StatementKind::Execute, "EXECUTE IMMEDIATE"));
         };

@@ -13,6 +13,13 @@ use crate::{
 /// A statement of the gateway's own; nobody's text gets into it.
 #[derive(Clone, Copy, Debug)]
 pub enum Setup<'a> {
+    /// SET NAMES.
+    Names {
+        /// The character set.
+        charset: &'a Ident,
+        /// Its collation; `None` is the set's default.
+        collation: Option<&'a Ident>,
+    },
     /// The session's transactions are read-only from here on, or no longer are.
     ReadOnly(bool),
     /// ROLLBACK.
@@ -61,7 +68,9 @@ impl<'a> Setup<'a> {
             Self::ReadOnly(false) if lane == Lane::Read => {
                 Err(UpstreamError::Misuse { what: "the read lane stays read-only" })
             }
-            Self::ReadOnly(_) | Self::Rollback | Self::Set { .. } | Self::Use(_) => Ok(self),
+            Self::Names { .. } | Self::ReadOnly(_) | Self::Rollback | Self::Set { .. } | Self::Use(_) => {
+                Ok(self)
+            }
         }
     }
 
@@ -71,6 +80,10 @@ impl<'a> Setup<'a> {
     /// `Misuse` if a name is none.
     pub(super) fn order(self) -> Result<Order<'a>, UpstreamError> {
         let text = match self {
+            Self::Names { charset, collation } => match collation {
+                Some(collation) => format!("SET NAMES {} COLLATE {}", word(charset)?, word(collation)?),
+                None => format!("SET NAMES {}", word(charset)?),
+            },
             Self::ReadOnly(true) => "SET SESSION TRANSACTION READ ONLY".to_owned(),
             Self::ReadOnly(false) => "SET SESSION TRANSACTION READ WRITE".to_owned(),
             Self::Rollback => "ROLLBACK".to_owned(),

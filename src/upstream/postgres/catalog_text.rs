@@ -12,6 +12,7 @@ pub(crate) fn read(rows: &[Row]) -> Option<Catalog> {
         match kind {
             "schema" => drop(catalog.schemas.insert(name)),
             "relation" => drop(catalog.relations.entry(name).or_default().insert(schema?)),
+            "plain" => drop(catalog.plain.entry(name).or_default().insert(schema?)),
             "routine" => drop(catalog.routines.entry(name).or_default().insert(schema?)),
             "row_routine" => drop(catalog.row_routines.insert(name)),
             "operator" => drop(catalog.operators.insert(name)),
@@ -111,6 +112,11 @@ SELECT 'relation', c.relname, s.name FROM pg_catalog.pg_class c JOIN space s ON 
 UNION ALL
 SELECT 'relation', t.typname, s.name FROM pg_catalog.pg_type t JOIN space s ON s.oid = t.typnamespace
 WHERE t.typrelid = 0 AND NOT (t.typelem <> 0 AND t.typcategory = 'A')
+UNION ALL
+SELECT 'plain', c.relname, s.name FROM pg_catalog.pg_class c JOIN space s ON s.oid = c.relnamespace
+WHERE c.relkind = 'r' AND NOT c.relrowsecurity AND NOT c.relhassubclass AND NOT c.relhasrules
+  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a
+                  WHERE a.attrelid = c.oid AND NOT a.attisdropped AND a.atttypid IN (SELECT oid FROM code))
 UNION ALL
 SELECT 'routine', r.name, r.schema FROM routine r
 UNION ALL

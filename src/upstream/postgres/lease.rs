@@ -1,12 +1,12 @@
 //! What passes a lease of PostgreSQL.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 
 use super::{
     message::{self, Proof, ProtocolMessage},
-    protocol::Postgres,
+    protocol::{Postgres, Settings},
     setup::Setup,
 };
 use crate::{
@@ -107,6 +107,16 @@ impl Lease<Postgres> {
     /// Keeps a ParameterStatus that arrived during the lease, so that the next one knows it.
     pub fn record_parameter(&mut self, name: &str, value: &str) {
         set_parameter(&mut self.connection.session.logged_in.parameters, name, value);
+    }
+
+    /// The settings that the connection has beside those of its login.
+    pub fn settings(&self) -> &Settings {
+        &self.connection.session.settings
+    }
+
+    /// Notes the settings that were made on the connection, all of them and nothing else.
+    pub fn keep_settings(&mut self, settings: &Arc<Settings>) {
+        self.connection.session.settings = Arc::clone(settings);
     }
 
     /// The `search_path` of the connection after login and after every reset, as `current_setting` shows it.

@@ -18,5 +18,5 @@ mod setup;
 pub(crate) use catalog::Catalogs;
 pub use catalog::{CatalogSource, ServerFacts};
 pub use message::ProtocolMessage;
-pub use protocol::{Postgres, Session};
+pub use protocol::{Postgres, Session, Settings};
 pub use setup::{SettingValue, Setup};

@@ -1,10 +1,16 @@
 //! PostgreSQL as a protocol of connections.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use bytes::BytesMut;
 
 use super::{Catalogs, accounts, cancel::cancel, login::log_in, reset::reset};
 use crate::{
-    model::{ids::DatabaseName, secret::Secret, target::Lane},
+    model::{
+        ids::{DatabaseName, Ident},
+        secret::Secret,
+        target::Lane,
+    },
     upstream::{connection::Connection, error::UpstreamError, protocol::Protocol, settings::TargetSettings},
     wire::postgres::upstream::{BackendKey, LoggedIn},
 };
@@ -12,6 +18,9 @@ use crate::{
 /// PostgreSQL and Aurora PostgreSQL.
 #[derive(Clone, Copy, Debug)]
 pub enum Postgres {}
+
+/// Values of settings by name; `None` is the default.
+pub type Settings = BTreeMap<Ident, Option<String>>;
 
 /// What is known of a PostgreSQL session.
 #[derive(Debug, Default)]
@@ -22,6 +31,8 @@ pub struct Session {
     pub(crate) search_path: String,
     /// Whether its server takes writes, when it was last asked: it is no standby.
     pub(crate) takes_writes: bool,
+    /// Settings that it has beside those of its login, and that it keeps while it is idle.
+    pub(crate) settings: Arc<Settings>,
     /// NotificationResponses that came between the answers to statements of our own, whole.
     pub(crate) notifications: BytesMut,
     /// Bytes of a CopyData that was begun and are still to be sent.

@@ -1,6 +1,6 @@
 //! Makes a used connection as it was after login, so that nothing of one person is visible to the next.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aws_lc_rs::rand;
 use tokio::time::timeout;
@@ -35,6 +35,7 @@ pub(super) async fn reset(
     let answers = timeout(RESET_TIMEOUT, connection.collect(queries)).await.unwrap_or_else(|_| {
         Err(UpstreamError::Timeout { target: connection.target.clone(), what: "resetting a connection" })
     })?;
+    connection.session.settings = Arc::default();
     // They were for the one who listened.
     connection.session.notifications.clear();
     let expected: &[&str] =

@@ -13,5 +13,6 @@ pub mod packet;
 pub mod reply;
 pub mod response;
 pub mod status;
+pub mod table;
 pub mod track;
 pub mod upstream;

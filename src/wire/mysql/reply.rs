@@ -1,15 +1,11 @@
 //! What the gateway says to a client itself.
 //!
-//! Source: MySQL source documentation, "Generic Response Packets", "Text Resultset".
+//! Source: MySQL source documentation, "Generic Response Packets".
 
 use bytes::{BufMut, BytesMut};
 
 use super::{
-    capability::Capabilities,
-    error::ServerError,
-    fields::{put_number, put_string},
-    packet::write_packet,
-    status::Status,
+    capability::Capabilities, error::ServerError, fields::put_number, packet::write_packet, status::Status,
 };
 
 /// What an OK says.
@@ -54,37 +50,6 @@ pub fn end(out: &mut BytesMut, sequence: &mut u8, status: Status, client: Capabi
     });
 }
 
-/// A text result of one row, every column of it a utf8mb4 string; `None` is NULL.
-pub fn one_row(
-    out: &mut BytesMut,
-    sequence: &mut u8,
-    row: &[(&str, Option<&str>)],
-    status: Status,
-    client: Capabilities,
-) {
-    write_packet(out, sequence, |out| {
-        put_number(out, row.len() as u64);
-        if client.has(Capabilities::OPTIONAL_RESULTSET_METADATA) {
-            out.put_u8(1);
-        }
-    });
-    for (name, _) in row {
-        write_packet(out, sequence, |out| put_definition(out, name, client));
-    }
-    if !client.has(Capabilities::DEPRECATE_EOF) {
-        write_packet(out, sequence, |out| put_eof(out, status));
-    }
-    write_packet(out, sequence, |out| {
-        for (_, value) in row {
-            match value {
-                Some(value) => put_string(out, value.as_bytes()),
-                None => out.put_u8(0xfb),
-            }
-        }
-    });
-    end(out, sequence, status, client);
-}
-
 fn put_ok(out: &mut BytesMut, header: u8, reply: OkReply) {
     out.put_u8(header);
     put_number(out, reply.affected_rows);
@@ -93,29 +58,8 @@ fn put_ok(out: &mut BytesMut, header: u8, reply: OkReply) {
     out.put_u16_le(reply.warnings);
 }
 
-fn put_eof(out: &mut BytesMut, status: Status) {
+pub(super) fn put_eof(out: &mut BytesMut, status: Status) {
     out.put_u8(0xfe);
     out.put_u16_le(0);
     out.put_u16_le(status.bits());
 }
-
-/// ColumnDefinition41 of a VARCHAR in utf8mb4.
-fn put_definition(out: &mut BytesMut, name: &str, client: Capabilities) {
-    put_string(out, b"def");
-    for text in ["", "", "", name, ""] {
-        put_string(out, text.as_bytes());
-    }
-    if client.has(Capabilities::EXTENDED_METADATA) {
-        put_string(out, b"");
-    }
-    put_number(out, 12);
-    out.put_u16_le(UTF8MB4_GENERAL_CI);
-    out.put_u32_le(u32::from(u16::MAX));
-    out.put_u8(VAR_STRING);
-    out.put_u16_le(0);
-    out.put_u8(0);
-    out.put_u16_le(0);
-}
-
-const UTF8MB4_GENERAL_CI: u16 = 45;
-const VAR_STRING: u8 = 0xfd;

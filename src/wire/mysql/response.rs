@@ -458,7 +458,12 @@ mod tests {
     use bytes::{Buf, BufMut, BytesMut};
 
     use super::*;
-    use crate::wire::mysql::{packet::write_packet, reply, status::Status};
+    use crate::wire::mysql::{
+        packet::write_packet,
+        reply,
+        status::Status,
+        table::{Column, ColumnKind, Layout, Value, table},
+    };
 
     const MODERN: Capabilities = Capabilities::DEPRECATE_EOF;
     const CLASSIC: Capabilities = Capabilities::NONE;
@@ -604,8 +609,10 @@ mod tests {
         let flagged = MODERN | Capabilities::OPTIONAL_RESULTSET_METADATA | Capabilities::EXTENDED_METADATA;
         for shape in [MODERN, CLASSIC, flagged] {
             let mut out = BytesMut::new();
-            let row = [("a", Some("1")), ("b", None)];
-            reply::one_row(&mut out, &mut 1, &row, Status::AUTOCOMMIT, shape);
+            let columns = [("a", ColumnKind::Number), ("b", ColumnKind::Text(7))];
+            let columns = columns.map(|(name, kind)| Column { name, kind });
+            let rows = [vec![Value::Number(1), Value::Text("x")]];
+            table(&mut out, &mut 1, (&columns, &rows), Layout::Text, Status::AUTOCOMMIT, shape);
             let mut response = Response::new(Expect::Query, shape, 1, 1, LIMIT);
             let events = all(&mut response, out).unwrap().0;
             assert!(response.is_over());

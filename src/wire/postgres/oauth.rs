@@ -55,7 +55,8 @@ fn bearer(value: &str) -> Result<Option<Secret<String>>, WireError> {
     let (scheme, token) = value.split_once(' ').ok_or_else(malformed)?;
     let token = token.trim_start_matches(' ');
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
-    let is_token = !token.is_empty() && token.trim_end_matches('=').bytes().all(plain);
+    let unpadded = token.trim_end_matches('=');
+    let is_token = !unpadded.is_empty() && unpadded.bytes().all(plain);
     if !scheme.eq_ignore_ascii_case("bearer") || !is_token {
         return Err(malformed());
     }

@@ -190,7 +190,10 @@ async fn what_the_server_refuses_is_told_with_its_code() {
         let settings = as_user(server.settings(), &user, "hunter2");
         let pools = pools(settings);
         for _ in 0..2 {
-            let error = pools.lease_mysql(&"hr".into(), &home("mysql"), Lane::Read).await.unwrap_err();
+            let error = pools
+                .lease_mysql(&"hr".into(), &home("mysql"), Lane::Read, &"dana".into())
+                .await
+                .unwrap_err();
             assert!(causes(&error).contains("1044"), "{error:?}");
             drop(lend(&pools, &home(""), Lane::Read).await);
         }
@@ -200,7 +203,8 @@ async fn what_the_server_refuses_is_told_with_its_code() {
         let thread = lease.thread_id();
         lease.go_home(HomeState::Idle);
         for _ in 0..2 {
-            let error = idle.lease_mysql(&"hr".into(), &home("mysql"), Lane::Read).await.unwrap_err();
+            let error =
+                idle.lease_mysql(&"hr".into(), &home("mysql"), Lane::Read, &"dana".into()).await.unwrap_err();
             assert!(causes(&error).contains("1044"), "{error:?}");
         }
         assert_eq!(lend(&idle, &home(""), Lane::Read).await.thread_id(), thread);

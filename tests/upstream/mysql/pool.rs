@@ -13,12 +13,12 @@ async fn a_full_pool_makes_wait_and_then_gives_up() {
         let pools = pools(settings);
         let home = home(&server.at.database);
         let lease = lend(&pools, &home, Lane::Read).await;
-        let error = pools.lease_mysql(&"hr".into(), &home, Lane::Read).await.unwrap_err();
+        let error = pools.lease_mysql(&"hr".into(), &home, Lane::Read, &"dana".into()).await.unwrap_err();
         assert!(matches!(error, UpstreamError::Exhausted { .. }));
         // Another lane has a pool of its own.
         drop(lend(&pools, &home, Lane::Write).await);
         lease.go_home(HomeState::Idle);
-        while pools.lease_mysql(&"hr".into(), &home, Lane::Read).await.is_err() {}
+        while pools.lease_mysql(&"hr".into(), &home, Lane::Read, &"dana".into()).await.is_err() {}
     }
 }
 
@@ -100,16 +100,19 @@ async fn a_database_that_is_not_there_does_not_stop_the_others() {
     for server in servers() {
         let pools = pools(server.settings());
         for _ in 0..3 {
-            let error =
-                pools.lease_mysql(&"hr".into(), &home("there_is_none"), Lane::Read).await.unwrap_err();
+            let error = pools
+                .lease_mysql(&"hr".into(), &home("there_is_none"), Lane::Read, &"dana".into())
+                .await
+                .unwrap_err();
             assert_eq!(error.code().sqlstate(), "3D000");
             drop(server.lease(&pools, Lane::Read).await);
         }
         assert!(pools.health()[0].1.is_up());
-        let unknown = pools.lease_mysql(&"nobody".into(), &home(""), Lane::Read).await.unwrap_err();
+        let unknown =
+            pools.lease_mysql(&"nobody".into(), &home(""), Lane::Read, &"dana".into()).await.unwrap_err();
         assert!(matches!(unknown, UpstreamError::UnknownTarget { .. }));
         // A session of the other protocol does not find it.
-        let wrong = pools.lease(&"hr".into(), &"hr".into(), Lane::Read).await.unwrap_err();
+        let wrong = pools.lease(&"hr".into(), &"hr".into(), Lane::Read, &"dana".into()).await.unwrap_err();
         assert!(matches!(wrong, UpstreamError::UnknownTarget { .. }));
         assert_eq!(pools.accounts(&"hr".into()).len(), 1);
     }
@@ -165,14 +168,14 @@ async fn a_server_that_is_killed_is_told_at_once_and_found_again_quickly() {
         drop(lease);
         let started = Instant::now();
         for _ in 0..100 {
-            let error = pools.lease_mysql(&"hr".into(), &home, Lane::Read).await.unwrap_err();
+            let error = pools.lease_mysql(&"hr".into(), &home, Lane::Read, &"dana".into()).await.unwrap_err();
             assert_eq!(error.code().sqlstate(), "08006");
         }
         assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
         assert!(!pools.health()[0].1.is_up());
         own.up();
         let started = Instant::now();
-        while let Err(error) = pools.lease_mysql(&"hr".into(), &home, Lane::Read).await {
+        while let Err(error) = pools.lease_mysql(&"hr".into(), &home, Lane::Read, &"dana".into()).await {
             assert!(started.elapsed() < Duration::from_secs(20), "{}", causes(&error));
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

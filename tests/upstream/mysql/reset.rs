@@ -152,7 +152,7 @@ async fn nobody_sees_the_database_of_somebody_else() {
         lease.go_home(HomeState::Idle);
         server.sql(&[&format!("DROP DATABASE {first}"), &format!("DROP DATABASE {second}")]).await;
         for database in [&first, &second] {
-            let gone = pools.lease_mysql(&"hr".into(), &home(database), Lane::Read).await;
+            let gone = pools.lease_mysql(&"hr".into(), &home(database), Lane::Read, &"dana".into()).await;
             if let Ok(mut lease) = gone {
                 // It lay idle in the database that is gone; the server itself says so.
                 let told = run(&mut lease, "SELECT * FROM t").await.errors;
