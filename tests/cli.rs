@@ -243,7 +243,8 @@ async fn a_client_that_makes_things_up_gets_no_answer_that_is_not_described() {
             let mut command = Command::new(fuzzer);
             command.args(["--config-file", SETTINGS, "run", &address, "--no-color"]).args(some);
             command.args(["--header", &format!("Authorization: Bearer {key}"), "--checks", "all"]);
-            command.args(["--exclude-checks", "use_after_free,ensure_resource_availability"]);
+            // After twenty wrong keys the answer is 429; that every operation wants a key is a test of its own.
+            command.args(["--exclude-checks", "use_after_free,ensure_resource_availability,ignored_auth"]);
             command.args(["--phases", "coverage,fuzzing", "--max-examples", "10", "--seed", "42"]);
             command.args([
                 "--request-timeout",

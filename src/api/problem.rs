@@ -162,13 +162,14 @@ fn log(error: &ControlError) {
 }
 
 /// Every code that a problem can have: what programs go by, so that none ever changes its meaning.
-pub(super) const CODES: [&str; 40] = [
+pub(super) const CODES: [&str; 41] = [
     "answered_already",
     "audit_unavailable",
     "conflict",
     "exists",
     "expired",
     "forbidden",
+    "gateway_unavailable",
     "idempotency_key_reused",
     "identity_provider_failed",
     "internal",

@@ -16,7 +16,8 @@ use crate::{
     model::{
         dialect::Dialect,
         facts::{Facts, Unanalyzable},
-        ids::{SessionId, StatementId},
+        ids::{Ident, SessionId, StatementId},
+        name_context::MysqlFlavor,
         record::{
             Actor, DecisionRecord, Fingerprint, Outcome, Record, StatementEnd, StatementStart, TouchedObject,
         },
@@ -25,7 +26,10 @@ use crate::{
     },
     policy::{self, Permit},
     session::Gate,
-    upstream::{HomeState, Setup, UpstreamError, mysql::Home},
+    upstream::{
+        HomeState, Setup, UpstreamError,
+        mysql::{self, Home, SettingValue},
+    },
     wire::mysql::capability::Capabilities,
 };
 
@@ -181,6 +185,12 @@ impl Asking<'_> {
         let home = Home { shape: Capabilities::NONE, database: Some(place.database.clone()) };
         let who = &self.question.requester;
         let mut lease = self.gate.pools.lease_mysql(&place.target, &home, permit.lane(), who).await?;
+        let facts = lease.facts();
+        if facts.flavor == MysqlFlavor::Mysql && facts.version >= SECOND_JSON {
+            // The second form of a plan says nothing of a change.
+            let (name, value) = (Ident::from("explain_json_format_version"), SettingValue::Number(1));
+            lease.run_setup(&[mysql::Setup::Set { name: &name, value }], LIMIT).await?;
+        }
         let rows = lease.ask(sent, permit, stored, LIMIT).await?;
         lease.go_home(HomeState::Idle);
         Ok(rows)
@@ -201,4 +211,6 @@ fn in_words(error: &UpstreamError) -> String {
 /// It comes from no client.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 const APPLICATION: &str = "tidegate estimate";
+/// From here on MySQL has two forms of a plan in JSON: 8.3.
+const SECOND_JSON: u32 = 80_300;
 const LIMIT: Duration = Duration::from_secs(2);

@@ -105,7 +105,7 @@ pub struct PrincipalPatch {
 pub struct NewPassword {
     /// The password; its keys are kept, itself never.
     #[serde(deserialize_with = "secret")]
-    #[schema(value_type = String, format = Password, min_length = 8, max_length = 512, write_only)]
+    #[schema(value_type = String, format = Password, write_only)]
     pub password: Secret<String>,
     /// Keep a key of mysql_native_password, too: its one hash without salt is weak, so it is kept for those only who
     /// have clients that speak nothing newer.
