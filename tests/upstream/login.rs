@@ -55,7 +55,7 @@ async fn a_server_without_tls_is_refused_where_tls_is_asked_for() {
     own.up();
     let (_, text) = refusal(own.tls_settings("ca.crt", "db.internal"), "postgres").await;
     assert!(text.contains("does not offer TLS"), "{text}");
-    drop(own.at.lease(&own.at.pools(), Lane::Read, &"dana".into()).await);
+    drop(own.at.lease(&own.at.pools(), Lane::Read).await);
 }
 
 #[tokio::test]

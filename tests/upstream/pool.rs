@@ -40,7 +40,8 @@ async fn who_waits_gets_the_next_connection_or_is_told_in_time() {
     assert!(started.elapsed() < Duration::from_secs(2));
     // Another lane has connections of its own.
     drop(server.lease(&pools, Lane::Write).await);
-    let (waiting, ()) = tokio::join!(pools.lease(&target, &database, Lane::Read, &"dana".into()), async {
+    let dana = "dana".into();
+    let (waiting, ()) = tokio::join!(pools.lease(&target, &database, Lane::Read, &dana), async {
         tokio::task::yield_now().await;
         first.go_home(HomeState::Idle);
     });
