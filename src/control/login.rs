@@ -34,7 +34,7 @@ pub(super) struct Proof {
 }
 
 impl Control {
-    /// Logs in whoever knows the password of `login.principal`, as [`Self::log_in_proven`]. Failures are recorded with
+    /// Logs in whoever knows the password of `login.principal`, as `log_in_proven`. Failures are recorded with
     /// where they came from, `client`.
     ///
     /// # Errors

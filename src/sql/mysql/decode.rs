@@ -16,7 +16,7 @@ use super::{
 /// The text of a statement, of which strings with bytes that are no UTF-8 are written anew, with the same value.
 ///
 /// Behind the name of a character set (`_binary'…'`) digits mean what the bytes mean; elsewhere the string becomes one
-/// of [`raw`], which is sent as the bytes that it was. A text in UTF-8 is given back as it is.
+/// of `raw`, which is sent as the bytes that it was. A text in UTF-8 is given back as it is.
 ///
 /// No byte of 0x80 and above hides a quote or a backslash behind it: not in sets of single bytes, and in UTF-8 the
 /// server takes a character that is not complete for bytes of their own (`tests/lexer_live_mysql.rs`).
