@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use reqwest::Method;
 
 use super::{
-    args::{GrantCommand, GrantCreateArgs},
+    args_grants::{GrantCommand, GrantCreateArgs},
     client::Api,
     output::{complain, instant, list, say, show, span, table},
 };

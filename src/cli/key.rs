@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{
-    args::KeyCommand,
+    args_people::KeyCommand,
     client::Api,
     output::{complain, instant, list, say, show, table},
 };

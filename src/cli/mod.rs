@@ -5,6 +5,8 @@
 //! Secrets never stand in arguments. Exit codes: 0 done, 1 refused or failed, 2 not understood.
 
 mod args;
+mod args_grants;
+mod args_people;
 mod audit;
 mod client;
 mod entry;
@@ -26,5 +28,6 @@ mod session;
 mod store;
 mod token;
 mod user;
+mod value;
 
 pub use entry::main;

@@ -14,9 +14,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    args::dialect,
     explain::{USUAL_SERVER_VERSION, offline_facts},
     output::{clean, counted, say, table},
+    value::dialect,
 };
 use crate::{
     config,

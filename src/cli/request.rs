@@ -9,7 +9,7 @@ use anyhow::Context;
 use reqwest::Method;
 
 use super::{
-    args::{RequestCommand, RequestCreateArgs},
+    args_grants::{RequestCommand, RequestCreateArgs},
     client::Api,
     grant::short,
     listen::{self, Listening},

@@ -4,12 +4,7 @@ use std::process::ExitCode;
 
 use reqwest::Method;
 
-use super::{
-    args::{Connection, ReviewCommand},
-    client::Api,
-    output::show,
-    request,
-};
+use super::{args::Connection, args_grants::ReviewCommand, client::Api, output::show, request};
 use crate::{
     api::bodies::{Answer, NewReview, RequestPage, RequestQuery, RequestView},
     model::ids::RequestId,

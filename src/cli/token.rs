@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{
-    args::TokenCommand,
+    args_people::TokenCommand,
     client::Api,
     output::{complain, instant, say, show, table},
 };

@@ -7,7 +7,8 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{
-    args::{Connection, UserCommand},
+    args::Connection,
+    args_people::UserCommand,
     client::Api,
     output::{list, say, show, table},
     password,

@@ -45,8 +45,8 @@ pub(super) fn password(
     raw: &Spanned<RawAccount>,
 ) -> Result<Option<Secret<String>>, ConfigError> {
     match (&raw.value.password_file, &raw.value.password_env) {
-        (Some(file), None) => from_file(place, key, file).map(Some),
-        (None, Some(variable)) => from_environment(place, key, variable).map(Some),
+        (Some(file), None) => from_file(place, &format!("{key}.password"), file).map(Some),
+        (None, Some(variable)) => from_environment(place, &format!("{key}.password"), variable).map(Some),
         (None, None) => Ok(None),
         (Some(_), Some(_)) => Err(place.at(line(raw), key, Problem::PasswordSource)),
     }

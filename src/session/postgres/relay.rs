@@ -171,11 +171,14 @@ impl Session {
         })
     }
 
-    /// Shows what the gateway itself has to say, as far as its turn has come.
-    pub(super) fn show_local(&mut self) {
+    /// Shows what the gateway itself has to say, as far as its turn has come; whether there was anything.
+    pub(super) fn show_local(&mut self) -> bool {
+        let mut shown = false;
         while let Some(bytes) = self.ledger.take_local() {
             self.client.outbound.extend_from_slice(&bytes);
+            shown = true;
         }
+        shown
     }
 
     fn count_bytes(&mut self, bytes: usize) {

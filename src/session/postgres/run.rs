@@ -36,8 +36,13 @@ impl Conversation for Session {
         if self.desk.deeds.lost {
             self.fail_transaction_that_lost_its_grant();
         }
-        self.receive().await?;
-        self.show_local();
+        loop {
+            self.receive().await?;
+            // What waited for the gateway's own answer goes on at once: nothing else will wake it.
+            if !self.show_local() {
+                break;
+            }
+        }
         if self.lanes.lost_ties() { Err(End::lost_ties()) } else { Ok(()) }
     }
 

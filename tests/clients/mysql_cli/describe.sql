@@ -24,5 +24,5 @@ SELECT table_name, column_name, column_type FROM information_schema.columns WHER
 SELECT table_name, view_definition IS NULL FROM information_schema.views WHERE table_schema = 'hr_prod';
 SELECT table_name, constraint_name, referenced_table_name FROM information_schema.referential_constraints WHERE constraint_schema = 'hr_prod' ORDER BY 1, 2;
 SELECT routine_name, data_type FROM information_schema.routines WHERE routine_schema = 'hr_prod';
-EXPLAIN SELECT * FROM department WHERE department_no = 'd001';
+EXPLAIN FORMAT=TRADITIONAL SELECT * FROM department WHERE department_no = 'd001';
 SELECT 'last';
