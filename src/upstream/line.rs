@@ -45,6 +45,11 @@ impl Lines {
         Arc::new(Self(Mutex::new(State { free: turns, lines: VecDeque::new() })))
     }
 
+    /// Whether there is a turn that nobody waits for.
+    pub(crate) fn has_free(&self) -> bool {
+        self.state().free > 0
+    }
+
     /// A turn, if there is one that nobody waits for.
     pub(crate) fn free_turn(self: &Arc<Self>) -> Option<Turn> {
         let mut state = self.state();

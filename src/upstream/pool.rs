@@ -130,6 +130,11 @@ impl<P: Protocol> LanePool<P> {
         Ok(Lease::new(self.open_in_time(home).await?, slot))
     }
 
+    /// Whether a connection could be lent at once.
+    pub(crate) fn has_room(&self) -> bool {
+        self.lines.has_free()
+    }
+
     /// Opens one; while a server that went away may be on its way back, or another in its place, tries on for as long
     /// as `failover_wait`.
     ///

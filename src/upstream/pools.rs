@@ -81,6 +81,16 @@ impl Pools {
         place(&self.0.mysql, target, Mysql::database(home))?.lane(lane).lease(home, principal).await
     }
 
+    /// Whether whoever asks for a connection of a PostgreSQL target now would wait for one.
+    pub fn must_wait(&self, target: &TargetName, database: &DatabaseName, lane: Lane) -> bool {
+        place(&self.0.postgres, target, Some(database)).is_ok_and(|pools| !pools.lane(lane).has_room())
+    }
+
+    /// Whether whoever asks for a connection of a MySQL target now would wait for one.
+    pub fn must_wait_mysql(&self, target: &TargetName, lane: Lane) -> bool {
+        place(&self.0.mysql, target, None).is_ok_and(|pools| !pools.lane(lane).has_room())
+    }
+
     /// What a MySQL server says of itself: from the newest connection to it, or from one that is opened now.
     ///
     /// # Errors

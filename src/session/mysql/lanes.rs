@@ -111,6 +111,10 @@ impl Session {
             shape: self.capabilities.upstream_shape(),
             database: Some(database.clone()).filter(|database| !database.is_empty()),
         };
+        if self.desk.gate.pools.must_wait_mysql(&self.desk.place.target, lane) {
+            // Sessions that hold what others wait for, and wait for what those hold, would wait for ever.
+            self.send_home(Duration::ZERO);
+        }
         let (target, principal) = (&self.desk.place.target, &self.desk.who.principal.name);
         let lease = self.desk.gate.pools.lease_mysql(target, &home, lane, principal).await;
         let lease = lease.map_err(|error| refusal_of(&error))?;

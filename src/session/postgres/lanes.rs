@@ -126,6 +126,11 @@ impl Session {
             self.lanes.drop_lease(lane);
         }
         if self.lanes.borrowed(lane).is_none() {
+            let place = &self.desk.place;
+            if self.desk.gate.pools.must_wait(&place.target, &place.database, lane) {
+                // Sessions that hold what others wait for, and wait for what those hold, would wait for ever.
+                self.send_home(Duration::ZERO);
+            }
             let lease = self.lease_alike(lane).await?;
             self.held.forget_lane(lane);
             self.take_over(lane, lease);
