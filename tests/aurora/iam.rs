@@ -121,7 +121,9 @@ async fn a_token_of_more_than_fifteen_minutes_is_refused_and_nobody_is_let_in_wi
     assert!(!lab.metrics().contains("tidegate_target_up{target=\"hr\"} 1"));
     // Once the clocks agree, it is found out without anybody's help.
     eventually("a count", Duration::from_secs(10), || counts(&full));
-    assert!(lab.metrics().contains("tidegate_target_up{target=\"hr\"} 1"));
+    // Other lanes may still have a token of before.
+    let is_up = || lab.metrics().contains("tidegate_target_up{target=\"hr\"} 1");
+    eventually("all lanes let in", Duration::from_secs(10), is_up);
     shows_no_secret(&lab);
 }
 
