@@ -27,6 +27,7 @@ mod keys;
 mod login;
 mod names;
 mod notices;
+mod outbox;
 mod policy;
 mod ports;
 mod principals;

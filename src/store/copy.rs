@@ -222,6 +222,10 @@ const TABLES: &[Table] = &[
             ("body", Text),
         ],
     },
+    Table {
+        name: "event_cursors",
+        columns: &[("consumer", Text), ("seq", Integer), ("holder", Text), ("held_until", Integer)],
+    },
     Table { name: "denials", columns: &[("principal", Text), ("id", Text), ("body", Text), ("at", Integer)] },
 ];
 

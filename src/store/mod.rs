@@ -8,6 +8,7 @@ mod backup;
 mod cases;
 mod change;
 mod copy;
+mod cursors;
 mod database;
 mod denials;
 mod error;
