@@ -14,7 +14,7 @@ use crate::{control::Control, model::event::ToldEvent};
 /// Takes events over.
 pub trait Consumer: Send + Sync {
     /// Names its place in the outbox; stable, because the place is kept under it.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// Takes one event over: when it is done, the event is the consumer's own and is not given to it again.
     ///
@@ -24,6 +24,9 @@ pub trait Consumer: Send + Sync {
     /// # Errors
     /// Why it could not; the event is tried again, and those behind it wait for it.
     fn take(&self, event: &ToldEvent) -> impl Future<Output = Result<(), NotifyError>> + Send;
+
+    /// Is told how many events wait to be taken over: up to a page, and 0 when another gateway does the work.
+    fn waiting(&self, _events: usize) {}
 }
 
 /// How often things are looked at.
@@ -77,7 +80,10 @@ async fn work(control: &Control, consumer: &impl Consumer, pace: &Pace) {
                 // Whichever comes first; which it was makes no difference.
                 drop(timeout(pace.idle, stirred.changed()).await);
             }
-            Ok(Page::Elsewhere) => sleep(pace.elsewhere).await,
+            Ok(Page::Elsewhere) => {
+                consumer.waiting(0);
+                sleep(pace.elsewhere).await;
+            }
             Err(error) => {
                 failed = failed.saturating_add(1);
                 let wait = error.retry_after().map_or(pace.retry.after(failed, chance()), |asked| {
@@ -112,23 +118,25 @@ async fn page(control: &Control, consumer: &impl Consumer) -> Result<Page, Notif
             "events were forgotten before they were passed on"
         );
     }
+    consumer.waiting(events.len());
     let Some(last) = events.last().map(|event| event.seq) else { return Ok(Page::Nothing) };
-    for event in &events {
+    for (taken, event) in events.iter().enumerate() {
         match keeping(control, name, consumer.take(event)).await {
-            Some(taken) => taken?,
+            Some(done) => done?,
             None => return Ok(Page::Elsewhere),
         }
         if !control.events_passed_on(name, seen, event.seq).await? {
             return Ok(Page::Elsewhere);
         }
         seen = event.seq;
+        consumer.waiting(events.len() - taken - 1);
     }
     debug!(consumer = name, seq = last, "events passed on");
     Ok(Page::More)
 }
 
 /// Does `work` and keeps it this gateway's meanwhile; `None` when another one has taken it over.
-async fn keeping<T>(control: &Control, name: &'static str, work: impl Future<Output = T>) -> Option<T> {
+async fn keeping<T>(control: &Control, name: &str, work: impl Future<Output = T>) -> Option<T> {
     let mut work = std::pin::pin!(work);
     let mut ticks = interval(KEEP_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
