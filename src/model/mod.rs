@@ -17,6 +17,7 @@ pub mod ids;
 pub mod lifetime;
 pub mod name_context;
 pub mod object;
+pub mod on_call;
 pub mod permission;
 pub mod principal;
 pub mod record;
