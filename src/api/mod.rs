@@ -26,6 +26,7 @@ mod server;
 mod sessions;
 mod throttle;
 mod tokens;
+mod webhooks;
 
 pub mod bodies;
 

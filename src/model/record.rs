@@ -12,7 +12,7 @@ use super::{
     identity::Subject,
     ids::{
         DatabaseName, GatewayName, GrantId, GroupName, KeyId, PrincipalName, RequestId, SessionId,
-        StatementId, TargetName, TokenId,
+        StatementId, TargetName, TokenId, WebhookName,
     },
     request::{Request, RequestState},
     review::Review,
@@ -171,6 +171,15 @@ pub enum Record<'a> {
         /// Whom.
         principal: &'a PrincipalName,
         /// What ("added", "password set", "disabled", "enabled", "removed").
+        change: &'a str,
+    },
+    /// A webhook was disabled, enabled or tried, or was sent something again.
+    WebhookChanged {
+        /// Who did it.
+        actor: &'a str,
+        /// Which.
+        webhook: &'a WebhookName,
+        /// What ("disabled", "enabled", "tested", "delivery … sent again").
         change: &'a str,
     },
     /// A database token was made.
