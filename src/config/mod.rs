@@ -25,6 +25,6 @@ pub use limits::Limits;
 pub use load::load;
 pub use settings::{
     Account, Accounts, Api, Audit, Authentication, CertificateFiles, Config, Credential, Endpoint, Iam,
-    Listener, ListenerTls, Log, LogFormat, LogLevel, Pool, PostgresStore, Reader, Store, StoreTls,
+    Listener, ListenerTls, Log, LogFormat, LogLevel, Pool, PostgresStore, Reader, Shutdown, Store, StoreTls,
     TargetSettings, UpstreamTls,
 };
