@@ -29,5 +29,6 @@ mod tokens;
 
 pub mod bodies;
 
+pub use crate::net::HttpTls as ApiTls;
 pub use router::{ApiParts, Peer, router};
-pub use server::{ApiTls, serve};
+pub use server::serve;

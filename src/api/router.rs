@@ -1,6 +1,6 @@
 //! Every address.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Extension, Router,
@@ -22,6 +22,8 @@ use crate::{
     metrics::Metrics,
 };
 
+pub use crate::net::Peer;
+
 /// What the API is built from.
 #[derive(Clone)]
 pub struct ApiParts {
@@ -38,10 +40,6 @@ pub struct ApiParts {
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
 }
-
-/// Whom a connection comes from; in the extensions of every request.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
 
 /// What handlers share.
 #[derive(Clone)]
