@@ -24,5 +24,6 @@ pub mod request;
 pub mod review;
 mod schema;
 pub mod secret;
+pub mod slack;
 pub mod target;
 pub mod window;
