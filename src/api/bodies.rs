@@ -7,10 +7,11 @@ use utoipa::{IntoParams, ToSchema};
 pub use crate::control::{
     Answer, BadLifetime, BeginBrowserLogin, BegunBrowserLogin, CreatedGrant, CreatedKey, CreatedToken,
     DeviceLogin, ExplainError, Explanation, Extend, FinishDeviceLogin, GrantQuery, GrantView, KeyView,
-    LifeState, Lifetime, NeedView, NewGrant, NewKey, NewLogin, NewPrincipal, NewRequest, NewReview, NewToken,
-    NewTokenLogin, PendingLogin, PolicyRejection, PolicyView, PrincipalPatch, PrincipalView, Question,
-    RefusalView, Removed, RequestPage, RequestQuery, RequestView, ReviewView, RevocationView, Revoke, Scope,
-    SessionView, StatementExplanation, StatementView, TargetHealth, TokenView, UnknownScope,
+    LifeState, Lifetime, LinkSlack, NeedView, NewGrant, NewKey, NewLogin, NewPrincipal, NewRequest,
+    NewReview, NewToken, NewTokenLogin, PendingLogin, PolicyRejection, PolicyView, PrincipalPatch,
+    PrincipalView, Question, RefusalView, Removed, RequestPage, RequestQuery, RequestView, ReviewView,
+    RevocationView, Revoke, Scope, SessionView, SlackLinkAnswer, SlackLinkView, StatementExplanation,
+    StatementView, TargetHealth, TokenView, UnknownScope,
 };
 use crate::model::{event::Event, ids::PrincipalName};
 
@@ -57,6 +58,13 @@ pub struct KeyList {
 pub struct SessionList {
     /// Oldest first.
     pub sessions: Vec<SessionView>,
+}
+
+/// Answer of `GET /api/v1/slack/links`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SlackLinkList {
+    /// By principal.
+    pub links: Vec<SlackLinkView>,
 }
 
 /// Which events to send.

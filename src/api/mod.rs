@@ -24,6 +24,7 @@ mod scim;
 mod scim_patch;
 mod server;
 mod sessions;
+mod slack;
 mod throttle;
 mod tokens;
 

@@ -14,7 +14,7 @@ use utoipa_axum::{
 
 use super::{
     auth, events, explain, grants, guard, health, keys, login, openapi, people, policy, provider_login,
-    requests, scim, sessions, throttle::Throttle, tokens,
+    requests, scim, sessions, slack, throttle::Throttle, tokens,
 };
 use crate::{
     audit::AuditLog,
@@ -118,6 +118,8 @@ fn keyed() -> OpenApiRouter<Api> {
         .routes(routes!(keys::revoke))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::terminate))
+        .routes(routes!(slack::list, slack::link))
+        .routes(routes!(slack::unlink))
         .routes(routes!(policy::status))
         .routes(routes!(policy::reload))
         .routes(routes!(events::events))

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     args_grants::{GrantCommand, RequestCommand, ReviewCommand},
-    args_people::{KeyCommand, TokenCommand, UserCommand},
+    args_people::{KeyCommand, SlackCommand, TokenCommand, UserCommand},
     events::EventsArgs,
     replay::ReplayArgs,
     store::StoreCommand,
@@ -65,6 +65,9 @@ pub(super) enum Command {
     /// List open sessions, and end them.
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Link Slack accounts to principals.
+    #[command(subcommand)]
+    Slack(SlackCommand),
     /// Back up, restore and move what the gateway keeps.
     #[command(subcommand)]
     Store(StoreCommand),
