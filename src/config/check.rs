@@ -20,7 +20,7 @@ use super::{
         Api, Audit, Authentication, CertificateFiles, Config, Listener, ListenerTls, Log, Store,
         TargetSettings,
     },
-    store, targets,
+    slack, store, targets,
 };
 use crate::model::ids::GatewayName;
 
@@ -72,6 +72,7 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
     let listeners = listeners(&place, raw, &targets)?;
     let api = api(&place, &raw.api, &listeners)?;
     let oidc = oidc::read(&mut place, raw.oidc.as_ref())?;
+    let slack = slack::read(&mut place, raw.slack.as_ref())?;
     let limits = Limits::read(&place, &raw.limits)?;
     let audit = Audit {
         path: data_dir.join(raw.audit.path.as_deref().unwrap_or("audit.jsonl")),
@@ -88,6 +89,7 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
         targets,
         api,
         oidc,
+        slack,
         limits,
         announce_before: announce_before(&place, raw)?,
         log: Log { format: raw.log.format, level: raw.log.level },
@@ -231,7 +233,7 @@ fn api(place: &Place<'_>, raw: &RawApi, listeners: &[Listener]) -> Result<Api, C
     Ok(Api { address, tls })
 }
 
-fn address(
+pub(super) fn address(
     place: &Place<'_>,
     key: &str,
     written: &Spanned<String>,

@@ -15,6 +15,7 @@ mod oidc;
 mod raw;
 mod secrets;
 mod settings;
+mod slack;
 mod store;
 mod targets;
 
@@ -23,6 +24,6 @@ pub use limits::Limits;
 pub use load::load;
 pub use settings::{
     Account, Accounts, Api, Audit, Authentication, CertificateFiles, Config, Credential, Endpoint, Iam,
-    Listener, ListenerTls, Log, LogFormat, LogLevel, Pool, PostgresStore, Reader, Store, StoreTls,
-    TargetSettings, UpstreamTls,
+    Listener, ListenerTls, Log, LogFormat, LogLevel, Pool, PostgresStore, Reader, Slack, SlackHttp, Store,
+    StoreTls, TargetSettings, UpstreamTls,
 };

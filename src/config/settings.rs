@@ -11,6 +11,7 @@ use crate::model::{
     ids::{DatabaseName, GatewayName, TargetName},
     record::Durability,
     secret::Secret,
+    slack::SlackSettings,
     target::{Lane, Target},
 };
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub api: Api,
     /// The identity provider, if there is one.
     pub oidc: Option<ProviderSettings>,
+    /// The Slack app, if there is one.
+    pub slack: Option<Slack>,
     /// Bounds.
     pub limits: Limits,
     /// How long before its end a grant is announced to end soon.
@@ -308,6 +311,24 @@ pub struct Audit {
 /// The administration API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Api {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// Its certificate; always there unless the address is a loopback one.
+    pub tls: Option<CertificateFiles>,
+}
+
+/// The Slack app.
+#[derive(Clone, Debug)]
+pub struct Slack {
+    /// The workspace, the app in it, and what is told where.
+    pub settings: SlackSettings,
+    /// Where Slack's requests come in, if they do.
+    pub http: Option<SlackHttp>,
+}
+
+/// Where Slack's requests come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlackHttp {
     /// Address and port.
     pub address: SocketAddr,
     /// Its certificate; always there unless the address is a loopback one.
