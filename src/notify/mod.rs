@@ -10,6 +10,7 @@ mod backoff;
 mod consume;
 mod error;
 mod http;
+pub mod slack;
 
 pub use backoff::Backoff;
 pub use consume::{Consumer, Pace, consume};
