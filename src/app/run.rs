@@ -10,10 +10,10 @@ use tokio::{
     time::interval,
 };
 
-use super::{error::AppError, logging, ports, reload, store, targets};
+use super::{error::AppError, evidence, logging, ports, reload, store, targets};
 use crate::{
     api::{self, ApiParts, ApiTls},
-    audit::{AuditLog, AuditSettings},
+    audit::{AuditLog, AuditSettings, Trail},
     config::{self, Config},
     control::{Control, ControlParts},
     metrics::Metrics,
@@ -108,7 +108,8 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     let serving = Serving { lobby, workers, throttle };
     serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &serving);
     tracing::info!(api = %config.api.address, "ready");
-    serve_api(api_listener, api_tls, &config, control, &gate, &shutdown).await;
+    let trail = evidence::index(&config.audit, &mut tasks).await;
+    serve_api(api_listener, api_tls, &config, control, &gate, &shutdown, trail).await;
 
     stop(&gate, &shutdown).await;
     drop(over);
@@ -190,6 +191,7 @@ async fn serve_api(
     control: Control,
     gate: &Arc<Gate>,
     shutdown: &Shutdown,
+    trail: Option<Trail>,
 ) {
     let first_databases = config.targets.iter().map(|target| {
         let first = target.databases.as_ref().and_then(|databases| databases.first().cloned());
@@ -204,6 +206,7 @@ async fn serve_api(
         }),
         targets: Arc::new(ports::KnownTargets(Arc::clone(gate))),
         audit: gate.audit.clone(),
+        trail,
         metrics: Arc::clone(&gate.metrics),
     };
     let tls = tls.map(|tls| -> ApiTls { Arc::new(move || Arc::clone(&tls.state().config)) });
