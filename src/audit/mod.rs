@@ -18,6 +18,7 @@ mod medium;
 mod queue;
 mod receipt;
 mod segments;
+mod render;
 mod tail;
 mod trail;
 mod verify;
@@ -25,6 +26,8 @@ mod writer;
 
 #[cfg(test)]
 mod batch_tests;
+#[cfg(test)]
+mod render_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

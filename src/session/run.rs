@@ -69,6 +69,9 @@ async fn serve<C: Conversation>(session: &mut C) -> Result<Infallible, End> {
             Wake::ClientClosed => return Err(End::ClientClosed),
             Wake::Signals(signals) => heed(session, signals)?,
             Wake::Timer => {
+                if is_idle {
+                    session.ends().client.rest();
+                }
                 session.recheck()?;
                 end_if_it_does_not_stop(session)?;
             }
