@@ -10,10 +10,10 @@ use tokio::{
     time::interval,
 };
 
-use super::{error::AppError, logging, ports, reload, slack, store, targets};
+use super::{error::AppError, evidence, logging, ports, reload, slack, store, targets};
 use crate::{
     api::{self, ApiParts, ApiTls},
-    audit::{AuditLog, AuditSettings},
+    audit::{AuditLog, AuditSettings, Trail},
     config::{self, Config},
     control::{Control, ControlParts},
     metrics::Metrics,
@@ -118,7 +118,8 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     let serving = Serving { lobby, workers, throttle };
     serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &serving);
     tracing::info!(api = %config.api.address, "ready");
-    serve_api(api_listener, api_tls, &config, (control, webhooks), &gate, &shutdown).await;
+    let trail = evidence::index(&config.audit, &mut tasks).await;
+    serve_api(api_listener, api_tls, &config, (control, webhooks), &gate, &shutdown, trail).await;
 
     stop(&gate, &shutdown).await;
     drop(over);
@@ -203,6 +204,7 @@ async fn serve_api(
     (control, webhooks): (Control, Webhooks),
     gate: &Arc<Gate>,
     shutdown: &Shutdown,
+    trail: Option<Trail>,
 ) {
     let parts = ApiParts {
         control,
@@ -211,6 +213,7 @@ async fn serve_api(
         targets: Arc::new(ports::KnownTargets(Arc::clone(gate))),
         webhooks: Arc::new(webhooks),
         audit: gate.audit.clone(),
+        trail,
         metrics: Arc::clone(&gate.metrics),
     };
     let tls = tls.map(|tls| -> ApiTls { Arc::new(move || Arc::clone(&tls.state().config)) });
