@@ -287,7 +287,7 @@ async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, AppError> {
     TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })
 }
 
-fn server_tls(listener: &config::Listener) -> Result<Option<Arc<ServerTls>>, AppError> {
+pub(super) fn server_tls(listener: &config::Listener) -> Result<Option<Arc<ServerTls>>, AppError> {
     let Some(tls) = &listener.tls else { return Ok(None) };
     let files = ServerTlsFiles {
         certificate: tls.files.certificate.clone(),
@@ -302,7 +302,7 @@ fn server_tls(listener: &config::Listener) -> Result<Option<Arc<ServerTls>>, App
     Ok(Some(Arc::new(ServerTls::open(files, protocols)?)))
 }
 
-fn api_server_tls(files: &config::CertificateFiles) -> Result<Arc<ServerTls>, AppError> {
+pub(super) fn api_server_tls(files: &config::CertificateFiles) -> Result<Arc<ServerTls>, AppError> {
     let files =
         ServerTlsFiles { certificate: files.certificate.clone(), key: files.key.clone(), client_ca: None };
     Ok(Arc::new(ServerTls::open(files, &[b"http/1.1"])?))

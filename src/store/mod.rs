@@ -28,6 +28,7 @@ mod principals;
 mod row;
 mod sql;
 mod sqlite;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -48,4 +49,5 @@ pub use keys::StoredKey;
 pub use place::{Place, Server, ServerTls};
 pub use principals::{StoredPassword, StoredPrincipal};
 pub use row::whole_microseconds;
+pub use standing::{Standing, look};
 pub use tokens::StoredToken;
