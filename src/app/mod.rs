@@ -5,11 +5,13 @@
 mod checkup;
 mod error;
 mod estimate;
+mod evidence;
 mod logging;
 mod plan;
 mod ports;
 mod reload;
 mod run;
+mod slack;
 mod store;
 mod targets;
 

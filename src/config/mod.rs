@@ -14,12 +14,15 @@ mod limits;
 mod load;
 mod nearest;
 mod oidc;
+mod on_call;
 mod raw;
 mod schema;
 mod secrets;
 mod settings;
+mod slack;
 mod store;
 mod targets;
+mod webhooks;
 
 pub use error::{ConfigError, Problem};
 pub use limits::Limits;
@@ -27,6 +30,6 @@ pub use load::load;
 pub use schema::schema;
 pub use settings::{
     Account, Accounts, Api, Audit, Authentication, CertificateFiles, Config, Credential, Endpoint, Iam,
-    Listener, ListenerTls, Log, LogFormat, LogLevel, Pool, PostgresStore, Reader, Store, StoreTls,
-    TargetSettings, UpstreamTls,
+    Listener, ListenerTls, Log, LogFormat, LogLevel, Pool, PostgresStore, Reader, Slack, SlackHttp, Store,
+    StoreTls, TargetSettings, UpstreamTls,
 };

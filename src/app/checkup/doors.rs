@@ -12,7 +12,7 @@ use super::finding::Finding;
 use crate::{
     app::{
         AppError,
-        run::{api_server_tls, server_tls},
+        run::{http_server_tls, server_tls},
     },
     config::Config,
     net::ServerTls,
@@ -33,7 +33,7 @@ pub(super) fn check(config: &Config, now: Timestamp, running: bool, tell: &mut (
         }
     }
     tell(address("api", config.api.address, running));
-    certificate("api", config.api.tls.as_ref().map(api_server_tls).transpose(), now, tell);
+    certificate("api", config.api.tls.as_ref().map(http_server_tls).transpose(), now, tell);
 }
 
 fn address(check: &str, address: SocketAddr, running: bool) -> Finding {
