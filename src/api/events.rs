@@ -31,11 +31,8 @@ use super::{
 use crate::{
     control::{Caller, Control},
     model::{event::ToldEvent, ids::KeyId},
+    net::Stopping,
 };
-
-/// Says, once, that the server stops; in the extensions of every request.
-#[derive(Clone, Debug)]
-pub(super) struct Stopping(pub(super) watch::Receiver<bool>);
 
 /// What happens, as server-sent events; people hear of what they have to do with, scope `read` of everything.
 ///

@@ -24,11 +24,13 @@ mod scim;
 mod scim_patch;
 mod server;
 mod sessions;
+mod slack;
 mod throttle;
 mod tokens;
 mod webhooks;
 
 pub mod bodies;
 
+pub use crate::net::HttpTls as ApiTls;
 pub use router::{ApiParts, Peer, router};
-pub use server::{ApiTls, serve};
+pub use server::serve;

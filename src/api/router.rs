@@ -1,6 +1,6 @@
 //! Every address.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Extension, Router,
@@ -14,13 +14,15 @@ use utoipa_axum::{
 
 use super::{
     auth, events, explain, grants, guard, health, keys, login, openapi, people, policy, provider_login,
-    requests, scim, sessions, throttle::Throttle, tokens, webhooks,
+    requests, scim, sessions, slack, throttle::Throttle, tokens, webhooks,
 };
 use crate::{
     audit::AuditLog,
     control::{Control, Explain, Sessions, Targets, Webhooks},
     metrics::Metrics,
 };
+
+pub use crate::net::Peer;
 
 /// What the API is built from.
 #[derive(Clone)]
@@ -40,10 +42,6 @@ pub struct ApiParts {
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
 }
-
-/// Whom a connection comes from; in the extensions of every request.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
 
 /// What handlers share.
 #[derive(Clone)]
@@ -134,6 +132,8 @@ fn keyed() -> OpenApiRouter<Api> {
         .routes(routes!(keys::revoke))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::terminate))
+        .routes(routes!(slack::list, slack::link))
+        .routes(routes!(slack::unlink))
         .routes(routes!(policy::status))
         .routes(routes!(policy::reload))
         .routes(routes!(events::events))
