@@ -475,7 +475,7 @@ async fn an_event_is_delivered_to_a_webhook_under_one_identifier_and_trials_unde
         let filter = DeliveryFilter { webhook: "chat".into(), state: None, before: None, limit: 10 };
         assert_eq!(store.deliveries(&filter).await.unwrap().len(), 3);
         let older = DeliveryFilter { before: Some(trial.id), ..filter.clone() };
-        assert_eq!(store.deliveries(&older).await.unwrap(), [dead.clone()]);
+        assert_eq!(store.deliveries(&older).await.unwrap(), std::slice::from_ref(&dead));
         let trying = DeliveryFilter { state: Some(DeliveryState::Trying), ..filter.clone() };
         assert_eq!(store.deliveries(&trying).await.unwrap().len(), 2);
         assert_eq!(store.dead_deliveries(&"chat".into()).await.unwrap(), 1);
