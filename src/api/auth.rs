@@ -149,6 +149,10 @@ caller_with!(
     Admin, &[], (Caller), Self
 );
 caller_with!(
+    /// A caller that may read the audit log.
+    Auditor, &[Scope::AuditRead], (Caller), Self
+);
+caller_with!(
     /// A caller that may make and revoke grants.
     Granter, &[Scope::Grants], (Caller), Self
 );
@@ -175,6 +179,10 @@ caller_with!(
 caller_with!(
     /// A caller that may look at the policy in force.
     PolicyReader, &[Scope::Read, Scope::Policy], (), |_| Self
+);
+caller_with!(
+    /// A caller that may look at webhooks.
+    WebhookReader, &[Scope::Read], (), |_| Self
 );
 caller_with!(
     /// A caller that may end sessions.

@@ -4,6 +4,7 @@
 
 mod error;
 mod estimate;
+mod evidence;
 mod logging;
 mod plan;
 mod ports;

@@ -10,15 +10,16 @@ use tokio::{
     time::interval,
 };
 
-use super::{error::AppError, logging, ports, reload, slack, store, targets};
+use super::{error::AppError, evidence, logging, ports, reload, slack, store, targets};
 use crate::{
     api::{self, ApiParts, ApiTls},
-    audit::{AuditLog, AuditSettings},
+    audit::{AuditLog, AuditSettings, Trail},
     config::{self, Config},
     control::{Control, ControlParts},
     metrics::Metrics,
-    model::{dialect::Dialect, identity::AdmitTokens, record::Record},
+    model::{dialect::Dialect, identity::AdmitTokens, on_call::OnCall, record::Record},
     net::{Clock, ServerTls, ServerTlsFiles, Shutdown, WorkerThreads, Workers},
+    notify::{Pagerduty, Webhooks},
     session::{
         Admission, Gate, HeldLimits, Limits, Registry, Speaks, listen,
         login::{Authentication, Door, mysql::Lobby},
@@ -69,10 +70,13 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         make_keys: scram_keys,
         make_native_key: native_key,
         provider: config.oidc.clone(),
+        on_call: on_call(&config)?,
         metrics: metrics.policy.clone(),
         announce_before: config.announce_before.try_into().unwrap_or(SignedDuration::MAX),
     })
     .await?;
+    let webhooks = Webhooks::new(&config.webhooks, &control, &clock, &metrics)
+        .map_err(|(webhook, source)| AppError::Webhook { webhook, source })?;
     let key_file = config.data_dir.join("admin.key");
     if control.ensure_admin_key(&key_file).await? {
         tracing::info!(file = %key_file.display(), "wrote the first administrator's service key");
@@ -94,6 +98,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     tasks.spawn(reload::tell_sessions(Arc::clone(&gate)));
     tasks.spawn(watch_policy(control.clone(), shutdown.clone()));
     tasks.spawn(tend(control.clone(), shutdown.clone()));
+    let telling = tokio::spawn(tell_webhooks(webhooks.clone(), shutdown.clone()));
     let throttle = Arc::new(Throttle::new(&ThrottleLimits::default()));
     // Until the very end: also a session that is let finish may lose its grant at another gateway.
     tasks.spawn(follow_store(control.clone(), Arc::clone(&gate)));
@@ -113,14 +118,16 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     let serving = Serving { lobby, workers, throttle };
     serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &serving);
     tracing::info!(api = %config.api.address, "ready");
-    serve_api(api_listener, api_tls, &config, control, &gate, &shutdown).await;
+    let trail = evidence::index(&config.audit, &mut tasks).await;
+    serve_api(api_listener, api_tls, &config, (control, webhooks), &gate, &shutdown, trail).await;
 
     stop(&gate, &shutdown).await;
     drop(over);
     if tokio::time::timeout(LAST_WORDS, writer).await.is_err() {
         tracing::warn!("the last refusals were not kept");
     }
-    // What was about to be told is told by another gateway, or at the next start.
+    // What they were about to tell is told by another gateway, or at the next start.
+    drop(tokio::time::timeout(LAST_WORDS, telling).await);
     drop(tokio::time::timeout(LAST_WORDS, slack).await);
     let _receipt = audit.append_one(&Record::Stopped).await?;
     tasks.abort_all();
@@ -194,16 +201,19 @@ async fn serve_api(
     listener: TcpListener,
     tls: Option<Arc<ServerTls>>,
     config: &Config,
-    control: Control,
+    (control, webhooks): (Control, Webhooks),
     gate: &Arc<Gate>,
     shutdown: &Shutdown,
+    trail: Option<Trail>,
 ) {
     let parts = ApiParts {
         control,
         sessions: Arc::new(ports::OpenSessions(Arc::clone(gate))),
         explain: Arc::new(ports::Judge::of(config, Arc::clone(gate))),
         targets: Arc::new(ports::KnownTargets(Arc::clone(gate))),
+        webhooks: Arc::new(webhooks),
         audit: gate.audit.clone(),
+        trail,
         metrics: Arc::clone(&gate.metrics),
     };
     let tls = tls.map(|tls| -> ApiTls { Arc::new(move || Arc::clone(&tls.state().config)) });
@@ -244,6 +254,20 @@ async fn watch_policy(control: Control, shutdown: Shutdown) {
 
 async fn tend(control: Control, shutdown: Shutdown) {
     control.tend(async move { shutdown.begun().await }).await;
+}
+
+async fn tell_webhooks(webhooks: Webhooks, shutdown: Shutdown) {
+    let stop = || {
+        let shutdown = shutdown.clone();
+        async move { shutdown.begun().await }
+    };
+    webhooks.run(stop).await;
+}
+
+fn on_call(config: &Config) -> Result<Option<Arc<dyn OnCall>>, AppError> {
+    let Some(settings) = &config.on_call else { return Ok(None) };
+    let pagerduty = Pagerduty::new(settings.clone()).map_err(|source| AppError::OnCall { source })?;
+    Ok(Some(Arc::new(pagerduty)))
 }
 
 async fn follow_store(control: Control, gate: Arc<Gate>) {

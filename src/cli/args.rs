@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::{
+    args_audit::AuditCommand,
     args_grants::{GrantCommand, RequestCommand, ReviewCommand},
     args_people::{KeyCommand, SlackCommand, TokenCommand, UserCommand},
     events::EventsArgs,
     replay::ReplayArgs,
     store::StoreCommand,
     value::{dialect, id},
+    webhook::WebhookCommand,
 };
 use crate::model::{
     dialect::Dialect,
@@ -68,10 +70,13 @@ pub(super) enum Command {
     /// Link Slack accounts to principals.
     #[command(subcommand)]
     Slack(SlackCommand),
+    /// Look at webhooks and what they were told, and tell them again.
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// Back up, restore and move what the gateway keeps.
     #[command(subcommand)]
     Store(StoreCommand),
-    /// Check an audit log.
+    /// Search, show, count, export and check the audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
 }
@@ -190,18 +195,6 @@ pub(super) enum SessionCommand {
         id: SessionId,
         #[command(flatten)]
         connection: Connection,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum AuditCommand {
-    /// Check that a log is whole: nothing changed, missing, inserted or moved.
-    Verify {
-        /// The log.
-        file: PathBuf,
-        /// Print as JSON.
-        #[arg(long)]
-        json: bool,
     },
 }
 

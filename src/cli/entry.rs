@@ -7,10 +7,11 @@ use clap::Parser;
 use tokio::runtime;
 
 use super::{
-    args::{AuditCommand, Cli, Command, PolicyCommand},
-    audit, events, explain, grant, key, login,
+    args::{Cli, Command, PolicyCommand},
+    args_audit::AuditCommand,
+    audit, audit_verify, events, explain, grant, key, login,
     output::complain,
-    policy, replay, request, review, serve, session, slack, store, token, user,
+    policy, replay, request, review, serve, session, slack, store, token, user, webhook,
 };
 
 /// Runs the command that the process was started with.
@@ -44,7 +45,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Policy(PolicyCommand::Check { directory, json }) => policy::check(&directory, json),
         Command::Policy(PolicyCommand::Test { directory, json }) => policy::test(&directory, json),
         Command::Policy(PolicyCommand::Replay(args)) => replay::run(&args),
-        Command::Audit(AuditCommand::Verify { file, json }) => audit::verify(&file, json),
+        Command::Audit(AuditCommand::Verify { file, json }) => audit_verify::verify(&file, json),
+        Command::Audit(command) => client(audit::run(command)),
         Command::Policy(PolicyCommand::Status { connection }) => client(policy::status(&connection)),
         Command::Policy(PolicyCommand::Reload { connection }) => client(policy::reload(&connection)),
         Command::ExplainAccess(args) => client(explain::run(args)),
@@ -58,6 +60,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Events(args) => client(events::run(args)),
         Command::Session(command) => client(session::run(command)),
         Command::Slack(command) => client(slack::run(command)),
+        Command::Webhook(command) => client(webhook::run(command)),
         Command::Store(command) => client(store::run(command)),
     }
 }

@@ -9,10 +9,12 @@ use crate::model::{
     dialect::Dialect,
     identity::ProviderSettings,
     ids::{DatabaseName, GatewayName, TargetName},
+    on_call::OnCallSettings,
     record::Durability,
     secret::Secret,
     slack::SlackSettings,
     target::{Lane, Target},
+    webhook::WebhookSettings,
 };
 
 /// The settings of one gateway.
@@ -38,6 +40,10 @@ pub struct Config {
     pub api: Api,
     /// The identity provider, if there is one.
     pub oidc: Option<ProviderSettings>,
+    /// Addresses that are told of events; names unique.
+    pub webhooks: Vec<WebhookSettings>,
+    /// Who is asked who is on call, if anybody is.
+    pub on_call: Option<OnCallSettings>,
     /// The Slack app, if there is one.
     pub slack: Option<Slack>,
     /// Bounds.
@@ -306,6 +312,8 @@ pub struct Audit {
     pub path: PathBuf,
     /// When a record counts as kept.
     pub durability: Durability,
+    /// Whether an index is kept beside it, so that it can be searched.
+    pub index: bool,
 }
 
 /// The administration API.

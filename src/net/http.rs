@@ -27,6 +27,14 @@ pub struct Peer(pub SocketAddr);
 #[derive(Clone, Debug)]
 pub struct Stopping(pub watch::Receiver<bool>);
 
+impl Stopping {
+    /// Whether it was said.
+    pub fn is_said(&self) -> bool {
+        // closed: a server that is gone has stopped
+        *self.0.borrow() || self.0.has_changed().is_err()
+    }
+}
+
 /// Has `answer` answer what comes to `listener` until `stop` is done, then lets the requests under way finish, for ten
 /// seconds at most.
 ///

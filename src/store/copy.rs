@@ -227,6 +227,22 @@ const TABLES: &[Table] = &[
         columns: &[("consumer", Text), ("seq", Integer), ("holder", Text), ("held_until", Integer)],
     },
     Table {
+        name: "webhook_deliveries",
+        columns: &[
+            ("id", Text),
+            ("webhook", Text),
+            ("seq", Integer),
+            ("at", Integer),
+            ("body", Text),
+            ("state", Text),
+            ("attempts", Integer),
+            ("tried_at", Integer),
+            ("status", Integer),
+            ("problem", Text),
+        ],
+    },
+    Table { name: "disabled_webhooks", columns: &[("webhook", Text), ("disabled_at", Integer)] },
+    Table {
         name: "slack_links",
         columns: &[
             ("team", Text),

@@ -165,7 +165,9 @@ fn about(event: &Event) -> Option<(RequestId, Option<Letter>)> {
         | Event::PolicyRejected { .. }
         | Event::PolicyReloaded { .. }
         | Event::PrincipalChanged { .. }
-        | Event::StatementDenied { .. } => None,
+        | Event::StatementDenied { .. }
+        | Event::WebhookDisabled { .. }
+        | Event::WebhookTested { .. } => None,
     }
 }
 
