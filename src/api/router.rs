@@ -1,6 +1,6 @@
 //! Every address.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Extension, Router,
@@ -13,14 +13,16 @@ use utoipa_axum::{
 };
 
 use super::{
-    auth, events, explain, grants, guard, health, keys, login, openapi, people, policy, provider_login,
-    requests, scim, sessions, throttle::Throttle, tokens, webhooks,
+    audit, audit_tail, auth, events, explain, grants, guard, health, keys, login, openapi, people, policy,
+    provider_login, requests, scim, sessions, slack, throttle::Throttle, tokens, webhooks,
 };
 use crate::{
-    audit::AuditLog,
+    audit::{AuditLog, Trail},
     control::{Control, Explain, Sessions, Targets, Webhooks},
     metrics::Metrics,
 };
+
+pub use crate::net::Peer;
 
 /// What the API is built from.
 #[derive(Clone)]
@@ -37,13 +39,11 @@ pub struct ApiParts {
     pub webhooks: Arc<dyn Webhooks>,
     /// Whether it can be written is part of readiness.
     pub audit: AuditLog,
+    /// The same log as it is read; `None` where it is not indexed.
+    pub trail: Option<Trail>,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
 }
-
-/// Whom a connection comes from; in the extensions of every request.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
 
 /// What handlers share.
 #[derive(Clone)]
@@ -54,6 +54,7 @@ pub(super) struct Api {
     pub(super) targets: Arc<dyn Targets>,
     pub(super) webhooks: Arc<dyn Webhooks>,
     pub(super) audit: AuditLog,
+    pub(super) trail: Option<Trail>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) throttle: Arc<Throttle>,
     pub(super) places: Arc<events::Places>,
@@ -65,7 +66,7 @@ pub(super) struct Api {
 
 /// All addresses; `is_loopback` says that only this machine can reach them.
 pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
-    let ApiParts { control, sessions, explain, targets, webhooks, audit, metrics } = parts;
+    let ApiParts { control, sessions, explain, targets, webhooks, audit, trail, metrics } = parts;
     let throttle = Arc::new(Throttle::telling(control.clone()));
     let (questions, places) = (Arc::new(Throttle::of(MOST_QUESTIONS)), Arc::default());
     let api = Api {
@@ -75,6 +76,7 @@ pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
         targets,
         webhooks,
         audit,
+        trail,
         metrics,
         throttle,
         places,
@@ -134,6 +136,8 @@ fn keyed() -> OpenApiRouter<Api> {
         .routes(routes!(keys::revoke))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::terminate))
+        .routes(routes!(slack::list, slack::link))
+        .routes(routes!(slack::unlink))
         .routes(routes!(policy::status))
         .routes(routes!(policy::reload))
         .routes(routes!(events::events))
@@ -142,6 +146,11 @@ fn keyed() -> OpenApiRouter<Api> {
         .routes(routes!(webhooks::test))
         .routes(routes!(webhooks::enable))
         .routes(routes!(webhooks::replay))
+        .routes(routes!(audit::records))
+        .routes(routes!(audit::record))
+        .routes(routes!(audit::stats))
+        .routes(routes!(audit_tail::tail))
+        .routes(routes!(audit::download))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .routes(explain)
 }

@@ -10,10 +10,10 @@ use tokio::{
     time::interval,
 };
 
-use super::{error::AppError, logging, ports, reload, stop, store, targets};
+use super::{error::AppError, evidence, logging, ports, reload, slack, stop, store, targets};
 use crate::{
     api::{self, ApiParts, ApiTls},
-    audit::{AuditLog, AuditSettings},
+    audit::{AuditLog, AuditSettings, Trail},
     config::{self, Config},
     control::{Control, ControlParts},
     metrics::Metrics,
@@ -43,7 +43,8 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     shutdown.on_signals(config.shutdown.delay, config.shutdown.drain)?;
     // Addresses first: a port that is taken must not leave half a start behind in log and store.
     let (api_listener, listeners) = open_ports(&config)?;
-    let api_tls = config.api.tls.as_ref().map(api_server_tls).transpose()?;
+    let api_tls = config.api.tls.as_ref().map(http_server_tls).transpose()?;
+    let slack_port = slack::open(&config)?;
     let clock = Clock::System;
     let pools_settings =
         config.targets.iter().map(|it| targets::upstream(it, &clock)).collect::<Result<Vec<_>, _>>()?;
@@ -104,8 +105,12 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     tasks.spawn(measure(control.clone(), Arc::clone(&gate), Arc::clone(&throttle)));
     let (over, is_over) = oneshot::channel::<()>();
     let writer = tokio::spawn(write_denials(control.clone(), is_over));
+    let slack_tls = slack_port.as_ref().and_then(|port| port.tls.clone());
     let certificates: Vec<_> =
-        listeners.iter().filter_map(|(_, tls)| tls.clone()).chain(api_tls.clone()).collect();
+        listeners.iter().filter_map(|(_, tls)| tls.clone()).chain(api_tls.clone()).chain(slack_tls).collect();
+    let slack =
+        slack::serve(slack_port, config.clone(), control.clone(), Arc::clone(&gate), shutdown.clone());
+    let slack = tokio::spawn(slack);
     tasks.spawn(read_again(certificates, control.clone(), shutdown.clone()));
     let lobby = Arc::new(Lobby::new().map_err(|source| AppError::Key { source })?);
     let (workers, threads) = start_workers()?;
@@ -114,7 +119,8 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &serving);
     drop(serving);
     let (end_api, api_ends) = oneshot::channel::<()>();
-    let parts = api_parts(&config, &control, webhooks, &gate);
+    let trail = evidence::index(&config.audit, &mut tasks).await;
+    let parts = api_parts(&config, &control, webhooks, trail, &gate);
     let api = tokio::spawn(serve_api(api_listener, api_tls, parts, api_ends));
     tracing::info!(api = %config.api.address, "ready");
 
@@ -126,6 +132,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     stop::within("the last refusals were not kept", writer).await;
     // What they were about to tell is told by another gateway, or at the next start.
     stop::within("webhooks were not told everything", telling).await;
+    stop::within("Slack was not told everything", slack).await;
     tasks.shutdown().await;
     // Nobody renews it any more.
     control.leave_store().await;
@@ -200,21 +207,21 @@ fn serve_clients(
     }
 }
 
-fn api_parts(config: &Config, control: &Control, webhooks: Webhooks, gate: &Arc<Gate>) -> ApiParts {
-    let first_databases = config.targets.iter().map(|target| {
-        let first = target.databases.as_ref().and_then(|databases| databases.first().cloned());
-        (target.target.name.clone(), first)
-    });
+fn api_parts(
+    config: &Config,
+    control: &Control,
+    webhooks: Webhooks,
+    trail: Option<Trail>,
+    gate: &Arc<Gate>,
+) -> ApiParts {
     ApiParts {
         control: control.clone(),
         sessions: Arc::new(ports::OpenSessions(Arc::clone(gate))),
-        explain: Arc::new(ports::Judge {
-            gate: Arc::clone(gate),
-            first_databases: first_databases.collect(),
-        }),
+        explain: Arc::new(ports::Judge::of(config, Arc::clone(gate))),
         targets: Arc::new(ports::KnownTargets(Arc::clone(gate))),
         webhooks: Arc::new(webhooks),
         audit: gate.audit.clone(),
+        trail,
         metrics: Arc::clone(&gate.metrics),
     }
 }
@@ -312,7 +319,7 @@ fn open_ports(config: &Config) -> Result<(TcpListener, Vec<Port>), AppError> {
     Ok((api, clients.collect::<Result<_, AppError>>()?))
 }
 
-fn server_tls(listener: &config::Listener) -> Result<Option<Arc<ServerTls>>, AppError> {
+pub(super) fn server_tls(listener: &config::Listener) -> Result<Option<Arc<ServerTls>>, AppError> {
     let Some(tls) = &listener.tls else { return Ok(None) };
     let files = ServerTlsFiles {
         certificate: tls.files.certificate.clone(),
@@ -327,7 +334,7 @@ fn server_tls(listener: &config::Listener) -> Result<Option<Arc<ServerTls>>, App
     Ok(Some(Arc::new(ServerTls::open(files, protocols)?)))
 }
 
-fn api_server_tls(files: &config::CertificateFiles) -> Result<Arc<ServerTls>, AppError> {
+pub(super) fn http_server_tls(files: &config::CertificateFiles) -> Result<Arc<ServerTls>, AppError> {
     let files =
         ServerTlsFiles { certificate: files.certificate.clone(), key: files.key.clone(), client_ca: None };
     Ok(Arc::new(ServerTls::open(files, &[b"http/1.1"])?))

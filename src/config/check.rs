@@ -20,7 +20,7 @@ use super::{
         Api, Audit, Authentication, CertificateFiles, Config, Listener, ListenerTls, Log, Shutdown, Store,
         TargetSettings,
     },
-    store, targets, webhooks,
+    slack, store, targets, webhooks,
 };
 use crate::model::{ids::GatewayName, replica::Replica};
 
@@ -75,10 +75,12 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
     let oidc = oidc::read(&mut place, raw.oidc.as_ref())?;
     let webhooks = webhooks::read(&mut place, &raw.webhooks)?;
     let on_call = on_call::read(&mut place, raw.on_call.as_ref())?;
+    let slack = slack::read(&mut place, raw.slack.as_ref())?;
     let limits = Limits::read(&place, &raw.limits)?;
     let audit = Audit {
         path: data_dir.join(raw.audit.path.as_deref().unwrap_or("audit.jsonl")),
         durability: raw.audit.durability,
+        index: raw.audit.index,
     };
     Ok(Config {
         file: place.file.to_owned(),
@@ -94,6 +96,7 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
         oidc,
         webhooks,
         on_call,
+        slack,
         limits,
         announce_before: announce_before(&place, raw)?,
         shutdown: shutdown(&place, raw)?,
@@ -252,7 +255,7 @@ fn api(place: &Place<'_>, raw: &RawApi, listeners: &[Listener]) -> Result<Api, C
     Ok(Api { address, tls })
 }
 
-fn address(
+pub(super) fn address(
     place: &Place<'_>,
     key: &str,
     written: &Spanned<String>,

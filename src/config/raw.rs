@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::settings::{Authentication, LogFormat, LogLevel};
+use super::{
+    settings::{Authentication, LogFormat, LogLevel},
+    slack::RawSlack,
+};
 use crate::model::{dialect::Dialect, record::Durability};
 
 #[derive(Debug, Deserialize)]
@@ -24,6 +27,7 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub(super) api: RawApi,
     pub(super) oidc: Option<Spanned<RawOidc>>,
+    pub(super) slack: Option<Spanned<RawSlack>>,
     #[serde(default)]
     pub(super) webhooks: Vec<Spanned<RawWebhook>>,
     pub(super) on_call: Option<Spanned<RawOnCall>>,
@@ -171,12 +175,18 @@ pub(super) struct RawStoreTls {
     pub(super) ca: Option<Spanned<String>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct RawAudit {
     pub(super) path: Option<String>,
-    #[serde(default)]
     pub(super) durability: Durability,
+    pub(super) index: bool,
+}
+
+impl Default for RawAudit {
+    fn default() -> Self {
+        Self { path: None, durability: Durability::default(), index: true }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

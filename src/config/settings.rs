@@ -13,6 +13,7 @@ use crate::model::{
     record::Durability,
     replica::Replica,
     secret::Secret,
+    slack::SlackSettings,
     target::{Lane, Target},
     webhook::WebhookSettings,
 };
@@ -46,6 +47,8 @@ pub struct Config {
     pub webhooks: Vec<WebhookSettings>,
     /// Who is asked who is on call, if anybody is.
     pub on_call: Option<OnCallSettings>,
+    /// The Slack app, if there is one.
+    pub slack: Option<Slack>,
     /// Bounds.
     pub limits: Limits,
     /// How long before its end a grant is announced to end soon.
@@ -314,6 +317,8 @@ pub struct Audit {
     pub path: PathBuf,
     /// When a record counts as kept.
     pub durability: Durability,
+    /// Whether an index is kept beside it, so that it can be searched.
+    pub index: bool,
 }
 
 /// The administration API.
@@ -334,6 +339,24 @@ pub struct Shutdown {
     pub drain: Duration,
     /// Whether a successor may listen on its ports meanwhile.
     pub shares_ports: bool,
+}
+
+/// The Slack app.
+#[derive(Clone, Debug)]
+pub struct Slack {
+    /// The workspace, the app in it, and what is told where.
+    pub settings: SlackSettings,
+    /// Where Slack's requests come in, if they do.
+    pub http: Option<SlackHttp>,
+}
+
+/// Where Slack's requests come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlackHttp {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// Its certificate; always there unless the address is a loopback one.
+    pub tls: Option<CertificateFiles>,
 }
 
 /// The process's own log, on standard error.

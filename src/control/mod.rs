@@ -37,6 +37,9 @@ mod replicas;
 mod requests;
 mod secret_text;
 mod sessions;
+mod slack_bodies;
+mod slack_links;
+mod slack_messages;
 mod state;
 mod tending;
 mod tokens;
@@ -68,6 +71,8 @@ pub use replicas::ReplicaLease;
 pub use requests::{
     GrantQuery, NewGrant, NewKey, NewPassword, NewPrincipal, NewToken, PrincipalPatch, Revoke,
 };
+pub use slack_bodies::{LinkSlack, SlackLinkAnswer, SlackLinkView};
+pub use slack_messages::KeptMessage;
 pub use views::{
     CreatedGrant, CreatedKey, CreatedToken, GrantView, KeyView, LifeState, PolicyRejection, PolicyView,
     PrincipalView, Removed, RevocationView, SessionView, TokenView,

@@ -29,9 +29,13 @@ mod pool;
 mod postgres;
 mod principals;
 mod replicas;
+#[cfg(test)]
+mod replicas_tests;
 mod row;
+mod slack;
 mod sql;
 mod sqlite;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -54,4 +58,6 @@ pub use place::{Place, Server, ServerTls};
 pub use principals::{StoredPassword, StoredPrincipal};
 pub use replicas::LEASE;
 pub use row::whole_microseconds;
+pub use slack::{StoredSlackCode, StoredSlackLink, StoredSlackMessage};
+pub use standing::{Standing, look};
 pub use tokens::StoredToken;

@@ -4,21 +4,22 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 #[path = "../../tests/support/database.rs"]
-mod database;
+pub(super) mod database;
 
 use super::*;
 use crate::model::{
-    errand::{Asked, Errand},
+    event::{Audience, Event},
     facts::StatementKind,
     flow::{Escalation, Plan, Risk, Step},
     grant::{Grant, GrantName, Holder},
-    ids::{GrantId, RequestId},
+    ids::{DeliveryId, GrantId, RequestId},
     object::Glob,
     permission::Permission,
-    replica::Replica,
     request::{Aftermath, Asked, Case, Estimate, ExactStatement, Request, RequestState, Term},
     review::{Narrowing, Review, Verdict},
     secret::Secret,
+    slack::{SlackAccount, SlackMessage},
+    webhook::{Delivery, DeliveryState},
     window::Window,
 };
 
@@ -41,7 +42,7 @@ async fn stores() -> Vec<Kept> {
     all
 }
 
-fn server(fresh: &database::Fresh) -> Server {
+pub(super) fn server(fresh: &database::Fresh) -> Server {
     Server {
         host: fresh.host.clone(),
         port: fresh.port,
@@ -407,88 +408,162 @@ async fn a_copy_holds_everything_and_goes_into_an_empty_store_alone() {
     }
 }
 
-/// Several gateways' own ways to an empty PostgreSQL, if there is one to play with.
-async fn gateways(count: usize) -> Option<(Vec<Store>, database::Fresh)> {
-    let fresh = database::Fresh::new().await?;
-    let mut stores = Vec::new();
-    for _ in 0..count {
-        stores.push(Store::connect(&server(&fresh)).await.unwrap());
-    }
-    Some((stores, fresh))
-}
-
-#[tokio::test]
-async fn gateways_that_start_at_the_same_moment_get_numbers_of_their_own_and_keep_them() {
-    let Some((stores, _fresh)) = gateways(5).await else { return };
-    let mut starting = tokio::task::JoinSet::new();
-    for (at, store) in stores.iter().cloned().enumerate() {
-        starting.spawn(async move {
-            let lease =
-                async || store.lease_replica(&format!("run {at}"), &"one".into(), None).await.unwrap();
-            let first = lease().await;
-            assert_eq!(lease().await, first, "a lease that is renewed is the same");
-            first.unwrap().number()
-        });
-    }
-    let mut numbers = starting.join_all().await;
-    numbers.sort_unstable();
-    assert_eq!(numbers, [1, 2, 3, 4, 5]);
-}
-
-#[tokio::test]
-async fn the_number_of_a_gateway_is_another_s_when_its_lease_is_over_or_it_was_given_back_and_not_before() {
-    let Some((stores, fresh)) = gateways(1).await else { return };
-    let store = &stores[0];
-    let lease = async |run: &str, wanted| {
-        let leased = store.lease_replica(run, &"one".into(), Replica::new(wanted)).await.unwrap();
-        leased.map(Replica::number)
-    };
-    assert_eq!(lease("first", 7).await, Some(7));
-    assert_eq!(lease("second", 7).await, None, "it is the first's");
-    assert_eq!(lease("second", 0).await, Some(1));
-    assert_eq!(lease("second", 7).await, Some(1), "it has one");
-    fresh.run("UPDATE replicas SET leased_until = clock_timestamp() WHERE instance = 'first'").await;
-    assert_eq!(lease("first", 7).await, Some(7), "nobody took it meanwhile");
-    fresh.run("UPDATE replicas SET leased_until = clock_timestamp() WHERE instance = 'first'").await;
-    assert_eq!(lease("third", 7).await, Some(7));
-    assert_eq!(lease("first", 7).await, None, "it is the third's");
-    assert_eq!(lease("first", 0).await, Some(2));
-    write!(store, it => it.forget_gateway("third"));
-    assert_eq!(lease("fourth", 7).await, Some(7));
-    fresh.run("UPDATE replicas SET leased_until = clock_timestamp() WHERE instance = 'second'").await;
-    assert_eq!(lease("fifth", 0).await, Some(1), "the lowest that is free");
-}
-
-#[tokio::test]
-async fn an_errand_is_taken_once_by_the_gateway_that_it_is_for_and_not_when_it_is_old() {
-    let Some((stores, fresh)) = gateways(1).await else { return };
-    let store = &stores[0];
-    let replica = |number| Replica::new(number).unwrap();
-    let own = store.lease_replica("run", &"one".into(), None).await.unwrap().unwrap();
-    let errand = Errand { session: 9, what: Asked::Find { principal: "dana".into() } };
-    let ask = async |to| {
-        let id = Uuid::new_v4();
+async fn tell(store: &Store, times: usize) {
+    for _ in 0..times {
         let mut change = store.change().await.unwrap();
-        change.tidy_errands().await.unwrap();
-        let asked = change.ask_errand(id, to, &errand).await.unwrap();
+        change.tell(&Event::AuditTrouble { writable: true }, &Audience::default(), at(1)).await.unwrap();
         change.commit().await.unwrap();
-        asked.then_some(id)
-    };
-    assert_eq!(ask(replica(8)).await, None, "there is no such gateway");
-    let id = ask(own).await.unwrap();
-    assert_eq!(store.take_errands(replica(8)).await.unwrap(), []);
-    assert_eq!(store.take_errands(own).await.unwrap(), [(id, errand.clone())]);
-    assert_eq!(store.take_errands(own).await.unwrap(), [], "once");
-    assert_eq!(store.errand_answer(id).await.unwrap(), None);
-    write!(store, it => it.answer_errand(id, true));
-    assert_eq!(store.errand_answer(id).await.unwrap(), Some(true));
+    }
+}
 
-    ask(own).await.unwrap();
-    fresh.run("UPDATE errands SET asked_at = asked_at - INTERVAL '3 seconds'").await;
-    assert_eq!(store.take_errands(own).await.unwrap(), [], "nobody waits for it any more");
-    fresh.run("UPDATE errands SET asked_at = asked_at - INTERVAL '10 seconds'").await;
-    let last = ask(own).await.unwrap();
-    let left: Vec<Uuid> = store.take_errands(own).await.unwrap().into_iter().map(|(id, _)| id).collect();
-    assert_eq!(left, [last]);
-    assert_eq!(store.errand_answer(id).await.unwrap(), None, "it is forgotten");
+#[tokio::test]
+async fn who_passes_events_on_begins_behind_what_was_and_keeps_its_place() {
+    for Kept { store, .. } in &stores().await {
+        tell(store, 3).await;
+        assert_eq!(store.take_cursor("chat", "a").await.unwrap(), Some(3));
+        tell(store, 2).await;
+        assert_eq!(store.take_cursor("chat", "a").await.unwrap(), Some(3), "again");
+        assert!(store.move_cursor("chat", "a", 3, 4).await.unwrap());
+        assert!(!store.move_cursor("chat", "a", 3, 5).await.unwrap(), "it is elsewhere by now");
+        assert!(!store.move_cursor("chat", "b", 4, 5).await.unwrap(), "it is another's");
+        assert_eq!(store.take_cursor("pager", "b").await.unwrap(), Some(5));
+        store.leave_cursor("chat", "b").await.unwrap();
+        if store.is_shared() {
+            assert_eq!(store.take_cursor("chat", "b").await.unwrap(), None, "it was not b's to leave");
+        }
+        store.leave_cursor("chat", "a").await.unwrap();
+        assert_eq!(store.take_cursor("chat", "b").await.unwrap(), Some(4));
+        assert!(!store.move_cursor("chat", "a", 4, 5).await.unwrap());
+    }
+}
+
+fn delivery(seq: Option<i64>) -> Delivery {
+    Delivery {
+        id: DeliveryId::new(Uuid::now_v7()),
+        webhook: "chat".into(),
+        seq,
+        at: at(1000),
+        event: Event::AuditTrouble { writable: true },
+        state: DeliveryState::Trying,
+        attempts: 0,
+        tried_at: None,
+        status: None,
+        problem: None,
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_delivered_to_a_webhook_under_one_identifier_and_trials_under_one_each() {
+    for Kept { store, .. } in &stores().await {
+        let (first, second, trial) = (delivery(Some(7)), delivery(Some(7)), delivery(None));
+        let mut change = store.change().await.unwrap();
+        assert_eq!(change.begin_delivery(&first).await.unwrap(), first);
+        assert_eq!(change.begin_delivery(&second).await.unwrap(), first);
+        assert_eq!(change.begin_delivery(&trial).await.unwrap(), trial);
+        assert_eq!(change.begin_delivery(&delivery(None)).await.unwrap().seq, None);
+        change.commit().await.unwrap();
+        let dead = Delivery {
+            state: DeliveryState::Dead,
+            attempts: 3,
+            tried_at: Some(at(1010)),
+            status: Some(500),
+            problem: Some("the answer is 500".to_owned()),
+            ..first
+        };
+        write!(store, it => it.note_delivery(&dead));
+        assert_eq!(store.delivery(dead.id).await.unwrap().as_ref(), Some(&dead));
+        let filter = DeliveryFilter { webhook: "chat".into(), state: None, before: None, limit: 10 };
+        assert_eq!(store.deliveries(&filter).await.unwrap().len(), 3);
+        let older = DeliveryFilter { before: Some(trial.id), ..filter.clone() };
+        assert_eq!(store.deliveries(&older).await.unwrap(), std::slice::from_ref(&dead));
+        let trying = DeliveryFilter { state: Some(DeliveryState::Trying), ..filter.clone() };
+        assert_eq!(store.deliveries(&trying).await.unwrap().len(), 2);
+        assert_eq!(store.dead_deliveries(&"chat".into()).await.unwrap(), 1);
+        write!(store, it => it.note_delivery(&Delivery { state: DeliveryState::Delivered, ..trial }));
+        write!(store, it => it.forget_deliveries(at(1001), at(1000)));
+        assert_eq!(
+            store.deliveries(&filter).await.unwrap().len(),
+            2,
+            "what was delivered is forgotten sooner"
+        );
+        write!(store, it => it.forget_deliveries(at(1001), at(1001)));
+        assert!(store.deliveries(&filter).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn one_account_of_slack_is_one_principal_and_the_other_way_round() {
+    for Kept { store, .. } in &stores().await {
+        let account = |user: &str| SlackAccount { team: "T1".to_owned(), user: user.to_owned() };
+        let link = |user: &str, principal: &str| StoredSlackLink {
+            account: account(user),
+            principal: principal.into(),
+            linked_at: at(10),
+            linked_by: "code".to_owned(),
+        };
+        write!(store, it => it.insert_slack_link(&link("U1", "dana")));
+        assert!(attempt!(store, it => it.insert_slack_link(&link("U1", "lee"))).is_err());
+        assert!(attempt!(store, it => it.insert_slack_link(&link("U2", "dana"))).is_err());
+        write!(store, it => it.insert_slack_link(&link("U2", "ada")));
+        assert_eq!(store.slack_links().await.unwrap(), [link("U2", "ada"), link("U1", "dana")]);
+        assert_eq!(store.slack_link_of(&account("U1")).await.unwrap(), Some("dana".into()));
+        assert_eq!(store.slack_account_of(&"ada".into()).await.unwrap(), Some(account("U2")));
+        assert!(attempt!(store, it => it.remove_slack_link(&"dana".into())).unwrap());
+        write!(store, it => it.remove_slack_link(&"ada".into()));
+        assert!(store.slack_link_of(&account("U2")).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_is_disabled_and_enabled_once() {
+    for Kept { store, .. } in &stores().await {
+        let chat = "chat".into();
+        write!(store, it => it.disable_webhook(&chat, at(1)));
+        assert!(!attempt!(store, it => it.disable_webhook(&chat, at(2))).unwrap());
+        assert_eq!(store.webhook_disabled_at(&chat).await.unwrap(), Some(at(1)));
+        assert_eq!(store.webhook_disabled_at(&"other".into()).await.unwrap(), None);
+        write!(store, it => it.enable_webhook(&chat));
+        assert!(!attempt!(store, it => it.enable_webhook(&chat)).unwrap());
+        assert_eq!(store.webhook_disabled_at(&chat).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_code_is_used_once_and_replaced_by_the_next_of_its_account() {
+    for Kept { store, .. } in &stores().await {
+        let code = |user: &str, byte: u8, second| StoredSlackCode {
+            account: SlackAccount { team: "T1".to_owned(), user: user.to_owned() },
+            label: "Dana".to_owned(),
+            sha256: [byte; 32],
+            ends_at: at(second),
+        };
+        write!(store, it => it.put_slack_code(&code("U1", 1, 100), at(1)),
+            it.put_slack_code(&code("U1", 2, 100), at(1)), it.put_slack_code(&code("U2", 3, 200), at(1)));
+        assert_eq!(store.slack_code(&[1; 32]).await.unwrap(), None);
+        assert_eq!(store.slack_code(&[2; 32]).await.unwrap(), Some(code("U1", 2, 100)));
+        write!(store, it => it.put_slack_code(&code("U3", 4, 300), at(100)));
+        assert_eq!(store.slack_code(&[2; 32]).await.unwrap(), None, "it is over");
+        let mut change = store.change().await.unwrap();
+        assert!(change.take_slack_code(&[3; 32]).await.unwrap());
+        assert!(!change.take_slack_code(&[3; 32]).await.unwrap());
+        change.commit().await.unwrap();
+        assert_eq!(store.slack_code(&[3; 32]).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_message_about_a_request_is_found_again_and_replaced() {
+    for Kept { store, .. } in &stores().await {
+        let id = RequestId::new(Uuid::now_v7());
+        let message = |ts: &str, byte: u8| StoredSlackMessage {
+            place: SlackMessage { channel: "C1".into(), ts: ts.into() },
+            shown: vec![byte; 32],
+        };
+        write!(store, it => it.put_slack_message(id, "channel", &message("1.1", 1)),
+            it.put_slack_message(id, "asked", &message("1.2", 2)));
+        write!(store, it => it.put_slack_message(id, "channel", &message("1.1", 3)));
+        assert_eq!(store.slack_message(id, "channel").await.unwrap(), Some(message("1.1", 3)));
+        assert_eq!(store.slack_message(id, "asked").await.unwrap(), Some(message("1.2", 2)));
+        assert_eq!(store.slack_message(id, "decided").await.unwrap(), None);
+    }
 }
