@@ -40,7 +40,7 @@ pub(super) async fn drained(gate: &Gate, connections: &Semaphore, limit: usize, 
             ticks.tick().await;
         }
     };
-    if timeout(LAST_WORDS, left).await.is_err() {
+    if timeout(LAST_LOGINS, left).await.is_err() {
         tracing::info!("connections that did not log in were cut off");
     }
 }
@@ -60,5 +60,7 @@ async fn gone(gate: &Gate) {
 }
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long those who log in have to finish with that.
+const LAST_LOGINS: Duration = Duration::from_secs(1);
 /// How long those who are told to end have for it: more than what does not stop is given.
 const LAST_WORDS: Duration = Duration::from_secs(4);
