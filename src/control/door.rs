@@ -1,6 +1,15 @@
 //! The control plane's door: start, authenticate, publish.
 
-use std::{collections::BTreeMap, fmt, future::Future, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, watch};
@@ -10,6 +19,7 @@ use uuid::Uuid;
 use super::{
     caller::Caller,
     denials::Ledger,
+    errands::Replicas,
     error::ControlError,
     notices::Notices,
     policy::{Loaded, load},
@@ -92,6 +102,9 @@ struct Inner {
     stirred: watch::Sender<()>,
     /// Tells this run of this gateway from all others, whatever they are called.
     instance: String,
+    replicas: Replicas,
+    /// Nothing new is to be sent here any more.
+    is_stopping: AtomicBool,
 }
 
 impl fmt::Debug for Control {
@@ -140,6 +153,8 @@ impl Control {
             instance: Uuid::new_v4().to_string(),
             notices: Notices::default(),
             stirred: watch::Sender::new(()),
+            replicas: Replicas::new(),
+            is_stopping: AtomicBool::new(false),
             parts,
         })))
     }
@@ -202,6 +217,20 @@ impl Control {
     /// `Store` when it does not.
     pub async fn ping_store(&self) -> Result<(), ControlError> {
         Ok(self.0.parts.store.ping().await?)
+    }
+
+    /// The gateway is about to stop: from now on it is not ready.
+    pub fn note_stopping(&self) {
+        self.0.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the gateway is about to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.0.is_stopping.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn replicas(&self) -> &Replicas {
+        &self.0.replicas
     }
 
     pub(super) fn store(&self) -> &Store {

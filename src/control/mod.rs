@@ -17,6 +17,7 @@ mod claims;
 mod denials;
 mod directory;
 mod door;
+mod errands;
 mod error;
 mod estimate;
 mod events;
@@ -32,6 +33,7 @@ mod policy;
 mod ports;
 mod principals;
 mod provider_login;
+mod replicas;
 mod requests;
 mod secret_text;
 mod sessions;
@@ -65,6 +67,7 @@ pub use events::EventPage;
 pub use explanation::{Explanation, NeedView, ObjectView, Question, RefusalView, StatementExplanation};
 pub use files::{digest, read_examples, read_policy};
 pub use ports::{BoxFuture, Explain, ExplainError, Sessions, TargetHealth, Targets, Webhooks};
+pub use replicas::ReplicaLease;
 pub use requests::{
     GrantQuery, NewGrant, NewKey, NewPassword, NewPrincipal, NewToken, PrincipalPatch, Revoke,
 };
