@@ -22,11 +22,12 @@ const LAW: &[(&str, &[&str])] = &[
     ("session", &["model", "sql", "policy", "wire", "net", "audit", "upstream", "metrics"]),
     ("control", &["model", "policy", "store", "audit", "identity", "net", "metrics"]),
     ("api", &["control", "model", "metrics", "audit"]),
+    ("console", &["control", "model", "wire"]),
     (
         "app",
         &[
             "model", "sql", "policy", "wire", "net", "config", "store", "metrics", "audit", "identity",
-            "upstream", "session", "control", "api",
+            "upstream", "session", "control", "api", "console",
         ],
     ),
     ("cli", &["app", "api", "control", "model", "sql", "policy", "config", "audit", "net", "store"]),

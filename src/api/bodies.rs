@@ -6,11 +6,12 @@ use utoipa::{IntoParams, ToSchema};
 
 pub use crate::control::{
     Answer, BadLifetime, BeginBrowserLogin, BegunBrowserLogin, CreatedGrant, CreatedKey, CreatedToken,
-    DeviceLogin, ExplainError, Explanation, Extend, FinishDeviceLogin, GrantQuery, GrantView, KeyView,
-    LifeState, Lifetime, NeedView, NewGrant, NewKey, NewLogin, NewPrincipal, NewRequest, NewReview, NewToken,
-    NewTokenLogin, PendingLogin, PolicyRejection, PolicyView, PrincipalPatch, PrincipalView, Question,
-    RefusalView, Removed, RequestPage, RequestQuery, RequestView, ReviewView, RevocationView, Revoke, Scope,
-    SessionView, StatementExplanation, StatementView, TargetHealth, TokenView, UnknownScope,
+    DenialView, DeviceLogin, ExplainError, Explanation, Extend, FinishDeviceLogin, GrantQuery, GrantView,
+    KeyView, LifeState, Lifetime, NeedView, NewGrant, NewKey, NewLogin, NewPrincipal, NewRequest, NewReview,
+    NewToken, NewTokenLogin, PendingLogin, PolicyRejection, PolicyView, PrincipalPatch, PrincipalView,
+    Question, RefusalView, Removed, RequestPage, RequestQuery, RequestView, ReviewView, RevocationView,
+    Revoke, Scope, SessionView, StatementExplanation, StatementView, TargetHealth, TokenView, UnknownScope,
+    WhoView,
 };
 use crate::model::{event::Event, ids::PrincipalName};
 

@@ -6,6 +6,8 @@
 
 mod auth;
 mod body;
+mod browser;
+mod denials;
 mod events;
 mod explain;
 mod grants;
@@ -29,5 +31,5 @@ mod tokens;
 
 pub mod bodies;
 
-pub use router::{ApiParts, Peer, router};
+pub use router::{ApiParts, Peer, Rooms, router};
 pub use server::{ApiTls, serve};

@@ -2,6 +2,7 @@
 //!
 //! The door is [`run`]. It is the only place that knows all folders; nothing is decided here.
 
+mod console;
 mod error;
 mod estimate;
 mod logging;

@@ -10,18 +10,19 @@ use tokio::{
     time::interval,
 };
 
-use super::{error::AppError, logging, ports, reload, store, targets};
+use super::{console::Receptions, error::AppError, logging, ports, reload, store, targets};
 use crate::{
-    api::{self, ApiParts, ApiTls},
+    api::{self, ApiParts, ApiTls, Rooms},
     audit::{AuditLog, AuditSettings},
     config::{self, Config},
+    console::{self, Editor, TargetInfo},
     control::{Control, ControlParts},
     metrics::Metrics,
     model::{dialect::Dialect, identity::AdmitTokens, record::Record},
     net::{Clock, ServerTls, ServerTlsFiles, Shutdown, WorkerThreads, Workers},
     session::{
-        Admission, Gate, HeldLimits, Limits, Registry, Speaks, listen,
-        login::{Authentication, Door, mysql::Lobby},
+        Admission, Gate, HeldLimits, Limits, Reception, Registry, Speaks, listen,
+        login::{Authentication, Door, Listing, mysql::Lobby},
         throttle::{Throttle, ThrottleLimits},
     },
     sql::{self, FactsCache},
@@ -68,6 +69,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         make_keys: scram_keys,
         make_native_key: native_key,
         provider: config.oidc.clone(),
+        public_url: config.api.public_url.clone(),
         metrics: metrics.policy.clone(),
         announce_before: config.announce_before.try_into().unwrap_or(SignedDuration::MAX),
     })
@@ -105,10 +107,15 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     tasks.spawn(read_again(certificates, control.clone(), shutdown.clone()));
     let lobby = Arc::new(Lobby::new().map_err(|source| AppError::Key { source })?);
     let (workers, threads) = start_workers()?;
-    let serving = Serving { lobby, workers, throttle };
+    let admission = Admission {
+        connections: Arc::new(Semaphore::new(config.limits.sessions)),
+        per_principal: config.limits.sessions_per_principal,
+    };
+    let serving = Serving { lobby, workers, throttle, admission };
     serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &serving);
     tracing::info!(api = %config.api.address, "ready");
-    serve_api(api_listener, api_tls, &config, control, &gate, &shutdown).await;
+    let rooms = console(&config, &gate, &control, &mut tasks, &serving);
+    serve_api((api_listener, api_tls), &config, control, &gate, rooms, &shutdown).await;
 
     stop(&gate, &shutdown).await;
     drop(over);
@@ -127,6 +134,7 @@ struct Serving {
     lobby: Arc<Lobby>,
     workers: Workers,
     throttle: Arc<Throttle>,
+    admission: Admission,
 }
 
 /// One thread for every two processors: the kernel's part of the work, and what else the gateway does, needs the others.
@@ -135,6 +143,37 @@ fn start_workers() -> Result<(Workers, WorkerThreads), AppError> {
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let count = NonZeroUsize::new(processors / 2).unwrap_or(NonZeroUsize::MIN);
     Workers::start(count).map_err(|source| AppError::Workers { source })
+}
+
+impl Serving {
+    /// Who receives the clients of a listener through `door`.
+    fn reception(&self, door: Door, dialect: Dialect, gate: &Arc<Gate>) -> Reception {
+        let speaks = match dialect {
+            Dialect::Mysql => Speaks::Mysql(Arc::clone(&self.lobby)),
+            Dialect::Postgres => Speaks::Postgres,
+        };
+        let (admission, workers) = (self.admission.clone(), self.workers.clone());
+        Reception { door: Arc::new(door), speaks, gate: Arc::clone(gate), admission, workers }
+    }
+
+    /// A door without TLS that only takes proofs which tell no secret, and leads to `listings`.
+    fn door(&self, config: &Config, listings: Vec<Listing>, gate: &Gate, control: &Control) -> Door {
+        Door {
+            tls: None,
+            plaintext: true,
+            authentication: Authentication::Scram,
+            listings,
+            timeout: config.limits.login_timeout,
+            failure_delay: FAILURE_DELAY,
+            mock_secret: control.mock_secret().clone(),
+            snapshot: control.snapshot().clone(),
+            tokens: config.oidc.is_some().then(|| Arc::new(control.clone()) as Arc<dyn AdmitTokens>),
+            throttle: Arc::clone(&self.throttle),
+            audit: gate.audit.clone(),
+            metrics: gate.metrics.logins.clone(),
+            clock: gate.clock.clone(),
+        }
+    }
 }
 
 fn serve_clients(
@@ -146,10 +185,6 @@ fn serve_clients(
     tasks: &mut JoinSet<()>,
     serving: &Serving,
 ) {
-    let admission = Admission {
-        connections: Arc::new(Semaphore::new(config.limits.sessions)),
-        per_principal: config.limits.sessions_per_principal,
-    };
     for ((socket, tls), listener) in listeners.into_iter().zip(&config.listeners) {
         let door = Door {
             tls,
@@ -161,34 +196,44 @@ fn serve_clients(
                 config::Authentication::Oauth => Authentication::Oauth,
                 config::Authentication::Scram => Authentication::Scram,
             },
-            listings: targets::listings(listener, &config.targets),
-            timeout: config.limits.login_timeout,
-            failure_delay: FAILURE_DELAY,
-            mock_secret: control.mock_secret().clone(),
-            snapshot: control.snapshot().clone(),
-            tokens: config.oidc.is_some().then(|| Arc::new(control.clone()) as Arc<dyn AdmitTokens>),
-            throttle: Arc::clone(&serving.throttle),
-            audit: gate.audit.clone(),
-            metrics: gate.metrics.logins.clone(),
-            clock: gate.clock.clone(),
+            ..serving.door(config, targets::listings(listener, &config.targets), gate, control)
         };
         tracing::info!(address = %listener.address, tls = listener.tls.is_some(), "listening");
-        let speaks = match listener.dialect {
-            Dialect::Mysql => Speaks::Mysql(Arc::clone(&serving.lobby)),
-            Dialect::Postgres => Speaks::Postgres,
-        };
-        let (door, gate) = (Arc::new(door), Arc::clone(gate));
-        let workers = serving.workers.clone();
-        tasks.spawn(listen(socket, door, speaks, gate, admission.clone(), workers, shutdown.clone()));
+        tasks.spawn(listen(socket, serving.reception(door, listener.dialect, gate), shutdown.clone()));
     }
 }
 
+/// The console: its pages, and the SQL editor behind them, whose connections are received like those of listeners.
+fn console(
+    config: &Config,
+    gate: &Arc<Gate>,
+    control: &Control,
+    tasks: &mut JoinSet<()>,
+    serving: &Serving,
+) -> Rooms {
+    let receptions = config.targets.iter().map(|it| {
+        let listing = Listing { target: it.target.name.clone(), databases: it.databases.clone() };
+        let door = serving.door(config, vec![listing], gate, control);
+        let info = TargetInfo {
+            name: it.target.name.clone(),
+            dialect: it.target.dialect,
+            environment: it.target.environment.clone(),
+            databases: it.databases.clone(),
+        };
+        (it.target.name.clone(), (info, serving.reception(door, it.target.dialect, gate)))
+    });
+    let editor = Editor::new(control.clone(), Arc::new(Receptions(receptions.collect())));
+    let keyed = editor.routes();
+    tasks.spawn(async move { editor.tend().await });
+    Rooms { pages: console::pages(config.oidc.is_some()), keyed }
+}
+
 async fn serve_api(
-    listener: TcpListener,
-    tls: Option<Arc<ServerTls>>,
+    (listener, tls): (TcpListener, Option<Arc<ServerTls>>),
     config: &Config,
     control: Control,
     gate: &Arc<Gate>,
+    rooms: Rooms,
     shutdown: &Shutdown,
 ) {
     let first_databases = config.targets.iter().map(|target| {
@@ -205,6 +250,7 @@ async fn serve_api(
         targets: Arc::new(ports::KnownTargets(Arc::clone(gate))),
         audit: gate.audit.clone(),
         metrics: Arc::clone(&gate.metrics),
+        rooms,
     };
     let tls = tls.map(|tls| -> ApiTls { Arc::new(move || Arc::clone(&tls.state().config)) });
     if let Err(error) = api::serve(listener, tls, parts, shutdown.begun()).await {

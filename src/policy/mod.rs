@@ -50,7 +50,7 @@ pub use flows::{Flow, Longest, RiskRule, TextForm};
 pub use permit::Permit;
 pub use plan::plan_only;
 pub use refusal::missing_in_words;
-pub use rules::{Ceiling, Group, Policy, PolicyPrincipal, RoutineRule};
+pub use rules::{Ceiling, GROUP_SCOPES, Group, Policy, PolicyPrincipal, RoutineRule};
 pub use snapshot::{Snapshot, SnapshotParts};
 pub use submit::{Ask, NotTaken, Submitted, submit};
 

@@ -37,7 +37,12 @@ pub struct Policy {
 pub struct Group {
     /// For people to read.
     pub description: String,
+    /// What its members may do at the API beside acting as themselves; words of [`GROUP_SCOPES`].
+    pub scopes: BTreeSet<String>,
 }
+
+/// What a group may be given at the API. Never `admin` or `directory`: these are for the keys of services.
+pub const GROUP_SCOPES: [&str; 5] = ["grants", "people", "policy", "read", "sessions"];
 
 /// What policy says of a principal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
