@@ -21,13 +21,14 @@ const LAW: &[(&str, &[&str])] = &[
     ("upstream", &["model", "policy", "audit", "wire", "net", "metrics"]),
     ("session", &["model", "sql", "policy", "wire", "net", "audit", "upstream", "metrics"]),
     ("control", &["model", "policy", "store", "audit", "identity", "net", "metrics"]),
+    ("notify", &["control", "model", "net", "metrics"]),
     ("api", &["control", "model", "metrics", "audit"]),
     ("console", &["control", "model", "wire"]),
     (
         "app",
         &[
             "model", "sql", "policy", "wire", "net", "config", "store", "metrics", "audit", "identity",
-            "upstream", "session", "control", "api", "console",
+            "upstream", "session", "control", "notify", "api", "console",
         ],
     ),
     ("cli", &["app", "api", "control", "model", "sql", "policy", "config", "audit", "net", "store"]),

@@ -187,6 +187,10 @@ caller_with!(
     PolicyReader, &[Scope::Read, Scope::Policy], (), |_| Self
 );
 caller_with!(
+    /// A caller that may look at webhooks.
+    WebhookReader, &[Scope::Read], (), |_| Self
+);
+caller_with!(
     /// A caller that may end sessions.
     SessionKeeper, &[Scope::Sessions], (Caller), Self
 );

@@ -6,13 +6,14 @@ use utoipa::{IntoParams, ToSchema};
 
 pub use crate::control::{
     Answer, BadLifetime, BeginBrowserLogin, BegunBrowserLogin, CreatedGrant, CreatedKey, CreatedToken,
-    DenialView, DeviceLogin, ExplainError, Explanation, Extend, FinishDeviceLogin, GrantQuery, GrantView,
-    KeyView, LifeState, Lifetime, NeedView, NewGrant, NewKey, NewLogin, NewPrincipal, NewRequest, NewReview,
-    NewToken, NewTokenLogin, PendingLogin, PolicyRejection, PolicyView, PrincipalPatch, PrincipalView,
-    Question, RefusalView, Removed, RequestPage, RequestQuery, RequestView, ReviewView, RevocationView,
-    Revoke, Scope, SessionView, StatementExplanation, StatementView, TargetHealth, TokenView, UnknownScope,
-    WhoView,
+    DeliveryPage, DeliveryQuery, DenialView, DeviceLogin, ExplainError, Explanation, Extend,
+    FinishDeviceLogin, GrantQuery, GrantView, KeyView, LifeState, Lifetime, NeedView, NewGrant, NewKey,
+    NewLogin, NewPrincipal, NewRequest, NewReview, NewToken, NewTokenLogin, PendingLogin, PolicyRejection,
+    PolicyView, PrincipalPatch, PrincipalView, Question, RefusalView, Removed, RequestPage, RequestQuery,
+    RequestView, ReviewView, RevocationView, Revoke, Scope, SessionView, StatementExplanation, StatementView,
+    TargetHealth, TokenView, UnknownScope, WebhookView, WhoView,
 };
+pub use crate::model::webhook::{Delivery, DeliveryState};
 use crate::model::{event::Event, ids::PrincipalName};
 
 /// Answer of `GET /api/v1/grants`.
@@ -58,6 +59,13 @@ pub struct KeyList {
 pub struct SessionList {
     /// Oldest first.
     pub sessions: Vec<SessionView>,
+}
+
+/// Answer of `GET /api/v1/webhooks`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct WebhookList {
+    /// In the order of the configuration.
+    pub webhooks: Vec<WebhookView>,
 }
 
 /// Which events to send.

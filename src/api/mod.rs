@@ -28,6 +28,7 @@ mod server;
 mod sessions;
 mod throttle;
 mod tokens;
+mod webhooks;
 
 pub mod bodies;
 

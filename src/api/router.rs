@@ -14,11 +14,11 @@ use utoipa_axum::{
 
 use super::{
     auth, browser, denials, events, explain, grants, guard, health, keys, login, openapi, people, policy,
-    provider_login, requests, scim, sessions, throttle::Throttle, tokens,
+    provider_login, requests, scim, sessions, throttle::Throttle, tokens, webhooks,
 };
 use crate::{
     audit::AuditLog,
-    control::{Control, Explain, Sessions, Targets},
+    control::{Control, Explain, Sessions, Targets, Webhooks},
     metrics::Metrics,
 };
 
@@ -33,6 +33,8 @@ pub struct ApiParts {
     pub explain: Arc<dyn Explain>,
     /// The health of the targets.
     pub targets: Arc<dyn Targets>,
+    /// Tells webhooks.
+    pub webhooks: Arc<dyn Webhooks>,
     /// Whether it can be written is part of readiness.
     pub audit: AuditLog,
     /// What `/metrics` shows.
@@ -61,6 +63,7 @@ pub(super) struct Api {
     pub(super) sessions: Arc<dyn Sessions>,
     pub(super) explain: Arc<dyn Explain>,
     pub(super) targets: Arc<dyn Targets>,
+    pub(super) webhooks: Arc<dyn Webhooks>,
     pub(super) audit: AuditLog,
     pub(super) metrics: Arc<Metrics>,
     pub(super) throttle: Arc<Throttle>,
@@ -73,11 +76,22 @@ pub(super) struct Api {
 
 /// All addresses; `is_loopback` says that only this machine can reach them.
 pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
-    let ApiParts { control, sessions, explain, targets, audit, metrics, rooms } = parts;
+    let ApiParts { control, sessions, explain, targets, webhooks, audit, metrics, rooms } = parts;
     let throttle = Arc::new(Throttle::telling(control.clone()));
     let (questions, places) = (Arc::new(Throttle::of(MOST_QUESTIONS)), Arc::default());
-    let api =
-        Api { control, sessions, explain, targets, audit, metrics, throttle, places, questions, is_loopback };
+    let api = Api {
+        control,
+        sessions,
+        explain,
+        targets,
+        webhooks,
+        audit,
+        metrics,
+        throttle,
+        places,
+        questions,
+        is_loopback,
+    };
     let keyed = keyed().route_layer(from_fn_with_state(api.clone(), auth::authenticate));
     let scim = scim::routes(MAX_BODY_BYTES).route_layer(from_fn_with_state(api.clone(), auth::authenticate));
     // Every address is in this list, and so in the description; what directories speak describes itself.
@@ -139,6 +153,11 @@ fn keyed() -> OpenApiRouter<Api> {
         .routes(routes!(events::events))
         .routes(routes!(denials::one))
         .routes(routes!(browser::who, browser::log_out))
+        .routes(routes!(webhooks::list))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::enable))
+        .routes(routes!(webhooks::replay))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .routes(explain)
 }

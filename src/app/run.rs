@@ -18,8 +18,9 @@ use crate::{
     console::{self, Editor, TargetInfo},
     control::{Control, ControlParts},
     metrics::Metrics,
-    model::{dialect::Dialect, identity::AdmitTokens, record::Record},
+    model::{dialect::Dialect, identity::AdmitTokens, on_call::OnCall, record::Record},
     net::{Clock, ServerTls, ServerTlsFiles, Shutdown, WorkerThreads, Workers},
+    notify::{Pagerduty, Webhooks},
     session::{
         Admission, Gate, HeldLimits, Limits, Reception, Registry, Speaks, listen,
         login::{Authentication, Door, Listing, mysql::Lobby},
@@ -70,10 +71,13 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         make_native_key: native_key,
         provider: config.oidc.clone(),
         public_url: config.api.public_url.clone(),
+        on_call: on_call(&config)?,
         metrics: metrics.policy.clone(),
         announce_before: config.announce_before.try_into().unwrap_or(SignedDuration::MAX),
     })
     .await?;
+    let webhooks = Webhooks::new(&config.webhooks, &control, &clock, &metrics)
+        .map_err(|(webhook, source)| AppError::Webhook { webhook, source })?;
     let key_file = config.data_dir.join("admin.key");
     if control.ensure_admin_key(&key_file).await? {
         tracing::info!(file = %key_file.display(), "wrote the first administrator's service key");
@@ -95,6 +99,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     tasks.spawn(reload::tell_sessions(Arc::clone(&gate)));
     tasks.spawn(watch_policy(control.clone(), shutdown.clone()));
     tasks.spawn(tend(control.clone(), shutdown.clone()));
+    let telling = tokio::spawn(tell_webhooks(webhooks.clone(), shutdown.clone()));
     let throttle = Arc::new(Throttle::new(&ThrottleLimits::default()));
     // Until the very end: also a session that is let finish may lose its grant at another gateway.
     tasks.spawn(follow_store(control.clone(), Arc::clone(&gate)));
@@ -115,13 +120,15 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &serving);
     tracing::info!(api = %config.api.address, "ready");
     let rooms = console(&config, &gate, &control, &mut tasks, &serving);
-    serve_api((api_listener, api_tls), &config, control, &gate, rooms, &shutdown).await;
+    serve_api((api_listener, api_tls), &config, (control, webhooks), &gate, rooms, &shutdown).await;
 
     stop(&gate, &shutdown).await;
     drop(over);
     if tokio::time::timeout(LAST_WORDS, writer).await.is_err() {
         tracing::warn!("the last refusals were not kept");
     }
+    // What they were about to tell is told by another gateway, or at the next start.
+    drop(tokio::time::timeout(LAST_WORDS, telling).await);
     let _receipt = audit.append_one(&Record::Stopped).await?;
     tasks.abort_all();
     store.close().await;
@@ -231,7 +238,7 @@ fn console(
 async fn serve_api(
     (listener, tls): (TcpListener, Option<Arc<ServerTls>>),
     config: &Config,
-    control: Control,
+    (control, webhooks): (Control, Webhooks),
     gate: &Arc<Gate>,
     rooms: Rooms,
     shutdown: &Shutdown,
@@ -248,6 +255,7 @@ async fn serve_api(
             first_databases: first_databases.collect(),
         }),
         targets: Arc::new(ports::KnownTargets(Arc::clone(gate))),
+        webhooks: Arc::new(webhooks),
         audit: gate.audit.clone(),
         metrics: Arc::clone(&gate.metrics),
         rooms,
@@ -290,6 +298,20 @@ async fn watch_policy(control: Control, shutdown: Shutdown) {
 
 async fn tend(control: Control, shutdown: Shutdown) {
     control.tend(async move { shutdown.begun().await }).await;
+}
+
+async fn tell_webhooks(webhooks: Webhooks, shutdown: Shutdown) {
+    let stop = || {
+        let shutdown = shutdown.clone();
+        async move { shutdown.begun().await }
+    };
+    webhooks.run(stop).await;
+}
+
+fn on_call(config: &Config) -> Result<Option<Arc<dyn OnCall>>, AppError> {
+    let Some(settings) = &config.on_call else { return Ok(None) };
+    let pagerduty = Pagerduty::new(settings.clone()).map_err(|source| AppError::OnCall { source })?;
+    Ok(Some(Arc::new(pagerduty)))
 }
 
 async fn follow_store(control: Control, gate: Arc<Gate>) {

@@ -15,12 +15,15 @@ mod log;
 mod medium;
 mod queue;
 mod receipt;
+mod render;
 mod tail;
 mod verify;
 mod writer;
 
 #[cfg(test)]
 mod batch_tests;
+#[cfg(test)]
+mod render_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::{
     replay::ReplayArgs,
     store::StoreCommand,
     value::{dialect, id},
+    webhook::WebhookCommand,
 };
 use crate::model::{
     dialect::Dialect,
@@ -65,6 +66,9 @@ pub(super) enum Command {
     /// List open sessions, and end them.
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Look at webhooks and what they were told, and tell them again.
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// Back up, restore and move what the gateway keeps.
     #[command(subcommand)]
     Store(StoreCommand),

@@ -10,7 +10,7 @@ use super::{
     args::{AuditCommand, Cli, Command, PolicyCommand},
     audit, events, explain, grant, key, login,
     output::complain,
-    policy, replay, request, review, serve, session, store, token, user,
+    policy, replay, request, review, serve, session, store, token, user, webhook,
 };
 
 /// Runs the command that the process was started with.
@@ -57,6 +57,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Login(arguments) => client(login::run(arguments)),
         Command::Events(args) => client(events::run(args)),
         Command::Session(command) => client(session::run(command)),
+        Command::Webhook(command) => client(webhook::run(command)),
         Command::Store(command) => client(store::run(command)),
     }
 }

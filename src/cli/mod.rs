@@ -29,5 +29,6 @@ mod store;
 mod token;
 mod user;
 mod value;
+mod webhook;
 
 pub use entry::main;

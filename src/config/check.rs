@@ -14,13 +14,13 @@ use super::{
     error::{ConfigError, Problem},
     limits::{Limits, bounded},
     nearest::nearest,
-    oidc,
+    oidc, on_call,
     raw::{RawApi, RawConfig, RawListener},
     settings::{
         Api, Audit, Authentication, CertificateFiles, Config, Listener, ListenerTls, Log, Store,
         TargetSettings,
     },
-    store, targets,
+    store, targets, webhooks,
 };
 use crate::model::ids::GatewayName;
 
@@ -72,6 +72,8 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
     let listeners = listeners(&place, raw, &targets)?;
     let api = api(&place, &raw.api, &listeners)?;
     let oidc = oidc::read(&mut place, raw.oidc.as_ref())?;
+    let webhooks = webhooks::read(&mut place, &raw.webhooks)?;
+    let on_call = on_call::read(&mut place, raw.on_call.as_ref())?;
     let limits = Limits::read(&place, &raw.limits)?;
     let audit = Audit {
         path: data_dir.join(raw.audit.path.as_deref().unwrap_or("audit.jsonl")),
@@ -88,6 +90,8 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
         targets,
         api,
         oidc,
+        webhooks,
+        on_call,
         limits,
         announce_before: announce_before(&place, raw)?,
         log: Log { format: raw.log.format, level: raw.log.level },

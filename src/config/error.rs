@@ -250,6 +250,37 @@ pub enum Problem {
         /// What is written.
         found: String,
     },
+    /// No event is called so.
+    #[error("no event is called \"{found}\": {}", did_you_mean(nearest, known))]
+    UnknownEvent {
+        /// What is written.
+        found: String,
+        /// The nearest, if one is near.
+        nearest: Option<&'static str>,
+        /// All of them.
+        known: Vec<&'static str>,
+    },
+    /// A secret that does not sign.
+    #[error("it holds no signing secret: write \"whsec_\" and the base64 of 24 to 64 random bytes")]
+    SigningSecret,
+    /// What has to be somewhere is nowhere, or in several places.
+    #[error("write exactly one of {}", keys.join(", "))]
+    OneOf {
+        /// The keys of which there is one.
+        keys: &'static [&'static str],
+    },
+    /// A setting that its template does not use.
+    #[error("template {template} has no use for it: leave it out")]
+    NotOfTemplate {
+        /// Which.
+        template: &'static str,
+    },
+    /// A name is used twice.
+    #[error("webhook \"{name}\" is there twice: give each its own name")]
+    WebhookTwice {
+        /// The name.
+        name: String,
+    },
     /// A variable with a password is not set.
     #[error("environment variable \"{variable}\" is not set or empty: set it for the gateway's process")]
     PasswordVariable {

@@ -12,11 +12,13 @@ mod limits;
 mod load;
 mod nearest;
 mod oidc;
+mod on_call;
 mod raw;
 mod secrets;
 mod settings;
 mod store;
 mod targets;
+mod webhooks;
 
 pub use error::{ConfigError, Problem};
 pub use limits::Limits;

@@ -24,6 +24,9 @@ pub(super) struct RawConfig {
     pub(super) api: RawApi,
     pub(super) oidc: Option<Spanned<RawOidc>>,
     #[serde(default)]
+    pub(super) webhooks: Vec<Spanned<RawWebhook>>,
+    pub(super) on_call: Option<Spanned<RawOnCall>>,
+    #[serde(default)]
     pub(super) limits: RawLimits,
     #[serde(default)]
     pub(super) grants: RawGrants,
@@ -207,6 +210,58 @@ pub(super) struct RawOidc {
     pub(super) redirect_urls: Vec<Spanned<String>>,
     pub(super) ca: Option<String>,
     pub(super) keys_refetch_s: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawWebhook {
+    pub(super) name: Spanned<String>,
+    #[serde(default)]
+    pub(super) template: RawTemplate,
+    pub(super) url: Option<Spanned<String>>,
+    pub(super) url_file: Option<Spanned<String>>,
+    pub(super) url_env: Option<Spanned<String>>,
+    pub(super) secret_file: Option<Spanned<String>>,
+    pub(super) secret_env: Option<Spanned<String>>,
+    pub(super) old_secret_file: Option<Spanned<String>>,
+    pub(super) old_secret_env: Option<Spanned<String>>,
+    pub(super) events: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) sample: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub(super) allow_private: bool,
+    pub(super) ca: Option<String>,
+    pub(super) timeout_ms: Option<Spanned<u64>>,
+    pub(super) attempts: Option<Spanned<u64>>,
+    pub(super) retry_ms: Option<Spanned<u64>>,
+    pub(super) retry_most_s: Option<Spanned<u64>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawTemplate {
+    Pagerduty,
+    #[default]
+    Standard,
+    Teams,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOnCall {
+    pub(super) pagerduty: RawPagerduty,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPagerduty {
+    pub(super) token_file: Option<Spanned<String>>,
+    pub(super) token_env: Option<Spanned<String>>,
+    pub(super) schedules: Spanned<BTreeMap<String, String>>,
+    pub(super) url: Option<Spanned<String>>,
+    pub(super) ca: Option<String>,
+    #[serde(default)]
+    pub(super) allow_private: bool,
+    pub(super) cache_s: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

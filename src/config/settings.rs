@@ -9,9 +9,11 @@ use crate::model::{
     dialect::Dialect,
     identity::ProviderSettings,
     ids::{DatabaseName, GatewayName, TargetName},
+    on_call::OnCallSettings,
     record::Durability,
     secret::Secret,
     target::{Lane, Target},
+    webhook::WebhookSettings,
 };
 
 /// The settings of one gateway.
@@ -37,6 +39,10 @@ pub struct Config {
     pub api: Api,
     /// The identity provider, if there is one.
     pub oidc: Option<ProviderSettings>,
+    /// Addresses that are told of events; names unique.
+    pub webhooks: Vec<WebhookSettings>,
+    /// Who is asked who is on call, if anybody is.
+    pub on_call: Option<OnCallSettings>,
     /// Bounds.
     pub limits: Limits,
     /// How long before its end a grant is announced to end soon.

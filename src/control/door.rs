@@ -26,6 +26,7 @@ use crate::{
         grant::GrantName,
         identity::ProviderSettings,
         ids::{GatewayName, PrincipalName},
+        on_call::OnCall,
         principal::{NativeKey, Principal, ScramKeys},
         record::Record,
         secret::Secret,
@@ -64,6 +65,8 @@ pub struct ControlParts {
     pub provider: Option<ProviderSettings>,
     /// Where people open the console, without a slash at its end, if they do.
     pub public_url: Option<String>,
+    /// Who tells who is on call, if anybody does.
+    pub on_call: Option<Arc<dyn OnCall>>,
     /// What is counted of policy and grants.
     pub metrics: PolicyMetrics,
     /// How long before its end a grant is announced to end soon.

@@ -28,6 +28,7 @@ mod keys;
 mod login;
 mod names;
 mod notices;
+mod outbox;
 mod policy;
 mod ports;
 mod principals;
@@ -40,6 +41,7 @@ mod tending;
 mod tokens;
 mod turn;
 mod views;
+mod webhooks;
 mod withdrawal;
 
 pub use crate::identity::{DeviceLogin, IdentityError, Returned};
@@ -61,7 +63,7 @@ pub use estimate::ToEstimate;
 pub use events::EventPage;
 pub use explanation::{Explanation, NeedView, ObjectView, Question, RefusalView, StatementExplanation};
 pub use files::{digest, read_examples, read_policy};
-pub use ports::{BoxFuture, Explain, ExplainError, Sessions, TargetHealth, Targets};
+pub use ports::{BoxFuture, Explain, ExplainError, Sessions, TargetHealth, Targets, Webhooks};
 pub use requests::{
     GrantQuery, NewGrant, NewKey, NewPassword, NewPrincipal, NewToken, PrincipalPatch, Revoke,
 };
@@ -69,3 +71,4 @@ pub use views::{
     CreatedGrant, CreatedKey, CreatedToken, GrantView, KeyView, LifeState, PolicyRejection, PolicyView,
     PrincipalView, Removed, RevocationView, SessionView, TokenView,
 };
+pub use webhooks::{DeliveryPage, DeliveryQuery, WebhookInfo, WebhookView};

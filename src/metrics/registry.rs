@@ -8,10 +8,14 @@ use super::{
     audit::AuditMetrics,
     build::Build,
     gateway::{FactsMetrics, LoginMetrics, PolicyMetrics},
+    notify::{NotifyFamilies, WebhookMetrics},
     process::ProcessMetrics,
     target::{PoolMetrics, TargetFamilies, TargetMetrics},
 };
-use crate::model::{ids::TargetName, target::Lane};
+use crate::model::{
+    ids::{TargetName, WebhookName},
+    target::Lane,
+};
 
 /// All metrics of one process.
 #[derive(Clone, Debug)]
@@ -19,6 +23,7 @@ pub struct Metrics {
     registry: Registry,
     process: ProcessMetrics,
     targets: TargetFamilies,
+    notify: NotifyFamilies,
     /// The audit log's.
     pub audit: AuditMetrics,
     /// The facts cache's.
@@ -44,6 +49,7 @@ impl Metrics {
         Ok(Arc::new(Self {
             process: ProcessMetrics::new(&build)?,
             targets: TargetFamilies::new(&build)?,
+            notify: NotifyFamilies::new(&build)?,
             audit: AuditMetrics::new(&build)?,
             facts: FactsMetrics::new(&build)?,
             logins: LoginMetrics::new(&build)?,
@@ -64,6 +70,11 @@ impl Metrics {
     /// The handles of one lane of one target's pool. Not for the path of a statement: it looks labels up.
     pub fn pool(&self, target: &TargetName, lane: Lane) -> PoolMetrics {
         self.targets.pool(target, lane)
+    }
+
+    /// The handles of one webhook.
+    pub fn webhook(&self, webhook: &WebhookName) -> WebhookMetrics {
+        self.notify.webhook(webhook)
     }
 
     /// The text that Prometheus scrapes (format 0.0.4).
@@ -87,6 +98,7 @@ mod tests {
         let metrics = Metrics::new("1.2.3").unwrap();
         metrics.target(&"hr".into()).allowed(Some(Permission::Select));
         metrics.pool(&"hr".into(), Lane::Read).idle.set(2);
+        metrics.webhook(&"chat".into()).delivered.inc();
         metrics
     }
 

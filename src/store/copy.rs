@@ -222,6 +222,26 @@ const TABLES: &[Table] = &[
             ("body", Text),
         ],
     },
+    Table {
+        name: "event_cursors",
+        columns: &[("consumer", Text), ("seq", Integer), ("holder", Text), ("held_until", Integer)],
+    },
+    Table {
+        name: "webhook_deliveries",
+        columns: &[
+            ("id", Text),
+            ("webhook", Text),
+            ("seq", Integer),
+            ("at", Integer),
+            ("body", Text),
+            ("state", Text),
+            ("attempts", Integer),
+            ("tried_at", Integer),
+            ("status", Integer),
+            ("problem", Text),
+        ],
+    },
+    Table { name: "disabled_webhooks", columns: &[("webhook", Text), ("disabled_at", Integer)] },
     Table { name: "denials", columns: &[("principal", Text), ("id", Text), ("body", Text), ("at", Integer)] },
 ];
 

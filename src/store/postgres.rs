@@ -71,6 +71,8 @@ fn migrations() -> Migrator {
         (1, "store", include_str!("../../migrations/postgres/0001_store.sql")),
         (10, "identities", include_str!("../../migrations/postgres/0010_identities.sql")),
         (20, "events", include_str!("../../migrations/postgres/0020_events.sql")),
+        (30, "event cursors", include_str!("../../migrations/postgres/0030_event_cursors.sql")),
+        (31, "webhooks", include_str!("../../migrations/postgres/0031_webhooks.sql")),
     ])
 }
 
