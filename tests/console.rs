@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use support::{Lab, Server, run_within, text};
 
 const RULES: &str = "
-groups: { leads: {}, keepers: { scopes: [read, sessions, grants] } }
+groups: { leads: {}, keepers: { scopes: ['audit:read', grants, read, sessions] } }
 principals: { lee: { groups: [leads] }, ada: { groups: [keepers] } }
 flows:
   - name: reviewed

@@ -159,6 +159,10 @@ caller_with!(
     Admin, &[], (Caller), Self
 );
 caller_with!(
+    /// A caller that may read the audit log.
+    Auditor, &[Scope::AuditRead], (Caller), Self
+);
+caller_with!(
     /// A caller that may make and revoke grants.
     Granter, &[Scope::Grants], (Caller), Self
 );

@@ -4,6 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+pub use super::audit_bodies::{
+    AuditFormat, AuditMessage, AuditQuery, AuditStatsQuery, DownloadQuery, StoryView, TailQuery,
+};
+pub use crate::audit::{Decided, FoundRecord, Hour, Page as AuditPage, Stats, StoredRecord, Story, Touch};
 pub use crate::control::{
     Answer, BadLifetime, BeginBrowserLogin, BegunBrowserLogin, CreatedGrant, CreatedKey, CreatedToken,
     DeliveryPage, DeliveryQuery, DenialView, DeviceLogin, ExplainError, Explanation, Extend,

@@ -4,6 +4,9 @@
 //! writes answers or problems; it decides nothing but who may ask. It never knows the store, the data plane or SQL:
 //! what it needs of these comes in [`ApiParts`]. The bodies are [`bodies`], which clients use, too.
 
+mod audit;
+mod audit_bodies;
+mod audit_tail;
 mod auth;
 mod body;
 mod browser;

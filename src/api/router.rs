@@ -13,11 +13,11 @@ use utoipa_axum::{
 };
 
 use super::{
-    auth, browser, denials, events, explain, grants, guard, health, keys, login, openapi, people, policy,
-    provider_login, requests, scim, sessions, throttle::Throttle, tokens, webhooks,
+    audit, audit_tail, auth, browser, denials, events, explain, grants, guard, health, keys, login, openapi,
+    people, policy, provider_login, requests, scim, sessions, throttle::Throttle, tokens, webhooks,
 };
 use crate::{
-    audit::AuditLog,
+    audit::{AuditLog, Trail},
     control::{Control, Explain, Sessions, Targets, Webhooks},
     metrics::Metrics,
 };
@@ -37,6 +37,8 @@ pub struct ApiParts {
     pub webhooks: Arc<dyn Webhooks>,
     /// Whether it can be written is part of readiness.
     pub audit: AuditLog,
+    /// The same log as it is read; `None` where it is not indexed.
+    pub trail: Option<Trail>,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
     /// The console.
@@ -65,6 +67,7 @@ pub(super) struct Api {
     pub(super) targets: Arc<dyn Targets>,
     pub(super) webhooks: Arc<dyn Webhooks>,
     pub(super) audit: AuditLog,
+    pub(super) trail: Option<Trail>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) throttle: Arc<Throttle>,
     pub(super) places: Arc<events::Places>,
@@ -76,7 +79,7 @@ pub(super) struct Api {
 
 /// All addresses; `is_loopback` says that only this machine can reach them.
 pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
-    let ApiParts { control, sessions, explain, targets, webhooks, audit, metrics, rooms } = parts;
+    let ApiParts { control, sessions, explain, targets, webhooks, audit, trail, metrics, rooms } = parts;
     let throttle = Arc::new(Throttle::telling(control.clone()));
     let (questions, places) = (Arc::new(Throttle::of(MOST_QUESTIONS)), Arc::default());
     let api = Api {
@@ -86,6 +89,7 @@ pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
         targets,
         webhooks,
         audit,
+        trail,
         metrics,
         throttle,
         places,
@@ -158,6 +162,11 @@ fn keyed() -> OpenApiRouter<Api> {
         .routes(routes!(webhooks::test))
         .routes(routes!(webhooks::enable))
         .routes(routes!(webhooks::replay))
+        .routes(routes!(audit::records))
+        .routes(routes!(audit::record))
+        .routes(routes!(audit::stats))
+        .routes(routes!(audit_tail::tail))
+        .routes(routes!(audit::download))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .routes(explain)
 }

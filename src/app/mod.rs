@@ -5,6 +5,7 @@
 mod console;
 mod error;
 mod estimate;
+mod evidence;
 mod logging;
 mod plan;
 mod ports;

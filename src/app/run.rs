@@ -10,10 +10,10 @@ use tokio::{
     time::interval,
 };
 
-use super::{console::Receptions, error::AppError, logging, ports, reload, store, targets};
+use super::{console::Receptions, error::AppError, evidence, logging, ports, reload, store, targets};
 use crate::{
     api::{self, ApiParts, ApiTls, Rooms},
-    audit::{AuditLog, AuditSettings},
+    audit::{AuditLog, AuditSettings, Trail},
     config::{self, Config},
     console::{self, Editor, TargetInfo},
     control::{Control, ControlParts},
@@ -120,7 +120,8 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &serving);
     tracing::info!(api = %config.api.address, "ready");
     let rooms = console(&config, &gate, &control, &mut tasks, &serving);
-    serve_api((api_listener, api_tls), &config, (control, webhooks), &gate, rooms, &shutdown).await;
+    let trail = evidence::index(&config.audit, &mut tasks).await;
+    serve_api((api_listener, api_tls), &config, (control, webhooks), &gate, (rooms, trail), &shutdown).await;
 
     stop(&gate, &shutdown).await;
     drop(over);
@@ -240,7 +241,7 @@ async fn serve_api(
     config: &Config,
     (control, webhooks): (Control, Webhooks),
     gate: &Arc<Gate>,
-    rooms: Rooms,
+    (rooms, trail): (Rooms, Option<Trail>),
     shutdown: &Shutdown,
 ) {
     let first_databases = config.targets.iter().map(|target| {
@@ -257,6 +258,7 @@ async fn serve_api(
         targets: Arc::new(ports::KnownTargets(Arc::clone(gate))),
         webhooks: Arc::new(webhooks),
         audit: gate.audit.clone(),
+        trail,
         metrics: Arc::clone(&gate.metrics),
         rooms,
     };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::{
+    args_audit::AuditCommand,
     args_grants::{GrantCommand, RequestCommand, ReviewCommand},
     args_people::{KeyCommand, TokenCommand, UserCommand},
     events::EventsArgs,
@@ -72,7 +73,7 @@ pub(super) enum Command {
     /// Back up, restore and move what the gateway keeps.
     #[command(subcommand)]
     Store(StoreCommand),
-    /// Check an audit log.
+    /// Search, show, count, export and check the audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
 }
@@ -191,18 +192,6 @@ pub(super) enum SessionCommand {
         id: SessionId,
         #[command(flatten)]
         connection: Connection,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum AuditCommand {
-    /// Check that a log is whole: nothing changed, missing, inserted or moved.
-    Verify {
-        /// The log.
-        file: PathBuf,
-        /// Print as JSON.
-        #[arg(long)]
-        json: bool,
     },
 }
 

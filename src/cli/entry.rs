@@ -7,8 +7,9 @@ use clap::Parser;
 use tokio::runtime;
 
 use super::{
-    args::{AuditCommand, Cli, Command, PolicyCommand},
-    audit, events, explain, grant, key, login,
+    args::{Cli, Command, PolicyCommand},
+    args_audit::AuditCommand,
+    audit, audit_verify, events, explain, grant, key, login,
     output::complain,
     policy, replay, request, review, serve, session, store, token, user, webhook,
 };
@@ -44,7 +45,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Policy(PolicyCommand::Check { directory, json }) => policy::check(&directory, json),
         Command::Policy(PolicyCommand::Test { directory, json }) => policy::test(&directory, json),
         Command::Policy(PolicyCommand::Replay(args)) => replay::run(&args),
-        Command::Audit(AuditCommand::Verify { file, json }) => audit::verify(&file, json),
+        Command::Audit(AuditCommand::Verify { file, json }) => audit_verify::verify(&file, json),
+        Command::Audit(command) => client(audit::run(command)),
         Command::Policy(PolicyCommand::Status { connection }) => client(policy::status(&connection)),
         Command::Policy(PolicyCommand::Reload { connection }) => client(policy::reload(&connection)),
         Command::ExplainAccess(args) => client(explain::run(args)),

@@ -5,9 +5,13 @@
 //! Secrets never stand in arguments. Exit codes: 0 done, 1 refused or failed, 2 not understood.
 
 mod args;
+mod args_audit;
 mod args_grants;
 mod args_people;
 mod audit;
+mod audit_print;
+mod audit_reader;
+mod audit_verify;
 mod client;
 mod entry;
 mod events;

@@ -78,6 +78,7 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
     let audit = Audit {
         path: data_dir.join(raw.audit.path.as_deref().unwrap_or("audit.jsonl")),
         durability: raw.audit.durability,
+        index: raw.audit.index,
     };
     Ok(Config {
         file: place.file.to_owned(),

@@ -168,12 +168,18 @@ pub(super) struct RawStoreTls {
     pub(super) ca: Option<Spanned<String>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct RawAudit {
     pub(super) path: Option<String>,
-    #[serde(default)]
     pub(super) durability: Durability,
+    pub(super) index: bool,
+}
+
+impl Default for RawAudit {
+    fn default() -> Self {
+        Self { path: None, durability: Durability::default(), index: true }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -309,6 +309,8 @@ pub struct Audit {
     pub path: PathBuf,
     /// When a record counts as kept.
     pub durability: Durability,
+    /// Whether an index is kept beside it, so that it can be searched.
+    pub index: bool,
 }
 
 /// The administration API.

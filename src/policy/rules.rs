@@ -53,7 +53,7 @@ pub struct Group {
 }
 
 /// What a group may be given at the API. Never `admin` or `directory`: these are for the keys of services.
-pub const GROUP_SCOPES: [&str; 5] = ["grants", "people", "policy", "read", "sessions"];
+pub const GROUP_SCOPES: [&str; 6] = ["audit:read", "grants", "people", "policy", "read", "sessions"];
 
 /// What policy says of a principal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -23,6 +23,7 @@ use tempfile::TempDir;
 use tidegate::{
     api::{ApiParts, Rooms, serve},
     audit::{AuditLog, AuditSettings},
+    audit::{AuditLog, AuditSettings, Trail},
     control::{
         BoxFuture, Control, ControlError, ControlParts, Explain, ExplainError, Explanation, Question,
         SessionView, Sessions, TargetHealth, Targets, ToEstimate,
@@ -205,6 +206,11 @@ impl Home {
         Ok((Control::start(parts).await?, audit, metrics))
     }
 
+    /// The audit log as it is read.
+    pub(crate) async fn trail(&self) -> Trail {
+        Trail::open(&self.path("audit.jsonl"), &self.path("audit.jsonl.index")).await.unwrap()
+    }
+
     pub(crate) async fn start(&self) -> Gateway {
         // Every test of the process installs the same one; all but the first are told that it is there.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -227,6 +233,7 @@ impl Home {
             targets: Arc::new(FakeTargets(Arc::clone(&up))),
             webhooks: Arc::new(webhooks.clone()),
             audit,
+            trail: Some(self.trail().await),
             metrics,
         };
         let kept = parts.clone();

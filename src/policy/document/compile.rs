@@ -104,7 +104,7 @@ impl Compiler {
 
     fn scopes(&mut self, file: &PolicyFile, words: &[Text]) -> BTreeSet<String> {
         for word in words.iter().filter(|word| !GROUP_SCOPES.contains(&word.value.as_str())) {
-            let instead = "one of grants, people, policy, read, sessions";
+            let instead = "one of audit:read, grants, people, policy, read, sessions";
             self.report(file, word, bad("scope", &word.value, instead));
         }
         words.iter().map(|word| word.value.clone()).collect()
@@ -406,7 +406,9 @@ mod tests {
         assert_eq!(scopes("leads"), ["read", "sessions"]);
         assert_eq!(
             problems("groups: { leads: { scopes: [read, admin] } }\n"),
-            ["p.yaml:1:35: bad scope \"admin\": write one of grants, people, policy, read, sessions"]
+            [
+                "p.yaml:1:35: bad scope \"admin\": write one of audit:read, grants, people, policy, read, sessions"
+            ]
         );
     }
 
