@@ -55,7 +55,7 @@ impl Session {
         secret: Secret<String>,
     ) -> Result<Self, EditorError> {
         let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
-        let request = LoginRequest { user, database, options: "" };
+        let request = LoginRequest { user, database, application: "tidegate console", options: "" };
         let mut login = Login::new(request, secret, Transport::Plain, &mut output).map_err(refused)?;
         loop {
             stream.write_all(&output).await?;

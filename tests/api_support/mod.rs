@@ -22,7 +22,6 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate::{
     api::{ApiParts, Rooms, serve},
-    audit::{AuditLog, AuditSettings},
     audit::{AuditLog, AuditSettings, Trail},
     control::{
         BoxFuture, Control, ControlError, ControlParts, Explain, ExplainError, Explanation, Question,
