@@ -39,8 +39,10 @@ export async function send(path: string, how: How = {}): Promise<Response> {
   const problem = await problemOf(response);
   if (response.status === 401 && problem.code === "unauthorized") {
     const current = session.value;
-    if (current.is === "in") session.value = { is: "ended", who: current.who };
-    else if (current.is === "unknown") session.value = { is: "out" };
+    if (current.is === "in" || current.is === "ended") {
+      session.value = { is: "ended", who: current.who };
+      problem.detail = "Your session has ended. Sign in, and do it again.";
+    } else if (current.is === "unknown") session.value = { is: "out" };
   }
   throw new Refused(response.status, problem);
 }

@@ -46,13 +46,21 @@ fn mark(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     if is_own { Ok(Some(mark)) } else { Err(forbidden("this was asked by a page of another site")) }
 }
 
-/// The answer to a login: to a page the key in a cookie, to everybody else the key itself.
+/// Whether one of our pages asks to be signed in.
 ///
 /// # Errors
 /// 403 for the page of another site, which would sign somebody in as somebody else.
-pub(super) fn logged_in(api: &Api, headers: &HeaderMap, made: CreatedKey) -> Result<Response, Problem> {
+pub(super) fn is_page(headers: &HeaderMap) -> Result<bool, Problem> {
+    mark(headers).map(|mark| mark.is_some())
+}
+
+/// The answer to a login: to a page the key in a cookie, to everybody else the key itself.
+///
+/// # Errors
+/// 401 for somebody who was disabled at the same moment.
+pub(super) fn logged_in(api: &Api, is_page: bool, made: CreatedKey) -> Result<Response, Problem> {
     let CreatedKey { key, secret } = made;
-    if mark(headers)?.is_none() {
+    if !is_page {
         return Ok((StatusCode::CREATED, Json(CreatedKey { key, secret })).into_response());
     }
     let secret = Secret::new(secret);

@@ -33,6 +33,7 @@ pub(super) async fn log_in(
     headers: HeaderMap,
     SecretBody(login): SecretBody<NewLogin>,
 ) -> Result<Response, Problem> {
+    let is_page = browser::is_page(&headers)?;
     let client = address_of(peer.as_deref());
     let from = client.ip();
     // A password can be guessed, so that who has failed too often is not even listened to.
@@ -40,7 +41,7 @@ pub(super) async fn log_in(
         return Err(throttled());
     }
     match api.control.log_in(login, client).await {
-        Ok(made) => browser::logged_in(&api, &headers, made),
+        Ok(made) => browser::logged_in(&api, is_page, made),
         Err(ControlError::WrongPassword) if api.throttle.failed(from, Instant::now()) => Err(throttled()),
         Err(error) => Err(error.into()),
     }

@@ -100,12 +100,13 @@ pub(super) async fn finish_browser(
     SecretBody(returned): SecretBody<Returned>,
 ) -> Result<Response, Problem> {
     question(&api, peer.as_deref())?;
+    let is_page = browser::is_page(&headers)?;
     let kept = browser::cookie(&headers, COOKIE).unwrap_or_default();
     let made = api.control.finish_browser_login(kept, &returned, address_of(peer.as_deref())).await;
     let made = judged(&api, peer.as_deref(), made)?;
     // Used up.
     let gone = format!("{COOKIE}=; Path={COOKIE_PATH}; Max-Age=0; HttpOnly; SameSite=Strict");
-    let mut answer = browser::logged_in(&api, &headers, made)?;
+    let mut answer = browser::logged_in(&api, is_page, made)?;
     for (_, value) in &set_cookie(&gone) {
         answer.headers_mut().append(header::SET_COOKIE, value.clone());
     }

@@ -227,7 +227,7 @@ function Results({ desk, tab, goTo }: { desk: Desk; tab: Tab; goTo: (at: number)
       </nav>
       {running && <div class="loading" role="progressbar" aria-label="Running" />}
       <div class="outcome" tabIndex={-1}>
-        {problem && <div class="pad stack"><Note look="bad">{problem}</Note></div>}
+        {problem && <div class="pad stack"><Note look="bad">{problem} <a href="/ask">Ask for access</a></Note></div>}
         {report && result ? <Failure key={`${result.begun}`} tab={tab} result={result} report={report} goTo={goTo} again={() => { setRefused(undefined); again(result); }} />
           : result?.plan ? <PlanView plan={result.plan} />
           : result?.columns ? <GridView result={result} beat={tab.beat.value} />
