@@ -18,7 +18,7 @@ export class Refused extends Error {
 }
 
 /** `background` keeps no session alive: it is for what the page asks by itself. */
-export type How = { method?: string; body?: unknown; background?: boolean; signal?: AbortSignal; headers?: Record<string, string> };
+export type How = { method?: string; body?: unknown; background?: boolean; keepalive?: boolean; signal?: AbortSignal; headers?: Record<string, string> };
 
 export async function send(path: string, how: How = {}): Promise<Response> {
   const headers: Record<string, string> = { "x-tidegate-console": how.background ? "background" : "used", ...how.headers };
@@ -27,6 +27,7 @@ export async function send(path: string, how: How = {}): Promise<Response> {
     headers["content-type"] = "application/json";
     init.body = JSON.stringify(how.body);
   }
+  if (how.keepalive) init.keepalive = true;
   if (how.signal) init.signal = how.signal;
   let response: Response;
   try {

@@ -16,6 +16,8 @@ export type Tab = {
   /** The connection's name, once there is one. */
   remote: string | undefined;
   transaction: Cell<Transaction>; running: Cell<boolean>; problem: Cell<string>; results: Cell<Result[]>; shown: Cell<number>;
+  /** How often something was run. */
+  runs: number;
   /** Moves whenever rows came. */
   beat: Cell<number>;
   turn: Promise<void>;
@@ -79,6 +81,7 @@ export class Desk {
   /** Runs statements one after the other, to the first that fails. */
   run(tab: Tab, statements: { sql: string; from: number }[], explains = false): Promise<void> {
     tab.turn = tab.turn.then(async () => {
+      tab.runs += 1;
       tab.running.value = true;
       tab.problem.value = "";
       tab.results.value = [];
@@ -114,6 +117,9 @@ export class Desk {
 
 const desks = new Map<string, Desk>();
 
+/** Sessions are not left behind when the page goes. */
+addEventListener("pagehide", () => desks.forEach((desk) => desk.tabs.value.forEach(hangUp)));
+
 export function deskOf(principal: string): Desk {
   const found = desks.get(principal) ?? new Desk(principal);
   if (!desks.has(principal)) forgetCatalogs();
@@ -125,7 +131,7 @@ function makeTab(kept: Partial<Tab>): Tab {
   return {
     id: kept.id ?? crypto.randomUUID(), target: kept.target ?? "", database: kept.database ?? "", dialect: kept.dialect ?? "postgres", text: kept.text ?? "",
     remote: undefined, transaction: new Cell<Transaction>("idle"), running: new Cell(false), problem: new Cell(""), results: new Cell<Result[]>([]),
-    shown: new Cell(0), beat: new Cell(0), turn: Promise.resolve(),
+    shown: new Cell(0), runs: 0, beat: new Cell(0), turn: Promise.resolve(),
   };
 }
 
@@ -185,7 +191,7 @@ export const cancel = (tab: Tab): Promise<void> =>
   tab.remote ? call(`/api/v1/sql/tabs/${tab.remote}/cancel`, { method: "POST" }) : Promise.resolve();
 
 function hangUp(tab: Tab): void {
-  if (tab.remote) call(`/api/v1/sql/tabs/${tab.remote}`, { method: "DELETE", background: true }).catch(() => undefined);
+  if (tab.remote) call(`/api/v1/sql/tabs/${tab.remote}`, { method: "DELETE", background: true, keepalive: true }).catch(() => undefined);
   tab.remote = undefined;
   tab.transaction.value = "idle";
 }

@@ -17,8 +17,8 @@ await play("the editor", async () => {
   await page.getByRole("button", { name: "New tab" }).click();
   await full.run("SELECT count(*) AS seen FROM department WHERE department_no = 'd999'");
   await page.getByRole("gridcell", { name: "0", exact: true }).waitFor();
-  await page.getByRole("tab", { name: /^1 / }).click();
-  await page.getByRole("button", { name: "Roll back" }).click();
+  await page.getByRole("navigation", { name: "Tabs" }).getByRole("button", { name: /^1 / }).click();
+  await full.settled(() => page.getByRole("button", { name: "Roll back" }).click());
   await page.getByText("in transaction").waitFor({ state: "detached" });
 
   // Only what is meant runs: the statement under the cursor, or the selection; everything where that is asked.
@@ -27,9 +27,8 @@ await play("the editor", async () => {
   await full.run();
   assert.match(await full.outcome(), /first/);
   await page.locator(".cm-content").click();
-  await page.keyboard.press("Control+Shift+Enter");
+  await full.settled(() => page.keyboard.press("Control+Shift+Enter"));
   await page.getByRole("tab", { name: "2. Rows" }).waitFor();
-  await full.settled();
   assert.match(await full.outcome(), /second/);
 
   // An error is told as the database tells it.
@@ -38,15 +37,15 @@ await play("the editor", async () => {
 
   // What runs is cancelled.
   await full.write("SELECT count(pg_sleep(0.02)) FROM employee");
-  await page.keyboard.press("Control+Enter");
-  await page.getByRole("button", { name: "Cancel" }).click();
-  await full.settled();
+  await full.settled(async () => {
+    await page.keyboard.press("Control+Enter");
+    await page.getByRole("button", { name: "Cancel" }).click();
+  });
   assert.match(await full.outcome(), /57014/);
 
   // A plan is a tree.
   await full.write("SELECT e.last_name, max(s.amount) FROM employee e JOIN salary s USING (employee_no) GROUP BY 1 ORDER BY 2 DESC");
-  await page.getByRole("button", { name: "Plan" }).click();
-  await full.settled();
+  await full.settled(() => page.getByRole("button", { name: "Plan" }).click());
   assert.ok((await page.locator(".plan .node").count()) >= 4);
   await full.shoot("plan");
   await full.isAccessible("plan");

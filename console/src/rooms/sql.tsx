@@ -107,9 +107,9 @@ function Tabs({ desk, tabs, tab, targets }: { desk: Desk; tabs: Tab[]; tab: Tab 
   };
   return (
     <div class="tabs">
-      <div role="tablist" aria-label="Tabs" class="row" style={{ gap: 0, alignItems: "stretch" }}>
+      <nav aria-label="Tabs" class="row" style={{ gap: 0, alignItems: "stretch" }}>
         {tabs.map((it, at) => <TabHead key={it.id} tab={it} number={at + 1} selected={it === tab} onPick={() => (desk.active.value = it.id)} onClose={() => desk.close(it)} />)}
-      </div>
+      </nav>
       <Button look="quiet" icon="plus" label="New tab" onClick={add} style={{ alignSelf: "center", marginLeft: "4px" }} />
     </div>
   );
@@ -118,9 +118,9 @@ function Tabs({ desk, tabs, tab, targets }: { desk: Desk; tabs: Tab[]; tab: Tab 
 function TabHead({ tab, number, selected, onPick, onClose }: { tab: Tab; number: number; selected: boolean; onPick: () => void; onClose: () => void }) {
   const transaction = useCell(tab.transaction);
   return (
-    <div class="tab" role="presentation">
+    <div class="tab" data-current={selected}>
       {transaction !== "idle" && <span class={`dot ${transaction}`} />}
-      <button type="button" role="tab" aria-selected={selected} class="cut" onClick={onPick}>{number} {tab.database || "new"} <span class="faint">{tab.target}</span></button>
+      <button type="button" aria-current={selected ? "true" : undefined} class="cut" onClick={onPick}>{number} {tab.database || "new"} <span class="faint">{tab.target}</span></button>
       <Button look="quiet" icon="close" label={`Close tab ${number}`} onClick={onClose} />
     </div>
   );
@@ -213,7 +213,7 @@ function Results({ desk, tab, goTo }: { desk: Desk; tab: Tab; goTo: (at: number)
   };
   const report = refused && refused.of === result ? refused.report : result?.error;
   return (
-    <div class="results">
+    <div class="results" data-runs={tab.runs} aria-busy={running}>
       <nav aria-label="Results">
         <div role="tablist" aria-label="Results">
           {results.map((it, number) => (
@@ -290,7 +290,7 @@ function Node({ plan }: { plan: Plan }) {
   return (
     <li>
       <div class="node">
-        <span class="heat" style={{ "--share": plan.share }} title={`${Math.round(plan.share * 100)} % of the cost`} />
+        <span class={`heat h${Math.round(plan.share * 5)}`} title={`${Math.round(plan.share * 100)} % of the cost`} />
         <strong>{plan.name}</strong>
         {plan.rows !== undefined && <span class="soft num">{rows(plan.rows)}</span>}
         {plan.cost !== undefined && <span class="faint num">cost {count(Math.round(plan.cost * 100) / 100)}</span>}
