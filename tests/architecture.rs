@@ -22,8 +22,8 @@ const LAW: &[(&str, &[&str])] = &[
     ("session", &["model", "sql", "policy", "wire", "net", "audit", "upstream", "metrics"]),
     ("control", &["model", "policy", "store", "audit", "identity", "net", "metrics"]),
     ("notify", &["control", "model", "net", "metrics"]),
-    ("api", &["control", "model", "metrics", "audit"]),
     ("console", &["control", "model", "wire"]),
+    ("api", &["control", "model", "net", "metrics", "audit"]),
     (
         "app",
         &[

@@ -4,6 +4,9 @@
 mod api_support;
 #[path = "requests/replicas.rs"]
 mod replicas;
+#[path = "requests/slack.rs"]
+mod slack;
+mod slack_support;
 #[path = "requests/webhooks.rs"]
 mod webhooks;
 
@@ -819,6 +822,15 @@ async fn the_estimate_of_a_statement_is_there_for_its_approver_where_the_flow_wa
     world.gateway.stop().await;
 }
 use replicas::a_refusal_is_known_for_a_day_also_after_a_restart;
+use slack::{
+    a_click_in_slack_is_the_answer_of_the_person_and_the_message_follows,
+    a_message_follows_whatever_way_a_request_goes,
+    after_a_restart_the_message_is_brought_up_to_date_and_a_lost_channel_stops_nobody,
+    an_account_is_one_person_and_a_person_one_account, forms_ask_approve_less_and_deny,
+    in_slack_too_nobody_does_what_the_rules_forbid, over_a_websocket_it_is_the_same_and_it_is_opened_again,
+    what_is_not_surely_slacks_is_refused_and_does_nothing,
+    while_slack_is_down_nothing_is_lost_and_the_order_stays,
+};
 use webhooks::{
     a_webhook_that_is_gone_is_told_nothing_until_somebody_enables_it,
     a_webhook_that_was_down_is_told_everything_in_order_under_the_same_identifiers,
@@ -860,4 +872,13 @@ over_both_stores!(
     a_webhook_that_is_gone_is_told_nothing_until_somebody_enables_it,
     what_a_killed_gateway_was_telling_is_told_again_under_the_same_identifier,
     who_is_on_call_may_be_approved_by_itself_and_nobody_is_while_that_is_not_known,
+    a_click_in_slack_is_the_answer_of_the_person_and_the_message_follows,
+    a_message_follows_whatever_way_a_request_goes,
+    what_is_not_surely_slacks_is_refused_and_does_nothing,
+    in_slack_too_nobody_does_what_the_rules_forbid,
+    forms_ask_approve_less_and_deny,
+    an_account_is_one_person_and_a_person_one_account,
+    while_slack_is_down_nothing_is_lost_and_the_order_stays,
+    after_a_restart_the_message_is_brought_up_to_date_and_a_lost_channel_stops_nobody,
+    over_a_websocket_it_is_the_same_and_it_is_opened_again,
 );

@@ -1,6 +1,9 @@
 //! From a refusal to a grant and its end, in one open session: as people go that way.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "requests/slack_psql.rs"]
+mod slack;
+mod slack_support;
 mod support;
 
 use std::{
@@ -8,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{Lab, Server, refused, run_within, text};
 
 const FLOWS: &str = "
@@ -27,7 +30,12 @@ fn lab() -> Option<Lab> {
 }
 
 fn lab_of(server: Server) -> Option<Lab> {
-    let lab = Lab::of(server)?;
+    lab_with(server, &json!({ "plaintext": true }))
+}
+
+/// The same with other settings.
+fn lab_with(server: Server, settings: &Value) -> Option<Lab> {
+    let lab = Lab::with_gateway(server, settings)?;
     std::fs::write(lab.path("policies/flows.yaml"), FLOWS).unwrap();
     lab.admin(&["policy", "reload"]);
     Some(lab)

@@ -142,6 +142,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Reviewer {
     }
 }
 
+/// A person by a key of their own that acts as them in everything.
+pub(super) struct Oneself(pub(super) PrincipalName);
+
+impl<S: Send + Sync> FromRequestParts<S> for Oneself {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        person(parts, &[Scope::Person]).map(Self)
+    }
+}
+
+caller_with!(
+    /// A caller that may look at links to Slack: a person at their own.
+    ReadsLinks, &[Scope::Read, Scope::People, Scope::Person], (Caller), Self
+);
+caller_with!(
+    /// A caller that may take links to Slack away: a person their own.
+    PeopleOrOneself, &[Scope::People, Scope::Person], (Caller), Self
+);
 caller_with!(
     /// A caller that may look at requests: a person at their own.
     RequestReader, &[Scope::Read, Scope::Person, Scope::Request, Scope::Review], (Caller), Self

@@ -11,11 +11,12 @@ pub use crate::audit::{Decided, FoundRecord, Hour, Page as AuditPage, Stats, Sto
 pub use crate::control::{
     Answer, BadLifetime, BeginBrowserLogin, BegunBrowserLogin, CreatedGrant, CreatedKey, CreatedToken,
     DeliveryPage, DeliveryQuery, DenialView, DeviceLogin, ExplainError, Explanation, Extend,
-    FinishDeviceLogin, GrantQuery, GrantView, KeyView, LifeState, Lifetime, NeedView, NewGrant, NewKey,
-    NewLogin, NewPrincipal, NewRequest, NewReview, NewToken, NewTokenLogin, PendingLogin, PolicyRejection,
-    PolicyView, PrincipalPatch, PrincipalView, Question, RefusalView, Removed, RequestPage, RequestQuery,
-    RequestView, ReviewView, RevocationView, Revoke, Scope, SessionView, StatementExplanation, StatementView,
-    TargetHealth, TokenView, UnknownScope, WebhookView, WhoView,
+    FinishDeviceLogin, GrantQuery, GrantView, KeyView, LifeState, Lifetime, LinkSlack, NeedView, NewGrant,
+    NewKey, NewLogin, NewPrincipal, NewRequest, NewReview, NewToken, NewTokenLogin, PendingLogin,
+    PolicyRejection, PolicyView, PrincipalPatch, PrincipalView, Question, RefusalView, Removed, RequestPage,
+    RequestQuery, RequestView, ReviewView, RevocationView, Revoke, Scope, SessionView, SlackLinkAnswer,
+    SlackLinkView, StatementExplanation, StatementView, TargetHealth, TokenView, UnknownScope, WebhookView,
+    WhoView,
 };
 pub use crate::model::webhook::{Delivery, DeliveryState};
 use crate::model::{event::Event, ids::PrincipalName};
@@ -70,6 +71,13 @@ pub struct SessionList {
 pub struct WebhookList {
     /// In the order of the configuration.
     pub webhooks: Vec<WebhookView>,
+}
+
+/// Answer of `GET /api/v1/slack/links`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SlackLinkList {
+    /// By principal.
+    pub links: Vec<SlackLinkView>,
 }
 
 /// Which events to send.

@@ -29,11 +29,14 @@ mod scim;
 mod scim_patch;
 mod server;
 mod sessions;
+mod slack;
 mod throttle;
 mod tokens;
 mod webhooks;
 
 pub mod bodies;
 
+pub use crate::net::HttpTls as ApiTls;
 pub use router::{ApiParts, Peer, Rooms, router};
+pub use server::serve;
 pub use server::{ApiTls, serve};

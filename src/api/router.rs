@@ -1,6 +1,6 @@
 //! Every address.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Extension, Router,
@@ -14,13 +14,15 @@ use utoipa_axum::{
 
 use super::{
     audit, audit_tail, auth, browser, denials, events, explain, grants, guard, health, keys, login, openapi,
-    people, policy, provider_login, requests, scim, sessions, throttle::Throttle, tokens, webhooks,
+    people, policy, provider_login, requests, scim, sessions, slack, throttle::Throttle, tokens, webhooks,
 };
 use crate::{
     audit::{AuditLog, Trail},
     control::{Control, Explain, Sessions, Targets, Webhooks},
     metrics::Metrics,
 };
+
+pub use crate::net::Peer;
 
 /// What the API is built from.
 #[derive(Clone)]
@@ -54,10 +56,6 @@ pub struct Rooms {
     pub keyed: Router,
 }
 
-/// Whom a connection comes from; in the extensions of every request.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
-
 /// What handlers share.
 #[derive(Clone)]
 pub(super) struct Api {
@@ -79,7 +77,7 @@ pub(super) struct Api {
 
 /// All addresses; `is_loopback` says that only this machine can reach them.
 pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
-    let ApiParts { control, sessions, explain, targets, webhooks, audit, trail, metrics, rooms } = parts;
+    let ApiParts { audit, control, explain, metrics, rooms, sessions, targets, trail, webhooks } = parts;
     let throttle = Arc::new(Throttle::telling(control.clone()));
     let (questions, places) = (Arc::new(Throttle::of(MOST_QUESTIONS)), Arc::default());
     let api = Api {
@@ -152,6 +150,8 @@ fn keyed() -> OpenApiRouter<Api> {
         .routes(routes!(keys::revoke))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::terminate))
+        .routes(routes!(slack::list, slack::link))
+        .routes(routes!(slack::unlink))
         .routes(routes!(policy::status))
         .routes(routes!(policy::reload))
         .routes(routes!(events::events))

@@ -11,6 +11,7 @@ mod plan;
 mod ports;
 mod reload;
 mod run;
+mod slack;
 mod store;
 mod targets;
 

@@ -10,7 +10,7 @@ use tokio::{
     time::interval,
 };
 
-use super::{console::Receptions, error::AppError, evidence, logging, ports, reload, store, targets};
+use super::{console::Receptions, error::AppError, evidence, logging, ports, reload, slack, store, targets};
 use crate::{
     api::{self, ApiParts, ApiTls, Rooms},
     audit::{AuditLog, AuditSettings, Trail},
@@ -48,7 +48,8 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     for listener in &config.listeners {
         listeners.push((bind(listener.address).await?, server_tls(listener)?));
     }
-    let api_tls = config.api.tls.as_ref().map(api_server_tls).transpose()?;
+    let api_tls = config.api.tls.as_ref().map(http_server_tls).transpose()?;
+    let slack_port = slack::open(&config).await?;
     let clock = Clock::System;
     let pools_settings =
         config.targets.iter().map(|it| targets::upstream(it, &clock)).collect::<Result<Vec<_>, _>>()?;
@@ -107,8 +108,12 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     tasks.spawn(measure(control.clone(), Arc::clone(&gate), Arc::clone(&throttle)));
     let (over, is_over) = oneshot::channel::<()>();
     let writer = tokio::spawn(write_denials(control.clone(), is_over));
+    let slack_tls = slack_port.as_ref().and_then(|port| port.tls.clone());
     let certificates: Vec<_> =
-        listeners.iter().filter_map(|(_, tls)| tls.clone()).chain(api_tls.clone()).collect();
+        listeners.iter().filter_map(|(_, tls)| tls.clone()).chain(api_tls.clone()).chain(slack_tls).collect();
+    let slack =
+        slack::serve(slack_port, config.clone(), control.clone(), Arc::clone(&gate), shutdown.clone());
+    let slack = tokio::spawn(slack);
     tasks.spawn(read_again(certificates, control.clone(), shutdown.clone()));
     let lobby = Arc::new(Lobby::new().map_err(|source| AppError::Key { source })?);
     let (workers, threads) = start_workers()?;
@@ -130,6 +135,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     }
     // What they were about to tell is told by another gateway, or at the next start.
     drop(tokio::time::timeout(LAST_WORDS, telling).await);
+    drop(tokio::time::timeout(LAST_WORDS, slack).await);
     let _receipt = audit.append_one(&Record::Stopped).await?;
     tasks.abort_all();
     store.close().await;
@@ -244,17 +250,10 @@ async fn serve_api(
     (rooms, trail): (Rooms, Option<Trail>),
     shutdown: &Shutdown,
 ) {
-    let first_databases = config.targets.iter().map(|target| {
-        let first = target.databases.as_ref().and_then(|databases| databases.first().cloned());
-        (target.target.name.clone(), first)
-    });
     let parts = ApiParts {
         control,
         sessions: Arc::new(ports::OpenSessions(Arc::clone(gate))),
-        explain: Arc::new(ports::Judge {
-            gate: Arc::clone(gate),
-            first_databases: first_databases.collect(),
-        }),
+        explain: Arc::new(ports::Judge::of(config, Arc::clone(gate))),
         targets: Arc::new(ports::KnownTargets(Arc::clone(gate))),
         webhooks: Arc::new(webhooks),
         audit: gate.audit.clone(),
@@ -372,7 +371,7 @@ fn server_tls(listener: &config::Listener) -> Result<Option<Arc<ServerTls>>, App
     Ok(Some(Arc::new(ServerTls::open(files, protocols)?)))
 }
 
-fn api_server_tls(files: &config::CertificateFiles) -> Result<Arc<ServerTls>, AppError> {
+pub(super) fn http_server_tls(files: &config::CertificateFiles) -> Result<Arc<ServerTls>, AppError> {
     let files =
         ServerTlsFiles { certificate: files.certificate.clone(), key: files.key.clone(), client_ca: None };
     Ok(Arc::new(ServerTls::open(files, &[b"http/1.1"])?))

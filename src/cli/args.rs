@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use super::{
     args_audit::AuditCommand,
     args_grants::{GrantCommand, RequestCommand, ReviewCommand},
-    args_people::{KeyCommand, TokenCommand, UserCommand},
+    args_people::{KeyCommand, SlackCommand, TokenCommand, UserCommand},
     events::EventsArgs,
     replay::ReplayArgs,
     store::StoreCommand,
@@ -67,6 +67,9 @@ pub(super) enum Command {
     /// List open sessions, and end them.
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Link Slack accounts to principals.
+    #[command(subcommand)]
+    Slack(SlackCommand),
     /// Look at webhooks and what they were told, and tell them again.
     #[command(subcommand)]
     Webhook(WebhookCommand),

@@ -11,7 +11,7 @@ use super::{
     args_audit::AuditCommand,
     audit, audit_verify, events, explain, grant, key, login,
     output::complain,
-    policy, replay, request, review, serve, session, store, token, user, webhook,
+    policy, replay, request, review, serve, session, slack, store, token, user, webhook,
 };
 
 /// Runs the command that the process was started with.
@@ -59,6 +59,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Login(arguments) => client(login::run(arguments)),
         Command::Events(args) => client(events::run(args)),
         Command::Session(command) => client(session::run(command)),
+        Command::Slack(command) => client(slack::run(command)),
         Command::Webhook(command) => client(webhook::run(command)),
         Command::Store(command) => client(store::run(command)),
     }

@@ -29,6 +29,7 @@ mod request;
 mod review;
 mod serve;
 mod session;
+mod slack;
 mod store;
 mod token;
 mod user;

@@ -20,7 +20,7 @@ use super::{
         Api, Audit, Authentication, CertificateFiles, Config, Listener, ListenerTls, Log, Store,
         TargetSettings,
     },
-    store, targets, webhooks,
+    slack, store, targets, webhooks,
 };
 use crate::model::ids::GatewayName;
 
@@ -74,6 +74,7 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
     let oidc = oidc::read(&mut place, raw.oidc.as_ref())?;
     let webhooks = webhooks::read(&mut place, &raw.webhooks)?;
     let on_call = on_call::read(&mut place, raw.on_call.as_ref())?;
+    let slack = slack::read(&mut place, raw.slack.as_ref())?;
     let limits = Limits::read(&place, &raw.limits)?;
     let audit = Audit {
         path: data_dir.join(raw.audit.path.as_deref().unwrap_or("audit.jsonl")),
@@ -93,6 +94,7 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
         oidc,
         webhooks,
         on_call,
+        slack,
         limits,
         announce_before: announce_before(&place, raw)?,
         log: Log { format: raw.log.format, level: raw.log.level },
@@ -249,7 +251,7 @@ fn public_url(place: &Place<'_>, written: &Spanned<String>) -> Result<String, Co
     if is_origin { Ok(url.to_owned()) } else { Err(place.at(line(written), "api.public_url", problem())) }
 }
 
-fn address(
+pub(super) fn address(
     place: &Place<'_>,
     key: &str,
     written: &Spanned<String>,

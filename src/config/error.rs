@@ -281,6 +281,40 @@ pub enum Problem {
         /// The name.
         name: String,
     },
+    /// Not where Slack's methods are.
+    #[error(
+        "\"{found}\" is not where Slack's methods are: leave it out, or write an https address that ends in /api"
+    )]
+    SlackApi {
+        /// What is written.
+        found: String,
+    },
+    /// A name, where an identifier is needed.
+    #[error(
+        "\"{found}\" is no identifier of Slack: write it as in {example}; a name could be given to something else"
+    )]
+    SlackIdentifier {
+        /// What is written.
+        found: String,
+        /// How one looks.
+        example: String,
+    },
+    /// Not the address of a page about a request.
+    #[error(
+        "\"{found}\" is no address of a page: write it with https, and {{request}} where its identifier stands"
+    )]
+    SlackPage {
+        /// What is written.
+        found: String,
+    },
+    /// What people write in Slack would be readable on the network.
+    #[error(
+        "{address} is not a loopback address and needs TLS: write slack.http.tls with certificate and key, or an address of this machine behind a proxy"
+    )]
+    SlackWithoutTls {
+        /// The address.
+        address: String,
+    },
     /// A variable with a password is not set.
     #[error("environment variable \"{variable}\" is not set or empty: set it for the gateway's process")]
     PasswordVariable {

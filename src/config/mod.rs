@@ -16,6 +16,7 @@ mod on_call;
 mod raw;
 mod secrets;
 mod settings;
+mod slack;
 mod store;
 mod targets;
 mod webhooks;
@@ -25,6 +26,6 @@ pub use limits::Limits;
 pub use load::load;
 pub use settings::{
     Account, Accounts, Api, Audit, Authentication, CertificateFiles, Config, Credential, Endpoint, Iam,
-    Listener, ListenerTls, Log, LogFormat, LogLevel, Pool, PostgresStore, Reader, Store, StoreTls,
-    TargetSettings, UpstreamTls,
+    Listener, ListenerTls, Log, LogFormat, LogLevel, Pool, PostgresStore, Reader, Slack, SlackHttp, Store,
+    StoreTls, TargetSettings, UpstreamTls,
 };

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::settings::{Authentication, LogFormat, LogLevel};
+use super::{
+    settings::{Authentication, LogFormat, LogLevel},
+    slack::RawSlack,
+};
 use crate::model::{dialect::Dialect, record::Durability};
 
 #[derive(Debug, Deserialize)]
@@ -23,6 +26,7 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub(super) api: RawApi,
     pub(super) oidc: Option<Spanned<RawOidc>>,
+    pub(super) slack: Option<Spanned<RawSlack>>,
     #[serde(default)]
     pub(super) webhooks: Vec<Spanned<RawWebhook>>,
     pub(super) on_call: Option<Spanned<RawOnCall>>,

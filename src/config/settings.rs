@@ -12,6 +12,7 @@ use crate::model::{
     on_call::OnCallSettings,
     record::Durability,
     secret::Secret,
+    slack::SlackSettings,
     target::{Lane, Target},
     webhook::WebhookSettings,
 };
@@ -43,6 +44,8 @@ pub struct Config {
     pub webhooks: Vec<WebhookSettings>,
     /// Who is asked who is on call, if anybody is.
     pub on_call: Option<OnCallSettings>,
+    /// The Slack app, if there is one.
+    pub slack: Option<Slack>,
     /// Bounds.
     pub limits: Limits,
     /// How long before its end a grant is announced to end soon.
@@ -322,6 +325,24 @@ pub struct Api {
     pub tls: Option<CertificateFiles>,
     /// Where people open the console, without a slash at its end; refusals name it.
     pub public_url: Option<String>,
+}
+
+/// The Slack app.
+#[derive(Clone, Debug)]
+pub struct Slack {
+    /// The workspace, the app in it, and what is told where.
+    pub settings: SlackSettings,
+    /// Where Slack's requests come in, if they do.
+    pub http: Option<SlackHttp>,
+}
+
+/// Where Slack's requests come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlackHttp {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// Its certificate; always there unless the address is a loopback one.
+    pub tls: Option<CertificateFiles>,
 }
 
 /// The process's own log, on standard error.

@@ -36,6 +36,9 @@ mod provider_login;
 mod requests;
 mod secret_text;
 mod sessions;
+mod slack_bodies;
+mod slack_links;
+mod slack_messages;
 mod state;
 mod tending;
 mod tokens;
@@ -67,6 +70,8 @@ pub use ports::{BoxFuture, Explain, ExplainError, Sessions, TargetHealth, Target
 pub use requests::{
     GrantQuery, NewGrant, NewKey, NewPassword, NewPrincipal, NewToken, PrincipalPatch, Revoke,
 };
+pub use slack_bodies::{LinkSlack, SlackLinkAnswer, SlackLinkView};
+pub use slack_messages::KeptMessage;
 pub use views::{
     CreatedGrant, CreatedKey, CreatedToken, GrantView, KeyView, LifeState, PolicyRejection, PolicyView,
     PrincipalView, Removed, RevocationView, SessionView, TokenView,

@@ -89,7 +89,7 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
     use crate::model::permission::Permission;
@@ -112,6 +112,28 @@ mod tests {
         let written: BTreeSet<&str> =
             page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
         assert_eq!(there, written);
+    }
+
+    #[test]
+    fn dashboard_and_alert_rules_ask_for_metrics_that_are() {
+        let text = full().render().unwrap();
+        let families: BTreeMap<&str, &str> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
+        let is_there = |name: &str| match families.get(name) {
+            Some(kind) => *kind != "histogram",
+            None => ["_bucket", "_sum", "_count"].iter().any(|end| {
+                name.strip_suffix(end).is_some_and(|name| families.get(name) == Some(&"histogram"))
+            }),
+        };
+        for file in ["deploy/grafana/tidegate.json", "deploy/prometheus/alerts.yaml"] {
+            let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+            let text = std::fs::read_to_string(&file).unwrap();
+            let word = |letter: char| !(letter.is_ascii_alphanumeric() || letter == '_');
+            for name in text.split(word).filter(|word| word.starts_with("tidegate_")) {
+                assert!(is_there(name), "{}: there is no {name}", file.display());
+            }
+        }
+        assert!(!is_there("tidegate_statement_seconds") && !is_there("tidegate_sessions_bucket"));
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod request;
 pub mod review;
 mod schema;
 pub mod secret;
+pub mod slack;
 pub mod target;
 pub mod webhook;
 pub mod window;

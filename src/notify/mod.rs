@@ -14,6 +14,7 @@ mod facts;
 mod http;
 mod on_call;
 mod pagerduty;
+pub mod slack;
 mod standard;
 mod teams;
 mod webhooks;

@@ -28,6 +28,7 @@ mod pool;
 mod postgres;
 mod principals;
 mod row;
+mod slack;
 mod sql;
 mod sqlite;
 #[cfg(test)]
@@ -51,4 +52,5 @@ pub use keys::StoredKey;
 pub use place::{Place, Server, ServerTls};
 pub use principals::{StoredPassword, StoredPrincipal};
 pub use row::whole_microseconds;
+pub use slack::{StoredSlackCode, StoredSlackLink, StoredSlackMessage};
 pub use tokens::StoredToken;

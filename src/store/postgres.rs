@@ -73,6 +73,7 @@ fn migrations() -> Migrator {
         (20, "events", include_str!("../../migrations/postgres/0020_events.sql")),
         (30, "event cursors", include_str!("../../migrations/postgres/0030_event_cursors.sql")),
         (31, "webhooks", include_str!("../../migrations/postgres/0031_webhooks.sql")),
+        (35, "slack", include_str!("../../migrations/postgres/0035_slack.sql")),
     ])
 }
 

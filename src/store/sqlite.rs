@@ -51,6 +51,7 @@ pub(super) fn migrations() -> Migrator {
         (20, "events", include_str!("../../migrations/sqlite/0020_events.sql")),
         (30, "event cursors", include_str!("../../migrations/sqlite/0030_event_cursors.sql")),
         (31, "webhooks", include_str!("../../migrations/sqlite/0031_webhooks.sql")),
+        (35, "slack", include_str!("../../migrations/sqlite/0035_slack.sql")),
     ])
 }
 

@@ -17,6 +17,7 @@ use crate::model::{
     request::{Aftermath, Asked, Case, Estimate, ExactStatement, Request, RequestState, Term},
     review::{Narrowing, Review, Verdict},
     secret::Secret,
+    slack::{SlackAccount, SlackMessage},
     window::Window,
 };
 
@@ -402,5 +403,68 @@ async fn a_copy_holds_everything_and_goes_into_an_empty_store_alone() {
         let again = store.copy_to(&copy, &place).await.unwrap_err();
         assert!(matches!(again, StoreError::NotEmpty { .. }), "{again}");
         copy.close().await;
+    }
+}
+
+#[tokio::test]
+async fn one_account_of_slack_is_one_principal_and_the_other_way_round() {
+    for Kept { store, .. } in &stores().await {
+        let account = |user: &str| SlackAccount { team: "T1".to_owned(), user: user.to_owned() };
+        let link = |user: &str, principal: &str| StoredSlackLink {
+            account: account(user),
+            principal: principal.into(),
+            linked_at: at(10),
+            linked_by: "code".to_owned(),
+        };
+        write!(store, it => it.insert_slack_link(&link("U1", "dana")));
+        assert!(attempt!(store, it => it.insert_slack_link(&link("U1", "lee"))).is_err());
+        assert!(attempt!(store, it => it.insert_slack_link(&link("U2", "dana"))).is_err());
+        write!(store, it => it.insert_slack_link(&link("U2", "ada")));
+        assert_eq!(store.slack_links().await.unwrap(), [link("U2", "ada"), link("U1", "dana")]);
+        assert_eq!(store.slack_link_of(&account("U1")).await.unwrap(), Some("dana".into()));
+        assert_eq!(store.slack_account_of(&"ada".into()).await.unwrap(), Some(account("U2")));
+        assert!(attempt!(store, it => it.remove_slack_link(&"dana".into())).unwrap());
+        write!(store, it => it.remove_slack_link(&"ada".into()));
+        assert!(store.slack_link_of(&account("U2")).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_code_is_used_once_and_replaced_by_the_next_of_its_account() {
+    for Kept { store, .. } in &stores().await {
+        let code = |user: &str, byte: u8, second| StoredSlackCode {
+            account: SlackAccount { team: "T1".to_owned(), user: user.to_owned() },
+            label: "Dana".to_owned(),
+            sha256: [byte; 32],
+            ends_at: at(second),
+        };
+        write!(store, it => it.put_slack_code(&code("U1", 1, 100), at(1)),
+            it.put_slack_code(&code("U1", 2, 100), at(1)), it.put_slack_code(&code("U2", 3, 200), at(1)));
+        assert_eq!(store.slack_code(&[1; 32]).await.unwrap(), None);
+        assert_eq!(store.slack_code(&[2; 32]).await.unwrap(), Some(code("U1", 2, 100)));
+        write!(store, it => it.put_slack_code(&code("U3", 4, 300), at(100)));
+        assert_eq!(store.slack_code(&[2; 32]).await.unwrap(), None, "it is over");
+        let mut change = store.change().await.unwrap();
+        assert!(change.take_slack_code(&[3; 32]).await.unwrap());
+        assert!(!change.take_slack_code(&[3; 32]).await.unwrap());
+        change.commit().await.unwrap();
+        assert_eq!(store.slack_code(&[3; 32]).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_message_about_a_request_is_found_again_and_replaced() {
+    for Kept { store, .. } in &stores().await {
+        let id = RequestId::new(Uuid::now_v7());
+        let message = |ts: &str, byte: u8| StoredSlackMessage {
+            place: SlackMessage { channel: "C1".into(), ts: ts.into() },
+            shown: vec![byte; 32],
+        };
+        write!(store, it => it.put_slack_message(id, "channel", &message("1.1", 1)),
+            it.put_slack_message(id, "asked", &message("1.2", 2)));
+        write!(store, it => it.put_slack_message(id, "channel", &message("1.1", 3)));
+        assert_eq!(store.slack_message(id, "channel").await.unwrap(), Some(message("1.1", 3)));
+        assert_eq!(store.slack_message(id, "asked").await.unwrap(), Some(message("1.2", 2)));
+        assert_eq!(store.slack_message(id, "decided").await.unwrap(), None);
     }
 }
