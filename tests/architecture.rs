@@ -22,7 +22,7 @@ const LAW: &[(&str, &[&str])] = &[
     ("session", &["model", "sql", "policy", "wire", "net", "audit", "upstream", "metrics"]),
     ("control", &["model", "policy", "store", "audit", "identity", "net", "metrics"]),
     ("notify", &["control", "model", "net", "metrics"]),
-    ("console", &["control", "model", "wire"]),
+    ("console", &["control", "model", "net", "wire"]),
     ("api", &["control", "model", "net", "metrics", "audit"]),
     (
         "app",

@@ -32,9 +32,6 @@ pub(super) async fn authenticate(State(api): State<Api>, mut request: Request, n
     match caller {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
-            if let Some(Peer(address)) = peer {
-                request.extensions_mut().insert(address);
-            }
             let mut response = next.run(request).await;
             if let Some(cookie) = renewed
                 && !response.headers().contains_key(header::SET_COOKIE)

@@ -39,4 +39,3 @@ pub mod bodies;
 pub use crate::net::HttpTls as ApiTls;
 pub use router::{ApiParts, Peer, Rooms, router};
 pub use server::serve;
-pub use server::{ApiTls, serve};

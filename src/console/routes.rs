@@ -1,6 +1,6 @@
 //! `/api/v1/sql`: what pages ask for statements. Made for the console's own pages, and may change with them.
 
-use std::{convert::Infallible, net::SocketAddr};
+use std::convert::Infallible;
 
 use axum::{
     Extension, Json, Router,
@@ -22,11 +22,12 @@ use crate::{
         failure::{Classify, FailureClass},
         ids::{DatabaseName, PrincipalName, TargetName},
     },
+    net::Peer,
 };
 
 impl Editor {
-    /// The addresses below `/api/v1/sql`. Whoever serves them has proved the caller before, and put it, and the address
-    /// that it calls from, into the extensions of the request.
+    /// The addresses below `/api/v1/sql`. Whoever serves them has proved the caller before, and put it, and its address,
+    /// into the extensions of the request.
     pub fn routes(&self) -> Router {
         Router::new()
             .route("/targets", get(targets))
@@ -75,10 +76,10 @@ struct OpenTab {
 async fn open(
     State(editor): State<Editor>,
     Person(owner, caller): Person,
-    from: Option<Extension<SocketAddr>>,
+    from: Option<Extension<Peer>>,
     Json(NewTab { target, database }): Json<NewTab>,
 ) -> Result<(StatusCode, Json<OpenTab>), Problem> {
-    let from = from.map_or_else(|| ([0, 0, 0, 0], 0).into(), |Extension(from)| from);
+    let from = from.map_or_else(|| ([0, 0, 0, 0], 0).into(), |Extension(Peer(from))| from);
     let (tab, dialect) = editor.open((owner, caller), from, target, database).await?;
     Ok((StatusCode::CREATED, Json(OpenTab { tab, dialect })))
 }
