@@ -1,6 +1,7 @@
 // The form that asks for access, wherever it stands.
 import { useEffect, useState } from "preact/hooks";
 import { call } from "./api.ts";
+import { look } from "./desk.ts";
 import { lifetime, seconds } from "./format.ts";
 import { Button, Field, Note, Pills, Problem, Sql, useAsked } from "./ui.tsx";
 import { PERMISSIONS, type Denial, type Permission, type Request, type Target } from "./types.ts";
@@ -16,7 +17,7 @@ export const draftOf = (denial: Denial): Draft => ({
 
 export const EMPTY: Draft = { target: "", database: "", objects: "", permissions: ["select"], once: false };
 
-export function AskForm({ draft, tables, compact, onAsked }: { draft: Draft; tables?: string[]; compact?: boolean; onAsked: (request: Request) => void }) {
+export function AskForm({ draft, compact, onAsked }: { draft: Draft; compact?: boolean; onAsked: (request: Request) => void }) {
   const [form, setForm] = useState({ ...draft, time: "1h", reason: "", ticket: "", starts: "", breakGlass: false });
   const [error, setError] = useState<unknown>();
   const [busy, setBusy] = useState(false);
@@ -26,6 +27,20 @@ export function AskForm({ draft, tables, compact, onAsked }: { draft: Draft; tab
     const first = targets.value?.[0];
     if (!form.target && first) set({ target: first.name, database: first.databases?.[0] ?? "" });
   }, [targets.value]);
+  const [looked, setLooked] = useState<{ at: string; tables: string[] }>();
+  const at = `${form.target}/${form.database}`;
+  const tables = looked?.at === at ? looked.tables : [];
+  const lookUp = () => {
+    if (looked?.at === at || !form.database) return;
+    setLooked({ at, tables: [] });
+    void look(form.target, form.database).then((found) => setLooked({ at, tables: found }));
+  };
+  const typed = form.objects.split(",").pop()?.trim().toLowerCase() ?? "";
+  const written = form.objects.split(",").map((it) => it.trim());
+  const isBegun = typed !== "" && !tables.includes(typed);
+  // What was begun to be written is what is chosen.
+  const add = (name: string) => set({ objects: [...(isBegun ? written.slice(0, -1) : written), name].filter(Boolean).join(", ") });
+  const offered = tables.filter((name) => !written.includes(name) && name.toLowerCase().includes(isBegun ? typed : "")).slice(0, 12);
   const target = targets.value?.find((it) => it.name === form.target);
   const span = seconds(form.time);
 
@@ -56,6 +71,8 @@ export function AskForm({ draft, tables, compact, onAsked }: { draft: Draft; tab
           </Field>
         </div>
       )}
+      <div class="halves">
+        <div class="stack">
       {form.sql && draft.objects !== "" && (
         <Pills legend="For" single all={["these tables", "this statement, once"]} held={[form.once ? "this statement, once" : "these tables"]}
           onChange={([word]) => set({ once: word !== "these tables" })} />
@@ -65,12 +82,18 @@ export function AskForm({ draft, tables, compact, onAsked }: { draft: Draft; tab
       ) : (
         <>
           <Field label={target?.dialect === "mysql" ? "Tables, separated by commas; * stands for any letters" : "Tables (schema.table), separated by commas; * stands for any letters"}>
-            <input class="input mono" required value={form.objects} spellcheck={false} placeholder={target?.dialect === "mysql" ? "employee, salary" : "public.employee, public.salary"} list="tables" onInput={(event) => set({ objects: event.currentTarget.value })} />
-            {tables && <datalist id="tables">{tables.map((name) => <option key={name} value={name} />)}</datalist>}
+            <input class="input mono" required value={form.objects} spellcheck={false} placeholder={target?.dialect === "mysql" ? "employee, salary" : "public.employee, public.salary"} onFocus={lookUp} onInput={(event) => set({ objects: event.currentTarget.value })} />
           </Field>
+          {offered.length > 0 && (
+            <div class="pills" role="group" aria-label="Tables that there are">
+              {offered.map((name) => <button key={name} type="button" class="pill mono" onClick={() => add(name)}>{name}</button>)}
+            </div>
+          )}
           <Pills legend="To" all={PERMISSIONS} held={form.permissions} onChange={(held) => set({ permissions: held as Permission[] })} />
         </>
       )}
+        </div>
+        <div class="stack">
       <div class="row wrap" style={{ alignItems: "flex-end" }}>
         <Pills legend="For how long" single all={TIMES} held={[form.time]} onChange={([time]) => set({ time: time ?? "1h" })} />
         <div style={{ width: "96px" }}><Field label="or"><input class="input num" value={form.time} aria-invalid={span === undefined} onInput={(event) => set({ time: event.currentTarget.value })} /></Field></div>
@@ -78,6 +101,8 @@ export function AskForm({ draft, tables, compact, onAsked }: { draft: Draft; tab
       <Field label="Why">
         <textarea class="input" required maxLength={500} rows={2} value={form.reason} placeholder="What for, so that somebody can say yes" onInput={(event) => set({ reason: event.currentTarget.value })} />
       </Field>
+        </div>
+      </div>
       <details>
         <summary class="soft">More: ticket, later start, emergencies</summary>
         <div class="stack" style={{ paddingTop: "12px" }}>

@@ -17,10 +17,6 @@ export function catalogOf(target: string, database: string): Cell<Table[] | unde
 
 export const forgetCatalogs = (): void => known.clear();
 
-/** Names for the form that asks, of whatever was looked at. */
-export const knownTables = (): string[] =>
-  [...new Set([...known.values()].flatMap((cell) => cell.value?.map((it) => (it.schema ? `${it.schema}.${it.name}` : it.name)) ?? []))].sort();
-
 export const QUERIES: Record<Dialect, string> = {
   postgres: `SELECT n.nspname, c.relname, c.relkind, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod)
 FROM pg_catalog.pg_class c

@@ -99,7 +99,9 @@ export class Desk {
       }
       tab.running.value = false;
     });
-    return tab.turn;
+    const over = tab.turn;
+    this.prepare(tab);
+    return over;
   }
 
   /** Opens the connection and reads the catalog, where that was not done. */
@@ -110,7 +112,8 @@ export class Desk {
     tab.turn = tab.turn.then(async () => {
       const result = fresh("", 0);
       await connected(tab, () => stream(tab, QUERIES[tab.dialect], result)).catch(() => undefined);
-      if (!result.error && result.columns) catalog.value = tablesOf(result.rows);
+      // What failed is tried again after the next statement.
+      catalog.value = result.columns && !result.error ? tablesOf(result.rows) : undefined;
     });
   }
 }
@@ -194,6 +197,19 @@ function hangUp(tab: Tab): void {
   if (tab.remote) call(`/api/v1/sql/tabs/${tab.remote}`, { method: "DELETE", background: true, keepalive: true }).catch(() => undefined);
   tab.remote = undefined;
   tab.transaction.value = "idle";
+}
+
+/** The tables of a database, read over a connection that is closed again; none where its person may not look. */
+export async function look(target: string, database: string): Promise<string[]> {
+  const catalog = catalogOf(target, database);
+  if (!catalog.value?.length) {
+    const tab = makeTab({ target, database });
+    const result = fresh("", 0);
+    await connect(tab).then(() => stream(tab, QUERIES[tab.dialect], result)).catch(() => undefined);
+    hangUp(tab);
+    catalog.value = result.error ? [] : tablesOf(result.rows);
+  }
+  return (catalog.value ?? []).map((it) => (it.schema ? `${it.schema}.${it.name}` : it.name));
 }
 
 /** The rows of a statement as a file; the gate judges it as an export. */

@@ -12,6 +12,7 @@ await play("from the refusal to the grant, its end, and the log", async () => {
   await dana.page.getByLabel("or", { exact: true }).fill("25s");
   await dana.page.getByLabel("Why").fill("INC-42: wrong names in the report");
   assert.equal(await dana.page.getByLabel(/^Tables[ ,]/).inputValue(), "public.employee");
+  await dana.page.locator(".outcome").evaluate((it) => it.scrollTo(0, 0));
   await dana.shoot("sql-ask");
   await dana.isAccessible("ask in place");
   await dana.page.getByRole("button", { name: "Ask for access" }).click();

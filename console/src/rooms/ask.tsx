@@ -1,7 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { AskForm, EMPTY, draftOf, type Draft } from "../askform.tsx";
 import { call } from "../api.ts";
-import { knownTables } from "../catalog.ts";
 import { now, useCell } from "../cell.ts";
 import { onEvent } from "../events.ts";
 import { ago, instant } from "../format.ts";
@@ -43,7 +42,7 @@ export function AskRoom({ who, place }: { who: Who; place: string }) {
           <div class="body stack">
             {told && <Note look="good">{told.state === "approved" ? "Approved. You can go on." : `Asked. It waits for ${told.waits_for.join(", ") || "an answer"}.`}</Note>}
             <Problem error={asked.error} />
-            {draft && <AskForm key={denial ?? told?.id ?? ""} draft={draft} tables={knownTables()} onAsked={done} />}
+            {draft && <AskForm key={denial ?? told?.id ?? ""} draft={draft} onAsked={done} />}
           </div>
         </section>
       </div>

@@ -1,7 +1,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { call } from "../api.ts";
 import { AskForm, draftOf } from "../askform.tsx";
-import { catalogOf, knownTables, type Table } from "../catalog.ts";
+import { catalogOf, type Table } from "../catalog.ts";
 import { Cell, now, useCell } from "../cell.ts";
 import { cancel, deskOf, exported, type Desk, type Result, type Tab } from "../desk.ts";
 import type { TextPane } from "../editor.ts";
@@ -319,7 +319,7 @@ function Failure({ tab, result, report, goTo, again }: { tab: Tab; result: Resul
       {asking && !request && (
         <section class="card fade">
           <header><h2 class="grow">Ask for access</h2><span class="small soft cut">{tab.target} / {tab.database}</span><Button look="quiet" icon="close" label="Do not ask" onClick={() => setAsking(false)} /></header>
-          <div class="body"><Problem error={denial.error} />{denial.value && <AskForm compact draft={draftOf(denial.value)} tables={knownTables()} onAsked={setRequest} />}</div>
+          <div class="body"><Problem error={denial.error} />{denial.value && <AskForm compact draft={draftOf(denial.value)} onAsked={setRequest} />}</div>
         </section>
       )}
       {request && <Following id={request.id} first={request} again={again} />}
