@@ -10,7 +10,7 @@ use support::{Lab, Server, run_within, text};
 
 const RULES: &str = "
 groups: { leads: {}, keepers: { scopes: ['audit:read', grants, read, sessions] } }
-principals: { lee: { groups: [leads] }, ada: { groups: [keepers] } }
+principals: { lee: { groups: [leads] }, ada: { groups: [developers, keepers, leads] } }
 flows:
   - name: reviewed
     when: \"true\"
@@ -80,6 +80,11 @@ fn a_session_that_ends_loses_no_text() {
 #[test]
 fn who_looks_after_access_sees_it_and_ends_it() {
     plays(Server::Postgres, "keeper.mjs");
+}
+
+#[test]
+fn every_room_is_accessible_in_light_dark_and_on_a_phone() {
+    plays(Server::Postgres, "rooms.mjs");
 }
 
 #[test]

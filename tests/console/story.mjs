@@ -45,6 +45,16 @@ await play("from the refusal to the grant, its end, and the log", async () => {
   await dana.page.locator(".cm-content").click();
   await dana.run();
   await dana.see("permission denied: select on public.employee");
-  await lee.leave();
-  await dana.leave();
+
+  // Who looks after access finds all of it in the log.
+  const ada = await (await Person.named("ada")).signIn("/audit");
+  await ada.page.getByLabel("Person").fill("dana");
+  await ada.page.getByLabel("Decision").selectOption("allow");
+  await ada.page.getByLabel("Table").fill("public.employee");
+  await ada.page.getByRole("row", { name: /SELECT employee_no.* allow 200/ }).first().click();
+  const story = ada.page.getByRole("dialog");
+  for (const step of ["request created", "request reviewed", "request settled", "grant created", "login", "statement end"]) {
+    await story.getByText(step, { exact: true }).first().waitFor();
+  }
+  await ada.shoot("audit-story");
 });

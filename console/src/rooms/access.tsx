@@ -17,7 +17,7 @@ export function AccessRoom() {
   return (
     <div class="page">
       <header>
-        <h1>Access</h1><span class="soft grow">Who may do what now, beside what policy gives everybody</span>
+        <h1 class="grow">Access <span class="small soft phoneless">Who may do what now, beside what policy gives everybody</span></h1>
         <label class="row"><input type="checkbox" checked={over} onChange={(event) => setOver(event.currentTarget.checked)} />also what is over</label>
         <input class="input" style={{ width: "220px" }} type="search" placeholder="Person, table, target …" aria-label="Find" value={wanted} onInput={(event) => setWanted(event.currentTarget.value)} />
       </header>
@@ -25,16 +25,16 @@ export function AccessRoom() {
       <section class="card scroll">
         {!shown ? <div class="loading" /> : shown.length === 0 ? <Empty title="No grants" /> : (
           <table class="plain">
-            <thead><tr><th>Who</th><th>May</th><th>On</th><th>Where</th><th>Why</th><th>By</th><th>Left</th><th><span class="hidden">End it</span></th></tr></thead>
+            <thead><tr><th>Who</th><th>May</th><th>On</th><th class="phoneless">Where</th><th class="phoneless">Why</th><th class="phoneless">By</th><th>Left</th><th><span class="hidden">End it</span></th></tr></thead>
             <tbody>
               {shown.map((grant) => (
                 <tr key={grant.id}>
                   <td><strong>{holderOf(grant.holder)}</strong></td>
                   <td><span class="row wrap">{grant.permissions.map((it) => <Badge key={it} look="accent">{it}</Badge>)}</span></td>
                   <td><code>{grant.statement ? grant.statement.slice(0, 60) : grant.objects.join(", ")}</code></td>
-                  <td>{grant.target} / {grant.database}</td>
-                  <td class="soft">{grant.reason}</td>
-                  <td class="soft">{grant.approvers?.join(", ") ?? grant.created_by}</td>
+                  <td class="phoneless">{grant.target} / {grant.database}</td>
+                  <td class="soft phoneless">{grant.reason}</td>
+                  <td class="soft phoneless">{grant.approvers?.join(", ") ?? grant.created_by}</td>
                   <td class="num">{grant.state === "live" ? <Left end={grant.ends_at} start={grant.starts_at} /> : <span class="row"><StateBadge state={grant.state} />{grant.state === "upcoming" && instant(grant.starts_at)}</span>}</td>
                   <td class="right">{may("grants") && (grant.state === "live" || grant.state === "upcoming") && <Button look="quiet" onClick={() => setEnding(grant)}>Revoke</Button>}</td>
                 </tr>

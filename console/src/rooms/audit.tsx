@@ -18,8 +18,9 @@ type Stats = { touches: { principal: string; target: string; database: string; o
 type Story = { record: Stored; end?: Stored; session: Stored[]; grants: Stored[]; requests: Stored[] };
 
 const SPANS: Record<string, number> = { "hour": 3600, "day": 86400, "week": 7 * 86400, "month": 30 * 86400 };
-type Search = { principal: string; target: string; table: string; permission: string; decision: string; text: string; span: string };
-const ALL: Search = { principal: "", target: "", table: "", permission: "", decision: "", text: "", span: "day" };
+const EVENTS = ["statement_start", "login", "login_failed", "request_created", "request_reviewed", "break_glass", "grant_created", "grant_revoked", "policy_loaded"];
+type Search = { principal: string; target: string; table: string; permission: string; decision: string; text: string; event: string; span: string };
+const ALL: Search = { principal: "", target: "", table: "", permission: "", decision: "", text: "", event: "", span: "day" };
 
 function queryOf(search: Search, fields: (keyof Search)[]): URLSearchParams {
   const query = new URLSearchParams();
@@ -29,7 +30,7 @@ function queryOf(search: Search, fields: (keyof Search)[]): URLSearchParams {
   return query;
 }
 
-const FIELDS: (keyof Search)[] = ["principal", "target", "table", "permission", "decision", "text"];
+const FIELDS: (keyof Search)[] = ["principal", "target", "table", "permission", "decision", "text", "event"];
 
 export function AuditRoom({ place }: { place: string }) {
   const [search, setSearch] = useState(ALL);
@@ -39,7 +40,7 @@ export function AuditRoom({ place }: { place: string }) {
   const wanted = JSON.stringify(search);
   const slow = useSlow(wanted, 250);
   const page = useAsked(() => call<Page>(`/api/v1/audit/records?${queryOf(search, FIELDS)}&limit=100`), [slow]);
-  const stats = useAsked(() => call<Stats>(`/api/v1/audit/stats?${queryOf(search, ["principal", "target", "table", "permission"])}&limit=8`, { background: true }), [slow]);
+  const stats = useAsked(() => call<Stats>(`/api/v1/audit/stats?${queryOf(search, ["principal", "target", "table", "permission"])}&limit=50`, { background: true }), [slow]);
   const tailed = useTail(live ? slow : undefined, search);
   useEffect(() => { setOlder([]); setNext(page.value?.next); }, [page.value]);
   const more = async () => {
@@ -65,7 +66,7 @@ export function AuditRoom({ place }: { place: string }) {
         <section class="card scroll" aria-label="Records">
           {!page.value && !page.error ? <div class="loading" /> : all.length === 0 ? <Empty title="Nothing is like that">Ask for a longer time, or for less.</Empty> : (
             <table class="plain">
-              <thead><tr><th>When</th><th>Who</th><th>What</th><th>Where</th><th>Decision</th><th class="right">Rows</th><th class="right">Took</th></tr></thead>
+              <thead><tr><th>When</th><th>Who</th><th>What</th><th class="phoneless">Where</th><th>Decision</th><th class="right phoneless">Rows</th><th class="right phoneless">Took</th></tr></thead>
               <tbody>{all.map((it) => <Line key={it.seq} found={it} onPick={() => go(`/audit/${it.seq}`)} />)}</tbody>
             </table>
           )}
@@ -82,17 +83,17 @@ function Filters({ search, set }: { search: Search; set: (change: Partial<Search
   const text = (field: "principal" | "target" | "table" | "text", label: string, hint: string) => (
     <Field label={label}><input class="input" value={search[field]} placeholder={hint} spellcheck={false} onInput={(event) => set({ [field]: event.currentTarget.value })} /></Field>
   );
-  const choice = (field: "permission" | "decision" | "span", label: string, all: readonly string[], none?: string) => (
+  const choice = (field: "permission" | "decision" | "event" | "span", label: string, all: readonly string[], none?: string) => (
     <Field label={label}>
       <select class="input" value={search[field]} onChange={(event) => set({ [field]: event.currentTarget.value })}>
-        {none && <option value="">{none}</option>}{all.map((it) => <option key={it} value={it}>{field === "span" ? `last ${it}` : it}</option>)}
+        {none && <option value="">{none}</option>}{all.map((it) => <option key={it} value={it}>{field === "span" ? `last ${it}` : it.replaceAll("_", " ")}</option>)}
       </select>
     </Field>
   );
   return (
     <div class="fields" role="search" style={{ gridTemplateColumns: "repeat(auto-fit, minmax(120px, 1fr))" }}>
       {text("text", "Words", "salary bonus")}{text("principal", "Person", "dana")}{text("target", "Target", "hr")}{text("table", "Table", "public.*")}
-      {choice("permission", "Permission", PERMISSIONS, "any")}{choice("decision", "Decision", ["allow", "deny"], "any")}{choice("span", "Time", Object.keys(SPANS))}
+      {choice("event", "Records", EVENTS, "all")}{choice("permission", "Permission", PERMISSIONS, "any")}{choice("decision", "Decision", ["allow", "deny"], "any")}{choice("span", "Time", Object.keys(SPANS))}
     </div>
   );
 }
@@ -104,22 +105,24 @@ function Line({ found, onPick }: { found: Found; onPick: () => void }) {
     <tr class="pick" onClick={onPick}>
       <td class="num"><button type="button" class="button quiet" style={{ height: "20px", padding: 0 }} onClick={onPick}>{instant(record.at)}</button></td>
       <td>{record.principal ?? record.actor ?? ""}</td>
-      <td style={{ maxWidth: "420px" }}><div class="cut">{record.sql ? <code>{what.replaceAll(/\s+/g, " ")}</code> : what}</div></td>
-      <td class="soft">{[record.target, record.database].filter(Boolean).join(" / ")}</td>
+      <td class="what"><div class="cut">{record.sql ? <code>{what.replaceAll(/\s+/g, " ")}</code> : what}</div></td>
+      <td class="soft phoneless">{[record.target, record.database].filter(Boolean).join(" / ")}</td>
       <td>{record.decision && <StateBadge state={record.decision} />}{!found.intact && <Badge look="bad">changed</Badge>}</td>
-      <td class="right num">{end?.record.rows === undefined || end.record.rows === null ? "" : count(end.record.rows)}</td>
-      <td class="right num">{end?.record.duration_us === undefined ? "" : milliseconds(Math.round(end.record.duration_us / 1000))}</td>
+      <td class="right num phoneless">{end?.record.rows === undefined || end.record.rows === null ? "" : count(end.record.rows)}</td>
+      <td class="right num phoneless">{end?.record.duration_us === undefined ? "" : milliseconds(Math.round(end.record.duration_us / 1000))}</td>
     </tr>
   );
 }
 
 function Overview({ stats, search, set }: { stats: Stats; search: Search; set: (change: Partial<Search>) => void }) {
+  // What needs no more than any grant, as catalogs do, says little of who touched what.
+  const touches = stats.touches.filter((it) => it.permission).slice(0, 4);
   return (
     <div class="two">
-      <section class="card"><header><h2 class="grow">Statements</h2><span class="small soft"><span class="dot idle" style={{ display: "inline-block", background: "var(--accent)" }} /> let run <span class="dot failed" style={{ display: "inline-block" }} /> refused</span></header><div class="body"><Timeline hours={stats.hours} span={SPANS[search.span] ?? 86400} /></div></section>
+      <section class="card"><header><h2 class="grow">Statements</h2><span class="row small soft"><span class="dot run" />let run<span class="dot failed" />refused</span></header><div class="body"><Timeline hours={stats.hours} span={SPANS[search.span] ?? 86400} /></div></section>
       <section class="card"><header><h2>Who touched what</h2></header>
-        {stats.touches.length === 0 ? <div class="body soft">Nobody touched anything.</div> : (
-          <ul class="list">{stats.touches.slice(0, 4).map((it) => (
+        {touches.length === 0 ? <div class="body soft">Nobody touched anything.</div> : (
+          <ul class="list">{touches.map((it) => (
             <li key={`${it.principal}${it.target}${it.database}${it.object}${it.permission}`} class="row" style={{ padding: "4px 16px" }}>
               <button type="button" class="button quiet" style={{ height: "24px", padding: 0 }} onClick={() => set({ principal: it.principal, table: it.object })}><strong>{it.principal}</strong></button><code class="cut grow">{it.object}</code><span class="small soft">{it.permission}</span>
               <span class="row num small">{it.denied > 0 && <Badge look="bad">{count(it.denied)} refused</Badge>}{count(it.allowed)}</span>
@@ -173,19 +176,23 @@ function StoryView({ id, onClose }: { id: string; onClose: () => void }) {
       {!told && !story.error && <div class="loading" />}
       {told && record && (
         <ul class="story">
-          {told.requests.map((it) => <Step key={it.seq} stored={it} />)}
-          {told.grants.map((it) => <Step key={it.seq} stored={it} />)}
-          {told.session.map((it) => <Step key={it.seq} stored={it} />)}
-          <li class={`stack tight ${record.decision === "deny" ? "bad" : ""}`}>
-            <div class="row wrap"><strong>{record.principal ?? record.actor}</strong>{record.decision && <StateBadge state={record.decision} />}<span class="soft">{[record.target, record.database].filter(Boolean).join(" / ")}</span><span class="faint num">{instant(record.at)}</span></div>
-            {record.sql && <Sql text={record.sql} />}
-            {record.message && <div>{record.message}</div>}
-            <Fields record={record} />
-          </li>
-          {told.end && <Step stored={told.end} />}
+          {[told.record, ...others(told)].sort((one, other) => one.seq - other.seq).map((it) => (it === told.record ? <Subject key={it.seq} record={it.record} /> : <Step key={it.seq} stored={it} />))}
         </ul>
       )}
     </Dialog>
+  );
+}
+
+const others = (told: Story): Stored[] => [...told.requests, ...told.grants, ...told.session, ...(told.end ? [told.end] : [])];
+
+function Subject({ record }: { record: Body }) {
+  return (
+    <li class={`stack tight ${record.decision === "deny" ? "bad" : ""}`}>
+      <div class="row wrap"><strong>{record.principal ?? record.actor}</strong>{record.decision && <StateBadge state={record.decision} />}<span class="soft">{[record.target, record.database].filter(Boolean).join(" / ")}</span><span class="faint num">{instant(record.at)}</span></div>
+      {record.sql && <Sql text={record.sql} />}
+      {record.message && <div>{record.message}</div>}
+      <Fields record={record} />
+    </li>
   );
 }
 

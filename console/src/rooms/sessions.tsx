@@ -16,19 +16,19 @@ export function SessionsRoom() {
   const shown = sessions.value?.sessions.filter((it) => Object.values(it).join(" ").toLowerCase().includes(wanted.toLowerCase()));
   return (
     <div class="page">
-      <header><h1>Sessions</h1><span class="soft grow">Who is connected to a database now</span><input class="input" style={{ width: "220px" }} type="search" placeholder="Person, target, client …" aria-label="Find" value={wanted} onInput={(event) => setWanted(event.currentTarget.value)} /></header>
+      <header><h1 class="grow">Sessions <span class="small soft phoneless">Who is connected to a database now</span></h1><input class="input" style={{ width: "220px" }} type="search" placeholder="Person, target, client …" aria-label="Find" value={wanted} onInput={(event) => setWanted(event.currentTarget.value)} /></header>
       <Problem error={error ?? sessions.error} />
       <section class="card scroll">
         {!shown ? <div class="loading" /> : shown.length === 0 ? <Empty title="Nobody is connected" /> : (
           <table class="plain">
-            <thead><tr><th>Who</th><th>State</th><th>Where</th><th>Client</th><th>From</th><th class="right">Statements</th><th>Since</th><th><span class="hidden">End it</span></th></tr></thead>
+            <thead><tr><th>Who</th><th>State</th><th>Where</th><th class="phoneless">Client</th><th class="phoneless">From</th><th class="right phoneless">Statements</th><th>Since</th><th><span class="hidden">End it</span></th></tr></thead>
             <tbody>
               {shown.map((it) => (
                 <tr key={it.id}>
                   <td><strong>{it.principal}</strong></td>
                   <td><Badge look={it.state === "active" ? "good" : it.state === "idle" ? "" : "warn"}>{it.state}</Badge></td>
-                  <td>{it.target} / {it.database}</td><td class="soft">{it.application || "unnamed"}</td><td class="num soft">{it.client}{it.gateway && ` · ${it.gateway}`}</td>
-                  <td class="right num">{count(it.statements)}</td><td class="num soft">{ago(it.started_at, time)}</td>
+                  <td>{it.target} / {it.database}</td><td class="soft phoneless">{it.application || "unnamed"}</td><td class="num soft phoneless">{it.client}{it.gateway && ` · ${it.gateway}`}</td>
+                  <td class="right num phoneless">{count(it.statements)}</td><td class="num soft">{ago(it.started_at, time)}</td>
                   <td class="right">{may("sessions") && <Button look="quiet" onClick={() => void end(it.id)}>Terminate</Button>}</td>
                 </tr>
               ))}
