@@ -16,6 +16,7 @@ flows:
     when: \"true\"
     steps: [ { approvers: [leads] } ]
     longest: { any: 1d }
+    estimate: true
 ";
 
 const PEOPLE: [&str; 5] = ["ada", "dana", "full", "lee", "wanda"];
