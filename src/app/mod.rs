@@ -3,6 +3,7 @@
 //! The door is [`run`]. It is the only place that knows all folders; nothing is decided here.
 
 mod console;
+mod checkup;
 mod error;
 mod estimate;
 mod evidence;
@@ -15,6 +16,7 @@ mod slack;
 mod store;
 mod targets;
 
+pub use checkup::{Finding, Grade, check_up, check_up_targets};
 pub use error::AppError;
 pub use run::run;
 pub use store::store_place;

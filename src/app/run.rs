@@ -356,7 +356,7 @@ async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, AppError> {
     TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })
 }
 
-fn server_tls(listener: &config::Listener) -> Result<Option<Arc<ServerTls>>, AppError> {
+pub(super) fn server_tls(listener: &config::Listener) -> Result<Option<Arc<ServerTls>>, AppError> {
     let Some(tls) = &listener.tls else { return Ok(None) };
     let files = ServerTlsFiles {
         certificate: tls.files.certificate.clone(),

@@ -28,7 +28,7 @@ pub fn load(file: &Path, environment: impl Fn(&str) -> Option<String>) -> Result
 
 /// Says with key and line what the parser did not take.
 fn explain(file: &Path, text: &str, error: &Error) -> ConfigError {
-    let line = error.location().map_or(0, |location| location.line());
+    let (line, column) = error.location().map_or((0, 0), |location| (location.line(), location.column()));
     let (key, problem) = match error {
         Error::SerdeUnknownField { field, expected, .. } => {
             let near = nearest(field, expected.iter().copied());
@@ -36,11 +36,11 @@ fn explain(file: &Path, text: &str, error: &Error) -> ConfigError {
         }
         Error::SerdeUnknownVariant { variant, expected, .. } => {
             let known = expected.clone();
-            (key_of(text, line), Problem::UnknownValue { found: variant.clone(), known })
+            (key_of(text, line, column), Problem::UnknownValue { found: variant.clone(), known })
         }
         Error::SerdeMissingField { field, .. } => ((*field).to_owned(), Problem::Missing),
         Error::DuplicateMappingKey { key, .. } => (key.clone().unwrap_or_default(), Problem::Twice),
-        other => (key_of(text, line), Problem::Shape { message: words(other) }),
+        other => (key_of(text, line, column), Problem::Shape { message: words(other) }),
     };
     ConfigError::Key { file: file.to_owned(), line, key, problem: Box::new(problem) }
 }
@@ -51,12 +51,14 @@ fn words(error: &Error) -> String {
     text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
-/// The last key that begins on a line.
-fn key_of(text: &str, line: u64) -> String {
-    let index = usize::try_from(line).unwrap_or_default().saturating_sub(1);
-    let line = text.lines().nth(index).unwrap_or_default();
-    let key = line.split_once(':').map_or(line, |(key, _)| key);
-    key.trim_start_matches(|letter: char| letter.is_whitespace() || letter == '-').trim().to_owned()
+/// The key of the value at a place: the last one before it on its line, or the first of the line.
+fn key_of(text: &str, line: u64, column: u64) -> String {
+    let number = |place: u64| usize::try_from(place).unwrap_or_default().saturating_sub(1);
+    let line = text.lines().nth(number(line)).unwrap_or_default();
+    let before: String = line.chars().take(number(column)).collect();
+    let key = before.rsplit_once(": ").or_else(|| line.split_once(':')).map_or(line, |(key, _)| key);
+    let key = key.rsplit(|letter: char| letter.is_whitespace() || matches!(letter, '{' | ',' | '[')).next();
+    key.unwrap_or_default().trim_matches(['"', '\'', '-']).to_owned()
 }
 
 #[cfg(test)]

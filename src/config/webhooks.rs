@@ -173,3 +173,111 @@ const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
 const URLS: &[&str] = &["url", "url_file", "url_env"];
 const SECRETS: &[&str] = &["secret_file", "secret_env"];
 const OLD_SECRETS: &[&str] = &["old_secret_file", "old_secret_env"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, load};
+
+    const REST: &str = "
+data_dir: data
+listeners: [ { address: '127.0.0.1:6432', targets: [hr], plaintext: true } ]
+targets:
+  - { name: hr, environment: prod, endpoint: '127.0.0.1:5432', accounts: { read: { user: r, password_env: PASSWORD } } }
+webhooks:
+";
+
+    fn load_with(webhooks: &str) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tidegate.yaml");
+        std::fs::write(&file, format!("{REST}{webhooks}")).unwrap();
+        load(&file, |name| {
+            Some(match name {
+                "SHORT" => format!("whsec_{}", STANDARD.encode([7; 23])),
+                "SIGNING" => format!("whsec_{}", STANDARD.encode([7; 24])),
+                "ADDRESS" => "https://chat.example/s3cret".to_owned(),
+                "PASSWORD" => "s3cret".to_owned(),
+                _ => return None,
+            })
+        })
+    }
+
+    fn problem(webhooks: &str) -> String {
+        let problem = load_with(webhooks).unwrap_err().to_string();
+        assert!(!problem.contains("s3cret") && !problem.contains("whsec_Bw"), "{problem}");
+        problem.split_once("tidegate.yaml:").unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn a_webhook_gets_the_documented_defaults() {
+        let config = load_with(
+            "
+  - { name: bot, url: 'https://bot.example/x', secret_env: SIGNING, old_secret_env: SIGNING }
+  - { name: chat, template: teams, url_env: ADDRESS, events: ['request_*', audit_trouble], sample: 10 }
+  - { name: pager, template: pagerduty, secret_env: PASSWORD, url: 'http://10.0.0.1/', allow_private: true }
+  - { name: plain, url: 'http://bot.example/x', secret_env: SIGNING }",
+        )
+        .unwrap();
+        let [bot, chat, pager, _] = config.webhooks.as_slice() else { panic!() };
+        assert!(matches!(&bot.form, WebhookForm::Standard { keys } if keys.len() == 2));
+        assert_eq!((bot.attempts, bot.sample, bot.timeout.as_secs()), (30, 1, 10));
+        assert_eq!((bot.first_wait.as_secs(), bot.longest_wait.as_secs()), (5, 900));
+        assert!(!bot.allow_private && bot.events[0].fits("grant_ended"));
+        assert_eq!((chat.url.expose().as_str(), chat.sample), ("https://chat.example/s3cret", 10));
+        assert!(
+            chat.events[0].fits("request_denied") && !chat.events.iter().any(|it| it.fits("grant_ended"))
+        );
+        assert!(matches!(&pager.form, WebhookForm::Pagerduty { .. }) && !pager.events[0].fits("grant_ended"));
+        assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
+        assert!(!format!("{config:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_on_its_line() {
+        for (webhooks, words) in [
+            (
+                "  - { name: bot, url: 'https://x', secret_env: SHORT }",
+                "7: webhooks.secret: it holds no signing secret",
+            ),
+            (
+                "  - { name: bot, url: 'https://x', secret_env: PASSWORD }",
+                "7: webhooks.secret: it holds no signing",
+            ),
+            (
+                "  - { name: bot, url: 'https://x' }",
+                "7: webhooks.secret: write exactly one of secret_file, secret_env",
+            ),
+            (
+                "  - { name: bot, secret_env: SIGNING }",
+                "7: webhooks.url: write exactly one of url, url_file, url_env",
+            ),
+            (
+                "  - { name: bot, url: 'https://x', url_env: ADDRESS, secret_env: SIGNING }",
+                "7: webhooks.url: write exactly one",
+            ),
+            (
+                "  - { name: t, template: teams, url: 'https://x', secret_env: SIGNING }",
+                "7: webhooks.secret: template teams",
+            ),
+            (
+                "  - { name: bot, url: 'https://x', secret_env: SIGNING, events: [request_create] }",
+                "7: webhooks.events: no event is called \"request_create\": did you mean \"request_created\"?",
+            ),
+            (
+                "  - { name: bot, url: 'https://x', secret_env: SIGNING, events: [] }",
+                "7: webhooks.events: it is empty",
+            ),
+            (
+                "  - { name: bot, url: 'https://x', secret_env: SIGNING, sample: 0 }",
+                "7: webhooks.sample: 0 is out",
+            ),
+            (
+                "  - { name: t, template: teams, url: 'https://x' }\n  - { name: t, template: teams, url: 'https://y' }",
+                "8: webhooks.name: webhook \"t\" is there twice",
+            ),
+        ] {
+            let problem = problem(webhooks);
+            assert!(problem.starts_with(words), "{problem}\nis not\n{words}");
+        }
+    }
+}

@@ -50,7 +50,8 @@ impl Endpoint {
             ca: settings.ca.clone(),
             reach,
             timeout: settings.timeout,
-            ..OutgoingSettings::default()
+            // What it says beside the status is of no use.
+            answer_bytes: 0,
         })?;
         let place = format!("webhook:{}", settings.name);
         let host = url.host_str().unwrap_or_default().to_owned();
@@ -183,7 +184,6 @@ fn status(problem: &NotifyError) -> Option<u16> {
     match problem {
         NotifyError::Answer { status, .. } => Some(*status),
         NotifyError::Address { .. }
-        | NotifyError::AnswerTooLarge
         | NotifyError::Control { .. }
         | NotifyError::NotUnderstood { .. }
         | NotifyError::Setup { .. }

@@ -24,9 +24,6 @@ pub enum NotifyError {
         /// How long it wants to be left alone.
         retry_after: Option<Duration>,
     },
-    /// The answer does not end.
-    #[error("the answer is too large")]
-    AnswerTooLarge,
     /// What has to be looked up or kept here cannot be.
     #[error("{source}")]
     Control {
@@ -60,7 +57,6 @@ impl NotifyError {
         match self {
             Self::Answer { retry_after, .. } => *retry_after,
             Self::Address { .. }
-            | Self::AnswerTooLarge
             | Self::Control { .. }
             | Self::NotUnderstood { .. }
             | Self::Setup { .. }
@@ -87,10 +83,9 @@ impl Classify for NotifyError {
     fn class(&self) -> FailureClass {
         match self {
             Self::Address { .. } | Self::Setup { .. } => FailureClass::Configuration,
-            Self::Answer { .. }
-            | Self::AnswerTooLarge
-            | Self::NotUnderstood { .. }
-            | Self::Unreachable { .. } => FailureClass::Upstream,
+            Self::Answer { .. } | Self::NotUnderstood { .. } | Self::Unreachable { .. } => {
+                FailureClass::Upstream
+            }
             Self::Control { source } => source.class(),
         }
     }

@@ -133,7 +133,7 @@ impl Inner {
                 return Ok(people);
             }
         }
-        Err(NotifyError::AnswerTooLarge)
+        Err(NotifyError::NotUnderstood { problem: "it goes on for too many pages".to_owned() })
     }
 
     async fn page(&self, offset: usize) -> Result<Page, NotifyError> {

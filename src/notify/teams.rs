@@ -39,3 +39,42 @@ fn line(name: &str, value: Option<String>) -> Value {
     };
     json!({ "type": "RichTextBlock", "inlines": inlines })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{event::Event, ids::DeliveryId, webhook::DeliveryState};
+
+    #[test]
+    fn what_people_wrote_has_no_markup() {
+        let wrote = "[click](https://evil.example) <at>all</at>";
+        let delivery = Delivery {
+            id: DeliveryId::new(uuid::Uuid::nil()),
+            webhook: "team".into(),
+            seq: Some(7),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            event: Event::PrincipalChanged {
+                actor: "ada".to_owned(),
+                principal: "dana".into(),
+                change: wrote.to_owned(),
+            },
+            state: DeliveryState::Trying,
+            attempts: 0,
+            tried_at: None,
+            status: None,
+            problem: None,
+        };
+        let body = body(&delivery);
+        let card = &body["attachments"][0]["content"];
+        assert_eq!((&card["type"], &card["version"]), (&json!("AdaptiveCard"), &json!("1.4")));
+        let runs: Vec<&Value> = card["body"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .inspect(|block| assert_eq!(block["type"], "RichTextBlock"))
+            .flat_map(|block| block["inlines"].as_array().unwrap())
+            .collect();
+        assert!(runs.iter().all(|run| run["type"] == "TextRun"), "{runs:?}");
+        assert!(runs.iter().any(|run| run["text"].as_str().unwrap().contains(wrote)), "{runs:?}");
+    }
+}

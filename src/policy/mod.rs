@@ -40,6 +40,7 @@ mod view;
 pub use approval::{Approved, NotReviewed, Outcome, approvers, is_escalated, may_review, review};
 pub use circumstances::{DAYS, History, Past};
 pub use command::asked_for;
+pub(crate) use command::quoted;
 pub use condition::{Condition, Unanswered, Zone};
 pub use decide::{Decision, decide, decide_all, highest_lane};
 pub use denial::{Closed, Denial};

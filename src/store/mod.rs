@@ -31,6 +31,7 @@ mod row;
 mod slack;
 mod sql;
 mod sqlite;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -53,4 +54,5 @@ pub use place::{Place, Server, ServerTls};
 pub use principals::{StoredPassword, StoredPrincipal};
 pub use row::whole_microseconds;
 pub use slack::{StoredSlackCode, StoredSlackLink, StoredSlackMessage};
+pub use standing::{Standing, look};
 pub use tokens::StoredToken;

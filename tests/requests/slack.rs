@@ -218,7 +218,7 @@ pub(super) async fn a_message_follows_whatever_way_a_request_goes(kept: Kept) {
     let expired = asks().await;
     talk.world.home.clock.advance(Duration::from_secs(1800));
     talk.world.gateway.control.tend_once().await.unwrap();
-    talk.slack.shows(CHANNEL, &[&expired, "leads, admins"]).await;
+    talk.slack.shows(CHANNEL, &[&expired, "admins, leads"]).await;
     talk.world.home.clock.advance(Duration::from_secs(1800));
     talk.world.gateway.control.tend_once().await.unwrap();
     talk.slack.shows(CHANNEL, &[&expired, "Expired: nobody decided in time."]).await;

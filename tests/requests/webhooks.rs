@@ -282,7 +282,7 @@ async fn of_two_gateways_one_tells_and_the_other_goes_on_when_it_stops() {
         asked.push(world.asks(&dana, read()).await["id"].clone());
     }
     receiver.calls(4).await;
-    deliveries(&second, "chat", "delivered", 4).await;
+    deliveries(&first, "chat", "delivered", 4).await;
     first.gateway.stop().await;
     asked.push(second.asks(&dana, read()).await["id"].clone());
     let told: Vec<_> =

@@ -2,7 +2,7 @@
 //!
 //! Source: docs.slack.dev, "Handling user interaction in your Slack apps", "Verifying requests from Slack".
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::timeout};
 use tracing::warn;
 
 use super::{
@@ -40,7 +40,10 @@ impl Door {
     ) {
         let answer = move |request: Request| {
             let door = self.clone();
-            async move { door.answer(request).await }
+            async move {
+                let answered = timeout(TIME, door.answer(request)).await;
+                answered.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response())
+            }
         };
         serve_http(listener, tls, answer, stop).await;
     }
@@ -87,3 +90,5 @@ impl Door {
 /// Where Slack sends clicks, forms and commands.
 const ADDRESS: &str = "/slack/interactions";
 const MAX_BODY_BYTES: usize = 512 << 10;
+/// More than anybody waits who is Slack.
+const TIME: Duration = Duration::from_secs(10);

@@ -267,13 +267,13 @@ mod tests {
     #[test]
     fn what_cannot_be_shown_in_full_is_not_approved_by_a_click() {
         let (text, labels) =
-            shown(&statement(&format!("DELETE FROM t WHERE a = '{}'", "x".repeat(15_000))), None);
+            shown(&statement(&format!("DELETE FROM t WHERE a = '{}'", "Q".repeat(15_000))), None);
         assert_eq!(labels[0], "Approve", "{text}");
-        assert_eq!(text.matches("xxxxx").count() * 5, 15_000);
+        assert_eq!(text.matches('Q').count(), 15_000);
         let (text, labels) =
-            shown(&statement(&format!("DELETE FROM t WHERE a = '{}'", "x".repeat(20_000))), None);
+            shown(&statement(&format!("DELETE FROM t WHERE a = '{}'", "Q".repeat(20_000))), None);
         assert_eq!(labels, ["Deny…", "Open"]);
-        assert!(!text.contains("xxxxx") && text.contains("too long to be shown"));
+        assert!(!text.contains("QQ") && text.contains("too long to be shown"));
         let objects = (0..300).map(|number| format!("public.table_{number}")).collect();
         assert_eq!(shown(&RequestView { objects, ..request() }, None).1, ["Deny…", "Open"]);
     }

@@ -156,8 +156,10 @@ async fn serve(stream: Stream, desk: &Desk, over: oneshot::Sender<End>) {
                     Said::Answer { id, interaction } => {
                         let (desk, answers) = (desk.clone(), answers.clone());
                         work.spawn(async move {
-                            // Who is gone when it is done is told nothing.
-                            drop(answers.send(answer(&desk, &id, interaction).await).await);
+                            if let Some(text) = answer(&desk, &id, interaction).await {
+                                // Who is gone when it is done is told nothing.
+                                drop(answers.send(text).await);
+                            }
                         });
                     }
                     Said::Hello => info!("a WebSocket to Slack is open"),
@@ -213,8 +215,8 @@ fn read(text: &str) -> Said {
     }
 }
 
-/// The acknowledgement of an envelope, and what is shown for it.
-async fn answer(desk: &Desk, id: &str, interaction: Result<Interaction, Unreadable>) -> String {
+/// The acknowledgement of an envelope, and what is shown for it; without one Slack tells the person that it failed.
+async fn answer(desk: &Desk, id: &str, interaction: Result<Interaction, Unreadable>) -> Option<String> {
     let reply = match interaction {
         Ok(interaction) => desk.take(interaction).await,
         Err(why) => {
@@ -223,10 +225,11 @@ async fn answer(desk: &Desk, id: &str, interaction: Result<Interaction, Unreadab
         }
     };
     let acknowledged = match reply {
-        Reply::Busy | Reply::Taken => json!({ "envelope_id": id }),
+        Reply::Busy => return None,
+        Reply::Taken => json!({ "envelope_id": id }),
         Reply::Shown(shown) => json!({ "envelope_id": id, "payload": shown }),
     };
-    acknowledged.to_string()
+    Some(acknowledged.to_string())
 }
 
 /// What Slack's machines are called.
