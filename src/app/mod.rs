@@ -2,8 +2,8 @@
 //!
 //! The door is [`run`]. It is the only place that knows all folders; nothing is decided here.
 
-mod console;
 mod checkup;
+mod console;
 mod error;
 mod estimate;
 mod evidence;
