@@ -198,7 +198,7 @@ impl Session {
         match self.leaves_alone(self.held.portal_number(portal)) {
             Ok(None) => {}
             Ok(Some(claimed)) => {
-                self.execute_once(frame, &bound, claimed, received).await;
+                self.execute_once(frame, portal, &bound, claimed, received).await;
                 return Flow::Done;
             }
             Err(refusal) => {
@@ -223,11 +223,7 @@ impl Session {
                 return Flow::Done;
             }
         };
-        // A portal lives where it was bound: on another connection the server does not know it.
-        if self.lanes.active() != Some(bound.lane) || permit.lane() > bound.lane {
-            return self.refuse(no_portal(portal));
-        }
-        self.run_portal(frame, &bound, &permit, None, received).await;
+        self.run_portal(frame, portal, &bound, (permit, None), received).await;
         Flow::Done
     }
 
@@ -235,12 +231,17 @@ impl Session {
     pub(super) async fn run_portal(
         &mut self,
         frame: &Frame,
+        portal: &str,
         bound: &Portal,
-        permit: &Permit,
-        once: Option<Claimed>,
+        (permit, once): (Permit, Option<Claimed>),
         received: Instant,
     ) {
-        let mut started = match self.desk.record_start(&[(&bound.text, &bound.does, permit)]).await {
+        // A portal lives where it was bound: on another connection the server does not know it.
+        if self.lanes.active() != Some(bound.lane) || permit.lane() > bound.lane {
+            self.refuse(no_portal(portal));
+            return;
+        }
+        let mut started = match self.desk.record_start(&[(&bound.text, &bound.does, &permit)]).await {
             Ok(started) => started,
             Err(refusal) => {
                 self.refuse(refusal);
@@ -250,10 +251,10 @@ impl Session {
         let Some((receipt, running)) = started.pop() else { return };
         self.note_left(&bound.does, &bound.text);
         if once.is_none() {
-            self.desk.deeds.note(&bound.does, permit, self.ledger.block());
+            self.desk.deeds.note(&bound.does, &permit, self.ledger.block());
         }
         if let Some(lease) = self.lanes.active_lease_mut() {
-            let sent = lease.send_statement(frame.bytes(), permit, &receipt);
+            let sent = lease.send_statement(frame.bytes(), &permit, &receipt);
             debug_assert!(sent.is_ok(), "{sent:?}");
         }
         self.desk.metrics.gate_seconds.observe(received.elapsed().as_secs_f64());

@@ -101,12 +101,13 @@ impl Session {
     pub(super) async fn execute_once(
         &mut self,
         frame: &Frame,
+        portal: &str,
         bound: &Portal,
         claimed: Claimed,
         received: Instant,
     ) {
         match self.desk.goes_on(claimed) {
-            Ok(permit) => self.run_portal(frame, bound, &permit, Some(claimed), received).await,
+            Ok(permit) => self.run_portal(frame, portal, bound, (permit, Some(claimed)), received).await,
             Err(refusal) => self.refuse_statement(&bound.text, &bound.does, refusal.into()).await,
         }
     }
