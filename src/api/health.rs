@@ -46,9 +46,10 @@ pub(super) async fn readyz(State(api): State<Api>) -> Response {
     let ready = store && audit && reachable;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = if api.is_loopback {
-        Readiness { ready, store: Some(store), audit: Some(audit), targets }
+        let gateways_with_another_policy = api.control.differing_gateways();
+        Readiness { ready, store: Some(store), audit: Some(audit), targets, gateways_with_another_policy }
     } else {
-        Readiness { ready, store: None, audit: None, targets: Vec::new() }
+        Readiness { ready, ..Readiness::default() }
     };
     (status, Json(body)).into_response()
 }

@@ -14,8 +14,10 @@ mod asked;
 mod asking;
 mod caller;
 mod claims;
+mod comparison;
 mod denials;
 mod directory;
+mod directory_groups;
 mod door;
 mod error;
 mod estimate;
@@ -44,6 +46,7 @@ mod withdrawal;
 pub use crate::identity::{DeviceLogin, IdentityError, Returned};
 pub use crate::model::lifetime::{BadLifetime, Lifetime};
 pub use crate::policy::NotReviewed;
+pub use crate::store::StoredDirectoryGroup;
 pub use admission::NotAdmitted;
 pub use ask_bodies::{
     Answer, BeginBrowserLogin, BegunBrowserLogin, Extend, FinishDeviceLogin, NewLogin, NewRequest, NewReview,
@@ -53,6 +56,7 @@ pub use ask_views::{RequestPage, RequestView, ReviewView, StatementView};
 pub use asking::IdempotencyKey;
 pub use caller::{Caller, Scope, UnknownScope};
 pub use directory::{DirectoryChange, DirectoryEntry, NewDirectoryEntry};
+pub use directory_groups::{DirectoryGroupChange, MembersChange, NewDirectoryGroup};
 pub use door::{Control, ControlParts, MakeKeys, MakeNativeKey};
 pub use error::ControlError;
 pub use estimate::ToEstimate;

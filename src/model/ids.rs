@@ -160,3 +160,7 @@ id!(
     /// A request for a grant.
     RequestId
 );
+id!(
+    /// A group that a directory keeps.
+    DirectoryGroupId
+);

@@ -17,8 +17,8 @@ use super::{
     denial::DenialId,
     grant::{GrantName, Holder},
     ids::{
-        DatabaseName, EnvironmentName, GatewayName, GrantId, GroupName, KeyId, PrincipalName, RequestId,
-        RoleName, SessionId, TargetName, TokenId,
+        DatabaseName, DirectoryGroupId, EnvironmentName, GatewayName, GrantId, GroupName, KeyId,
+        PrincipalName, RequestId, RoleName, SessionId, TargetName, TokenId,
     },
     lifetime::Lifetime,
     object::{Glob, ObjectPattern},
@@ -51,6 +51,7 @@ described! {
     TargetName: text("A protected database server.");
 
     GrantId: uuid("A grant.");
+    DirectoryGroupId: uuid("A group that a directory keeps.");
     KeyId: uuid("A service key.");
     RequestId: uuid("A request for a grant.");
     SessionId: uuid("One login of one client.");

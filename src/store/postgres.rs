@@ -71,6 +71,8 @@ fn migrations() -> Migrator {
         (1, "store", include_str!("../../migrations/postgres/0001_store.sql")),
         (10, "identities", include_str!("../../migrations/postgres/0010_identities.sql")),
         (20, "events", include_str!("../../migrations/postgres/0020_events.sql")),
+        (45, "directory groups", include_str!("../../migrations/postgres/0045_directory_groups.sql")),
+        (46, "gateway policies", include_str!("../../migrations/postgres/0046_gateway_policies.sql")),
     ])
 }
 

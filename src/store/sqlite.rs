@@ -49,6 +49,8 @@ pub(super) fn migrations() -> Migrator {
         (5, "denials", include_str!("../../migrations/sqlite/0005_denials.sql")),
         (10, "identities", include_str!("../../migrations/sqlite/0010_identities.sql")),
         (20, "events", include_str!("../../migrations/sqlite/0020_events.sql")),
+        (45, "directory groups", include_str!("../../migrations/sqlite/0045_directory_groups.sql")),
+        (46, "gateway policies", include_str!("../../migrations/sqlite/0046_gateway_policies.sql")),
     ])
 }
 
