@@ -11,12 +11,13 @@ use tidegate::{
     audit::{AuditLog, AuditSettings, verify},
     metrics::Metrics,
     model::{
-        facts::{AccessMode, StatementKind},
+        facts::{Access, AccessMode, StatementKind},
         grant::GrantName,
         ids::{DatabaseName, PrincipalName, SessionId, StatementId, TargetName},
+        object::Object,
         record::{
             Actor, DecisionRecord, Durability, Fingerprint, Outcome, Record, StatementEnd, StatementStart,
-            TouchedObject,
+            Touched,
         },
         target::Lane,
     },
@@ -29,6 +30,7 @@ struct Names {
     target: TargetName,
     database: DatabaseName,
     grants: Vec<GrantName>,
+    access: Access,
 }
 
 impl Names {
@@ -38,6 +40,10 @@ impl Names {
             target: "hr".into(),
             database: "hr_prod".into(),
             grants: vec![GrantName::Standing("standing:developers/0".to_owned())],
+            access: Access {
+                object: Object::Relation { schema: "public".into(), name: "pgbench_accounts".into() },
+                mode: AccessMode::Read,
+            },
         }
     }
 
@@ -60,7 +66,7 @@ fn start<'a>(names: &'a Names, actor: &'a Actor<'a>) -> Record<'a> {
         sql: "SELECT abalance FROM pgbench_accounts WHERE aid = 4242;",
         fingerprint: Some(Fingerprint(0x1234_5678_9abc_def0)),
         kind: Some(StatementKind::Select),
-        objects: vec![TouchedObject { name: "public.pgbench_accounts".to_owned(), mode: AccessMode::Read }],
+        objects: vec![Touched(&names.access)],
         decision: DecisionRecord::Allow { lane: Lane::Read, grants: &names.grants },
     })
 }

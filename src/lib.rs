@@ -13,6 +13,7 @@ pub mod identity;
 pub mod metrics;
 pub mod model;
 pub mod net;
+pub mod notify;
 pub mod policy;
 pub mod session;
 pub mod sql;

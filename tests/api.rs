@@ -557,6 +557,54 @@ async fn the_first_start_writes_an_administrators_key_that_only_its_owner_reads(
     gateway.stop().await;
 }
 
+async fn the_audit_log_is_searched_told_and_taken_away_by_those_who_may_read_it(kept: Kept) {
+    let home = Home::over(kept);
+    let gateway = home.start().await;
+    let made = gateway.post("/grants", grant()).await;
+    let id = made["grant"]["id"].as_str().unwrap().to_owned();
+    let revoked = gateway.post(&format!("/grants/{id}/revoke"), json!({ "reason": "over" })).await;
+    assert_eq!(revoked["state"], "revoked");
+    let (_, auditor) = gateway.key("auditor", &["audit:read"]).await;
+    let (_, reader) = gateway.key("reader", &["read"]).await;
+    let get = async |key: &str, path: &str| gateway.with(key, GET, path, Value::Null).await;
+
+    let (status, page) = get(&auditor, "/audit/records?event=grant_created").await;
+    assert_eq!((status.as_u16(), page["unindexed"].as_u64()), (200, Some(0)), "{page}");
+    assert_eq!(page["records"][0]["record"]["grant"]["id"], id);
+    assert_eq!(page["records"][0]["intact"], true);
+    for (path, code) in [
+        ("/audit/records?limit=501", 422),
+        ("/audit/records?colour=red", 400),
+        ("/audit/records?from=yesterday", 400),
+        ("/audit/records/99999", 404),
+        ("/audit/stats?limit=0", 422),
+        ("/audit/tail?after=x", 400),
+        ("/audit/download?format=xml", 400),
+    ] {
+        let (status, body) = get(&auditor, path).await;
+        assert_eq!(status.as_u16(), code, "{path}: {body}");
+    }
+    for path in ["/audit/records", "/audit/records/1", "/audit/stats", "/audit/tail", "/audit/download"] {
+        assert_eq!(get(&reader, path).await.0, 403, "{path}");
+    }
+    let (_, story) = get(&auditor, &format!("/audit/records/{id}")).await;
+    assert_eq!(story["record"]["record"]["event"], "grant_created", "{story}");
+    assert_eq!(story["current_grants"][0]["state"], "revoked");
+    assert_eq!(get(&auditor, "/audit/stats").await.1["touches"], json!([]));
+
+    let tail = gateway.raw(GET, "/api/v1/audit/tail?after=0&follow=false", Some(&auditor), None).await;
+    let tail = tail.text().await.unwrap();
+    assert!(tail.contains("event: record") && tail.contains("grant_revoked"), "{tail}");
+    let lines = gateway.raw(GET, "/api/v1/audit/download", Some(&auditor), None).await;
+    let name = lines.headers()["content-disposition"].to_str().unwrap().to_owned();
+    assert!(name.contains("audit.jsonl"), "{name}");
+    assert_eq!(lines.text().await.unwrap(), std::fs::read_to_string(home.path("audit.jsonl")).unwrap());
+    let table = gateway.raw(GET, "/api/v1/audit/download?format=csv&event=key_created", Some(&auditor), None);
+    let table = table.await.text().await.unwrap();
+    assert!(table.starts_with("seq,at,event,") && table.lines().count() == 4, "{table}");
+    gateway.stop().await;
+}
+
 #[tokio::test]
 async fn the_description_names_every_address_that_there_is_and_no_other() {
     let home = Home::new();
@@ -601,8 +649,9 @@ async fn the_description_says_which_scopes_open_what() {
     let gateway = home.start().await;
     let api: Value = gateway.get("/openapi.json").await;
     let mut keys = vec![("admin", gateway.key.clone()), ("person", gateway.person("dana").await)];
-    for scope in ["directory", "grants", "people", "policy", "read", "sessions"] {
-        keys.push((scope, gateway.key(&format!("for-{scope}"), &[scope]).await.1));
+    for scope in ["audit:read", "directory", "grants", "people", "policy", "read", "sessions"] {
+        let name = format!("for-{}", scope.replace(':', "-"));
+        keys.push((scope, gateway.key(&name, &[scope]).await.1));
     }
     let mut checked = 0;
     for (path, item) in api["paths"].as_object().unwrap() {
@@ -610,7 +659,8 @@ async fn the_description_says_which_scopes_open_what() {
             let Some(scopes) = operation["security"][0]["service_key"].as_array() else { continue };
             let verb = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let path = path.replace("{id}", NO_ID).replace("{name}", "nobody");
-            let path = if path.ends_with("/events") { format!("{path}?follow=false") } else { path };
+            let is_stream = path.ends_with("/events") || path.ends_with("/tail");
+            let path = if is_stream { format!("{path}?follow=false") } else { path };
             for (scope, key) in &keys {
                 let body = (method != "get").then_some("{\"nothing\": 1}");
                 let response = gateway.raw(verb.clone(), &path, Some(key), body).await;
@@ -628,6 +678,7 @@ async fn the_description_says_which_scopes_open_what() {
     gateway.stop().await;
 }
 over_both_stores!(
+    the_audit_log_is_searched_told_and_taken_away_by_those_who_may_read_it,
     a_grant_is_in_force_when_its_making_is_answered_and_gone_when_its_revocation_is,
     a_grant_that_cannot_be_meant_is_refused_and_names_the_field,
     a_restart_keeps_grants_people_and_keys,

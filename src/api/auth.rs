@@ -113,6 +113,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Reviewer {
     }
 }
 
+/// A person by a key of their own that acts as them in everything.
+pub(super) struct Oneself(pub(super) PrincipalName);
+
+impl<S: Send + Sync> FromRequestParts<S> for Oneself {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        person(parts, &[Scope::Person]).map(Self)
+    }
+}
+
+caller_with!(
+    /// A caller that may look at links to Slack: a person at their own.
+    ReadsLinks, &[Scope::Read, Scope::People, Scope::Person], (Caller), Self
+);
+caller_with!(
+    /// A caller that may take links to Slack away: a person their own.
+    PeopleOrOneself, &[Scope::People, Scope::Person], (Caller), Self
+);
 caller_with!(
     /// A caller that may look at requests: a person at their own.
     RequestReader, &[Scope::Read, Scope::Person, Scope::Request, Scope::Review], (Caller), Self
@@ -128,6 +147,10 @@ caller_with!(
 caller_with!(
     /// A caller that may do everything.
     Admin, &[], (Caller), Self
+);
+caller_with!(
+    /// A caller that may read the audit log.
+    Auditor, &[Scope::AuditRead], (Caller), Self
 );
 caller_with!(
     /// A caller that may make and revoke grants.
@@ -156,6 +179,10 @@ caller_with!(
 caller_with!(
     /// A caller that may look at the policy in force.
     PolicyReader, &[Scope::Read, Scope::Policy], (), |_| Self
+);
+caller_with!(
+    /// A caller that may look at webhooks.
+    WebhookReader, &[Scope::Read], (), |_| Self
 );
 caller_with!(
     /// A caller that may end sessions.

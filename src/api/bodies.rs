@@ -4,14 +4,20 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+pub use super::audit_bodies::{
+    AuditFormat, AuditMessage, AuditQuery, AuditStatsQuery, DownloadQuery, StoryView, TailQuery,
+};
+pub use crate::audit::{Decided, FoundRecord, Hour, Page as AuditPage, Stats, StoredRecord, Story, Touch};
 pub use crate::control::{
     Answer, BadLifetime, BeginBrowserLogin, BegunBrowserLogin, CreatedGrant, CreatedKey, CreatedToken,
-    DeviceLogin, ExplainError, Explanation, Extend, FinishDeviceLogin, GrantQuery, GrantView, KeyView,
-    LifeState, Lifetime, NeedView, NewGrant, NewKey, NewLogin, NewPrincipal, NewRequest, NewReview, NewToken,
-    NewTokenLogin, PendingLogin, PolicyRejection, PolicyView, PrincipalPatch, PrincipalView, Question,
-    RefusalView, Removed, RequestPage, RequestQuery, RequestView, ReviewView, RevocationView, Revoke, Scope,
-    SessionView, StatementExplanation, StatementView, TargetHealth, TokenView, UnknownScope,
+    DeliveryPage, DeliveryQuery, DeviceLogin, ExplainError, Explanation, Extend, FinishDeviceLogin,
+    GrantQuery, GrantView, KeyView, LifeState, Lifetime, LinkSlack, NeedView, NewGrant, NewKey, NewLogin,
+    NewPrincipal, NewRequest, NewReview, NewToken, NewTokenLogin, PendingLogin, PolicyRejection, PolicyView,
+    PrincipalPatch, PrincipalView, Question, RefusalView, Removed, RequestPage, RequestQuery, RequestView,
+    ReviewView, RevocationView, Revoke, Scope, SessionView, SlackLinkAnswer, SlackLinkView,
+    StatementExplanation, StatementView, TargetHealth, TokenView, UnknownScope, WebhookView,
 };
+pub use crate::model::webhook::{Delivery, DeliveryState};
 use crate::model::{
     event::Event,
     ids::{GatewayName, PrincipalName},
@@ -60,6 +66,20 @@ pub struct KeyList {
 pub struct SessionList {
     /// Oldest first.
     pub sessions: Vec<SessionView>,
+}
+
+/// Answer of `GET /api/v1/webhooks`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct WebhookList {
+    /// In the order of the configuration.
+    pub webhooks: Vec<WebhookView>,
+}
+
+/// Answer of `GET /api/v1/slack/links`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SlackLinkList {
+    /// By principal.
+    pub links: Vec<SlackLinkView>,
 }
 
 /// Which events to send.

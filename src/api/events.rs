@@ -31,11 +31,8 @@ use super::{
 use crate::{
     control::{Caller, Control},
     model::{event::ToldEvent, ids::KeyId},
+    net::Stopping,
 };
-
-/// Says, once, that the server stops; in the extensions of every request.
-#[derive(Clone, Debug)]
-pub(super) struct Stopping(pub(super) watch::Receiver<bool>);
 
 /// What happens, as server-sent events; people hear of what they have to do with, scope `read` of everything.
 ///
@@ -80,7 +77,7 @@ pub(super) async fn events(
         control: api.control.clone(),
         caller,
         stirred,
-        stopping: stopping.map(|Extension(Stopping(stopping))| stopping),
+        stopping: stopping.map(|Extension(stopping)| stopping),
         seen,
         ready,
         until: (!query.follow).then_some(newest),
@@ -111,7 +108,7 @@ struct Reading {
     control: Control,
     caller: Caller,
     stirred: watch::Receiver<()>,
-    stopping: Option<watch::Receiver<bool>>,
+    stopping: Option<Stopping>,
     seen: i64,
     ready: VecDeque<Message>,
     /// Up to which event it goes; `None` goes on.
@@ -127,7 +124,9 @@ impl Reading {
                 return Some(message);
             }
             // Whoever lost their key or their place in the house hears nothing more.
-            if self.is_stopping() || !self.control.is_still_let_in(&self.caller) {
+            if self.stopping.as_ref().is_some_and(Stopping::is_said)
+                || !self.control.is_still_let_in(&self.caller)
+            {
                 return None;
             }
             if self.until.is_some_and(|until| self.seen >= until) {
@@ -145,17 +144,12 @@ impl Reading {
         }
     }
 
-    fn is_stopping(&self) -> bool {
-        // closed: a server that is gone has stopped
-        self.stopping.as_ref().is_some_and(|stopping| *stopping.borrow() || stopping.has_changed().is_err())
-    }
-
     /// Until something happened here, or may have happened on another gateway of the same store.
     async fn wait(&mut self) {
         let Self { stirred, stopping, .. } = self;
         let stopped = async {
             match stopping {
-                Some(stopping) => drop(stopping.changed().await),
+                Some(Stopping(stopping)) => drop(stopping.changed().await),
                 None => std::future::pending().await,
             }
         };
@@ -178,13 +172,13 @@ fn message(told: &ToldEvent) -> Option<Message> {
 pub(super) struct Places(Mutex<HashMap<KeyId, usize>>);
 
 /// A place among those who read along, given back when it is dropped.
-struct Place {
+pub(super) struct Place {
     places: Arc<Places>,
     key: KeyId,
 }
 
 impl Places {
-    fn take(places: &Arc<Self>, key: KeyId) -> Result<Place, Problem> {
+    pub(super) fn take(places: &Arc<Self>, key: KeyId) -> Result<Place, Problem> {
         let mut taken = places.0.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = taken.values().sum();
         let own = taken.entry(key).or_default();

@@ -4,6 +4,9 @@
 //! writes answers or problems; it decides nothing but who may ask. It never knows the store, the data plane or SQL:
 //! what it needs of these comes in [`ApiParts`]. The bodies are [`bodies`], which clients use, too.
 
+mod audit;
+mod audit_bodies;
+mod audit_tail;
 mod auth;
 mod body;
 mod events;
@@ -26,10 +29,13 @@ mod scim_patch;
 mod scim_users;
 mod server;
 mod sessions;
+mod slack;
 mod throttle;
 mod tokens;
+mod webhooks;
 
 pub mod bodies;
 
+pub use crate::net::HttpTls as ApiTls;
 pub use router::{ApiParts, Peer, router};
-pub use server::{ApiTls, serve};
+pub use server::serve;

@@ -11,6 +11,7 @@ use tracing::{error, info};
 
 use super::bodies::ProblemBody;
 use crate::{
+    audit::AuditError,
     control::{ControlError, IdentityError, NotReviewed},
     model::failure::{Classify, FailureClass},
 };
@@ -117,6 +118,17 @@ impl From<ControlError> for Problem {
     }
 }
 
+impl From<AuditError> for Problem {
+    fn from(error: AuditError) -> Self {
+        if let AuditError::Filter { field, .. } = error {
+            let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", error.to_string());
+            return Self { field: Some(field), ..problem };
+        }
+        error!(%error, cause = error.source().map(tracing::field::display), "the audit log could not be read");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "audit_unreadable", error.to_string())
+    }
+}
+
 /// The caller's fault, the provider's, or that of how they were put together.
 fn identity(why: &IdentityError) -> (StatusCode, &'static str) {
     match why {
@@ -162,9 +174,11 @@ fn log(error: &ControlError) {
 }
 
 /// Every code that a problem can have: what programs go by, so that none ever changes its meaning.
-pub(super) const CODES: [&str; 41] = [
+pub(super) const CODES: [&str; 43] = [
     "answered_already",
+    "audit_not_indexed",
     "audit_unavailable",
+    "audit_unreadable",
     "conflict",
     "exists",
     "expired",

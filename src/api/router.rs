@@ -1,6 +1,6 @@
 //! Every address.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Extension, Router,
@@ -13,14 +13,17 @@ use utoipa_axum::{
 };
 
 use super::{
-    auth, events, explain, grants, guard, health, keys, login, openapi, people, policy, provider_login,
-    requests, scim, scim_groups, scim_users, sessions, throttle::Throttle, tokens,
+    audit, audit_tail, auth, events, explain, grants, guard, health, keys, login, openapi, people, policy,
+    provider_login, requests, scim, scim_groups, scim_users, sessions, slack, throttle::Throttle, tokens,
+    webhooks,
 };
 use crate::{
-    audit::AuditLog,
-    control::{Control, Explain, Sessions, Targets},
+    audit::{AuditLog, Trail},
+    control::{Control, Explain, Sessions, Targets, Webhooks},
     metrics::Metrics,
 };
+
+pub use crate::net::Peer;
 
 /// What the API is built from.
 #[derive(Clone)]
@@ -33,15 +36,15 @@ pub struct ApiParts {
     pub explain: Arc<dyn Explain>,
     /// The health of the targets.
     pub targets: Arc<dyn Targets>,
+    /// Tells webhooks.
+    pub webhooks: Arc<dyn Webhooks>,
     /// Whether it can be written is part of readiness.
     pub audit: AuditLog,
+    /// The same log as it is read; `None` where it is not indexed.
+    pub trail: Option<Trail>,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
 }
-
-/// Whom a connection comes from; in the extensions of every request.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
 
 /// What handlers share.
 #[derive(Clone)]
@@ -50,7 +53,9 @@ pub(super) struct Api {
     pub(super) sessions: Arc<dyn Sessions>,
     pub(super) explain: Arc<dyn Explain>,
     pub(super) targets: Arc<dyn Targets>,
+    pub(super) webhooks: Arc<dyn Webhooks>,
     pub(super) audit: AuditLog,
+    pub(super) trail: Option<Trail>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) throttle: Arc<Throttle>,
     pub(super) places: Arc<events::Places>,
@@ -62,11 +67,23 @@ pub(super) struct Api {
 
 /// All addresses; `is_loopback` says that only this machine can reach them.
 pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
-    let ApiParts { control, sessions, explain, targets, audit, metrics } = parts;
+    let ApiParts { control, sessions, explain, targets, webhooks, audit, trail, metrics } = parts;
     let throttle = Arc::new(Throttle::telling(control.clone()));
     let (questions, places) = (Arc::new(Throttle::of(MOST_QUESTIONS)), Arc::default());
-    let api =
-        Api { control, sessions, explain, targets, audit, metrics, throttle, places, questions, is_loopback };
+    let api = Api {
+        control,
+        sessions,
+        explain,
+        targets,
+        webhooks,
+        audit,
+        trail,
+        metrics,
+        throttle,
+        places,
+        questions,
+        is_loopback,
+    };
     let keyed = keyed().route_layer(from_fn_with_state(api.clone(), auth::authenticate));
     let directory = directory().route_layer(from_fn_with_state(api.clone(), auth::authenticate));
     // Every address is in this list, and so in the description.
@@ -120,9 +137,21 @@ fn keyed() -> OpenApiRouter<Api> {
         .routes(routes!(keys::revoke))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::terminate))
+        .routes(routes!(slack::list, slack::link))
+        .routes(routes!(slack::unlink))
         .routes(routes!(policy::status))
         .routes(routes!(policy::reload))
         .routes(routes!(events::events))
+        .routes(routes!(webhooks::list))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::enable))
+        .routes(routes!(webhooks::replay))
+        .routes(routes!(audit::records))
+        .routes(routes!(audit::record))
+        .routes(routes!(audit::stats))
+        .routes(routes!(audit_tail::tail))
+        .routes(routes!(audit::download))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .routes(explain)
 }

@@ -19,7 +19,7 @@ use crate::{
         ids::{Ident, SessionId, StatementId},
         name_context::MysqlFlavor,
         record::{
-            Actor, DecisionRecord, Fingerprint, Outcome, Record, StatementEnd, StatementStart, TouchedObject,
+            Actor, DecisionRecord, Fingerprint, Outcome, Record, StatementEnd, StatementStart, Touched,
         },
         request::Estimate,
         target::{Lane, Place},
@@ -132,10 +132,6 @@ impl Asking<'_> {
         place: &Place,
         permit: &Permit,
     ) -> Result<Receipt, NoEstimate> {
-        let touched = |access: &crate::model::facts::Access| TouchedObject {
-            name: access.object.to_string(),
-            mode: access.mode,
-        };
         let actor = Actor {
             session,
             principal: &self.question.requester,
@@ -150,7 +146,7 @@ impl Asking<'_> {
             sql: sent,
             fingerprint: Some(Fingerprint(facts.fingerprint)),
             kind: Some(facts.kind),
-            objects: facts.accesses.iter().map(touched).collect(),
+            objects: facts.accesses.iter().map(Touched).collect(),
             decision: DecisionRecord::Allow { lane: permit.lane(), grants: permit.grants() },
         };
         let recorded = self.gate.audit.append_one(&Record::StatementStart(start)).await;

@@ -10,15 +10,16 @@ use tokio::{
     time::interval,
 };
 
-use super::{error::AppError, logging, ports, reload, store, targets};
+use super::{error::AppError, evidence, logging, ports, reload, slack, store, targets};
 use crate::{
     api::{self, ApiParts, ApiTls},
-    audit::{AuditLog, AuditSettings},
+    audit::{AuditLog, AuditSettings, Trail},
     config::{self, Config},
     control::{Control, ControlParts},
     metrics::Metrics,
-    model::{dialect::Dialect, identity::AdmitTokens, record::Record},
+    model::{dialect::Dialect, identity::AdmitTokens, on_call::OnCall, record::Record},
     net::{Clock, ServerTls, ServerTlsFiles, Shutdown, WorkerThreads, Workers},
+    notify::{Pagerduty, Webhooks},
     session::{
         Admission, Gate, HeldLimits, Limits, Registry, Speaks, listen,
         login::{Authentication, Door, mysql::Lobby},
@@ -46,7 +47,8 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     for listener in &config.listeners {
         listeners.push((bind(listener.address).await?, server_tls(listener)?));
     }
-    let api_tls = config.api.tls.as_ref().map(api_server_tls).transpose()?;
+    let api_tls = config.api.tls.as_ref().map(http_server_tls).transpose()?;
+    let slack_port = slack::open(&config).await?;
     let clock = Clock::System;
     let pools_settings =
         config.targets.iter().map(|it| targets::upstream(it, &clock)).collect::<Result<Vec<_>, _>>()?;
@@ -68,10 +70,13 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         make_keys: scram_keys,
         make_native_key: native_key,
         provider: config.oidc.clone(),
+        on_call: on_call(&config)?,
         metrics: metrics.policy.clone(),
         announce_before: config.announce_before.try_into().unwrap_or(SignedDuration::MAX),
     })
     .await?;
+    let webhooks = Webhooks::new(&config.webhooks, &control, &clock, &metrics)
+        .map_err(|(webhook, source)| AppError::Webhook { webhook, source })?;
     let key_file = config.data_dir.join("admin.key");
     if control.ensure_admin_key(&key_file).await? {
         tracing::info!(file = %key_file.display(), "wrote the first administrator's service key");
@@ -93,6 +98,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     tasks.spawn(reload::tell_sessions(Arc::clone(&gate)));
     tasks.spawn(watch_policy(control.clone(), shutdown.clone()));
     tasks.spawn(tend(control.clone(), shutdown.clone()));
+    let telling = tokio::spawn(tell_webhooks(webhooks.clone(), shutdown.clone()));
     let throttle = Arc::new(Throttle::new(&ThrottleLimits::default()));
     // Until the very end: also a session that is let finish may lose its grant at another gateway.
     tasks.spawn(follow_store(control.clone(), Arc::clone(&gate)));
@@ -100,21 +106,29 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     tasks.spawn(measure(control.clone(), Arc::clone(&gate), Arc::clone(&throttle)));
     let (over, is_over) = oneshot::channel::<()>();
     let writer = tokio::spawn(write_denials(control.clone(), is_over));
+    let slack_tls = slack_port.as_ref().and_then(|port| port.tls.clone());
     let certificates: Vec<_> =
-        listeners.iter().filter_map(|(_, tls)| tls.clone()).chain(api_tls.clone()).collect();
+        listeners.iter().filter_map(|(_, tls)| tls.clone()).chain(api_tls.clone()).chain(slack_tls).collect();
+    let slack =
+        slack::serve(slack_port, config.clone(), control.clone(), Arc::clone(&gate), shutdown.clone());
+    let slack = tokio::spawn(slack);
     tasks.spawn(read_again(certificates, control.clone(), shutdown.clone()));
     let lobby = Arc::new(Lobby::new().map_err(|source| AppError::Key { source })?);
     let (workers, threads) = start_workers()?;
     let serving = Serving { lobby, workers, throttle };
     serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &serving);
     tracing::info!(api = %config.api.address, "ready");
-    serve_api(api_listener, api_tls, &config, control, &gate, &shutdown).await;
+    let trail = evidence::index(&config.audit, &mut tasks).await;
+    serve_api(api_listener, api_tls, &config, (control, webhooks), &gate, &shutdown, trail).await;
 
     stop(&gate, &shutdown).await;
     drop(over);
     if tokio::time::timeout(LAST_WORDS, writer).await.is_err() {
         tracing::warn!("the last refusals were not kept");
     }
+    // What they were about to tell is told by another gateway, or at the next start.
+    drop(tokio::time::timeout(LAST_WORDS, telling).await);
+    drop(tokio::time::timeout(LAST_WORDS, slack).await);
     let _receipt = audit.append_one(&Record::Stopped).await?;
     tasks.abort_all();
     store.close().await;
@@ -187,23 +201,19 @@ async fn serve_api(
     listener: TcpListener,
     tls: Option<Arc<ServerTls>>,
     config: &Config,
-    control: Control,
+    (control, webhooks): (Control, Webhooks),
     gate: &Arc<Gate>,
     shutdown: &Shutdown,
+    trail: Option<Trail>,
 ) {
-    let first_databases = config.targets.iter().map(|target| {
-        let first = target.databases.as_ref().and_then(|databases| databases.first().cloned());
-        (target.target.name.clone(), first)
-    });
     let parts = ApiParts {
         control,
         sessions: Arc::new(ports::OpenSessions(Arc::clone(gate))),
-        explain: Arc::new(ports::Judge {
-            gate: Arc::clone(gate),
-            first_databases: first_databases.collect(),
-        }),
+        explain: Arc::new(ports::Judge::of(config, Arc::clone(gate))),
         targets: Arc::new(ports::KnownTargets(Arc::clone(gate))),
+        webhooks: Arc::new(webhooks),
         audit: gate.audit.clone(),
+        trail,
         metrics: Arc::clone(&gate.metrics),
     };
     let tls = tls.map(|tls| -> ApiTls { Arc::new(move || Arc::clone(&tls.state().config)) });
@@ -244,6 +254,20 @@ async fn watch_policy(control: Control, shutdown: Shutdown) {
 
 async fn tend(control: Control, shutdown: Shutdown) {
     control.tend(async move { shutdown.begun().await }).await;
+}
+
+async fn tell_webhooks(webhooks: Webhooks, shutdown: Shutdown) {
+    let stop = || {
+        let shutdown = shutdown.clone();
+        async move { shutdown.begun().await }
+    };
+    webhooks.run(stop).await;
+}
+
+fn on_call(config: &Config) -> Result<Option<Arc<dyn OnCall>>, AppError> {
+    let Some(settings) = &config.on_call else { return Ok(None) };
+    let pagerduty = Pagerduty::new(settings.clone()).map_err(|source| AppError::OnCall { source })?;
+    Ok(Some(Arc::new(pagerduty)))
 }
 
 async fn follow_store(control: Control, gate: Arc<Gate>) {
@@ -287,7 +311,7 @@ async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, AppError> {
     TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })
 }
 
-fn server_tls(listener: &config::Listener) -> Result<Option<Arc<ServerTls>>, AppError> {
+pub(super) fn server_tls(listener: &config::Listener) -> Result<Option<Arc<ServerTls>>, AppError> {
     let Some(tls) = &listener.tls else { return Ok(None) };
     let files = ServerTlsFiles {
         certificate: tls.files.certificate.clone(),
@@ -302,7 +326,7 @@ fn server_tls(listener: &config::Listener) -> Result<Option<Arc<ServerTls>>, App
     Ok(Some(Arc::new(ServerTls::open(files, protocols)?)))
 }
 
-fn api_server_tls(files: &config::CertificateFiles) -> Result<Arc<ServerTls>, AppError> {
+pub(super) fn http_server_tls(files: &config::CertificateFiles) -> Result<Arc<ServerTls>, AppError> {
     let files =
         ServerTlsFiles { certificate: files.certificate.clone(), key: files.key.clone(), client_ca: None };
     Ok(Arc::new(ServerTls::open(files, &[b"http/1.1"])?))

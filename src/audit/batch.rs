@@ -11,12 +11,12 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use serde::Serialize;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{
     bodies::{Bodies, KEPT_BYTES},
     queue::{Desk, Outcome, Step},
+    render::Body,
     writer::Written,
 };
 
@@ -71,7 +71,7 @@ impl Batch {
     }
 
     /// Adds records, all or none; gives how many were there before. `None` if it is full, or written already.
-    fn add(&self, records: &[impl Serialize]) -> Result<Option<usize>, serde_json::Error> {
+    fn add(&self, records: &[impl Body]) -> Result<Option<usize>, serde_json::Error> {
         match &mut *self.state() {
             State::Open(bodies) if bodies.byte_count() < BATCH_BYTES => {
                 let before = bodies.count();
@@ -132,10 +132,7 @@ pub(super) struct Place {
 impl Place {
     /// Puts records, all or none, into the batch of this thread; `None` where the others that want to write are on
     /// other threads.
-    pub(super) fn take(
-        desk: &Arc<Desk>,
-        records: &[impl Serialize],
-    ) -> Result<Option<Self>, serde_json::Error> {
+    pub(super) fn take(desk: &Arc<Desk>, records: &[impl Body]) -> Result<Option<Self>, serde_json::Error> {
         let shares = |runtime: Handle| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread;
         if !Handle::try_current().is_ok_and(shares) {
             return Ok(None);

@@ -1,6 +1,6 @@
 //! Records as JSON, ready to be chained, in a buffer that is used again.
 
-use serde::Serialize;
+use super::render::Body;
 
 /// Records as JSON, each opened with a comma in place of its brace and without its last brace, so that a line is
 /// its head, the body and its hash.
@@ -12,22 +12,15 @@ pub(super) struct Bodies {
 
 impl Bodies {
     /// Adds one record; on error nothing is added.
-    pub(super) fn push(&mut self, record: &impl Serialize) -> Result<(), serde_json::Error> {
+    pub(super) fn push(&mut self, record: &impl Body) -> Result<(), serde_json::Error> {
         let start = self.bytes.len();
-        if let Err(error) = serde_json::to_writer(&mut self.bytes, record) {
-            self.bytes.truncate(start);
-            return Err(error);
-        }
-        if let Some(brace) = self.bytes.get_mut(start) {
-            *brace = b',';
-        }
-        self.bytes.pop();
+        record.render(&mut self.bytes).inspect_err(|_| self.bytes.truncate(start))?;
         self.ends.push(self.bytes.len());
         Ok(())
     }
 
     /// Adds records, all or none.
-    pub(super) fn push_all(&mut self, records: &[impl Serialize]) -> Result<(), serde_json::Error> {
+    pub(super) fn push_all(&mut self, records: &[impl Body]) -> Result<(), serde_json::Error> {
         let (bytes, ends) = (self.bytes.len(), self.ends.len());
         records.iter().try_for_each(|record| self.push(record)).inspect_err(|_| {
             self.bytes.truncate(bytes);

@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
+use super::follow::FollowError;
 use crate::model::failure::{Classify, FailureClass};
 
 /// What can go wrong with the audit log.
@@ -47,6 +48,20 @@ pub enum AuditError {
         /// Why.
         source: Arc<io::Error>,
     },
+    /// The index beside it cannot be read or written.
+    #[error("the index of the audit log does not answer; it can be deleted, and is made anew")]
+    Index {
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// What is asked for cannot be meant.
+    #[error("{problem}")]
+    Filter {
+        /// Which part of it.
+        field: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
     /// A record has no form as JSON.
     #[error("a record cannot be written as JSON")]
     Unserializable {
@@ -55,11 +70,36 @@ pub enum AuditError {
     },
 }
 
+impl AuditError {
+    pub(super) const fn index(source: sqlx::Error) -> Self {
+        Self::Index { source }
+    }
+
+    /// Whoever read for us panicked.
+    pub(super) fn gone() -> Self {
+        Self::Read { source: io::Error::other("the thread that read the log is gone") }
+    }
+}
+
+impl From<FollowError> for AuditError {
+    fn from(error: FollowError) -> Self {
+        let source = match error {
+            FollowError::Read { source } => source,
+            FollowError::Diverged { .. }
+            | FollowError::Gap { .. }
+            | FollowError::Replaced
+            | FollowError::TooLong { .. } => io::Error::other(error.to_string()),
+        };
+        Self::Read { source }
+    }
+}
+
 impl Classify for AuditError {
     fn class(&self) -> FailureClass {
         match self {
             Self::Locked { .. } | Self::Open { .. } | Self::Tail { .. } => FailureClass::Configuration,
-            Self::Read { .. } | Self::Unwritable { .. } => FailureClass::Storage,
+            Self::Filter { .. } => FailureClass::Client,
+            Self::Index { .. } | Self::Read { .. } | Self::Unwritable { .. } => FailureClass::Storage,
             Self::Unserializable { .. } => FailureClass::Internal,
         }
     }

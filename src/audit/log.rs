@@ -14,7 +14,6 @@ use std::{
     time::Instant,
 };
 
-use serde::Serialize;
 use tokio::sync::watch;
 
 use super::{
@@ -24,6 +23,7 @@ use super::{
     keeper::{Keeper, Synced},
     queue::{Desk, Outcome, Step},
     receipt::Receipt,
+    render::Body,
     tail::{self, Opened},
     writer::{Writer, Written},
 };
@@ -127,7 +127,7 @@ impl AuditLog {
         self.shared.writable.load(Ordering::Relaxed)
     }
 
-    async fn write(&self, records: &[impl Serialize]) -> Result<Written, AuditError> {
+    async fn write(&self, records: &[impl Body]) -> Result<Written, AuditError> {
         if records.is_empty() {
             return Ok(Written { first: 0, count: 0, epoch: 0 });
         }
@@ -151,7 +151,7 @@ impl AuditLog {
 
 impl Shared {
     /// Formats the records and writes them, or leaves them to whoever writes.
-    fn begin(&self, records: &[impl Serialize]) -> Result<Step, serde_json::Error> {
+    fn begin(&self, records: &[impl Body]) -> Result<Step, serde_json::Error> {
         let mut bodies = with_spare();
         bodies.push_all(records)?;
         let step = self.desk.write(&bodies, Batch::left);

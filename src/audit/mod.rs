@@ -10,23 +10,37 @@ mod batch;
 mod bodies;
 mod chain;
 mod error;
+mod export;
+mod follow;
 mod keeper;
 mod log;
 mod medium;
 mod queue;
 mod receipt;
+mod render;
+mod segments;
 mod tail;
+mod trail;
 mod verify;
 mod writer;
 
 #[cfg(test)]
 mod batch_tests;
 #[cfg(test)]
+mod render_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod verify_tests;
 
 pub use error::AuditError;
+pub use export::Export;
+pub use follow::{Chunk, Cursor, FollowError, FollowedLine, Follower};
 pub use log::{AuditLog, AuditSettings};
 pub use receipt::Receipt;
+pub use segments::{Segment, beside, segments};
+pub use trail::{
+    Decided, Direction, Filter, FoundRecord, Hour, Live, LivePart, Page, Progress, SearchQuery, Stats,
+    StatsQuery, StoredRecord, Story, Touch, Trail,
+};
 pub use verify::{Problem, ProblemKind, Report, Unended, verify};

@@ -13,6 +13,7 @@ use super::{
     chain::{self, Head, Line, LineFault, NO_HASH, OwnRecord},
     error::AuditError,
     medium::{LogFile, Medium},
+    segments::sync_folder,
 };
 use crate::net::Clock;
 
@@ -140,12 +141,6 @@ fn move_away(path: &Path, torn: &[u8], next: u64, clock: &Clock) -> io::Result<S
     file.sync_all()?;
     sync_folder(path)?;
     Ok(name.to_string_lossy().into_owned())
-}
-
-/// Makes a new name in the log's folder outlive a power failure.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
 }
 
 /// Version of the line format.

@@ -28,9 +28,9 @@ use crate::{
 };
 
 pub(super) struct Bench {
-    folder: tempfile::TempDir,
-    clock: Clock,
-    hand: Arc<ManualClock>,
+    pub(super) folder: tempfile::TempDir,
+    pub(super) clock: Clock,
+    pub(super) hand: Arc<ManualClock>,
     pub(super) metrics: AuditMetrics,
 }
 
@@ -41,7 +41,7 @@ impl Bench {
         Self { folder: tempfile::tempdir().unwrap(), clock, hand, metrics }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.folder.path().join("audit.jsonl")
     }
 

@@ -9,9 +9,10 @@ use super::{
     tests::{Bench, five_lines, kinds, report},
 };
 use crate::model::{
-    facts::AccessMode,
+    facts::{Access, AccessMode},
     ids::{DatabaseName, PrincipalName, SessionId, StatementId, TargetName},
-    record::{Actor, DecisionRecord, Outcome, Record, StatementEnd, StatementStart, TouchedObject},
+    object::Object,
+    record::{Actor, DecisionRecord, Outcome, Record, StatementEnd, StatementStart, Touched},
     target::Lane,
 };
 
@@ -79,6 +80,8 @@ async fn statements_let_run_and_never_ended_are_listed() {
         target: &target,
         database: &database,
     };
+    let object = Object::Relation { schema: "public".into(), name: "t".into() };
+    let access = Access { object, mode: AccessMode::Read };
     let start = |number, decision| {
         Record::StatementStart(StatementStart {
             statement: StatementId::new(Uuid::from_u128(number)),
@@ -86,7 +89,7 @@ async fn statements_let_run_and_never_ended_are_listed() {
             sql: "select 1",
             fingerprint: None,
             kind: None,
-            objects: vec![TouchedObject { name: "public.t".to_owned(), mode: AccessMode::Read }],
+            objects: vec![Touched(&access)],
             decision,
         })
     };

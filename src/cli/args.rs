@@ -5,12 +5,17 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::{
+    args_audit::AuditCommand,
     args_grants::{GrantCommand, RequestCommand, ReviewCommand},
-    args_people::{KeyCommand, TokenCommand, UserCommand},
+    args_people::{KeyCommand, SlackCommand, TokenCommand, UserCommand},
+    config::ConfigCommand,
+    doctor::DoctorArgs,
     events::EventsArgs,
+    init::InitArgs,
     replay::ReplayArgs,
     store::StoreCommand,
     value::{dialect, id},
+    webhook::WebhookCommand,
 };
 use crate::model::{
     dialect::Dialect,
@@ -33,6 +38,17 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Write a first configuration and policy for a database that is there, and look whether they work.
+    ///
+    /// What no flag says is asked for on a terminal. Nothing that is there is overwritten.
+    Init(Box<InitArgs>),
+    /// Look over all that a gateway depends on, and say what to do about what is not as it should be.
+    ///
+    /// Changes nothing, and may run beside the gateway. Run it as the gateway's user. Exit code 1 if something failed.
+    Doctor(DoctorArgs),
+    /// Check a configuration file, and print its schema.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Check, test, look at and reload the policy.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -65,10 +81,16 @@ pub(super) enum Command {
     /// List open sessions, and end them.
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Link Slack accounts to principals.
+    #[command(subcommand)]
+    Slack(SlackCommand),
+    /// Look at webhooks and what they were told, and tell them again.
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// Back up, restore and move what the gateway keeps.
     #[command(subcommand)]
     Store(StoreCommand),
-    /// Check an audit log.
+    /// Search, show, count, export and check the audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
 }
@@ -187,18 +209,6 @@ pub(super) enum SessionCommand {
         id: SessionId,
         #[command(flatten)]
         connection: Connection,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum AuditCommand {
-    /// Check that a log is whole: nothing changed, missing, inserted or moved.
-    Verify {
-        /// The log.
-        file: PathBuf,
-        /// Print as JSON.
-        #[arg(long)]
-        json: bool,
     },
 }
 

@@ -14,13 +14,13 @@ use super::{
     error::{ConfigError, Problem},
     limits::{Limits, bounded},
     nearest::nearest,
-    oidc,
+    oidc, on_call,
     raw::{RawApi, RawConfig, RawListener},
     settings::{
         Api, Audit, Authentication, CertificateFiles, Config, Listener, ListenerTls, Log, Store,
         TargetSettings,
     },
-    store, targets,
+    slack, store, targets, webhooks,
 };
 use crate::model::ids::GatewayName;
 
@@ -72,10 +72,14 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
     let listeners = listeners(&place, raw, &targets)?;
     let api = api(&place, &raw.api, &listeners)?;
     let oidc = oidc::read(&mut place, raw.oidc.as_ref())?;
+    let webhooks = webhooks::read(&mut place, &raw.webhooks)?;
+    let on_call = on_call::read(&mut place, raw.on_call.as_ref())?;
+    let slack = slack::read(&mut place, raw.slack.as_ref())?;
     let limits = Limits::read(&place, &raw.limits)?;
     let audit = Audit {
         path: data_dir.join(raw.audit.path.as_deref().unwrap_or("audit.jsonl")),
         durability: raw.audit.durability,
+        index: raw.audit.index,
     };
     Ok(Config {
         file: place.file.to_owned(),
@@ -88,6 +92,9 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
         targets,
         api,
         oidc,
+        webhooks,
+        on_call,
+        slack,
         limits,
         announce_before: announce_before(&place, raw)?,
         log: Log { format: raw.log.format, level: raw.log.level },
@@ -231,7 +238,7 @@ fn api(place: &Place<'_>, raw: &RawApi, listeners: &[Listener]) -> Result<Api, C
     Ok(Api { address, tls })
 }
 
-fn address(
+pub(super) fn address(
     place: &Place<'_>,
     key: &str,
     written: &Spanned<String>,

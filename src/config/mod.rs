@@ -5,6 +5,8 @@
 //! every secret is read. The format is written in `docs/configuration.md`.
 //! Never knows what the settings are used for.
 
+#[cfg(test)]
+mod breakage_tests;
 mod check;
 mod error;
 mod iam;
@@ -12,17 +14,22 @@ mod limits;
 mod load;
 mod nearest;
 mod oidc;
+mod on_call;
 mod raw;
+mod schema;
 mod secrets;
 mod settings;
+mod slack;
 mod store;
 mod targets;
+mod webhooks;
 
 pub use error::{ConfigError, Problem};
 pub use limits::Limits;
 pub use load::load;
+pub use schema::schema;
 pub use settings::{
     Account, Accounts, Api, Audit, Authentication, CertificateFiles, Config, Credential, Endpoint, Iam,
-    Listener, ListenerTls, Log, LogFormat, LogLevel, Pool, PostgresStore, Reader, Store, StoreTls,
-    TargetSettings, UpstreamTls,
+    Listener, ListenerTls, Log, LogFormat, LogLevel, Pool, PostgresStore, Reader, Slack, SlackHttp, Store,
+    StoreTls, TargetSettings, UpstreamTls,
 };

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::settings::{Authentication, LogFormat, LogLevel};
+use super::{
+    settings::{Authentication, LogFormat, LogLevel},
+    slack::RawSlack,
+};
 use crate::model::{dialect::Dialect, record::Durability};
 
 #[derive(Debug, Deserialize)]
@@ -23,6 +26,10 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub(super) api: RawApi,
     pub(super) oidc: Option<Spanned<RawOidc>>,
+    pub(super) slack: Option<Spanned<RawSlack>>,
+    #[serde(default)]
+    pub(super) webhooks: Vec<Spanned<RawWebhook>>,
+    pub(super) on_call: Option<Spanned<RawOnCall>>,
     #[serde(default)]
     pub(super) limits: RawLimits,
     #[serde(default)]
@@ -165,12 +172,18 @@ pub(super) struct RawStoreTls {
     pub(super) ca: Option<Spanned<String>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct RawAudit {
     pub(super) path: Option<String>,
-    #[serde(default)]
     pub(super) durability: Durability,
+    pub(super) index: bool,
+}
+
+impl Default for RawAudit {
+    fn default() -> Self {
+        Self { path: None, durability: Durability::default(), index: true }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -206,6 +219,58 @@ pub(super) struct RawOidc {
     pub(super) redirect_urls: Vec<Spanned<String>>,
     pub(super) ca: Option<String>,
     pub(super) keys_refetch_s: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawWebhook {
+    pub(super) name: Spanned<String>,
+    #[serde(default)]
+    pub(super) template: RawTemplate,
+    pub(super) url: Option<Spanned<String>>,
+    pub(super) url_file: Option<Spanned<String>>,
+    pub(super) url_env: Option<Spanned<String>>,
+    pub(super) secret_file: Option<Spanned<String>>,
+    pub(super) secret_env: Option<Spanned<String>>,
+    pub(super) old_secret_file: Option<Spanned<String>>,
+    pub(super) old_secret_env: Option<Spanned<String>>,
+    pub(super) events: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) sample: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub(super) allow_private: bool,
+    pub(super) ca: Option<String>,
+    pub(super) timeout_ms: Option<Spanned<u64>>,
+    pub(super) attempts: Option<Spanned<u64>>,
+    pub(super) retry_ms: Option<Spanned<u64>>,
+    pub(super) retry_most_s: Option<Spanned<u64>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawTemplate {
+    Pagerduty,
+    #[default]
+    Standard,
+    Teams,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOnCall {
+    pub(super) pagerduty: RawPagerduty,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPagerduty {
+    pub(super) token_file: Option<Spanned<String>>,
+    pub(super) token_env: Option<Spanned<String>>,
+    pub(super) schedules: Spanned<BTreeMap<String, String>>,
+    pub(super) url: Option<Spanned<String>>,
+    pub(super) ca: Option<String>,
+    #[serde(default)]
+    pub(super) allow_private: bool,
+    pub(super) cache_s: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

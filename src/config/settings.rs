@@ -9,9 +9,12 @@ use crate::model::{
     dialect::Dialect,
     identity::ProviderSettings,
     ids::{DatabaseName, GatewayName, TargetName},
+    on_call::OnCallSettings,
     record::Durability,
     secret::Secret,
+    slack::SlackSettings,
     target::{Lane, Target},
+    webhook::WebhookSettings,
 };
 
 /// The settings of one gateway.
@@ -37,6 +40,12 @@ pub struct Config {
     pub api: Api,
     /// The identity provider, if there is one.
     pub oidc: Option<ProviderSettings>,
+    /// Addresses that are told of events; names unique.
+    pub webhooks: Vec<WebhookSettings>,
+    /// Who is asked who is on call, if anybody is.
+    pub on_call: Option<OnCallSettings>,
+    /// The Slack app, if there is one.
+    pub slack: Option<Slack>,
     /// Bounds.
     pub limits: Limits,
     /// How long before its end a grant is announced to end soon.
@@ -303,11 +312,31 @@ pub struct Audit {
     pub path: PathBuf,
     /// When a record counts as kept.
     pub durability: Durability,
+    /// Whether an index is kept beside it, so that it can be searched.
+    pub index: bool,
 }
 
 /// The administration API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Api {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// Its certificate; always there unless the address is a loopback one.
+    pub tls: Option<CertificateFiles>,
+}
+
+/// The Slack app.
+#[derive(Clone, Debug)]
+pub struct Slack {
+    /// The workspace, the app in it, and what is told where.
+    pub settings: SlackSettings,
+    /// Where Slack's requests come in, if they do.
+    pub http: Option<SlackHttp>,
+}
+
+/// Where Slack's requests come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlackHttp {
     /// Address and port.
     pub address: SocketAddr,
     /// Its certificate; always there unless the address is a loopback one.

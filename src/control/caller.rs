@@ -13,6 +13,9 @@ use crate::model::ids::{KeyId, PrincipalName};
 pub enum Scope {
     /// Everything, also what the other scopes do.
     Admin,
+    /// Search and read the audit log, statements and all.
+    #[serde(rename = "audit:read")]
+    AuditRead,
     /// Keep people in step with a directory (SCIM): list, add, deactivate and remove them.
     Directory,
     /// List, make and revoke grants.
@@ -35,8 +38,9 @@ pub enum Scope {
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Admin,
+        Self::AuditRead,
         Self::Directory,
         Self::Grants,
         Self::People,
@@ -52,6 +56,7 @@ impl Scope {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Admin => "admin",
+            Self::AuditRead => "audit:read",
             Self::Directory => "directory",
             Self::Grants => "grants",
             Self::People => "people",
@@ -69,6 +74,7 @@ impl Scope {
         match self {
             Self::Person | Self::Request | Self::Review => true,
             Self::Admin
+            | Self::AuditRead
             | Self::Directory
             | Self::Grants
             | Self::People
@@ -88,7 +94,7 @@ impl fmt::Display for Scope {
 /// The word is no scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown scope \"{0}\": it is one of admin, directory, grants, people, person, policy, read, request, review, sessions"
+    "unknown scope \"{0}\": it is one of admin, audit:read, directory, grants, people, person, policy, read, request, review, sessions"
 )]
 pub struct UnknownScope(pub String);
 

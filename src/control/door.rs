@@ -26,6 +26,7 @@ use crate::{
         grant::GrantName,
         identity::ProviderSettings,
         ids::{GatewayName, PrincipalName},
+        on_call::OnCall,
         principal::{NativeKey, ScramKeys},
         record::Record,
         secret::Secret,
@@ -62,6 +63,8 @@ pub struct ControlParts {
     pub make_native_key: MakeNativeKey,
     /// The identity provider, if there is one.
     pub provider: Option<ProviderSettings>,
+    /// Who tells who is on call, if anybody does.
+    pub on_call: Option<Arc<dyn OnCall>>,
     /// What is counted of policy and grants.
     pub metrics: PolicyMetrics,
     /// How long before its end a grant is announced to end soon.

@@ -29,6 +29,7 @@ mod keys;
 mod login;
 mod names;
 mod notices;
+mod outbox;
 mod policy;
 mod ports;
 mod principals;
@@ -36,11 +37,15 @@ mod provider_login;
 mod requests;
 mod secret_text;
 mod sessions;
+mod slack_bodies;
+mod slack_links;
+mod slack_messages;
 mod state;
 mod tending;
 mod tokens;
 mod turn;
 mod views;
+mod webhooks;
 mod withdrawal;
 
 pub use crate::identity::{DeviceLogin, IdentityError, Returned};
@@ -63,11 +68,14 @@ pub use estimate::ToEstimate;
 pub use events::EventPage;
 pub use explanation::{Explanation, NeedView, ObjectView, Question, RefusalView, StatementExplanation};
 pub use files::{digest, read_examples, read_policy};
-pub use ports::{BoxFuture, Explain, ExplainError, Sessions, TargetHealth, Targets};
+pub use ports::{BoxFuture, Explain, ExplainError, Sessions, TargetHealth, Targets, Webhooks};
 pub use requests::{
     GrantQuery, NewGrant, NewKey, NewPassword, NewPrincipal, NewToken, PrincipalPatch, Revoke,
 };
+pub use slack_bodies::{LinkSlack, SlackLinkAnswer, SlackLinkView};
+pub use slack_messages::KeptMessage;
 pub use views::{
     CreatedGrant, CreatedKey, CreatedToken, GrantView, KeyView, LifeState, PolicyRejection, PolicyView,
     PrincipalView, Removed, RevocationView, SessionView, TokenView,
 };
+pub use webhooks::{DeliveryPage, DeliveryQuery, WebhookInfo, WebhookView};

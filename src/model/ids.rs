@@ -92,6 +92,10 @@ name!(
     GatewayName
 );
 name!(
+    /// An address that is told of events.
+    WebhookName
+);
+name!(
     /// One identifier of SQL (schema, relation, function, column), folded as the server folds it.
     Ident
 );
@@ -159,6 +163,10 @@ id!(
 id!(
     /// A request for a grant.
     RequestId
+);
+id!(
+    /// One event on its way to one webhook.
+    DeliveryId
 );
 id!(
     /// A group that a directory keeps.

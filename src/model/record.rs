@@ -3,16 +3,16 @@
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
 use super::{
-    facts::{AccessMode, StatementKind},
+    facts::{Access, StatementKind},
     flow::Plan,
     grant::{Grant, GrantName, Holder},
     identity::Subject,
     ids::{
         DatabaseName, GatewayName, GrantId, GroupName, KeyId, PrincipalName, RequestId, SessionId,
-        StatementId, TargetName, TokenId,
+        StatementId, TargetName, TokenId, WebhookName,
     },
     request::{Request, RequestState},
     review::Review,
@@ -182,6 +182,15 @@ pub enum Record<'a> {
         /// What ("made by directory", "changed by directory", "removed by directory").
         change: &'a str,
     },
+    /// A webhook was disabled, enabled or tried, or was sent something again.
+    WebhookChanged {
+        /// Who did it.
+        actor: &'a str,
+        /// Which.
+        webhook: &'a WebhookName,
+        /// What ("disabled", "enabled", "tested", "delivery … sent again").
+        change: &'a str,
+    },
     /// A database token was made.
     TokenCreated {
         /// Who made it.
@@ -268,7 +277,7 @@ pub struct StatementStart<'a> {
     /// Its kind; `None` when it was not understood.
     pub kind: Option<StatementKind>,
     /// What it touches.
-    pub objects: Vec<TouchedObject>,
+    pub objects: Vec<Touched<'a>>,
     /// What was decided: `decision` with its own fields beside it.
     #[serde(flatten)]
     pub decision: DecisionRecord<'a>,
@@ -279,18 +288,22 @@ pub struct StatementStart<'a> {
 pub struct Fingerprint(pub u64);
 
 impl Serialize for Fingerprint {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{:016x}", self.0))
     }
 }
 
-/// One object of a statement.
-#[derive(Clone, Debug, Serialize)]
-pub struct TouchedObject {
-    /// As refusals name it.
-    pub name: String,
-    /// How it is touched.
-    pub mode: AccessMode,
+/// One object of a statement: `name`, as refusals name it, and `mode`.
+#[derive(Clone, Copy, Debug)]
+pub struct Touched<'a>(pub &'a Access);
+
+impl Serialize for Touched<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Touched", 2)?;
+        object.serialize_field("name", &format_args!("{}", self.0.object))?;
+        object.serialize_field("mode", &self.0.mode)?;
+        object.end()
+    }
 }
 
 /// What was decided on a statement.

@@ -38,6 +38,11 @@ impl Permit {
         Self { lane, grants, until, version }
     }
 
+    /// Leave for one more run; whoever gives it has judged that it is due.
+    pub(super) fn another(&self) -> Self {
+        Self { grants: Arc::clone(&self.grants), ..*self }
+    }
+
     /// The weakest account that the statement can run on.
     pub fn lane(&self) -> Lane {
         self.lane

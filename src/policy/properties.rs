@@ -14,8 +14,8 @@ use crate::model::{
 };
 
 use super::{
-    Decision, Policy, Snapshot,
-    fixture::{at, denied, facts, grant, hr, judge, policy, relation, snapshot},
+    Decision, Policy, Recent, Snapshot,
+    fixture::{at, denied, facts, grant, hr, judge, policy, principal, relation, snapshot},
     highest_lane,
 };
 
@@ -166,6 +166,20 @@ proptest! {
     ) {
         let snapshot = snapshot(&policy, grants.clone());
         prop_assert_eq!(is_allowed(&snapshot, &facts, now), brute_force(&policy, &grants, &facts, now));
+    }
+
+    #[test]
+    fn what_was_allowed_last_is_judged_as_anew(
+        policy in any_policy(), grants in any_grants(), both in [any_facts(), any_facts()],
+        steps in prop::collection::vec((-25..25_i64, 0..2_usize), 1..12),
+    ) {
+        let snapshot = snapshot(&policy, grants);
+        let both = both.map(Arc::new);
+        let mut recent = Recent::default();
+        for (now, which) in steps {
+            let again = recent.decide(&snapshot, &principal("dana", &[]), &hr(), &both[which], at(now));
+            prop_assert_eq!(matches!(again, Decision::Allow(_)), is_allowed(&snapshot, &both[which], now));
+        }
     }
 
     #[test]

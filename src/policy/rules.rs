@@ -9,7 +9,10 @@ use crate::model::{
     permission::PermissionSet,
 };
 
-use super::flows::{Flow, RiskRule};
+use super::{
+    condition::Condition,
+    flows::{Flow, RiskRule},
+};
 
 /// A whole policy. Made by `parse`; the default one knows nobody and allows nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +33,14 @@ pub struct Policy {
     pub risk: Vec<RiskRule>,
     /// By which way requests become grants, in the order of the files; the first that holds counts.
     pub flows: Vec<Flow>,
+}
+
+impl Policy {
+    /// Whether what becomes of a request may depend on who is on call.
+    pub fn asks_who_is_on_call(&self) -> bool {
+        let conditions = self.risk.iter().map(|it| &it.when).chain(self.flows.iter().map(|it| &it.when));
+        conditions.into_iter().any(Condition::asks_who_is_on_call)
+    }
 }
 
 /// A group of principals.

@@ -1,14 +1,15 @@
 //! The client's connection and what waits on it.
 
 use std::{
+    cell::RefCell,
     io,
-    pin::{Pin, pin},
-    task::{Context, Poll},
+    pin::Pin,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::gate::INBOUND_HIGH_BYTES;
 use crate::net::Stream;
@@ -56,14 +57,32 @@ impl ClientSide {
             Err(_) => return Poll::Ready(Moved::Closed),
         };
         if self.inbound.len() < INBOUND_HIGH_BYTES || awaits_more {
-            self.inbound.reserve(READ_BYTES);
-            match pin!(self.stream.read_buf(&mut self.inbound)).poll(cx) {
+            match self.poll_read(cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Moved::Closed),
                 Poll::Ready(Ok(_)) => return Poll::Ready(Moved::Received),
                 Poll::Pending => {}
             }
         }
         if wrote { Poll::Ready(Moved::Sent) } else { Poll::Pending }
+    }
+
+    /// Reads once, by way of the thread's own buffer: whoever has nothing to say holds no memory for it.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        READ.with_borrow_mut(|room| {
+            let mut read = ReadBuf::new(room);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
+            self.inbound.extend_from_slice(read.filled());
+            Poll::Ready(Ok(read.filled().len()))
+        })
+    }
+
+    /// Gives back the memory of buffers that are empty.
+    pub(super) fn rest(&mut self) {
+        for buffer in [&mut self.inbound, &mut self.outbound] {
+            if buffer.is_empty() {
+                *buffer = BytesMut::new();
+            }
+        }
     }
 
     /// Writes as much as the client takes; true if it took all of something.
@@ -90,5 +109,11 @@ impl ClientSide {
 
 /// How long a client has to take its last message.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
-/// Room made for one read.
-const READ_BYTES: usize = 4096;
+
+/// Room for one read.
+const READ_BYTES: usize = 16 * 1024;
+
+thread_local! {
+    /// What is read goes from here to the buffer of the client that it came from.
+    static READ: RefCell<[u8; READ_BYTES]> = const { RefCell::new([0; READ_BYTES]) };
+}

@@ -8,6 +8,7 @@ use super::{deeds::Deeds, end::End, gate::Gate, registry::Handle, running::Ended
 use crate::{
     metrics::TargetMetrics,
     model::{record::Actor, target::Place},
+    policy::Recent,
 };
 
 /// The part of a session that judges and records; it knows nothing of messages.
@@ -19,6 +20,8 @@ pub(super) struct Desk {
     pub(super) metrics: TargetMetrics,
     /// Where it is now; a database can be left for another one where the protocol has that.
     pub(super) place: Place,
+    /// The statement that was let through last.
+    pub(super) recent: Recent,
     /// What was written in the open transaction.
     pub(super) deeds: Deeds,
     /// Statements that are over and whose end records are not written yet.
@@ -39,6 +42,7 @@ impl Desk {
             gate,
             who,
             handle,
+            recent: Recent::default(),
             deeds: Deeds::default(),
             ended: Vec::new(),
             draining: false,

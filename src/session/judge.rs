@@ -69,18 +69,18 @@ impl Desk {
     }
 
     /// Decides now. A COMMIT is decided with everything that it would make last.
-    pub(super) fn decide(&self, does: &[Arc<Facts>]) -> Verdict {
+    pub(super) fn decide(&mut self, does: &[Arc<Facts>]) -> Verdict {
         self.decide_lasting(does, does.iter().any(|facts| self.deeds.are_committed_by(facts)))
     }
 
     /// Decides now; `lasts` says that they make last what was written in the open transaction.
-    pub(super) fn decide_lasting(&self, does: &[Arc<Facts>], lasts: bool) -> Verdict {
+    pub(super) fn decide_lasting(&mut self, does: &[Arc<Facts>], lasts: bool) -> Verdict {
         let snapshot = self.gate.snapshot.load();
         let now = self.now();
         let place = &self.place;
         let principal = &self.who.principal;
         let decision = match does {
-            [facts] if !lasts => policy::decide(&snapshot, principal, place, facts, now),
+            [facts] if !lasts => self.recent.decide(&snapshot, principal, place, facts, now),
             _ => {
                 let mut all: Vec<&Facts> = does.iter().map(|facts| &**facts).collect();
                 if lasts {
@@ -101,7 +101,7 @@ impl Desk {
 
     /// Decides on a statement that the client sent; a refusal that a request could help against is kept, and says how
     /// to ask.
-    pub(super) fn judge(&self, text: &str, does: &Does) -> Verdict {
+    pub(super) fn judge(&mut self, text: &str, does: &Does) -> Verdict {
         self.decide(does).map_err(|refused| self.askable(text, does, refused))
     }
 

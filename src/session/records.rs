@@ -15,8 +15,7 @@ use crate::{
         ids::StatementId,
         permission::Permission,
         record::{
-            DecisionRecord, Fingerprint, Outcome, Record, SessionEnd, StatementEnd, StatementStart,
-            TouchedObject,
+            DecisionRecord, Fingerprint, Outcome, Record, SessionEnd, StatementEnd, StatementStart, Touched,
         },
         refusal::{Missing, Refusal, RefusalCode},
     },
@@ -156,6 +155,8 @@ impl Desk {
         if self.ended.is_empty() {
             return Ok(());
         }
+        let now = Instant::now();
+        let taken = |ended: &Ended| now.saturating_duration_since(ended.started);
         let records: Vec<Record<'_>> = self
             .ended
             .iter()
@@ -166,7 +167,7 @@ impl Desk {
                     outcome: ended.outcome,
                     rows: ended.rows,
                     bytes: ended.bytes,
-                    duration_us: elapsed_us(ended.started),
+                    duration_us: u64::try_from(taken(ended).as_micros()).unwrap_or(u64::MAX),
                     sqlstate: ended.sqlstate.as_deref(),
                     upstream_pid: ended.upstream_pid,
                 })
@@ -176,7 +177,7 @@ impl Desk {
         match appended {
             Ok(_receipts) => {
                 for ended in self.ended.drain(..) {
-                    self.metrics.statement_seconds.observe(ended.started.elapsed().as_secs_f64());
+                    self.metrics.statement_seconds.observe(taken(&ended).as_secs_f64());
                 }
                 Ok(())
             }
@@ -186,18 +187,12 @@ impl Desk {
     }
 }
 
-/// Microseconds since `started`.
-fn elapsed_us(started: Instant) -> u64 {
-    u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
-}
-
 fn strongest(does: &[Arc<Facts>]) -> Option<Permission> {
     does.iter().flat_map(|facts| &facts.accesses).filter_map(|access| access.mode.permission()).max()
 }
 
-fn touched(does: &[Arc<Facts>]) -> Vec<TouchedObject> {
-    let accesses = does.iter().flat_map(|facts| &facts.accesses);
-    accesses.map(|access| TouchedObject { name: access.object.to_string(), mode: access.mode }).collect()
+fn touched(does: &[Arc<Facts>]) -> Vec<Touched<'_>> {
+    does.iter().flat_map(|facts| &facts.accesses).map(Touched).collect()
 }
 
 fn in_words(missing: &Missing) -> String {

@@ -42,7 +42,7 @@ impl Desk {
 
     /// Decides a statement that runs again. If it may no longer run it is marked, and gives how long ago it lost its
     /// grant: by the clock, or else by what was published.
-    fn recheck(&self, one: &mut Running, lost: Option<&Refused>) -> Option<Duration> {
+    fn recheck(&mut self, one: &mut Running, lost: Option<&Refused>) -> Option<Duration> {
         if one.revoked.is_some() {
             return None;
         }

@@ -13,9 +13,10 @@ use super::{
     who::Doing,
 };
 
-/// Serves a session until it ends, and cleans up behind it.
-pub(super) async fn run<C: Conversation>(mut session: C) {
-    let end = match serve(&mut session).await {
+/// Serves a session until it ends, and cleans up behind it. Boxed, so that nothing of the login is held meanwhile.
+pub(super) async fn run<C: Conversation>(mut session: Box<C>) {
+    let session = &mut *session;
+    let end = match serve(session).await {
         Ok(never) => match never {},
         Err(end) => end,
     };
@@ -28,7 +29,7 @@ pub(super) async fn run<C: Conversation>(mut session: C) {
             tracing::debug!(session = %desk.who.session, reason = end.reason(), "session over");
         }
     }
-    settle_lost(&mut session);
+    settle_lost(session);
     session.stop().await;
     let written = session.ends().desk.record_ends().await;
     // Where the log failed, that is told whatever was told before.
@@ -69,6 +70,9 @@ async fn serve<C: Conversation>(session: &mut C) -> Result<Infallible, End> {
             Wake::ClientClosed => return Err(End::ClientClosed),
             Wake::Signals(signals) => heed(session, signals)?,
             Wake::Timer => {
+                if is_idle {
+                    session.ends().client.rest();
+                }
                 session.recheck()?;
                 end_if_it_does_not_stop(session)?;
             }

@@ -170,12 +170,12 @@ impl Session {
     }
 
     /// Decides now. What commits is decided with everything that it would make last.
-    pub(super) fn decide(&self, does: &[Arc<Facts>]) -> Verdict {
+    pub(super) fn decide(&mut self, does: &[Arc<Facts>]) -> Verdict {
         self.desk.decide_lasting(does, does.iter().any(|facts| commits(facts)))
     }
 
     /// Decides on a statement that the client sent; a refusal says how to ask.
-    pub(super) fn judge(&self, text: &str, does: &Does) -> Verdict {
+    pub(super) fn judge(&mut self, text: &str, does: &Does) -> Verdict {
         self.decide(does).map_err(|refused| self.desk.askable(text, does, refused))
     }
 

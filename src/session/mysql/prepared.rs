@@ -111,7 +111,7 @@ impl Session {
         true
     }
 
-    fn judge_prepare(&self, text: &str) -> (Does, Result<Permit, Refused>) {
+    fn judge_prepare(&mut self, text: &str) -> (Does, Result<Permit, Refused>) {
         let nothing = || -> Does { Arc::from([]) };
         if let Err(refusal) = self.held.room_for(text.len()) {
             return (nothing(), Err(refusal.into()));

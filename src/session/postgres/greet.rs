@@ -27,7 +27,6 @@ use crate::{
         lanes::refusal_of,
         login::postgres::LoggedIn,
         registry::Handle,
-        run::run,
         who::Who,
     },
     sql::search_path,
@@ -38,8 +37,8 @@ use crate::{
     },
 };
 
-/// Serves a client that has logged in, until its session ends.
-pub(super) async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
+/// Begins the session of a client that has logged in; `None` if it was turned away.
+pub(super) async fn begin(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) -> Option<Box<Session>> {
     let LoggedIn { stream, principal, place, settings, application, .. } = arrived;
     let who = Who::new(id, principal, place, stream.peer(), application, gate.clock.now());
     let handle = gate.registry.enter(Arc::new(who));
@@ -48,7 +47,7 @@ pub(super) async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
     match open(&desk.gate, &desk.who, &settings).await {
         Ok(opened) => {
             greet(&mut side.outbound, &opened, &desk.handle);
-            let session = Session {
+            Some(Box::new(Session {
                 client: side,
                 names: Names::new(
                     opened.context,
@@ -67,10 +66,12 @@ pub(super) async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
                 last_words: None,
                 cancelling: Cancelling::default(),
                 desk,
-            };
-            run(session).await;
+            }))
         }
-        Err(refusal) => say_last(side, &refusal).await,
+        Err(refusal) => {
+            say_last(side, &refusal).await;
+            None
+        }
     }
 }
 

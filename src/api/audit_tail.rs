@@ -1,0 +1,116 @@
+//! `/api/v1/audit/tail`: records as they are written.
+
+use std::{collections::VecDeque, convert::Infallible, time::Duration};
+
+use axum::{
+    Extension,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{
+        Sse,
+        sse::{Event as Message, KeepAlive},
+    },
+};
+use futures_util::{Stream, stream};
+
+use super::{
+    audit::trail,
+    audit_bodies::{AuditMessage, TailQuery},
+    auth::Auditor,
+    body::QueryOf,
+    events::{Place, Places},
+    problem::Problem,
+    router::Api,
+};
+use crate::{
+    audit::{Live, StoredRecord},
+    control::{Caller, Control},
+    net::Stopping,
+};
+
+/// Records of this gateway's audit log as they are written, as server-sent events.
+///
+/// Each has its number as `id`, `record` as `event`, and JSON as `data`. Behind `Last-Event-ID`, or `after`, comes what
+/// was missed, as far as it is kept; `missed` says that some is not.
+#[utoipa::path(
+    get,
+    path = "/audit/tail",
+    operation_id = "tail_audit",
+    tag = "audit",
+    params(TailQuery, ("last-event-id" = Option<u64>, Header, description = "The last record that was seen.")),
+    responses((status = 200, description = "The stream.", body = AuditMessage, content_type = "text/event-stream")),
+    security(("service_key" = ["audit:read", "admin"]))
+)]
+pub(super) async fn tail(
+    State(api): State<Api>,
+    Auditor(caller): Auditor,
+    stopping: Option<Extension<Stopping>>,
+    headers: HeaderMap,
+    QueryOf(query): QueryOf<TailQuery>,
+) -> Result<Sse<impl Stream<Item = Result<Message, Infallible>>>, Problem> {
+    let after = match headers.get("last-event-id") {
+        Some(value) => Some(value.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
+            let detail = "last-event-id is the number of a record";
+            Problem::new(StatusCode::BAD_REQUEST, "malformed", detail)
+        })?),
+        None => query.after,
+    };
+    let place = Places::take(&api.places, caller.key)?;
+    let follow = query.follow.unwrap_or(true);
+    let live = trail(&api)?.live(after, query.filter()).await?;
+    let stopping = stopping.map(|Extension(stopping)| stopping);
+    let control = api.control.clone();
+    let reading = Reading { control, caller, live, stopping, follow, ready: VecDeque::new(), _place: place };
+    let messages = stream::unfold(reading, |mut reading| async move {
+        let message = reading.next().await?;
+        Some((Ok(message), reading))
+    });
+    Ok(Sse::new(messages).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
+}
+
+/// One caller who looks on.
+struct Reading {
+    control: Control,
+    caller: Caller,
+    live: Live,
+    stopping: Option<Stopping>,
+    follow: bool,
+    ready: VecDeque<Message>,
+    _place: Place,
+}
+
+impl Reading {
+    /// The next message; `None` when there is none to come.
+    async fn next(&mut self) -> Option<Message> {
+        loop {
+            // Whoever lost their key sees nothing more.
+            let is_over = self.stopping.as_ref().is_some_and(Stopping::is_said);
+            if is_over || !self.control.is_still_let_in(&self.caller) {
+                return None;
+            }
+            if let Some(message) = self.ready.pop_front() {
+                return Some(message);
+            }
+            let patience = if self.follow { LOOK_EVERY } else { Duration::ZERO };
+            // closed: a log that cannot be read ends the stream, and its reader comes back with the last number
+            let part = self.live.next(patience).await.ok()?;
+            if part.missed {
+                self.ready.push_back(Message::default().event("missed").data("{}"));
+            }
+            let was_empty = part.is_end;
+            self.ready.extend(part.records.iter().filter_map(message));
+            if !self.follow && was_empty && self.ready.is_empty() {
+                return None;
+            }
+        }
+    }
+}
+
+fn message(record: &StoredRecord) -> Option<Message> {
+    // What was read from JSON has a form as JSON.
+    let text = serde_json::to_string(record).ok()?;
+    Some(Message::default().id(record.seq.to_string()).event("record").data(text))
+}
+
+const HEARTBEAT: Duration = Duration::from_secs(15);
+const LOOK_EVERY: Duration = Duration::from_secs(1);

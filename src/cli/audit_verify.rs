@@ -1,0 +1,78 @@
+//! `tidegate audit`
+
+use std::{fs::File, io::BufReader, path::Path, process::ExitCode};
+
+use anyhow::Context;
+use serde_json::json;
+
+use super::output::{clean, complain, counted, instant, say};
+use crate::audit::{self, Report};
+
+pub(super) fn verify(file: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    let log = File::open(file).with_context(|| format!("could not open {}", file.display()))?;
+    let report = audit::verify(BufReader::with_capacity(1 << 20, log))
+        .with_context(|| format!("could not read {}", file.display()))?;
+    if json {
+        print_json(&report)?;
+    } else {
+        print(file, &report);
+    }
+    Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(file: &Path, report: &Report) {
+    say!("{}: {} records, {} bytes", file.display(), report.lines, report.bytes);
+    if let (Some(first), Some(last)) = (report.first_at, report.last_at) {
+        say!("from {} to {}", instant(first), instant(last));
+    }
+    for (event, count) in &report.events {
+        say!("  {count:>8}  {}", clean(event));
+    }
+    if let Some((sequence, hash)) = &report.last {
+        say!("last record {sequence}, hash {hash}");
+        say!("Keep these two elsewhere: they show later whether the end was cut off.");
+    }
+    if report.unended_count > 0 {
+        say!("{} statements have no end record (running, or lost with the gateway):", report.unended_count);
+        for unended in &report.unended {
+            say!("  record {}: statement {}", unended.sequence, clean(&unended.statement));
+        }
+    }
+    if report.is_whole() {
+        say!("The log is whole.");
+        return;
+    }
+    for problem in &report.problems {
+        complain!("{}:{}: {}", file.display(), problem.line, clean(&problem.kind.to_string()));
+    }
+    complain!(
+        "error: the log is not whole ({}). Keep it as it is, as evidence.",
+        counted(usize::try_from(report.problem_count).unwrap_or(usize::MAX), "problem")
+    );
+}
+
+fn print_json(report: &Report) -> anyhow::Result<()> {
+    let unended: Vec<_> = report
+        .unended
+        .iter()
+        .map(|it| json!({ "sequence": it.sequence, "statement": it.statement }))
+        .collect();
+    let problems: Vec<_> =
+        report.problems.iter().map(|it| json!({ "line": it.line, "problem": it.kind.to_string() })).collect();
+    let last = report.last.as_ref().map(|(sequence, hash)| json!({ "sequence": sequence, "hash": hash }));
+    let answer = json!({
+        "whole": report.is_whole(),
+        "records": report.lines,
+        "bytes": report.bytes,
+        "first_at": report.first_at,
+        "last_at": report.last_at,
+        "last": last,
+        "events": report.events,
+        "unended_count": report.unended_count,
+        "unended": unended,
+        "problem_count": report.problem_count,
+        "problems": problems,
+    });
+    say!("{}", serde_json::to_string_pretty(&answer)?);
+    Ok(())
+}
