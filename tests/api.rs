@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod api_support;
+#[path = "api/browser.rs"]
+mod browser;
 
 use std::{os::unix::fs::PermissionsExt, sync::atomic::Ordering, time::Duration};
 
@@ -669,6 +671,10 @@ async fn the_description_says_which_scopes_open_what() {
     for (path, item) in api["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let Some(scopes) = operation["security"][0]["service_key"].as_array() else { continue };
+            if operation["operationId"] == "log_out" {
+                // What it is asked with opens nothing afterwards.
+                continue;
+            }
             let verb = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let path = path.replace("{id}", NO_ID).replace("{name}", "nobody");
             let is_stream = path.ends_with("/events") || path.ends_with("/tail");

@@ -3,6 +3,7 @@
 //! The door is [`run`]. It is the only place that knows all folders; nothing is decided here.
 
 mod checkup;
+mod console;
 mod error;
 mod estimate;
 mod evidence;

@@ -45,7 +45,7 @@ pub(super) async fn serve(
     shutdown: Shutdown,
 ) {
     let Some(slack) = &config.slack else { return };
-    let clock = gate.clock.clone();
+    let (clock, metrics) = (gate.clock.clone(), gate.metrics.slack());
     let parts = SlackParts {
         control,
         explain: Arc::new(Judge::of(&config, gate)),
@@ -55,6 +55,7 @@ pub(super) async fn serve(
             (port.listener, tls)
         }),
         clock,
+        metrics,
         pace: Pace::default(),
     };
     if let Err(error) = slack::run(parts, &shutdown).await {

@@ -252,7 +252,20 @@ fn api(place: &Place<'_>, raw: &RawApi, listeners: &[Listener]) -> Result<Api, C
         let other = format!("the listener on {}", other.address);
         return Err(taken(place, at, "api.address", address, other));
     }
-    Ok(Api { address, tls })
+    let public_url = raw.public_url.as_ref().map(|url| public_url(place, url)).transpose()?;
+    Ok(Api { address, tls, public_url })
+}
+
+/// An origin: what follows it in a link is ours.
+fn public_url(place: &Place<'_>, written: &Spanned<String>) -> Result<String, ConfigError> {
+    let url = written.value.trim_end_matches('/');
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let is_origin = rest.is_some_and(|rest| {
+        let is_of_it = |letter: char| letter.is_ascii_alphanumeric() || "-.:[]".contains(letter);
+        !rest.is_empty() && rest.chars().all(is_of_it)
+    });
+    let problem = || Problem::PublicUrl { found: written.value.clone() };
+    if is_origin { Ok(url.to_owned()) } else { Err(place.at(line(written), "api.public_url", problem())) }
 }
 
 pub(super) fn address(

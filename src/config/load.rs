@@ -315,6 +315,19 @@ targets:
     }
 
     #[test]
+    fn the_consoles_address_is_one_that_a_link_can_begin_with() {
+        let api = |url: &str| load_text(&format!("api: {{ public_url: \"{url}\" }}\n{SMALL}"));
+        assert_eq!(
+            api("https://gate.example/").unwrap().api.public_url.as_deref(),
+            Some("https://gate.example")
+        );
+        assert!(api("http://[::1]:6480").is_ok());
+        for bad in ["gate.example", "https://", "https://gate.example/x", "javascript:x", "https://a b"] {
+            assert!(api(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn a_listener_names_targets_that_exist() {
         let error = refusal("targets: [hr]", "targets: [hrr]");
         assert_eq!(error, "4: listeners.targets: unknown target \"hrr\": did you mean \"hr\"?");

@@ -194,6 +194,7 @@ impl Default for RawAudit {
 pub(super) struct RawApi {
     pub(super) address: Option<Spanned<String>>,
     pub(super) tls: Option<RawCertificate>,
+    pub(super) public_url: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -328,6 +328,8 @@ pub struct Api {
     pub address: SocketAddr,
     /// Its certificate; always there unless the address is a loopback one.
     pub tls: Option<CertificateFiles>,
+    /// Where people open the console, without a slash at its end; refusals name it.
+    pub public_url: Option<String>,
 }
 
 /// How the gateway stops.

@@ -12,6 +12,7 @@ mod ask_bodies;
 mod ask_views;
 mod asked;
 mod asking;
+mod browser;
 mod caller;
 mod claims;
 mod denials;
@@ -56,8 +57,9 @@ pub use ask_bodies::{
     Answer, BeginBrowserLogin, BegunBrowserLogin, Extend, FinishDeviceLogin, NewLogin, NewRequest, NewReview,
     NewTokenLogin, PendingLogin, RequestQuery,
 };
-pub use ask_views::{RequestPage, RequestView, ReviewView, StatementView};
+pub use ask_views::{DenialView, RequestPage, RequestView, ReviewView, StatementView};
 pub use asking::IdempotencyKey;
+pub use browser::{Unsealed, WhoView};
 pub use caller::{Caller, Scope, UnknownScope};
 pub use directory::{DirectoryChange, DirectoryEntry, NewDirectoryEntry};
 pub use door::{Control, ControlParts, MakeKeys, MakeNativeKey};

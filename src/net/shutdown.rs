@@ -55,6 +55,11 @@ impl Shutdown {
         self.moment(|moments| moments.begins_at).await;
     }
 
+    /// Whether it has begun.
+    pub fn has_begun(&self) -> bool {
+        self.0.borrow().is_some_and(|moments| moments.begins_at <= Instant::now())
+    }
+
     /// Waits for the signal and then for the end of the drain time, also when that is brought nearer meanwhile.
     pub async fn over(&self) {
         self.moment(|moments| moments.over_at).await;

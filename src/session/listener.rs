@@ -36,17 +36,24 @@ pub struct Admission {
     pub per_principal: usize,
 }
 
-/// Accepts on `listener` until the gateway shuts down, and places each client on one of `workers`. Whoever was connected
-/// by the system before is accepted, too: closing the listener would reset them.
-pub async fn listen(
-    listener: TcpListener,
-    door: Arc<Door>,
-    speaks: Speaks,
-    gate: Arc<Gate>,
-    admission: Admission,
-    workers: Workers,
-    shutdown: Shutdown,
-) {
+/// Who receives the clients of a listener.
+#[derive(Clone, Debug)]
+pub struct Reception {
+    /// What lets them in.
+    pub door: Arc<Door>,
+    /// What they speak.
+    pub speaks: Speaks,
+    /// What their sessions share.
+    pub gate: Arc<Gate>,
+    /// How many there may be.
+    pub admission: Admission,
+    /// The threads that serve them.
+    pub workers: Workers,
+}
+
+/// Accepts on `listener` until the gateway shuts down. Whoever was connected by the system before is accepted, too:
+/// closing the listener would reset them.
+pub async fn listen(listener: TcpListener, reception: Reception, shutdown: Shutdown) {
     let mut late = 0;
     loop {
         let accepted = tokio::select! {
@@ -69,15 +76,23 @@ pub async fn listen(
                 continue;
             }
         };
+        reception.receive(socket, peer);
+    }
+}
+
+impl Reception {
+    /// Places a client on one of the workers, or closes its connection if there are too many.
+    pub fn receive(&self, socket: TcpStream, peer: SocketAddr) {
+        let Self { door, speaks, gate, admission, workers } = self;
         let Ok(place) = Arc::clone(&admission.connections).try_acquire_owned() else {
             gate.metrics.logins.over_limit.inc();
             tracing::warn!(%peer, "too many connections: closed one");
-            continue;
+            return;
         };
-        let (door, gate, per_principal) = (Arc::clone(&door), Arc::clone(&gate), admission.per_principal);
+        let (door, gate, per_principal) = (Arc::clone(door), Arc::clone(gate), admission.per_principal);
         let speaks = speaks.clone();
         // Known to the runtime of this task, and from now on to that of the worker.
-        let Ok(socket) = socket.into_std() else { continue };
+        let Ok(socket) = socket.into_std() else { return };
         workers.place(async move {
             let _place = place;
             let Ok(socket) = TcpStream::from_std(socket) else { return };

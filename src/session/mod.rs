@@ -38,7 +38,7 @@ mod timer;
 mod who;
 
 pub use gate::{Gate, HeldLimits, Limits};
-pub use listener::{Admission, Speaks, listen};
+pub use listener::{Admission, Reception, Speaks, listen};
 pub use mysql::mysql_context;
 pub use registry::{Handle, Registry};
 pub use who::Who;

@@ -21,7 +21,7 @@ use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate::{
-    api::{ApiParts, serve},
+    api::{ApiParts, Rooms, serve},
     audit::{AuditLog, AuditSettings, Trail},
     control::{
         BoxFuture, Control, ControlError, ControlParts, Explain, ExplainError, Explanation, Question,
@@ -202,6 +202,7 @@ impl Home {
             make_keys: scram_keys,
             make_native_key: native_key,
             provider: self.provider.clone(),
+            public_url: None,
             on_call: self.on_call.clone().map(|it| Arc::new(Pagerduty::new(it).unwrap()) as Arc<dyn OnCall>),
             metrics: metrics.policy.clone(),
             announce_before: jiff::SignedDuration::from_mins(5),
@@ -229,6 +230,7 @@ impl Home {
         let sessions = Arc::new(FakeSessions::default());
         let up = Arc::new(AtomicBool::new(true));
         let parts = ApiParts {
+            rooms: Rooms::default(),
             control: control.clone(),
             sessions: Arc::clone(&sessions) as Arc<dyn Sessions>,
             explain: Arc::new(FakeExplain { snapshot: control.snapshot().clone(), clock: self.time.clone() }),
