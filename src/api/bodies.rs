@@ -130,8 +130,8 @@ pub struct EventBody {
 pub struct Readiness {
     /// Whether statements can be judged, recorded and run.
     pub ready: bool,
-    /// Whether the gateway is about to stop.
-    #[serde(default)]
+    /// Whether the gateway is about to stop; absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopping: bool,
     /// Whether the store answers; as everything below, told on loopback only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
