@@ -484,9 +484,17 @@ async fn machines_see_health_readiness_and_metrics_without_a_key_on_loopback(kep
     assert_eq!(ready.status(), 503);
     let ready: Value = ready.json().await.unwrap();
     assert_eq!((&ready["store"], &ready["targets"][0]["up"]), (&json!(true), &json!(false)));
+    assert_eq!(ready["stopping"], json!(false));
     gateway.post("/grants", grant()).await;
     let metrics = gateway.raw(GET, "/metrics", None, None).await.text().await.unwrap();
     assert!(metrics.contains("tidegate_grants_live 1"), "{metrics}");
+    gateway.up.store(true, Ordering::Relaxed);
+    assert_eq!(gateway.raw(GET, "/readyz", None, None).await.status(), 200);
+    gateway.control.note_stopping();
+    let ready = gateway.raw(GET, "/readyz", None, None).await;
+    assert_eq!(ready.status(), 503);
+    assert_eq!(ready.json::<Value>().await.unwrap()["stopping"], json!(true));
+    assert_eq!(gateway.raw(GET, "/healthz", None, None).await.status(), 200);
     gateway.stop().await;
 }
 

@@ -127,6 +127,9 @@ pub struct EventBody {
 pub struct Readiness {
     /// Whether statements can be judged, recorded and run.
     pub ready: bool,
+    /// Whether the gateway is about to stop.
+    #[serde(default)]
+    pub stopping: bool,
     /// Whether the store answers; as everything below, told on loopback only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<bool>,

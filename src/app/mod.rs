@@ -7,12 +7,14 @@ mod console;
 mod error;
 mod estimate;
 mod evidence;
+mod front;
 mod logging;
 mod plan;
 mod ports;
 mod reload;
 mod run;
 mod slack;
+mod stop;
 mod store;
 mod targets;
 

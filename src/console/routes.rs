@@ -178,6 +178,7 @@ impl From<EditorError> for Problem {
     fn from(error: EditorError) -> Self {
         let (status, code) = match (&error, error.class()) {
             (EditorError::Busy, _) => (StatusCode::CONFLICT, "busy"),
+            (EditorError::Stopping, _) => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
             (EditorError::UnknownTab, _) => (StatusCode::GONE, "tab_closed"),
             (EditorError::UnknownTarget(_), _) => (StatusCode::NOT_FOUND, "not_found"),
             (EditorError::NoExport, _) => (StatusCode::NOT_IMPLEMENTED, "no_export"),

@@ -1,6 +1,15 @@
 //! The control plane's door: start, authenticate, publish.
 
-use std::{collections::BTreeMap, fmt, future::Future, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, watch};
@@ -10,6 +19,7 @@ use uuid::Uuid;
 use super::{
     caller::{Caller, Scope},
     denials::Ledger,
+    errands::Replicas,
     error::ControlError,
     notices::Notices,
     policy::{Loaded, load},
@@ -95,6 +105,9 @@ struct Inner {
     stirred: watch::Sender<()>,
     /// Tells this run of this gateway from all others, whatever they are called.
     instance: String,
+    replicas: Replicas,
+    /// Nothing new is to be sent here any more.
+    is_stopping: AtomicBool,
 }
 
 impl fmt::Debug for Control {
@@ -144,6 +157,8 @@ impl Control {
             instance: Uuid::new_v4().to_string(),
             notices: Notices::default(),
             stirred: watch::Sender::new(()),
+            replicas: Replicas::new(),
+            is_stopping: AtomicBool::new(false),
             parts,
         })))
     }
@@ -214,6 +229,20 @@ impl Control {
 
     pub(super) fn seal(&self) -> &Seal {
         &self.0.seal
+    }
+
+    /// The gateway is about to stop: from now on it is not ready.
+    pub fn note_stopping(&self) {
+        self.0.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the gateway is about to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.0.is_stopping.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn replicas(&self) -> &Replicas {
+        &self.0.replicas
     }
 
     pub(super) fn store(&self) -> &Store {

@@ -18,6 +18,7 @@ mod claims;
 mod denials;
 mod directory;
 mod door;
+mod errands;
 mod error;
 mod estimate;
 mod events;
@@ -33,6 +34,7 @@ mod policy;
 mod ports;
 mod principals;
 mod provider_login;
+mod replicas;
 mod requests;
 mod secret_text;
 mod sessions;
@@ -67,6 +69,7 @@ pub use events::EventPage;
 pub use explanation::{Explanation, NeedView, ObjectView, Question, RefusalView, StatementExplanation};
 pub use files::{digest, read_examples, read_policy};
 pub use ports::{BoxFuture, Explain, ExplainError, Sessions, TargetHealth, Targets, Webhooks};
+pub use replicas::ReplicaLease;
 pub use requests::{
     GrantQuery, NewGrant, NewKey, NewPassword, NewPrincipal, NewToken, PrincipalPatch, Revoke,
 };

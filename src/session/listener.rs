@@ -1,6 +1,6 @@
 //! Accepts clients and gives each a task of its own.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::poll_fn, io, net::SocketAddr, sync::Arc, task::Poll, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -36,7 +36,7 @@ pub struct Admission {
     pub per_principal: usize,
 }
 
-/// Who receives the clients of a listener.
+/// Who receives clients, whichever way they come.
 #[derive(Clone, Debug)]
 pub struct Reception {
     /// What lets them in.
@@ -51,12 +51,21 @@ pub struct Reception {
     pub workers: Workers,
 }
 
-/// Accepts on `listener` until the gateway shuts down.
+/// Accepts on `listener` until the gateway shuts down. Whoever was connected by the system before is accepted, too:
+/// closing the listener would reset them.
 pub async fn listen(listener: TcpListener, reception: Reception, shutdown: Shutdown) {
+    let mut late = 0;
     loop {
         let accepted = tokio::select! {
+            biased;
+            () = shutdown.begun() => {
+                late += 1;
+                match accept_now(&listener).await {
+                    Some(accepted) if late <= MOST_LATE => accepted,
+                    Some(_) | None => return,
+                }
+            }
             accepted = listener.accept() => accepted,
-            () = shutdown.begun() => return,
         };
         let (socket, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -99,5 +108,16 @@ impl Reception {
     }
 }
 
+/// Accepts without waiting.
+async fn accept_now(listener: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+    poll_fn(|cx| match listener.poll_accept(cx) {
+        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Connections accepted when the gateway shuts down: as many as may have waited.
+const MOST_LATE: usize = 1024;
 /// How long accepting pauses when it fails.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

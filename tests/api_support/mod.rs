@@ -30,6 +30,7 @@ use tidegate::{
     metrics::Metrics,
     model::{
         dialect::Dialect,
+        errand::Errand,
         facts::{Access, AccessMode, Facts, StatementKind, TransactionEffect, Unanalyzable},
         identity::ProviderSettings,
         ids::SessionId,
@@ -180,7 +181,11 @@ impl Home {
     pub(crate) async fn open_control(&self) -> Result<(Control, AuditLog, Arc<Metrics>), ControlError> {
         let metrics = Metrics::new("test").unwrap();
         let store = Store::open_at(&self.store_place()).await?;
-        let settings = AuditSettings { path: self.path("audit.jsonl"), durability: Durability::Process };
+        let settings = AuditSettings {
+            path: self.path("audit.jsonl"),
+            gateway: self.name.as_str().into(),
+            durability: Durability::Process,
+        };
         let audit = AuditLog::open(&settings, self.time.clone(), &metrics.audit).unwrap();
         let parts = ControlParts {
             store,
@@ -416,6 +421,10 @@ impl Sessions for FakeSessions {
         let before = sessions.len();
         sessions.retain(|it| it.id != session);
         sessions.len() < before
+    }
+
+    fn run(&self, _: &Errand) -> bool {
+        false
     }
 }
 
