@@ -232,6 +232,10 @@ impl Control {
         Ok(self.0.parts.store.ping().await?)
     }
 
+    pub(super) fn seal(&self) -> &Seal {
+        &self.0.seal
+    }
+
     /// The gateway is about to stop: from now on it is not ready.
     pub fn note_stopping(&self) {
         self.0.is_stopping.store(true, Ordering::Relaxed);
@@ -244,10 +248,6 @@ impl Control {
 
     pub(super) fn replicas(&self) -> &Replicas {
         &self.0.replicas
-    }
-
-    pub(super) fn seal(&self) -> &Seal {
-        &self.0.seal
     }
 
     pub(super) fn store(&self) -> &Store {

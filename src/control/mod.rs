@@ -62,7 +62,7 @@ pub use ask_bodies::{
 };
 pub use ask_views::{DenialView, RequestPage, RequestView, ReviewView, StatementView};
 pub use asking::IdempotencyKey;
-pub use browser::{Unsealed, WhoView};
+pub use browser::{InBrowser, Unsealed, WhoView};
 pub use caller::{Caller, Scope, UnknownScope};
 pub use directory::{DirectoryChange, DirectoryEntry, NewDirectoryEntry};
 pub use directory_groups::{DirectoryGroupChange, MembersChange, NewDirectoryGroup};
