@@ -106,6 +106,13 @@ ROWS = [
         ("Clock behind the last record", "short", "Appends in the last hour.",
          [(f"sum by (instance) (increase(tidegate_audit_clock_steps_total{{{GATE}}}[1h]))", "{{instance}}")]),
     ]),
+    ("Events", [
+        ("Told to webhooks", "reqps", "By what became of it; dead: given up.",
+         [(rate("tidegate_webhook_deliveries_total", GATE, "webhook, result"), "{{webhook}} {{result}}")]),
+        ("Webhooks' answers", "s", "", quantiles("tidegate_webhook_seconds", GATE)),
+        ("Events that wait", "short", "To be passed on, up to 200.",
+         [(f"max by (consumer) (tidegate_events_waiting{{{GATE}}})", "{{consumer}}")]),
+    ]),
     ("Process", [
         ("Memory", "bytes", "", [(f"tidegate_process_resident_bytes{{{GATE}}}", "{{instance}}")]),
         ("Processors in use", "short", "", [(rate("tidegate_process_cpu_seconds_total", GATE, "instance"), "{{instance}}")]),
