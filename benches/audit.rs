@@ -85,7 +85,8 @@ fn end(actor: &Actor<'_>) -> Record<'static> {
 }
 
 fn open(folder: &tempfile::TempDir, durability: Durability) -> AuditLog {
-    let settings = AuditSettings { path: folder.path().join("audit.jsonl"), durability };
+    let settings =
+        AuditSettings { path: folder.path().join("audit.jsonl"), gateway: "one".into(), durability };
     AuditLog::open(&settings, Clock::System, &Metrics::new("bench").unwrap().audit).unwrap()
 }
 

@@ -22,7 +22,7 @@ const PATH: &str = "TIDEGATE_TEST_AUDIT_PATH";
 const DISK: &str = "TIDEGATE_TEST_AUDIT_DISK";
 
 fn open(path: &Path, durability: Durability) -> Result<AuditLog, AuditError> {
-    let settings = AuditSettings { path: path.to_owned(), durability };
+    let settings = AuditSettings { path: path.to_owned(), gateway: "one".into(), durability };
     AuditLog::open(&settings, Clock::System, &Metrics::new("test").unwrap().audit)
 }
 

@@ -159,7 +159,11 @@ fn permit(lane: Lane) -> Permit {
 
 async fn receipt() -> Receipt {
     let folder = tempfile::tempdir().unwrap();
-    let settings = AuditSettings { path: folder.path().join("audit.jsonl"), durability: Durability::Process };
+    let settings = AuditSettings {
+        path: folder.path().join("audit.jsonl"),
+        gateway: "one".into(),
+        durability: Durability::Process,
+    };
     let clock = tidegate::net::Clock::System;
     let log = AuditLog::open(&settings, clock, &Metrics::new("test").unwrap().audit).unwrap();
     log.append_one(&Record::Stopped).await.unwrap()

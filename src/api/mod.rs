@@ -9,6 +9,8 @@ mod audit_bodies;
 mod audit_tail;
 mod auth;
 mod body;
+mod browser;
+mod denials;
 mod events;
 mod explain;
 mod grants;
@@ -35,5 +37,5 @@ mod webhooks;
 pub mod bodies;
 
 pub use crate::net::HttpTls as ApiTls;
-pub use router::{ApiParts, Peer, router};
+pub use router::{ApiParts, Peer, Rooms, router};
 pub use server::serve;

@@ -3,6 +3,7 @@
 //! The door is [`run`]. It is the only place that knows all folders; nothing is decided here.
 
 mod checkup;
+mod console;
 mod error;
 mod estimate;
 mod evidence;
@@ -12,6 +13,7 @@ mod ports;
 mod reload;
 mod run;
 mod slack;
+mod stop;
 mod store;
 mod targets;
 

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use super::{
     batch::{Batch, Place, keep_spare, with_spare},
     bodies::Bodies,
+    chain::Origin,
     error::AuditError,
     keeper::{Keeper, Synced},
     queue::{Desk, Outcome, Step},
@@ -29,7 +30,10 @@ use super::{
 };
 use crate::{
     metrics::AuditMetrics,
-    model::record::{Durability, Record},
+    model::{
+        ids::GatewayName,
+        record::{Durability, Record},
+    },
     net::Clock,
 };
 
@@ -38,6 +42,8 @@ use crate::{
 pub struct AuditSettings {
     /// The file; made if it does not exist, with access for its owner only.
     pub path: PathBuf,
+    /// Which gateway writes it; part of every line.
+    pub gateway: GatewayName,
     /// When a record counts as kept.
     pub durability: Durability,
 }
@@ -69,11 +75,14 @@ impl AuditLog {
     /// not verify; `Read`; `Unwritable` if its first record cannot be written.
     pub fn open(settings: &AuditSettings, clock: Clock, metrics: &AuditMetrics) -> Result<Self, AuditError> {
         let opened = tail::open(&settings.path, &clock)?;
-        Self::start(opened, settings.durability, clock, metrics)
+        let origin =
+            Origin::new(&settings.gateway).map_err(|source| AuditError::Unserializable { source })?;
+        Self::start(opened, origin, settings.durability, clock, metrics)
     }
 
     pub(super) fn start(
         opened: Opened,
+        origin: Origin,
         durability: Durability,
         clock: Clock,
         metrics: &AuditMetrics,
@@ -82,7 +91,7 @@ impl AuditLog {
         let writable = Arc::new(AtomicBool::new(true));
         let Opened { medium, head, first } = opened;
         let mut writer =
-            Writer::new(Arc::clone(&medium), clock, metrics.clone(), Arc::clone(&writable), head);
+            Writer::new(Arc::clone(&medium), origin, clock, metrics.clone(), Arc::clone(&writable), head);
         if first.count() > 0 {
             let _own = writer.write([&first, &Bodies::default()]).map_err(unwritable)?;
             medium.sync().map_err(unwritable)?;

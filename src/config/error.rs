@@ -166,6 +166,12 @@ pub enum Problem {
         /// The address.
         address: String,
     },
+    /// No address that a link can begin with.
+    #[error("{found:?} is not where a browser finds the console: write https://HOST, without a path")]
+    PublicUrl {
+        /// What is written.
+        found: String,
+    },
     /// A setting of TLS without TLS.
     #[error("it has no effect with mode: disable; leave it out, or write mode: verify-full")]
     WithoutTls,

@@ -127,6 +127,8 @@ targets:
         assert_eq!(config.api.address.to_string(), "127.0.0.1:6480");
         assert_eq!(config.limits, Limits::default());
         assert_eq!(config.announce_before, std::time::Duration::from_secs(300));
+        assert_eq!((config.shutdown.delay.as_secs(), config.shutdown.drain.as_secs()), (0, 30));
+        assert!(!config.shutdown.shares_ports && config.replica.is_none());
         assert_eq!(config.listeners[0].authentication, Authentication::Scram);
         let target = &config.targets[0];
         assert_eq!(target.tls, UpstreamTls::VerifyFull { ca: None, server_name: None });
@@ -313,6 +315,19 @@ targets:
     }
 
     #[test]
+    fn the_consoles_address_is_one_that_a_link_can_begin_with() {
+        let api = |url: &str| load_text(&format!("api: {{ public_url: \"{url}\" }}\n{SMALL}"));
+        assert_eq!(
+            api("https://gate.example/").unwrap().api.public_url.as_deref(),
+            Some("https://gate.example")
+        );
+        assert!(api("http://[::1]:6480").is_ok());
+        for bad in ["gate.example", "https://", "https://gate.example/x", "javascript:x", "https://a b"] {
+            assert!(api(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn a_listener_names_targets_that_exist() {
         let error = refusal("targets: [hr]", "targets: [hrr]");
         assert_eq!(error, "4: listeners.targets: unknown target \"hrr\": did you mean \"hr\"?");
@@ -350,6 +365,13 @@ targets:
                 "data_dir: data",
                 "data_dir: data\nlimits: { sessions: 0 }",
                 "2: limits.sessions: 0 is out of bounds",
+            ),
+            ("data_dir: data", "data_dir: data\nreplica: 1024", "2: replica: 1024 is out of bounds"),
+            ("data_dir: data", "data_dir: data\nreplica: 0", "2: replica: 0 is out of bounds"),
+            (
+                "data_dir: data",
+                "data_dir: data\nshutdown: { drain_s: 86401 }",
+                "2: shutdown.drain_s: 86401 is out of bounds",
             ),
             (
                 "data_dir: data",

@@ -30,6 +30,6 @@ pub use load::load;
 pub use schema::schema;
 pub use settings::{
     Account, Accounts, Api, Audit, Authentication, CertificateFiles, Config, Credential, Endpoint, Iam,
-    Listener, ListenerTls, Log, LogFormat, LogLevel, Pool, PostgresStore, Reader, Slack, SlackHttp, Store,
-    StoreTls, TargetSettings, UpstreamTls,
+    Listener, ListenerTls, Log, LogFormat, LogLevel, Pool, PostgresStore, Reader, Shutdown, Slack, SlackHttp,
+    Store, StoreTls, TargetSettings, UpstreamTls,
 };

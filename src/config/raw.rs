@@ -15,6 +15,7 @@ use crate::model::{dialect::Dialect, record::Durability};
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConfig {
     pub(super) name: Option<Spanned<String>>,
+    pub(super) replica: Option<Spanned<u64>>,
     pub(super) data_dir: Spanned<String>,
     pub(super) listeners: Spanned<Vec<Spanned<RawListener>>>,
     pub(super) targets: Spanned<Vec<Spanned<RawTarget>>>,
@@ -34,6 +35,8 @@ pub(super) struct RawConfig {
     pub(super) limits: RawLimits,
     #[serde(default)]
     pub(super) grants: RawGrants,
+    #[serde(default)]
+    pub(super) shutdown: RawShutdown,
     #[serde(default)]
     pub(super) log: RawLog,
 }
@@ -191,6 +194,7 @@ impl Default for RawAudit {
 pub(super) struct RawApi {
     pub(super) address: Option<Spanned<String>>,
     pub(super) tls: Option<RawCertificate>,
+    pub(super) public_url: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -291,6 +295,15 @@ pub(super) struct RawLimits {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawGrants {
     pub(super) announce_before_s: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawShutdown {
+    pub(super) delay_s: Option<Spanned<u64>>,
+    pub(super) drain_s: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub(super) shares_ports: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

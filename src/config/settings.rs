@@ -11,6 +11,7 @@ use crate::model::{
     ids::{DatabaseName, GatewayName, TargetName},
     on_call::OnCallSettings,
     record::Durability,
+    replica::Replica,
     secret::Secret,
     slack::SlackSettings,
     target::{Lane, Target},
@@ -24,6 +25,8 @@ pub struct Config {
     pub file: PathBuf,
     /// What this gateway is called among those that share its store.
     pub name: GatewayName,
+    /// Its number among those; `None` is any that is free.
+    pub replica: Option<Replica>,
     /// Where the gateway keeps what it writes.
     pub data_dir: PathBuf,
     /// Where clients connect; at least one.
@@ -50,6 +53,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long before its end a grant is announced to end soon.
     pub announce_before: Duration,
+    /// How it stops.
+    pub shutdown: Shutdown,
     /// The process's own log.
     pub log: Log,
     /// What is allowed and should not be; to be logged at start.
@@ -323,6 +328,19 @@ pub struct Api {
     pub address: SocketAddr,
     /// Its certificate; always there unless the address is a loopback one.
     pub tls: Option<CertificateFiles>,
+    /// Where people open the console, without a slash at its end; refusals name it.
+    pub public_url: Option<String>,
+}
+
+/// How the gateway stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// From the signal, while it says that it is not ready, until nobody is accepted any more.
+    pub delay: Duration,
+    /// So long open transactions may go on after that.
+    pub drain: Duration,
+    /// Whether a successor may listen on its ports meanwhile.
+    pub shares_ports: bool,
 }
 
 /// The Slack app.

@@ -9,8 +9,8 @@ use super::{
     check::{Place, address, line},
     error::{ConfigError, Problem},
     raw::RawCertificate,
-    secrets::{from_environment, from_file},
     settings::{CertificateFiles, Slack, SlackHttp},
+    webhooks::one_of,
 };
 use crate::model::{
     flow::Risk,
@@ -62,18 +62,17 @@ pub(super) fn read(
 ) -> Result<Option<Slack>, ConfigError> {
     let Some(written) = raw else { return Ok(None) };
     let raw = &written.value;
-    let at = line(written);
     let bot = (&raw.bot_token_file, &raw.bot_token_env);
-    let bot_token = secret(place, at, "slack.bot_token", bot, BOT_TOKEN)?;
+    let bot_token = one_of(place, written, "slack.bot_token", bot, BOT_TOKEN)?;
     let app = (&raw.app_token_file, &raw.app_token_env);
     let (door, http) = match &raw.http {
         Some(http) if app.0.is_none() && app.1.is_none() => {
             let (signing_secret, http) = self::http(place, http)?;
             (SlackDoor::Http { signing_secret }, Some(http))
         }
-        Some(_) => return Err(place.at(at, "slack.http", Problem::OneOf { keys: DOORS })),
+        Some(_) => return Err(place.at(line(written), "slack.http", Problem::OneOf { keys: DOORS })),
         None => {
-            let app_token = secret(place, at, "slack.app_token", app, DOORS)?;
+            let app_token = one_of(place, written, "slack.app_token", app, DOORS)?;
             (SlackDoor::Socket { app_token }, None)
         }
     };
@@ -106,7 +105,7 @@ fn http(
         return Err(place.at(line(&raw.address), "slack.http.address", problem));
     }
     let source = (&raw.signing_secret_file, &raw.signing_secret_env);
-    let signing_secret = secret(place, line(written), "slack.http.signing_secret", source, SIGNING_SECRET)?;
+    let signing_secret = one_of(place, written, "slack.http.signing_secret", source, SIGNING_SECRET)?;
     Ok((signing_secret, SlackHttp { address, tls }))
 }
 
@@ -162,20 +161,6 @@ fn api(place: &Place<'_>, written: &Spanned<String>) -> Result<String, ConfigErr
         return Ok(url.to_owned());
     }
     Err(place.at(line(written), "slack.api_url", Problem::SlackApi { found: written.value.clone() }))
-}
-
-fn secret(
-    place: &mut Place<'_>,
-    at: u64,
-    key: &str,
-    written: (&Option<Spanned<String>>, &Option<Spanned<String>>),
-    keys: &'static [&'static str],
-) -> Result<Secret<String>, ConfigError> {
-    match written {
-        (Some(file), None) => from_file(place, key, file),
-        (None, Some(variable)) => from_environment(place, key, variable),
-        (None, None) | (Some(_), Some(_)) => Err(place.at(at, key, Problem::OneOf { keys })),
-    }
 }
 
 const API: &str = "https://slack.com/api";

@@ -15,6 +15,6 @@ mod target;
 
 pub use audit::AuditMetrics;
 pub use gateway::{FactsMetrics, LoginMetrics, PolicyMetrics};
-pub use notify::WebhookMetrics;
+pub use notify::{SlackMetrics, WebhookMetrics};
 pub use registry::Metrics;
 pub use target::{PoolMetrics, TargetMetrics, UpstreamErrors};

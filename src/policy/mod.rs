@@ -53,7 +53,7 @@ pub use permit::Permit;
 pub use plan::plan_only;
 pub use recent::Recent;
 pub use refusal::missing_in_words;
-pub use rules::{Ceiling, Group, Policy, PolicyPrincipal, RoutineRule};
+pub use rules::{Ceiling, GROUP_SCOPES, Group, Policy, PolicyPrincipal, RoutineRule};
 pub use snapshot::{Snapshot, SnapshotParts};
 pub use submit::{Ask, NotTaken, Submitted, submit};
 

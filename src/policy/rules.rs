@@ -48,7 +48,12 @@ impl Policy {
 pub struct Group {
     /// For people to read.
     pub description: String,
+    /// What its members may do at the API beside acting as themselves; words of [`GROUP_SCOPES`].
+    pub scopes: BTreeSet<String>,
 }
+
+/// What a group may be given at the API. Never `admin` or `directory`: these are for the keys of services.
+pub const GROUP_SCOPES: [&str; 6] = ["audit:read", "grants", "people", "policy", "read", "sessions"];
 
 /// What policy says of a principal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -202,8 +202,11 @@ impl Gate {
             key: folder.path().join("server.key"),
             client_ca: Some(folder.path().join("ca.crt")),
         };
-        let settings =
-            AuditSettings { path: folder.path().join("audit.jsonl"), durability: Durability::Process };
+        let settings = AuditSettings {
+            path: folder.path().join("audit.jsonl"),
+            gateway: "one".into(),
+            durability: Durability::Process,
+        };
         let mut door = Door {
             tls: Some(Arc::new(ServerTls::open(files, &[b"postgresql"]).unwrap())),
             plaintext: false,

@@ -81,6 +81,7 @@ impl Talk {
             settings: Arc::new(settings),
             listener: Some((listener, None)),
             clock: self.world.home.time.clone(),
+            metrics: self.world.gateway.parts.metrics.slack(),
             pace: Pace { idle: Duration::from_millis(50), retry: short, ..Pace::default() },
         };
         self.shutdown = Shutdown::new();

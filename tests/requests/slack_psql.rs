@@ -4,6 +4,8 @@ use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
+use crate::lab;
+
 use super::{
     Person, id, lab_with,
     slack_support::{

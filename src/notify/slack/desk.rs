@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     control::{Answer, Control, ControlError, Explain, GrantQuery, NewReview, RequestView},
+    metrics::SlackMetrics,
     model::{
         ids::{PrincipalName, RequestId},
         slack::{SlackAccount, SlackSettings},
@@ -38,6 +39,7 @@ struct Parts {
     explain: Arc<dyn Explain>,
     web: Web,
     settings: Arc<SlackSettings>,
+    metrics: SlackMetrics,
     places: Arc<Semaphore>,
 }
 
@@ -80,16 +82,26 @@ impl Desk {
         explain: Arc<dyn Explain>,
         web: Web,
         settings: Arc<SlackSettings>,
+        metrics: SlackMetrics,
     ) -> Self {
-        Self(Arc::new(Parts { control, explain, web, settings, places: Arc::new(Semaphore::new(PLACES)) }))
+        let places = Arc::new(Semaphore::new(PLACES));
+        Self(Arc::new(Parts { control, explain, web, settings, metrics, places }))
+    }
+
+    /// Something that is not surely Slack's, or cannot be read.
+    pub(super) fn refuse(&self, why: &dyn std::error::Error) {
+        self.0.metrics.refused.inc();
+        warn!(%why, "what is sent to Slack's door is not listened to");
     }
 
     /// Takes what somebody did; gives what Slack is answered, in less than three seconds.
     pub(super) async fn take(&self, interaction: Interaction) -> Reply {
         let Ok(place) = Arc::clone(&self.0.places).try_acquire_owned() else {
+            self.0.metrics.busy.inc();
             warn!("more people do something in Slack than can be served at once");
             return Reply::Busy;
         };
+        self.0.metrics.taken.inc();
         match interaction {
             Interaction::Other => Reply::Taken,
             Interaction::Click(click) => {
@@ -113,6 +125,7 @@ impl Desk {
     fn account(&self, who: &Who) -> Option<SlackAccount> {
         let account = who.account(&self.0.settings.team);
         if account.is_none() {
+            self.0.metrics.refused.inc();
             warn!(?who, "somebody of another Slack workspace is not listened to");
         }
         account

@@ -37,7 +37,7 @@ pub(in crate::session) async fn admit(
             Err(refusal) => Box::pin(turn_away(*arrived, &refusal)).await,
         },
         Ok(Arrival::Cancel { request, stream }) => {
-            gate.registry.cancel(request.process_id, &request.key);
+            gate.cancel(request.process_id, &request.key).await;
             drop(stream);
         }
         Err(error) => tracing::debug!(%peer, %error, "login failed"),
