@@ -46,7 +46,7 @@ impl Desk {
         if one.revoked.is_some() {
             return None;
         }
-        if one.once.is_some_and(|grant| self.still_runs(grant)) {
+        if one.once.is_some_and(|claimed| self.goes_on(claimed).is_ok()) {
             return None;
         }
         match self.decide(&one.does).and_then(|permit| lost.cloned().map_or(Ok(permit), Err)) {

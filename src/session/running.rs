@@ -4,11 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 
-use crate::model::{
-    facts::Facts,
-    ids::{GrantId, StatementId},
-    record::Outcome,
-    refusal::Refusal,
+use crate::{
+    model::{facts::Facts, ids::StatementId, record::Outcome, refusal::Refusal},
+    policy::Claimed,
 };
 
 /// What a statement does, and what it runs by name.
@@ -34,8 +32,8 @@ pub(super) struct Running {
     pub(super) text: Arc<str>,
     /// When it has to be decided again.
     pub(super) until: Option<Timestamp>,
-    /// The grant that was used up for it: it goes on for as long as that is not over or revoked.
-    pub(super) once: Option<GrantId>,
+    /// The leave that was used up for it: it goes on for as long as that is not over or revoked.
+    pub(super) once: Option<Claimed>,
     /// When it was let through.
     pub(super) started: Instant,
     /// Bytes of rows so far.

@@ -17,7 +17,7 @@ use super::{
     postgres::Postgres,
     protocol::Protocol,
 };
-use crate::{model::target::Lane, policy::Permit};
+use crate::{model::target::Lane, policy::Leave};
 
 /// Exclusive use of one upstream connection of one lane; dropped without [`Lease::go_home`], it is closed.
 ///
@@ -215,7 +215,7 @@ impl<P: Protocol> Lease<P> {
 
     /// # Errors
     /// `WrongLane` if the permit is for a higher lane.
-    pub(super) fn check_lane(&self, permit: &Permit) -> Result<(), UpstreamError> {
+    pub(super) fn check_lane(&self, permit: &impl Leave) -> Result<(), UpstreamError> {
         let (permit, lease) = (permit.lane(), self.slot.lane());
         if permit > lease {
             return Err(UpstreamError::WrongLane { permit, lease });

@@ -5,6 +5,7 @@
 //! through [`Lease::go_home`], is reset and checked, or is closed. What differs between the databases is behind
 //! [`Protocol`]. Knows nothing of clients, sessions or policy.
 
+mod ask;
 mod cancel;
 mod connect;
 mod connection;
@@ -28,6 +29,7 @@ mod survey;
 mod target;
 mod word;
 
+pub use ask::Ask;
 pub use cancel::CancelHandle;
 pub use connection::Progress;
 pub use credential::Credential;

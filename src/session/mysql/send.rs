@@ -11,15 +11,14 @@ use crate::{
     audit::Receipt,
     model::{
         facts::{Facts, StatementKind},
-        ids::GrantId,
         refusal::Refusal,
         target::Lane,
     },
-    policy::Permit,
+    policy::{Claimed, Permit},
     session::{
         allowed::Allowed,
         gate::REPLY_LIMIT_BYTES,
-        judge::{Judged, refusal_of},
+        judge::{Judged, Refused, refusal_of},
         modes::{asks_read_write, stays_read_only},
         running::Run,
     },
@@ -56,14 +55,14 @@ impl Session {
         Ok(lane)
     }
 
-    /// Writes statements down that go out together; `once` is the grant that was used up for them.
+    /// Writes statements down that go out together; `once` is the leave that was used up for them.
     ///
     /// # Errors
     /// When the log cannot be written.
     pub(super) async fn record(
         &mut self,
         allowed: Vec<Allowed>,
-        once: Option<GrantId>,
+        once: Option<Claimed>,
     ) -> Result<Option<Recorded>, Refusal> {
         self.state.told = None;
         let (receipt, run) = self.desk.record_allowed(&allowed, once).await?;
@@ -96,6 +95,18 @@ impl Session {
     pub(super) async fn refuse_allowed(&mut self, sequence: u8, allowed: Vec<Allowed>, refusal: Refusal) {
         let refusal = self.desk.record_not_run(allowed, refusal).await;
         self.say_refusal(sequence, &refusal);
+    }
+
+    /// Writes down a statement that is not let through, and says why.
+    pub(super) async fn refuse_judged(
+        &mut self,
+        text: &str,
+        does: &[Arc<Facts>],
+        refused: Refused,
+        sequence: u8,
+    ) {
+        let recorded = self.desk.record_refusal(text, does, &refused).await;
+        self.say_refused(sequence, &recorded.err().map_or(refused, Refused::from));
     }
 
     /// A statement as it goes out. On the read lane, transactions that ask for READ WRITE in words are opened READ

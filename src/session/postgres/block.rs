@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     model::{facts::Facts, refusal::Refusal, target::Lane},
-    policy::Permit,
+    policy::Leave,
     session::judge::Refused,
     upstream::{ProtocolMessage, Setup},
     wire::postgres::{
@@ -48,11 +48,11 @@ impl Session {
     }
 
     /// Makes a prepared statement on a connection that lacks it.
-    pub(super) fn remake(&mut self, lane: Lane, name: &str, permit: &Permit) {
+    pub(super) fn remake(&mut self, lane: Lane, name: &str, leave: &impl Leave) {
         let Some(message) = self.missing_on(lane, name) else { return };
         let Some(slot) = self.held.prepared(name) else { return };
         let prepared = Arc::clone(&slot.prepared);
-        self.send_prepare(&message, permit);
+        self.send_prepare(&message, leave);
         let of = Task::Prepare { name: name.into(), prepared, lane, own: false };
         self.ledger.push(Owed::Parse { silent: true, of });
     }
@@ -69,9 +69,9 @@ impl Session {
         Some(message)
     }
 
-    pub(super) fn send_prepare(&mut self, message: &[u8], permit: &Permit) {
+    pub(super) fn send_prepare(&mut self, message: &[u8], leave: &impl Leave) {
         if let Some(lease) = self.lanes.active_lease_mut() {
-            let sent = lease.send_prepare(message, permit);
+            let sent = lease.send_prepare(message, leave);
             debug_assert!(sent.is_ok(), "{sent:?}");
         }
         self.note_sent();

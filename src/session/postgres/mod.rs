@@ -6,6 +6,7 @@
 
 mod admit;
 mod block;
+mod describe;
 mod extended;
 mod greet;
 mod held;

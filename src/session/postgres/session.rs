@@ -3,6 +3,7 @@
 use super::{held::Held, lanes::Lanes, names::Names, settings::Settings, task::Task};
 use crate::{
     model::{record::Outcome, target::Lane},
+    policy::Claimed,
     session::{
         cancelling::Cancelling, client::ClientSide, conversation::Conversation, desk::Desk, running::Running,
     },
@@ -57,6 +58,20 @@ pub(super) struct Block {
     pub(super) copying_in: bool,
     /// Bytes of the upstream's message in hand that go to the client unread.
     pub(super) passing: usize,
+    /// Something of it was executed.
+    pub(super) executed: bool,
+    /// The portal that was bound on leave that was used up for it, by its number: nothing else runs in the block.
+    pub(super) once: Option<(u64, Claimed)>,
+}
+
+impl Block {
+    /// What is sent from now on belongs to another.
+    pub(super) const fn end(&mut self) {
+        self.sent = false;
+        self.flushed = false;
+        self.executed = false;
+        self.once = None;
+    }
 }
 
 impl Transaction {

@@ -9,15 +9,14 @@ use crate::{
     audit::Receipt,
     model::{
         facts::{AccessMode, Facts, Runs},
-        ids::GrantId,
         object::Object,
         refusal::Refusal,
         target::Lane,
     },
-    policy::Permit,
+    policy::{Claimed, Permit},
     session::{
         allowed::{Allowed, strongest},
-        judge::{Judged, nothing_known},
+        judge::{Judged, Refused, nothing_known},
         modes::{asks_read_write, opens, stays_read_only},
     },
     upstream::{ProtocolMessage, Setup},
@@ -38,6 +37,12 @@ impl Session {
             return self.wait_for_replies();
         }
         let received = Instant::now();
+        if let Err(refusal) = self.leaves_alone(None) {
+            let refused = Refused::from(refusal);
+            let recorded = self.desk.record_refusal(text, &[], &refused).await;
+            self.refuse_query(recorded.err().unwrap_or(refused.refusal));
+            return Flow::Done;
+        }
         // Again if grants changed while a connection was waited for.
         while !self.judge_and_run(text, received).await {}
         Flow::Done
@@ -86,13 +91,13 @@ impl Session {
         true
     }
 
-    /// Sends a Query that may run; `once` is the grant that was used up for its one statement.
+    /// Sends a Query that may run; `once` is the leave that was used up for its one statement.
     pub(super) async fn run_query(
         &mut self,
         text: &str,
         lane: Lane,
         allowed: Vec<Allowed>,
-        once: Option<GrantId>,
+        once: Option<Claimed>,
         received: Instant,
     ) {
         let sent = match self.written_for(lane, text, allowed.iter().filter_map(|it| it.does.first())) {
@@ -117,7 +122,7 @@ impl Session {
             self.send_batch(&message, permit, &receipt);
             self.desk.metrics.gate_seconds.observe(received.elapsed().as_secs_f64());
         }
-        self.block.sent = false;
+        self.block.end();
         self.ledger.push(Owed::Query(Task::Run(run)));
     }
 
@@ -168,7 +173,7 @@ impl Session {
             Some(lease) => {
                 let sent = lease.send_setup(Setup::PoisonQuery);
                 debug_assert!(sent.is_ok(), "{sent:?}");
-                self.block.sent = false;
+                self.block.end();
                 self.ledger.push(Owed::RefusedQuery(error.freeze()));
             }
             None => {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     audit::Receipt,
     model::ids::DatabaseName,
-    policy::Permit,
+    policy::{Leave, Permit},
     upstream::{error::UpstreamError, lease::Lease},
     wire::postgres::upstream::set_parameter,
 };
@@ -39,8 +39,8 @@ impl Lease<Postgres> {
     ///
     /// # Errors
     /// As [`Lease::send_statement`].
-    pub fn send_prepare(&mut self, message: &[u8], permit: &Permit) -> Result<(), UpstreamError> {
-        self.check_lane(permit)?;
+    pub fn send_prepare(&mut self, message: &[u8], leave: &impl Leave) -> Result<(), UpstreamError> {
+        self.check_lane(leave)?;
         self.append(message, Proof::Permit)
     }
 
