@@ -89,6 +89,8 @@ ROWS = [
         ("Snapshot", "short", "Gateways of one store should agree.", [(f"tidegate_snapshot_version{{{GATE}}}", "{{instance}}")]),
         ("Policies read", "short", "In the last hour; after rejected the old one stays in force.",
          [(f"sum by (result) (increase(tidegate_policy_reloads_total{{{GATE}}}[1h]))", "{{result}}")]),
+        ("Gateways with another policy", "short", "Each gateway reads files of its own; they should be the same.",
+         [(f"max by (instance) (tidegate_gateways_with_another_policy{{{GATE}}})", "{{instance}}")]),
         ("Revocation to stop", "s", "From the end of a grant to telling the upstream to stop.",
          quantiles("tidegate_revocation_delay_seconds", GATE)),
         ("Change at another gateway to its effect here", "s", "", quantiles("tidegate_replica_delay_seconds", GATE)),
