@@ -70,6 +70,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         make_native_key: native_key,
         provider: config.oidc.clone(),
         on_call: on_call(&config)?,
+        public_url: config.api.public_url.clone(),
         metrics: metrics.policy.clone(),
         announce_before: config.announce_before.try_into().unwrap_or(SignedDuration::MAX),
     })
