@@ -12,7 +12,7 @@ use std::{
 };
 
 use tidegate::{
-    audit::{AuditError, AuditLog, AuditSettings, verify},
+    audit::{AuditError, AuditLog, AuditSettings, Rotation, verify},
     metrics::Metrics,
     model::record::{Durability, Record},
     net::Clock,
@@ -22,7 +22,7 @@ const PATH: &str = "TIDEGATE_TEST_AUDIT_PATH";
 const DISK: &str = "TIDEGATE_TEST_AUDIT_DISK";
 
 fn open(path: &Path, durability: Durability) -> Result<AuditLog, AuditError> {
-    let settings = AuditSettings { path: path.to_owned(), durability };
+    let settings = AuditSettings { path: path.to_owned(), durability, rotation: Rotation::NEVER };
     AuditLog::open(&settings, Clock::System, &Metrics::new("test").unwrap().audit)
 }
 

@@ -7,7 +7,7 @@
 use std::{env, fmt::Write as _, sync::Arc, time::Duration};
 
 use tidegate::{
-    audit::{AuditLog, AuditSettings, Receipt},
+    audit::{AuditLog, AuditSettings, Receipt, Rotation},
     metrics::Metrics,
     model::{
         dialect::Dialect,
@@ -159,7 +159,11 @@ fn permit(lane: Lane) -> Permit {
 
 async fn receipt() -> Receipt {
     let folder = tempfile::tempdir().unwrap();
-    let settings = AuditSettings { path: folder.path().join("audit.jsonl"), durability: Durability::Process };
+    let settings = AuditSettings {
+        path: folder.path().join("audit.jsonl"),
+        durability: Durability::Process,
+        rotation: Rotation::NEVER,
+    };
     let clock = tidegate::net::Clock::System;
     let log = AuditLog::open(&settings, clock, &Metrics::new("test").unwrap().audit).unwrap();
     log.append_one(&Record::Stopped).await.unwrap()

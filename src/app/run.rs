@@ -47,6 +47,8 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         listeners.push((bind(listener.address).await?, server_tls(listener)?));
     }
     let api_tls = config.api.tls.as_ref().map(api_server_tls).transpose()?;
+    let checkpoint_key = evidence::checkpoint_key(&config.audit)?;
+    let sinks = evidence::sinks(&config)?;
     let clock = Clock::System;
     let pools_settings =
         config.targets.iter().map(|it| targets::upstream(it, &clock)).collect::<Result<Vec<_>, _>>()?;
@@ -109,6 +111,8 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &serving);
     tracing::info!(api = %config.api.address, "ready");
     let trail = evidence::index(&config.audit, &mut tasks).await;
+    evidence::send(sinks, &config.audit, &metrics, &mut tasks);
+    let signing = evidence::sign(&config.audit, checkpoint_key, &gate, &mut tasks);
     serve_api(api_listener, api_tls, &config, control, &gate, &shutdown, trail).await;
 
     stop(&gate, &shutdown).await;
@@ -117,6 +121,9 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         tracing::warn!("the last refusals were not kept");
     }
     let _receipt = audit.append_one(&Record::Stopped).await?;
+    if let Some(signing) = signing {
+        signing.take(&audit, None).await;
+    }
     tasks.abort_all();
     store.close().await;
     drop(threads);
@@ -321,8 +328,12 @@ fn make_data_directory(config: &Config) -> Result<(), AppError> {
 }
 
 fn open_audit(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<AuditLog, AppError> {
-    let settings = AuditSettings { path: config.audit.path.clone(), durability: config.audit.durability };
-    Ok(AuditLog::open(&settings, clock.clone(), &metrics.audit)?)
+    let settings = AuditSettings {
+        path: config.audit.path.clone(),
+        durability: config.audit.durability,
+        rotation: evidence::rotation(&config.audit),
+    };
+    Ok(AuditLog::open(&settings, clock.clone(), &metrics.audit)?.keeping(evidence::texts(&config.audit)?))
 }
 
 fn limits(configured: &config::Limits) -> Limits {

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::{
-    AuditError, AuditLog, AuditSettings, ProblemKind, Report,
+    AuditError, AuditLog, AuditSettings, ProblemKind, Report, Rotation,
     bodies::Bodies,
     chain::{Head, OwnRecord},
     medium::Medium,
@@ -46,7 +46,7 @@ impl Bench {
     }
 
     fn open_with(&self, durability: Durability) -> Result<AuditLog, AuditError> {
-        let settings = AuditSettings { path: self.path(), durability };
+        let settings = AuditSettings { path: self.path(), durability, rotation: Rotation::NEVER };
         AuditLog::open(&settings, self.clock.clone(), &self.metrics)
     }
 
@@ -62,7 +62,7 @@ impl Bench {
         let mut first = Bodies::default();
         first.push(&OwnRecord::Created { format: 1, log: Uuid::nil() }).unwrap();
         let medium = Arc::clone(fake) as Arc<dyn Medium>;
-        let opened = Opened { medium, head: Head::EMPTY, first };
+        let opened = Opened { medium, head: Head::EMPTY, first, rotator: None };
         AuditLog::start(opened, durability, self.clock.clone(), &self.metrics).unwrap()
     }
 }

@@ -8,8 +8,7 @@ use tokio::runtime;
 
 use super::{
     args::{Cli, Command, PolicyCommand},
-    args_audit::AuditCommand,
-    audit, audit_verify, events, explain, grant, key, login,
+    audit, events, explain, grant, key, login,
     output::complain,
     policy, replay, request, review, serve, session, store, token, user,
 };
@@ -45,7 +44,6 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Policy(PolicyCommand::Check { directory, json }) => policy::check(&directory, json),
         Command::Policy(PolicyCommand::Test { directory, json }) => policy::test(&directory, json),
         Command::Policy(PolicyCommand::Replay(args)) => replay::run(&args),
-        Command::Audit(AuditCommand::Verify { file, json }) => audit_verify::verify(&file, json),
         Command::Audit(command) => client(audit::run(command)),
         Command::Policy(PolicyCommand::Status { connection }) => client(policy::status(&connection)),
         Command::Policy(PolicyCommand::Reload { connection }) => client(policy::reload(&connection)),

@@ -11,14 +11,14 @@ use std::{
 use serde_saphyr::Spanned;
 
 use super::{
+    audit,
     error::{ConfigError, Problem},
     limits::{Limits, bounded},
     nearest::nearest,
     oidc,
     raw::{RawApi, RawConfig, RawListener},
     settings::{
-        Api, Audit, Authentication, CertificateFiles, Config, Listener, ListenerTls, Log, Store,
-        TargetSettings,
+        Api, Authentication, CertificateFiles, Config, Listener, ListenerTls, Log, Store, TargetSettings,
     },
     store, targets,
 };
@@ -73,11 +73,7 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
     let api = api(&place, &raw.api, &listeners)?;
     let oidc = oidc::read(&mut place, raw.oidc.as_ref())?;
     let limits = Limits::read(&place, &raw.limits)?;
-    let audit = Audit {
-        path: data_dir.join(raw.audit.path.as_deref().unwrap_or("audit.jsonl")),
-        durability: raw.audit.durability,
-        index: raw.audit.index,
-    };
+    let audit = audit::read(&mut place, &raw.audit, &data_dir)?;
     Ok(Config {
         file: place.file.to_owned(),
         policies: place.beside(&raw.policies),

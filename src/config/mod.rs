@@ -5,6 +5,8 @@
 //! every secret is read. The format is written in `docs/configuration.md`.
 //! Never knows what the settings are used for.
 
+mod audit;
+mod audit_sinks;
 mod check;
 mod error;
 mod iam;
@@ -22,7 +24,7 @@ pub use error::{ConfigError, Problem};
 pub use limits::Limits;
 pub use load::load;
 pub use settings::{
-    Account, Accounts, Api, Audit, Authentication, CertificateFiles, Config, Credential, Endpoint, Iam,
-    Listener, ListenerTls, Log, LogFormat, LogLevel, Pool, PostgresStore, Reader, Store, StoreTls,
-    TargetSettings, UpstreamTls,
+    Account, Accounts, Api, Audit, AuditCheckpoints, AuditSink, AuditSinkKind, AuditText, Authentication,
+    CertificateFiles, Config, Credential, Endpoint, Iam, Listener, ListenerTls, Log, LogFormat, LogLevel,
+    Pool, PostgresStore, Reader, Store, StoreTls, TargetSettings, UpstreamTls,
 };

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate::{
     api::{ApiParts, serve},
-    audit::{AuditLog, AuditSettings, Trail},
+    audit::{AuditLog, AuditSettings, Rotation, Trail},
     control::{
         BoxFuture, Control, ControlError, ControlParts, Explain, ExplainError, Explanation, Question,
         SessionView, Sessions, TargetHealth, Targets, ToEstimate,
@@ -169,7 +169,11 @@ impl Home {
     pub(crate) async fn open_control(&self) -> Result<(Control, AuditLog, Arc<Metrics>), ControlError> {
         let metrics = Metrics::new("test").unwrap();
         let store = Store::open_at(&self.store_place()).await?;
-        let settings = AuditSettings { path: self.path("audit.jsonl"), durability: Durability::Process };
+        let settings = AuditSettings {
+            path: self.path("audit.jsonl"),
+            durability: Durability::Process,
+            rotation: Rotation::NEVER,
+        };
         let audit = AuditLog::open(&settings, self.time.clone(), &metrics.audit).unwrap();
         let parts = ControlParts {
             store,

@@ -8,14 +8,12 @@ use super::{Decided, Direction, Filter, StatsQuery, Trail};
 use crate::{
     audit::{AuditLog, beside, tests::Bench},
     model::{
-        facts::{AccessMode, StatementKind},
+        facts::{Access, AccessMode, StatementKind},
         grant::{Grant, GrantName, Holder},
         ids::{DatabaseName, GrantId, PrincipalName, RequestId, SessionId, StatementId, TargetName},
-        object::{Glob, ObjectPattern},
+        object::{Glob, Object, ObjectPattern},
         permission::{Permission, PermissionSet},
-        record::{
-            Actor, DecisionRecord, Login, Outcome, Record, StatementEnd, StatementStart, TouchedObject,
-        },
+        record::{Actor, DecisionRecord, Login, Outcome, Record, StatementEnd, StatementStart, Touched},
         request::RequestState,
         target::Lane,
         window::Window,
@@ -74,13 +72,16 @@ impl Person {
             let missing = vec![format!("select on {table}")];
             DecisionRecord::Deny { sqlstate: "42501", message: "permission denied", missing }
         };
+        let (schema, name) = table.split_once('.').unwrap();
+        let object = Object::Relation { schema: schema.into(), name: name.into() };
+        let access = Access { object, mode };
         let start = Record::StatementStart(StatementStart {
             statement: self.id(number),
             actor: &actor,
             sql,
             fingerprint: None,
             kind: Some(kind),
-            objects: vec![TouchedObject { name: table.to_owned(), mode }],
+            objects: vec![Touched(&access)],
             decision,
         });
         let _receipt = log.append_one(&start).await.unwrap();
