@@ -85,8 +85,12 @@ fn end(actor: &Actor<'_>) -> Record<'static> {
 }
 
 fn open(folder: &tempfile::TempDir, durability: Durability) -> AuditLog {
-    let settings =
-        AuditSettings { path: folder.path().join("audit.jsonl"), durability, rotation: Rotation::NEVER };
+    let settings = AuditSettings {
+        path: folder.path().join("audit.jsonl"),
+        gateway: "one".into(),
+        durability,
+        rotation: Rotation::NEVER,
+    };
     AuditLog::open(&settings, Clock::System, &Metrics::new("bench").unwrap().audit).unwrap()
 }
 

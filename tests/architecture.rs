@@ -21,12 +21,14 @@ const LAW: &[(&str, &[&str])] = &[
     ("upstream", &["model", "policy", "audit", "wire", "net", "metrics"]),
     ("session", &["model", "sql", "policy", "wire", "net", "audit", "upstream", "metrics"]),
     ("control", &["model", "policy", "store", "audit", "identity", "net", "metrics"]),
-    ("api", &["control", "model", "metrics", "audit"]),
+    ("notify", &["control", "model", "net", "metrics"]),
+    ("console", &["control", "model", "net", "wire"]),
+    ("api", &["control", "model", "net", "metrics", "audit"]),
     (
         "app",
         &[
             "model", "sql", "policy", "wire", "net", "config", "store", "metrics", "audit", "identity",
-            "upstream", "session", "control", "api",
+            "upstream", "session", "control", "notify", "api", "console",
         ],
     ),
     ("cli", &["app", "api", "control", "model", "sql", "policy", "config", "audit", "net", "store"]),

@@ -23,14 +23,17 @@ const DISK: &str = "TIDEGATE_TEST_AUDIT_DISK";
 const ROTATES: &str = "TIDEGATE_TEST_AUDIT_ROTATES";
 
 fn open(path: &Path, durability: Durability) -> Result<AuditLog, AuditError> {
-    let settings = AuditSettings { path: path.to_owned(), durability, rotation: Rotation::NEVER };
+    let settings =
+        AuditSettings { path: path.to_owned(), gateway: "one".into(), durability, rotation: Rotation::NEVER };
     AuditLog::open(&settings, Clock::System, &Metrics::new("test").unwrap().audit)
 }
 
 /// With a log that goes on in a new file every second.
 fn open_rotating(path: &Path) -> AuditLog {
     let rotation = Rotation { bytes: 1, ..Rotation::NEVER };
-    let settings = AuditSettings { path: path.to_owned(), durability: Durability::Process, rotation };
+    let gateway = "one".into();
+    let settings =
+        AuditSettings { path: path.to_owned(), gateway, durability: Durability::Process, rotation };
     AuditLog::open(&settings, Clock::System, &Metrics::new("test").unwrap().audit).unwrap()
 }
 

@@ -372,6 +372,32 @@ async fn a_login_in_a_browser_is_of_the_browser_that_began_it() {
 }
 
 #[tokio::test]
+async fn a_page_that_comes_back_from_the_provider_is_signed_in_and_not_told_the_key() {
+    let world = World::new().await;
+    world.oidc.sits_down("dana", &[]);
+    let (address, cookie) = begin(&world, "http://127.0.0.1:4711/callback").await;
+    let returned = through_the_provider(&address).await;
+    let finish = format!("{}/api/v1/login/browser/finish", world.gateway.base);
+    let client = Client::builder().no_proxy().build().unwrap();
+    let asked = || client.post(&finish).header("cookie", &cookie).header("x-tidegate-console", "used");
+    let of_another_site = asked().header("origin", "https://evil.example").json(&returned);
+    assert_eq!(of_another_site.send().await.unwrap().status(), 403);
+    let answer = asked().json(&returned).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let cookies: Vec<_> =
+        answer.headers().get_all("set-cookie").iter().map(|it| it.to_str().unwrap()).collect();
+    let session = cookies.iter().find_map(|it| it.strip_suffix("; Path=/; HttpOnly; SameSite=Strict"));
+    let session = session.unwrap().to_owned();
+    assert!(cookies.iter().any(|it| it.starts_with("tidegate_login=;")), "{cookies:?}");
+    let text = answer.text().await.unwrap();
+    assert!(text.contains("dana") && !text.contains("tgk_"), "{text}");
+    let who = client.get(format!("{}/api/v1/session", world.gateway.base));
+    let who = who.header("cookie", session).header("x-tidegate-console", "used").send().await.unwrap();
+    assert_eq!(who.json::<Value>().await.unwrap()["principal"], "dana");
+    world.gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_browser_is_sent_back_to_known_places_only() {
     let world = World::new().await;
     for (redirect, status) in [

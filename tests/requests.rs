@@ -4,6 +4,11 @@
 mod api_support;
 #[path = "requests/replicas.rs"]
 mod replicas;
+#[path = "requests/slack.rs"]
+mod slack;
+mod slack_support;
+#[path = "requests/webhooks.rs"]
+mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 
@@ -69,8 +74,14 @@ struct World {
 
 impl World {
     async fn new(kept: Kept) -> Self {
-        let home = Home::over(kept);
-        home.write_policy(RULES);
+        Self::with(kept, RULES, |_| {}).await
+    }
+
+    /// One under these rules, with what else its home has.
+    async fn with(kept: Kept, rules: &str, furnish: impl FnOnce(&mut Home)) -> Self {
+        let mut home = Home::over(kept);
+        home.write_policy(rules);
+        furnish(&mut home);
         let gateway = home.start().await;
         Self { home, gateway }
     }
@@ -811,6 +822,24 @@ async fn the_estimate_of_a_statement_is_there_for_its_approver_where_the_flow_wa
     world.gateway.stop().await;
 }
 use replicas::a_refusal_is_known_for_a_day_also_after_a_restart;
+use slack::{
+    a_click_in_slack_is_the_answer_of_the_person_and_the_message_follows,
+    a_message_follows_whatever_way_a_request_goes,
+    after_a_restart_the_message_is_brought_up_to_date_and_a_lost_channel_stops_nobody,
+    an_account_is_one_person_and_a_person_one_account, forms_ask_approve_less_and_deny,
+    in_slack_too_nobody_does_what_the_rules_forbid, over_a_websocket_it_is_the_same_and_it_is_opened_again,
+    what_is_not_surely_slacks_is_refused_and_does_nothing,
+    while_slack_is_down_nothing_is_lost_and_the_order_stays,
+};
+use webhooks::{
+    a_webhook_that_is_gone_is_told_nothing_until_somebody_enables_it,
+    a_webhook_that_was_down_is_told_everything_in_order_under_the_same_identifiers,
+    events_are_told_in_order_signed_by_both_secrets_and_to_those_who_want_them,
+    what_a_killed_gateway_was_telling_is_told_again_under_the_same_identifier,
+    what_is_given_up_is_seen_and_can_be_sent_again,
+    who_is_on_call_may_be_approved_by_itself_and_nobody_is_while_that_is_not_known,
+    whoever_asks_for_time_gets_it,
+};
 
 over_both_stores!(
     a_refusal_is_known_for_a_day_also_after_a_restart,
@@ -836,4 +865,20 @@ over_both_stores!(
     what_the_clock_does_is_told_of_once_and_what_is_undone_never,
     a_refused_statement_is_told_of_without_its_text,
     the_estimate_of_a_statement_is_there_for_its_approver_where_the_flow_wants_it,
+    events_are_told_in_order_signed_by_both_secrets_and_to_those_who_want_them,
+    a_webhook_that_was_down_is_told_everything_in_order_under_the_same_identifiers,
+    what_is_given_up_is_seen_and_can_be_sent_again,
+    whoever_asks_for_time_gets_it,
+    a_webhook_that_is_gone_is_told_nothing_until_somebody_enables_it,
+    what_a_killed_gateway_was_telling_is_told_again_under_the_same_identifier,
+    who_is_on_call_may_be_approved_by_itself_and_nobody_is_while_that_is_not_known,
+    a_click_in_slack_is_the_answer_of_the_person_and_the_message_follows,
+    a_message_follows_whatever_way_a_request_goes,
+    what_is_not_surely_slacks_is_refused_and_does_nothing,
+    in_slack_too_nobody_does_what_the_rules_forbid,
+    forms_ask_approve_less_and_deny,
+    an_account_is_one_person_and_a_person_one_account,
+    while_slack_is_down_nothing_is_lost_and_the_order_stays,
+    after_a_restart_the_message_is_brought_up_to_date_and_a_lost_channel_stops_nobody,
+    over_a_websocket_it_is_the_same_and_it_is_opened_again,
 );

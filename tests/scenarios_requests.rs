@@ -1,6 +1,9 @@
 //! From a refusal to a grant and its end, in one open session: as people go that way.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "requests/slack_psql.rs"]
+mod slack;
+mod slack_support;
 mod support;
 
 use std::{
@@ -8,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{Lab, Server, refused, run_within, text};
 
 const FLOWS: &str = "
@@ -27,7 +30,12 @@ fn lab() -> Option<Lab> {
 }
 
 fn lab_of(server: Server) -> Option<Lab> {
-    let lab = Lab::of(server)?;
+    lab_with(server, &json!({ "plaintext": true }))
+}
+
+/// The same with other settings.
+fn lab_with(server: Server, settings: &Value) -> Option<Lab> {
+    let lab = Lab::with_gateway(server, settings)?;
     std::fs::write(lab.path("policies/flows.yaml"), FLOWS).unwrap();
     lab.admin(&["policy", "reload"]);
     Some(lab)
@@ -307,4 +315,91 @@ async fn who_waits_for_an_answer_hears_of_it_and_a_draft_is_judged_by_what_happe
     assert_eq!(would("EXPLAIN"), Some("refused".into()), "{report}");
     assert_eq!(would("SELECT max(amount)"), None, "its grant is there in the draft, too: {report}");
     assert_eq!(report["requests"][0]["would_be"]["flow"], "some", "{report}");
+}
+
+const BOT_SECRET: &str = "whsec_dGhlIGV4YW1wbGUncyBzaWduaW5nIHNlY3JldA==";
+
+/// The example of `deploy/examples/approval_bot`, as it stands there.
+struct Bot {
+    child: std::process::Child,
+    out: std::io::BufReader<std::process::ChildStdout>,
+}
+
+impl Bot {
+    /// Started by the key of a principal of its own; gives where it listens, too.
+    fn start(lab: &Lab) -> (Self, String) {
+        lab.admin(&["user", "add", "bot", "--group", "leads", "--no-password"]);
+        let key = lab.admin(&["key", "create", "approval-bot", "--for", "bot", "--scope", "review"]);
+        let key = key.lines().find(|line| line.starts_with("tgk_")).unwrap();
+        std::fs::write(lab.path("bot.key"), key).unwrap();
+        std::fs::write(lab.path("bot.secret"), BOT_SECRET).unwrap();
+        let mut child = Command::new("python3")
+            .arg(support::root().join("deploy/examples/approval_bot/bot.py"))
+            .env("BOT_SECRET_FILE", lab.path("bot.secret"))
+            .env("TIDEGATE_KEY_FILE", lab.path("bot.key"))
+            .env("TIDEGATE_API", format!("http://127.0.0.1:{}", lab.api_port()))
+            .env("BOT_ADDRESS", "127.0.0.1:0")
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = std::io::BufReader::new(child.stdout.take().unwrap());
+        let mut bot = Self { child, out };
+        let address = bot.says().strip_prefix("listening on ").unwrap().to_owned();
+        (bot, address)
+    }
+
+    fn says(&mut self) -> String {
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut self.out, &mut line).unwrap();
+        line.trim().to_owned()
+    }
+}
+
+impl Drop for Bot {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_that_is_told_by_a_webhook_approves_by_the_api_and_the_open_session_reads() {
+    let lab = lab!(lab());
+    let (mut bot, address) = Bot::start(&lab);
+    assert_eq!(lab.stop_gateway("TERM"), 0);
+    let settings = std::fs::read_to_string(lab.path("tidegate.yaml")).unwrap();
+    let webhook = format!(
+        "webhooks:\n  - name: bot\n    url: http://{address}/\n    secret_file: bot.secret\n    events: [request_created]\n    allow_private: true\n    retry_ms: 100\n"
+    );
+    std::fs::write(lab.path("tidegate.yaml"), format!("{settings}{webhook}")).unwrap();
+    lab.start_gateway();
+    assert!(lab.admin(&["webhook", "test", "bot"]).contains("was taken (status 204)"));
+
+    let dana = lab.add("dana").connect().await.unwrap();
+    assert_eq!(refused(dana.simple_query("SELECT * FROM salary").await), "42501");
+    let asks = Person::new(&lab, "dana");
+    let place = ["--target", "hr", "--database", "hr_prod", "--for", "10m", "--table", "public.salary"];
+    let request = |permission: &str, reason: &str| {
+        let what = ["request", "create", "--permission", permission, "--reason", reason];
+        asks.does(&[&what[..], &place[..]].concat())
+    };
+    let state = |request: &Value| asks.does(&["request", "show", id(request)])["state"].clone();
+    let no_ticket = request("select", "because");
+    let writes = request("dml", "INC-42");
+    let reads = request("select", "INC-42");
+    assert_eq!(bot.says(), format!("request {} approved: reads for INC-42", id(&reads)));
+    dana.simple_query("SELECT * FROM salary LIMIT 1").await.unwrap();
+    assert_eq!(state(&reads), "approved");
+    // What is not harmless is left to people.
+    assert_eq!((state(&no_ticket), state(&writes)), ("pending".into(), "pending".into()));
+    assert_eq!(refused(dana.simple_query("DELETE FROM salary").await), "42501");
+
+    // What nobody signed with this secret is not listened to.
+    let forged = reqwest::Client::builder().no_proxy().build().unwrap().post(format!("http://{address}/"));
+    let forged = forged
+        .header("webhook-id", "msg_1")
+        .header("webhook-timestamp", jiff::Timestamp::now().as_second())
+        .header("webhook-signature", "v1,AAAA")
+        .body("{}");
+    assert_eq!(forged.send().await.unwrap().status(), 401);
 }

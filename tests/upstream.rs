@@ -161,6 +161,7 @@ async fn receipt() -> Receipt {
     let folder = tempfile::tempdir().unwrap();
     let settings = AuditSettings {
         path: folder.path().join("audit.jsonl"),
+        gateway: "one".into(),
         durability: Durability::Process,
         rotation: Rotation::NEVER,
     };

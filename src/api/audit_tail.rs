@@ -18,13 +18,14 @@ use super::{
     audit_bodies::{AuditMessage, TailQuery},
     auth::Auditor,
     body::QueryOf,
-    events::{Place, Places, Stopping},
+    events::{Place, Places},
     problem::Problem,
     router::Api,
 };
 use crate::{
     audit::{Live, StoredRecord},
     control::{Caller, Control},
+    net::Stopping,
 };
 
 /// Records of this gateway's audit log as they are written, as server-sent events.

@@ -10,21 +10,35 @@ use axum::{
 };
 
 use super::{
+    browser,
     problem::Problem,
     router::{Api, Peer},
 };
 use crate::{
-    control::{Caller, Scope},
+    control::{Caller, Scope, Unsealed},
     model::ids::PrincipalName,
 };
 
 /// Lets in whoever shows a live service key, and remembers whose it is.
 pub(super) async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
-    match proven(&api, request.headers(), peer) {
+    let has_key = request.headers().contains_key(header::AUTHORIZATION);
+    let browser = if has_key { Ok(None) } else { browser::proven(&api, request.headers()) };
+    let (caller, renewed) = match browser {
+        Ok(Some(Unsealed { caller, renewed })) => (Ok(caller), renewed),
+        Ok(None) => (proven(&api, request.headers(), peer), None),
+        Err(problem) => (Err(problem), None),
+    };
+    match caller {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            let mut response = next.run(request).await;
+            if let Some(cookie) = renewed
+                && !response.headers().contains_key(header::SET_COOKIE)
+            {
+                response.headers_mut().extend(browser::set(&api, &cookie));
+            }
+            response
         }
         Err(problem) => problem.into_response(),
     }
@@ -102,6 +116,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Requester {
     }
 }
 
+/// A person, by a key that acts as them in whatever way they may.
+pub(super) struct Person(pub(super) Caller);
+
+impl<S: Send + Sync> FromRequestParts<S> for Person {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        person(parts, &[Scope::Person])?;
+        permitted(parts, &[Scope::Person]).map(Self)
+    }
+}
+
 /// A person who answers, by a key of their own.
 pub(super) struct Reviewer(pub(super) PrincipalName);
 
@@ -113,6 +139,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Reviewer {
     }
 }
 
+/// A person by a key of their own that acts as them in everything.
+pub(super) struct Oneself(pub(super) PrincipalName);
+
+impl<S: Send + Sync> FromRequestParts<S> for Oneself {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        person(parts, &[Scope::Person]).map(Self)
+    }
+}
+
+caller_with!(
+    /// A caller that may look at links to Slack: a person at their own.
+    ReadsLinks, &[Scope::Read, Scope::People, Scope::Person], (Caller), Self
+);
+caller_with!(
+    /// A caller that may take links to Slack away: a person their own.
+    PeopleOrOneself, &[Scope::People, Scope::Person], (Caller), Self
+);
 caller_with!(
     /// A caller that may look at requests: a person at their own.
     RequestReader, &[Scope::Read, Scope::Person, Scope::Request, Scope::Review], (Caller), Self
@@ -160,6 +205,10 @@ caller_with!(
 caller_with!(
     /// A caller that may look at the policy in force.
     PolicyReader, &[Scope::Read, Scope::Policy], (), |_| Self
+);
+caller_with!(
+    /// A caller that may look at webhooks.
+    WebhookReader, &[Scope::Read], (), |_| Self
 );
 caller_with!(
     /// A caller that may end sessions.

@@ -10,12 +10,15 @@ pub use super::audit_bodies::{
 pub use crate::audit::{Decided, FoundRecord, Hour, Page as AuditPage, Stats, StoredRecord, Story, Touch};
 pub use crate::control::{
     Answer, BadLifetime, BeginBrowserLogin, BegunBrowserLogin, CreatedGrant, CreatedKey, CreatedToken,
-    DeviceLogin, ExplainError, Explanation, Extend, FinishDeviceLogin, GrantQuery, GrantView, KeyView,
-    LifeState, Lifetime, NeedView, NewGrant, NewKey, NewLogin, NewPrincipal, NewRequest, NewReview, NewToken,
-    NewTokenLogin, PendingLogin, PolicyRejection, PolicyView, PrincipalPatch, PrincipalView, Question,
-    RefusalView, Removed, RequestPage, RequestQuery, RequestView, ReviewView, RevocationView, Revoke, Scope,
-    SessionView, StatementExplanation, StatementView, TargetHealth, TokenView, UnknownScope,
+    DeliveryPage, DeliveryQuery, DenialView, DeviceLogin, ExplainError, Explanation, Extend,
+    FinishDeviceLogin, GrantQuery, GrantView, KeyView, LifeState, Lifetime, LinkSlack, NeedView, NewGrant,
+    NewKey, NewLogin, NewPrincipal, NewRequest, NewReview, NewToken, NewTokenLogin, PendingLogin,
+    PolicyRejection, PolicyView, PrincipalPatch, PrincipalView, Question, RefusalView, Removed, RequestPage,
+    RequestQuery, RequestView, ReviewView, RevocationView, Revoke, Scope, SessionView, SlackLinkAnswer,
+    SlackLinkView, StatementExplanation, StatementView, TargetHealth, TokenView, UnknownScope, WebhookView,
+    WhoView,
 };
+pub use crate::model::webhook::{Delivery, DeliveryState};
 use crate::model::{event::Event, ids::PrincipalName};
 
 /// Answer of `GET /api/v1/grants`.
@@ -61,6 +64,20 @@ pub struct KeyList {
 pub struct SessionList {
     /// Oldest first.
     pub sessions: Vec<SessionView>,
+}
+
+/// Answer of `GET /api/v1/webhooks`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct WebhookList {
+    /// In the order of the configuration.
+    pub webhooks: Vec<WebhookView>,
+}
+
+/// Answer of `GET /api/v1/slack/links`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SlackLinkList {
+    /// By principal.
+    pub links: Vec<SlackLinkView>,
 }
 
 /// Which events to send.
@@ -110,6 +127,9 @@ pub struct EventBody {
 pub struct Readiness {
     /// Whether statements can be judged, recorded and run.
     pub ready: bool,
+    /// Whether the gateway is about to stop.
+    #[serde(default)]
+    pub stopping: bool,
     /// Whether the store answers; as everything below, told on loopback only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<bool>,

@@ -31,18 +31,8 @@ use super::{
 use crate::{
     control::{Caller, Control},
     model::{event::ToldEvent, ids::KeyId},
+    net::Stopping,
 };
-
-/// Says, once, that the server stops; in the extensions of every request.
-#[derive(Clone, Debug)]
-pub(super) struct Stopping(pub(super) watch::Receiver<bool>);
-
-impl Stopping {
-    pub(super) fn is_said(&self) -> bool {
-        // closed: a server that is gone has stopped
-        *self.0.borrow() || self.0.has_changed().is_err()
-    }
-}
 
 /// What happens, as server-sent events; people hear of what they have to do with, scope `read` of everything.
 ///

@@ -2,11 +2,17 @@
 
 use std::{net::SocketAddr, time::Instant};
 
-use axum::{Extension, Json, extract::State, http::StatusCode};
+use axum::{
+    Extension,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 
 use super::{
-    bodies::{CreatedKey, NewLogin},
+    bodies::{CreatedKey, NewLogin, WhoView},
     body::SecretBody,
+    browser,
     problem::Problem,
     router::{Api, Peer},
 };
@@ -19,13 +25,15 @@ use crate::control::ControlError;
     operation_id = "log_in",
     tag = "login",
     request_body = NewLogin,
-    responses((status = 201, description = "The key; its secret is told here alone.", body = CreatedKey))
+    responses((status = 201, description = "The key; its secret is told here alone.", body = CreatedKey), (status = 200, description = "To a page of the console: the key is in a cookie.", body = WhoView))
 )]
 pub(super) async fn log_in(
     State(api): State<Api>,
     peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
     SecretBody(login): SecretBody<NewLogin>,
-) -> Result<(StatusCode, Json<CreatedKey>), Problem> {
+) -> Result<Response, Problem> {
+    let is_page = browser::is_page(&headers)?;
     let client = address_of(peer.as_deref());
     let from = client.ip();
     // A password can be guessed, so that who has failed too often is not even listened to.
@@ -33,7 +41,7 @@ pub(super) async fn log_in(
         return Err(throttled());
     }
     match api.control.log_in(login, client).await {
-        Ok(made) => Ok((StatusCode::CREATED, Json(made))),
+        Ok(made) => browser::logged_in(&api, is_page, made),
         Err(ControlError::WrongPassword) if api.throttle.failed(from, Instant::now()) => Err(throttled()),
         Err(error) => Err(error.into()),
     }

@@ -9,6 +9,8 @@ mod audit_bodies;
 mod audit_tail;
 mod auth;
 mod body;
+mod browser;
+mod denials;
 mod events;
 mod explain;
 mod grants;
@@ -27,10 +29,13 @@ mod scim;
 mod scim_patch;
 mod server;
 mod sessions;
+mod slack;
 mod throttle;
 mod tokens;
+mod webhooks;
 
 pub mod bodies;
 
-pub use router::{ApiParts, Peer, router};
-pub use server::{ApiTls, serve};
+pub use crate::net::HttpTls as ApiTls;
+pub use router::{ApiParts, Peer, Rooms, router};
+pub use server::serve;

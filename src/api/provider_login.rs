@@ -12,9 +12,10 @@ use axum::{
 use super::{
     bodies::{
         BeginBrowserLogin, BegunBrowserLogin, CreatedKey, DeviceLogin, FinishDeviceLogin, NewTokenLogin,
-        PendingLogin,
+        PendingLogin, WhoView,
     },
     body::{JsonBody, SecretBody},
+    browser,
     login::{address_of, throttled},
     problem::Problem,
     router::{Api, Peer},
@@ -90,21 +91,26 @@ pub(super) async fn begin_browser(
     operation_id = "finish_browser_login",
     tag = "login",
     request_body = Returned,
-    responses((status = 201, description = "The key; its secret is told here alone.", body = CreatedKey))
+    responses((status = 201, description = "The key; its secret is told here alone.", body = CreatedKey), (status = 200, description = "To a page of the console: the key is in a cookie.", body = WhoView))
 )]
 pub(super) async fn finish_browser(
     State(api): State<Api>,
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     SecretBody(returned): SecretBody<Returned>,
-) -> Result<(StatusCode, HeaderMap, Json<CreatedKey>), Problem> {
+) -> Result<Response, Problem> {
     question(&api, peer.as_deref())?;
-    let kept = cookie(&headers).unwrap_or_default();
+    let is_page = browser::is_page(&headers)?;
+    let kept = browser::cookie(&headers, COOKIE).unwrap_or_default();
     let made = api.control.finish_browser_login(kept, &returned, address_of(peer.as_deref())).await;
     let made = judged(&api, peer.as_deref(), made)?;
     // Used up.
     let gone = format!("{COOKIE}=; Path={COOKIE_PATH}; Max-Age=0; HttpOnly; SameSite=Strict");
-    Ok((StatusCode::CREATED, set_cookie(&gone), Json(made)))
+    let mut answer = browser::logged_in(&api, is_page, made)?;
+    for (_, value) in &set_cookie(&gone) {
+        answer.headers_mut().append(header::SET_COOKIE, value.clone());
+    }
+    Ok(answer)
 }
 
 /// The key for whoever brings along a token of the provider.
@@ -147,12 +153,6 @@ fn judged<T>(api: &Api, peer: Option<&Peer>, outcome: Result<T, ControlError>) -
         }
         error.into()
     })
-}
-
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    all.flat_map(|value| value.split(';'))
-        .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
 }
 
 fn set_cookie(cookie: &str) -> HeaderMap {

@@ -1,6 +1,6 @@
 //! Every address.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Extension, Router,
@@ -13,14 +13,16 @@ use utoipa_axum::{
 };
 
 use super::{
-    audit, audit_tail, auth, events, explain, grants, guard, health, keys, login, openapi, people, policy,
-    provider_login, requests, scim, sessions, throttle::Throttle, tokens,
+    audit, audit_tail, auth, browser, denials, events, explain, grants, guard, health, keys, login, openapi,
+    people, policy, provider_login, requests, scim, sessions, slack, throttle::Throttle, tokens, webhooks,
 };
 use crate::{
     audit::{AuditLog, Trail},
-    control::{Control, Explain, Sessions, Targets},
+    control::{Control, Explain, Sessions, Targets, Webhooks},
     metrics::Metrics,
 };
+
+pub use crate::net::Peer;
 
 /// What the API is built from.
 #[derive(Clone)]
@@ -33,17 +35,26 @@ pub struct ApiParts {
     pub explain: Arc<dyn Explain>,
     /// The health of the targets.
     pub targets: Arc<dyn Targets>,
+    /// Tells webhooks.
+    pub webhooks: Arc<dyn Webhooks>,
     /// Whether it can be written is part of readiness.
     pub audit: AuditLog,
     /// The same log as it is read; `None` where it is not indexed.
     pub trail: Option<Trail>,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
+    /// The console.
+    pub rooms: Rooms,
 }
 
-/// Whom a connection comes from; in the extensions of every request.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
+/// What is served beside the API, at the same address. Nothing by default.
+#[derive(Clone, Debug, Default)]
+pub struct Rooms {
+    /// Pages, for everybody.
+    pub pages: Router,
+    /// What is under `/api/v1/sql`, for whoever shows a key: each request has its `Caller` in the extensions.
+    pub keyed: Router,
+}
 
 /// What handlers share.
 #[derive(Clone)]
@@ -52,6 +63,7 @@ pub(super) struct Api {
     pub(super) sessions: Arc<dyn Sessions>,
     pub(super) explain: Arc<dyn Explain>,
     pub(super) targets: Arc<dyn Targets>,
+    pub(super) webhooks: Arc<dyn Webhooks>,
     pub(super) audit: AuditLog,
     pub(super) trail: Option<Trail>,
     pub(super) metrics: Arc<Metrics>,
@@ -65,7 +77,7 @@ pub(super) struct Api {
 
 /// All addresses; `is_loopback` says that only this machine can reach them.
 pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
-    let ApiParts { control, sessions, explain, targets, audit, trail, metrics } = parts;
+    let ApiParts { audit, control, explain, metrics, rooms, sessions, targets, trail, webhooks } = parts;
     let throttle = Arc::new(Throttle::telling(control.clone()));
     let (questions, places) = (Arc::new(Throttle::of(MOST_QUESTIONS)), Arc::default());
     let api = Api {
@@ -73,6 +85,7 @@ pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
         sessions,
         explain,
         targets,
+        webhooks,
         audit,
         trail,
         metrics,
@@ -92,13 +105,16 @@ pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
         .split_for_parts();
+    let editor = rooms.keyed.layer(from_fn_with_state(api.clone(), auth::authenticate));
     router
         .nest("/scim/v2", scim)
         .layer(Extension(openapi::finished(description)))
+        .with_state(api)
+        .nest("/api/v1/sql", editor)
+        .merge(rooms.pages)
         .fallback(guard::no_such_address)
         .method_not_allowed_fallback(guard::no_such_method)
         .layer(from_fn(guard::surround))
-        .with_state(api)
 }
 
 /// Where people come who have no key yet.
@@ -134,9 +150,18 @@ fn keyed() -> OpenApiRouter<Api> {
         .routes(routes!(keys::revoke))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::terminate))
+        .routes(routes!(slack::list, slack::link))
+        .routes(routes!(slack::unlink))
         .routes(routes!(policy::status))
         .routes(routes!(policy::reload))
         .routes(routes!(events::events))
+        .routes(routes!(denials::one))
+        .routes(routes!(browser::who, browser::log_out))
+        .routes(routes!(webhooks::list))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::enable))
+        .routes(routes!(webhooks::replay))
         .routes(routes!(audit::records))
         .routes(routes!(audit::record))
         .routes(routes!(audit::stats))

@@ -5,8 +5,12 @@ use std::{io, net::SocketAddr};
 use crate::{
     audit::{AuditError, SinkError},
     control::ControlError,
-    model::failure::{Classify, FailureClass},
+    model::{
+        failure::{Classify, FailureClass},
+        ids::WebhookName,
+    },
     net::NetError,
+    notify::NotifyError,
     store::StoreError,
     wire::mysql::auth::NoKey,
 };
@@ -67,12 +71,26 @@ pub enum AppError {
     /// TLS files, or signals.
     #[error(transparent)]
     Net(#[from] NetError),
+    /// Nobody can be asked who is on call.
+    #[error("on_call cannot be used as it is configured: {}", .source.in_words())]
+    OnCall {
+        /// Why.
+        source: NotifyError,
+    },
     /// The store cannot be opened.
     #[error("the store cannot be used")]
     Store {
         /// Why.
         #[from]
         source: StoreError,
+    },
+    /// A webhook cannot be told of anything.
+    #[error("webhook \"{webhook}\" cannot be used as it is configured: {}", .source.in_words())]
+    Webhook {
+        /// Which.
+        webhook: WebhookName,
+        /// Why.
+        source: NotifyError,
     },
     /// The threads that serve clients cannot be started.
     #[error("the threads that serve clients cannot be started")]
@@ -91,6 +109,7 @@ impl Classify for AppError {
             Self::DataDirectory { .. } | Self::Listen { .. } => FailureClass::Configuration,
             Self::Key { .. } | Self::Metrics { .. } | Self::Workers { .. } => FailureClass::Internal,
             Self::Net(source) => source.class(),
+            Self::OnCall { source } | Self::Webhook { source, .. } => source.class(),
         }
     }
 }

@@ -6,12 +6,14 @@ use jiff::Unit;
 
 use super::estimate::Asking;
 use crate::{
+    config::Config,
     control::{
         self, BoxFuture, Explain, ExplainError, Explanation, Question, SessionView, Sessions, TargetHealth,
         Targets, ToEstimate,
     },
     model::{
         dialect::Dialect,
+        errand::Errand,
         facts::{Facts, Unanalyzable},
         ids::{DatabaseName, SessionId, TargetName},
         name_context::{NameContext, SearchPath},
@@ -32,6 +34,10 @@ impl Sessions for OpenSessions {
 
     fn terminate(&self, session: SessionId) -> bool {
         self.0.registry.terminate(session)
+    }
+
+    fn run(&self, errand: &Errand) -> bool {
+        self.0.registry.run(errand)
     }
 }
 
@@ -67,9 +73,19 @@ impl Targets for KnownTargets {
 
 /// Judges statements without running them.
 pub(super) struct Judge {
-    pub(super) gate: Arc<Gate>,
+    gate: Arc<Gate>,
     /// The database of a question that names none, by target.
-    pub(super) first_databases: Vec<(TargetName, Option<DatabaseName>)>,
+    first_databases: Vec<(TargetName, Option<DatabaseName>)>,
+}
+
+impl Judge {
+    pub(super) fn of(config: &Config, gate: Arc<Gate>) -> Self {
+        let first_databases = config.targets.iter().map(|target| {
+            let first = target.databases.as_ref().and_then(|databases| databases.first().cloned());
+            (target.target.name.clone(), first)
+        });
+        Self { gate, first_databases: first_databases.collect() }
+    }
 }
 
 impl Explain for Judge {

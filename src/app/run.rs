@@ -10,18 +10,22 @@ use tokio::{
     time::interval,
 };
 
-use super::{error::AppError, evidence, logging, ports, reload, store, targets};
+use super::{
+    console::Receptions, error::AppError, evidence, logging, ports, reload, slack, stop, store, targets,
+};
 use crate::{
-    api::{self, ApiParts, ApiTls},
+    api::{self, ApiParts, ApiTls, Rooms},
     audit::{AuditLog, AuditSettings, Trail},
     config::{self, Config},
+    console::{self, Editor, TargetInfo},
     control::{Control, ControlParts},
     metrics::Metrics,
-    model::{dialect::Dialect, identity::AdmitTokens, record::Record},
-    net::{Clock, ServerTls, ServerTlsFiles, Shutdown, WorkerThreads, Workers},
+    model::{dialect::Dialect, identity::AdmitTokens, on_call::OnCall, record::Record},
+    net::{Clock, ServerTls, ServerTlsFiles, Shutdown, WorkerThreads, Workers, listen::bind},
+    notify::{Pagerduty, Webhooks},
     session::{
-        Admission, Gate, HeldLimits, Limits, Registry, Speaks, listen,
-        login::{Authentication, Door, mysql::Lobby},
+        Admission, Gate, HeldLimits, Limits, Reception, Registry, Speaks, listen,
+        login::{Authentication, Door, Listing, mysql::Lobby},
         throttle::{Throttle, ThrottleLimits},
     },
     sql::{self, FactsCache},
@@ -39,14 +43,11 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         tracing::warn!("{warning}");
     }
     let shutdown = Shutdown::new();
-    shutdown.on_signals(DRAIN)?;
+    shutdown.on_signals(config.shutdown.delay, config.shutdown.drain)?;
     // Addresses first: a port that is taken must not leave half a start behind in log and store.
-    let api_listener = bind(config.api.address).await?;
-    let mut listeners = Vec::new();
-    for listener in &config.listeners {
-        listeners.push((bind(listener.address).await?, server_tls(listener)?));
-    }
-    let api_tls = config.api.tls.as_ref().map(api_server_tls).transpose()?;
+    let (api_listener, listeners) = open_ports(&config)?;
+    let api_tls = config.api.tls.as_ref().map(http_server_tls).transpose()?;
+    let slack_port = slack::open(&config)?;
     let checkpoint_key = evidence::checkpoint_key(&config.audit)?;
     let sinks = evidence::sinks(&config)?;
     let clock = Clock::System;
@@ -57,9 +58,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     make_data_directory(&config)?;
     let store = store::open(&config.store).await?;
     let audit = open_audit(&config, &clock, &metrics)?;
-    let _receipt = audit
-        .append_one(&Record::Started { version: env!("CARGO_PKG_VERSION"), gateway: &config.name })
-        .await?;
+    let _receipt = audit.append_one(&Record::Started { version: env!("CARGO_PKG_VERSION") }).await?;
     let control = Control::start(ControlParts {
         store: store.clone(),
         audit: audit.clone(),
@@ -70,10 +69,14 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         make_keys: scram_keys,
         make_native_key: native_key,
         provider: config.oidc.clone(),
+        public_url: config.api.public_url.clone(),
+        on_call: on_call(&config)?,
         metrics: metrics.policy.clone(),
         announce_before: config.announce_before.try_into().unwrap_or(SignedDuration::MAX),
     })
     .await?;
+    let webhooks = Webhooks::new(&config.webhooks, &control, &clock, &metrics)
+        .map_err(|(webhook, source)| AppError::Webhook { webhook, source })?;
     let key_file = config.data_dir.join("admin.key");
     if control.ensure_admin_key(&key_file).await? {
         tracing::info!(file = %key_file.display(), "wrote the first administrator's service key");
@@ -85,9 +88,10 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         pools: Arc::new(Pools::new(pools_settings, &metrics)),
         clock: clock.clone(),
         metrics: Arc::clone(&metrics),
-        registry: Registry::default(),
+        registry: Registry::new(control.replica().clone()),
         denials: Arc::new(control.clone()),
         claims: Arc::new(control.clone()),
+        elsewhere: Arc::new(control.clone()),
         limits: limits(&config.limits),
     });
 
@@ -95,38 +99,64 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     tasks.spawn(reload::tell_sessions(Arc::clone(&gate)));
     tasks.spawn(watch_policy(control.clone(), shutdown.clone()));
     tasks.spawn(tend(control.clone(), shutdown.clone()));
+    let telling = tokio::spawn(tell_webhooks(webhooks.clone(), shutdown.clone()));
     let throttle = Arc::new(Throttle::new(&ThrottleLimits::default()));
     // Until the very end: also a session that is let finish may lose its grant at another gateway.
     tasks.spawn(follow_store(control.clone(), Arc::clone(&gate)));
     tasks.spawn(share_sessions(control.clone(), Arc::clone(&gate)));
+    tasks.spawn(do_errands(control.clone(), Arc::clone(&gate)));
+    tasks.spawn(send_errands(control.clone()));
+    // Before the first session, whose number it is part of.
+    tasks.spawn(control.lease_replica(config.replica).await.hold());
     tasks.spawn(measure(control.clone(), Arc::clone(&gate), Arc::clone(&throttle)));
     let (over, is_over) = oneshot::channel::<()>();
     let writer = tokio::spawn(write_denials(control.clone(), is_over));
+    let slack_tls = slack_port.as_ref().and_then(|port| port.tls.clone());
     let certificates: Vec<_> =
-        listeners.iter().filter_map(|(_, tls)| tls.clone()).chain(api_tls.clone()).collect();
+        listeners.iter().filter_map(|(_, tls)| tls.clone()).chain(api_tls.clone()).chain(slack_tls).collect();
+    let slack =
+        slack::serve(slack_port, config.clone(), control.clone(), Arc::clone(&gate), shutdown.clone());
+    let slack = tokio::spawn(slack);
     tasks.spawn(read_again(certificates, control.clone(), shutdown.clone()));
     let lobby = Arc::new(Lobby::new().map_err(|source| AppError::Key { source })?);
     let (workers, threads) = start_workers()?;
-    let serving = Serving { lobby, workers, throttle };
+    let admission = Admission {
+        connections: Arc::new(Semaphore::new(config.limits.sessions)),
+        per_principal: config.limits.sessions_per_principal,
+    };
+    let connections = Arc::clone(&admission.connections);
+    let serving = Serving { lobby, workers, throttle, admission };
     serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &serving);
-    tracing::info!(api = %config.api.address, "ready");
+    let rooms = console(&config, &gate, &control, &shutdown, &mut tasks, &serving);
+    drop(serving);
+    let (end_api, api_ends) = oneshot::channel::<()>();
     let trail = evidence::index(&config.audit, &mut tasks).await;
     evidence::send(sinks, &config.audit, &metrics, &mut tasks);
     let signing = evidence::sign(&config.audit, checkpoint_key, &gate, &mut tasks);
-    serve_api(api_listener, api_tls, &config, control, &gate, &shutdown, trail).await;
+    let parts = api_parts(&config, &control, webhooks, (rooms, trail), &gate);
+    let api = tokio::spawn(serve_api(api_listener, api_tls, parts, api_ends));
+    tracing::info!(api = %config.api.address, "ready");
 
-    stop(&gate, &shutdown).await;
+    stop::announced(&shutdown, &control).await;
+    stop::drained(&gate, &connections, config.limits.sessions, &shutdown).await;
+    drop(end_api);
+    stop::within("requests to the API were cut off", api).await;
     drop(over);
-    if tokio::time::timeout(LAST_WORDS, writer).await.is_err() {
-        tracing::warn!("the last refusals were not kept");
-    }
+    stop::within("the last refusals were not kept", writer).await;
+    // What they were about to tell is told by another gateway, or at the next start.
+    stop::within("webhooks were not told everything", telling).await;
+    stop::within("Slack was not told everything", slack).await;
+    tasks.shutdown().await;
+    // Nobody renews it any more.
+    control.leave_store().await;
+    // Nobody writes behind the last record.
+    stop::within("threads that serve clients did not end", tokio::task::spawn_blocking(|| drop(threads)))
+        .await;
     let _receipt = audit.append_one(&Record::Stopped).await?;
     if let Some(signing) = signing {
         signing.take(&audit, None).await;
     }
-    tasks.abort_all();
     store.close().await;
-    drop(threads);
     Ok(())
 }
 
@@ -135,6 +165,7 @@ struct Serving {
     lobby: Arc<Lobby>,
     workers: Workers,
     throttle: Arc<Throttle>,
+    admission: Admission,
 }
 
 /// One thread for every two processors: the kernel's part of the work, and what else the gateway does, needs the others.
@@ -145,19 +176,46 @@ fn start_workers() -> Result<(Workers, WorkerThreads), AppError> {
     Workers::start(count).map_err(|source| AppError::Workers { source })
 }
 
+impl Serving {
+    /// Who receives the clients of a listener through `door`.
+    fn reception(&self, door: Door, dialect: Dialect, gate: &Arc<Gate>) -> Reception {
+        let speaks = match dialect {
+            Dialect::Mysql => Speaks::Mysql(Arc::clone(&self.lobby)),
+            Dialect::Postgres => Speaks::Postgres,
+        };
+        let (admission, workers) = (self.admission.clone(), self.workers.clone());
+        Reception { door: Arc::new(door), speaks, gate: Arc::clone(gate), admission, workers }
+    }
+
+    /// A door without TLS that only takes proofs which tell no secret, and leads to `listings`.
+    fn door(&self, config: &Config, listings: Vec<Listing>, gate: &Gate, control: &Control) -> Door {
+        Door {
+            tls: None,
+            plaintext: true,
+            authentication: Authentication::Scram,
+            listings,
+            timeout: config.limits.login_timeout,
+            failure_delay: FAILURE_DELAY,
+            mock_secret: control.mock_secret().clone(),
+            snapshot: control.snapshot().clone(),
+            tokens: config.oidc.is_some().then(|| Arc::new(control.clone()) as Arc<dyn AdmitTokens>),
+            throttle: Arc::clone(&self.throttle),
+            audit: gate.audit.clone(),
+            metrics: gate.metrics.logins.clone(),
+            clock: gate.clock.clone(),
+        }
+    }
+}
+
 fn serve_clients(
     config: &Config,
-    listeners: Vec<(TcpListener, Option<Arc<ServerTls>>)>,
+    listeners: Vec<Port>,
     gate: &Arc<Gate>,
     control: &Control,
     shutdown: &Shutdown,
     tasks: &mut JoinSet<()>,
     serving: &Serving,
 ) {
-    let admission = Admission {
-        connections: Arc::new(Semaphore::new(config.limits.sessions)),
-        per_principal: config.limits.sessions_per_principal,
-    };
     for ((socket, tls), listener) in listeners.into_iter().zip(&config.listeners) {
         let door = Door {
             tls,
@@ -169,82 +227,71 @@ fn serve_clients(
                 config::Authentication::Oauth => Authentication::Oauth,
                 config::Authentication::Scram => Authentication::Scram,
             },
-            listings: targets::listings(listener, &config.targets),
-            timeout: config.limits.login_timeout,
-            failure_delay: FAILURE_DELAY,
-            mock_secret: control.mock_secret().clone(),
-            snapshot: control.snapshot().clone(),
-            tokens: config.oidc.is_some().then(|| Arc::new(control.clone()) as Arc<dyn AdmitTokens>),
-            throttle: Arc::clone(&serving.throttle),
-            audit: gate.audit.clone(),
-            metrics: gate.metrics.logins.clone(),
-            clock: gate.clock.clone(),
+            ..serving.door(config, targets::listings(listener, &config.targets), gate, control)
         };
         tracing::info!(address = %listener.address, tls = listener.tls.is_some(), "listening");
-        let speaks = match listener.dialect {
-            Dialect::Mysql => Speaks::Mysql(Arc::clone(&serving.lobby)),
-            Dialect::Postgres => Speaks::Postgres,
+        tasks.spawn(listen(socket, serving.reception(door, listener.dialect, gate), shutdown.clone()));
+    }
+}
+
+/// The console: its pages, and the SQL editor behind them, whose connections are received like those of listeners.
+fn console(
+    config: &Config,
+    gate: &Arc<Gate>,
+    control: &Control,
+    shutdown: &Shutdown,
+    tasks: &mut JoinSet<()>,
+    serving: &Serving,
+) -> Rooms {
+    let receptions = config.targets.iter().map(|it| {
+        let listing = Listing { target: it.target.name.clone(), databases: it.databases.clone() };
+        let door = serving.door(config, vec![listing], gate, control);
+        let info = TargetInfo {
+            name: it.target.name.clone(),
+            dialect: it.target.dialect,
+            environment: it.target.environment.clone(),
+            databases: it.databases.clone(),
         };
-        let (door, gate) = (Arc::new(door), Arc::clone(gate));
-        let workers = serving.workers.clone();
-        tasks.spawn(listen(socket, door, speaks, gate, admission.clone(), workers, shutdown.clone()));
+        (it.target.name.clone(), (info, serving.reception(door, it.target.dialect, gate)))
+    });
+    let editor = Editor::new(
+        control.clone(),
+        Arc::new(Receptions { of: receptions.collect(), shutdown: shutdown.clone() }),
+    );
+    let keyed = editor.routes();
+    tasks.spawn(async move { editor.tend().await });
+    Rooms { pages: console::pages(config.oidc.is_some()), keyed }
+}
+
+fn api_parts(
+    config: &Config,
+    control: &Control,
+    webhooks: Webhooks,
+    (rooms, trail): (Rooms, Option<Trail>),
+    gate: &Arc<Gate>,
+) -> ApiParts {
+    ApiParts {
+        control: control.clone(),
+        sessions: Arc::new(ports::OpenSessions(Arc::clone(gate))),
+        explain: Arc::new(ports::Judge::of(config, Arc::clone(gate))),
+        targets: Arc::new(ports::KnownTargets(Arc::clone(gate))),
+        webhooks: Arc::new(webhooks),
+        audit: gate.audit.clone(),
+        trail,
+        metrics: Arc::clone(&gate.metrics),
+        rooms,
     }
 }
 
 async fn serve_api(
     listener: TcpListener,
     tls: Option<Arc<ServerTls>>,
-    config: &Config,
-    control: Control,
-    gate: &Arc<Gate>,
-    shutdown: &Shutdown,
-    trail: Option<Trail>,
+    parts: ApiParts,
+    ends: oneshot::Receiver<()>,
 ) {
-    let first_databases = config.targets.iter().map(|target| {
-        let first = target.databases.as_ref().and_then(|databases| databases.first().cloned());
-        (target.target.name.clone(), first)
-    });
-    let parts = ApiParts {
-        control,
-        sessions: Arc::new(ports::OpenSessions(Arc::clone(gate))),
-        explain: Arc::new(ports::Judge {
-            gate: Arc::clone(gate),
-            first_databases: first_databases.collect(),
-        }),
-        targets: Arc::new(ports::KnownTargets(Arc::clone(gate))),
-        audit: gate.audit.clone(),
-        trail,
-        metrics: Arc::clone(&gate.metrics),
-    };
     let tls = tls.map(|tls| -> ApiTls { Arc::new(move || Arc::clone(&tls.state().config)) });
-    if let Err(error) = api::serve(listener, tls, parts, shutdown.begun()).await {
+    if let Err(error) = api::serve(listener, tls, parts, async { drop(ends.await) }).await {
         tracing::error!(%error, "the API stopped");
-        shutdown.begun().await;
-    }
-}
-
-/// Lets sessions finish for as long as the drain lasts, then ends them.
-async fn stop(gate: &Gate, shutdown: &Shutdown) {
-    tracing::info!(sessions = gate.registry.len(), "stopping");
-    gate.registry.drain_all();
-    let mut ticks = interval(Duration::from_millis(20));
-    let drained = async {
-        while !gate.registry.is_empty() {
-            ticks.tick().await;
-        }
-    };
-    tokio::select! {
-        () = drained => return,
-        () = shutdown.over() => {}
-    }
-    gate.registry.terminate_all();
-    let ended = async {
-        while !gate.registry.is_empty() {
-            ticks.tick().await;
-        }
-    };
-    if tokio::time::timeout(LAST_WORDS, ended).await.is_err() {
-        tracing::warn!(sessions = gate.registry.len(), "sessions were cut off");
     }
 }
 
@@ -256,12 +303,34 @@ async fn tend(control: Control, shutdown: Shutdown) {
     control.tend(async move { shutdown.begun().await }).await;
 }
 
+async fn tell_webhooks(webhooks: Webhooks, shutdown: Shutdown) {
+    let stop = || {
+        let shutdown = shutdown.clone();
+        async move { shutdown.begun().await }
+    };
+    webhooks.run(stop).await;
+}
+
+fn on_call(config: &Config) -> Result<Option<Arc<dyn OnCall>>, AppError> {
+    let Some(settings) = &config.on_call else { return Ok(None) };
+    let pagerduty = Pagerduty::new(settings.clone()).map_err(|source| AppError::OnCall { source })?;
+    Ok(Some(Arc::new(pagerduty)))
+}
+
 async fn follow_store(control: Control, gate: Arc<Gate>) {
     control.follow_store(&ports::OpenSessions(gate)).await;
 }
 
 async fn share_sessions(control: Control, gate: Arc<Gate>) {
     control.share_sessions(&ports::OpenSessions(gate)).await;
+}
+
+async fn do_errands(control: Control, gate: Arc<Gate>) {
+    control.do_errands(&ports::OpenSessions(gate)).await;
+}
+
+async fn send_errands(control: Control) {
+    control.send_errands().await;
 }
 
 async fn write_denials(control: Control, is_over: oneshot::Receiver<()>) {
@@ -293,11 +362,21 @@ async fn measure(control: Control, gate: Arc<Gate>, throttle: Arc<Throttle>) {
     }
 }
 
-async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, AppError> {
-    TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })
+/// A listener for clients, and its certificate.
+type Port = (TcpListener, Option<Arc<ServerTls>>);
+
+/// Opens the API's port and those of all listeners.
+fn open_ports(config: &Config) -> Result<(TcpListener, Vec<Port>), AppError> {
+    let open = |address| {
+        bind(address, config.shutdown.shares_ports).map_err(|source| AppError::Listen { address, source })
+    };
+    let api = open(config.api.address)?;
+    let clients =
+        config.listeners.iter().map(|listener| Ok((open(listener.address)?, server_tls(listener)?)));
+    Ok((api, clients.collect::<Result<_, AppError>>()?))
 }
 
-fn server_tls(listener: &config::Listener) -> Result<Option<Arc<ServerTls>>, AppError> {
+pub(super) fn server_tls(listener: &config::Listener) -> Result<Option<Arc<ServerTls>>, AppError> {
     let Some(tls) = &listener.tls else { return Ok(None) };
     let files = ServerTlsFiles {
         certificate: tls.files.certificate.clone(),
@@ -312,7 +391,7 @@ fn server_tls(listener: &config::Listener) -> Result<Option<Arc<ServerTls>>, App
     Ok(Some(Arc::new(ServerTls::open(files, protocols)?)))
 }
 
-fn api_server_tls(files: &config::CertificateFiles) -> Result<Arc<ServerTls>, AppError> {
+pub(super) fn http_server_tls(files: &config::CertificateFiles) -> Result<Arc<ServerTls>, AppError> {
     let files =
         ServerTlsFiles { certificate: files.certificate.clone(), key: files.key.clone(), client_ca: None };
     Ok(Arc::new(ServerTls::open(files, &[b"http/1.1"])?))
@@ -330,6 +409,7 @@ fn make_data_directory(config: &Config) -> Result<(), AppError> {
 fn open_audit(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<AuditLog, AppError> {
     let settings = AuditSettings {
         path: config.audit.path.clone(),
+        gateway: config.name.clone(),
         durability: config.audit.durability,
         rotation: evidence::rotation(&config.audit),
     };
@@ -349,10 +429,6 @@ fn limits(configured: &config::Limits) -> Limits {
     }
 }
 
-/// How long sessions may go on after the signal to stop.
-const DRAIN: Duration = Duration::from_secs(10);
-/// How long sessions that are ended have to say so.
-const LAST_WORDS: Duration = Duration::from_secs(3);
 /// How long a failed login waits for its answer.
 const FAILURE_DELAY: Duration = Duration::from_millis(250);
 /// How long a session keeps an upstream connection that it does not use.

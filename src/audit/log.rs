@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use super::{
     batch::{Batch, Place, keep_spare, with_spare},
     bodies::Bodies,
+    chain::Origin,
     error::AuditError,
     keeper::{Keeper, Synced},
     queue::{Desk, Outcome, Step},
@@ -32,7 +33,10 @@ use super::{
 };
 use crate::{
     metrics::AuditMetrics,
-    model::record::{Durability, Record},
+    model::{
+        ids::GatewayName,
+        record::{Durability, Record},
+    },
     net::Clock,
 };
 
@@ -41,6 +45,8 @@ use crate::{
 pub struct AuditSettings {
     /// The file; made if it does not exist, with access for its owner only.
     pub path: PathBuf,
+    /// Which gateway writes it; part of every line.
+    pub gateway: GatewayName,
     /// When a record counts as kept.
     pub durability: Durability,
     /// When the file gives way to the next, and how long full ones are kept.
@@ -87,11 +93,14 @@ impl AuditLog {
     pub fn open(settings: &AuditSettings, clock: Clock, metrics: &AuditMetrics) -> Result<Self, AuditError> {
         let rotator = Rotator::new(&settings.path, settings.rotation.clone(), clock.clone(), metrics.clone());
         let opened = Opened { rotator: Some(rotator), ..tail::open(&settings.path, &clock)? };
-        Self::start(opened, settings.durability, clock, metrics)
+        let origin =
+            Origin::new(&settings.gateway).map_err(|source| AuditError::Unserializable { source })?;
+        Self::start(opened, origin, settings.durability, clock, metrics)
     }
 
     pub(super) fn start(
         opened: Opened,
+        origin: Origin,
         durability: Durability,
         clock: Clock,
         metrics: &AuditMetrics,
@@ -100,7 +109,7 @@ impl AuditLog {
         let writable = Arc::new(AtomicBool::new(true));
         let Opened { medium, head, first, rotator } = opened;
         let mut writer =
-            Writer::new(Arc::clone(&medium), clock, metrics.clone(), Arc::clone(&writable), head);
+            Writer::new(Arc::clone(&medium), origin, clock, metrics.clone(), Arc::clone(&writable), head);
         if first.count() > 0 {
             let _own = writer.write([&first, &Bodies::default()]).map_err(unwritable)?;
             medium.sync().map_err(unwritable)?;

@@ -21,6 +21,7 @@ mod receipt;
 mod render;
 mod rotation;
 mod segments;
+mod segments;
 mod signing;
 mod sink;
 mod tail;

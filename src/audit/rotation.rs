@@ -195,7 +195,7 @@ fn rotate(writer: &mut Writer, path: &Path, first: &FirstLine, now: Timestamp) -
     writer.medium().sync()?;
     let kept = sealed(path, first.seq);
     let name = kept.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let (file, head) = prepare(path, writer.head(), first.log, &name, now)?;
+    let (file, head) = prepare(path, writer, first.log, &name, now)?;
     if kept.exists() {
         return Err(io::Error::other(format!("{} is there already", kept.display())));
     }
@@ -221,12 +221,12 @@ fn prepare(path: &Path, head: Head, log: Uuid, before: &str, now: Timestamp) -> 
     let mut file =
         OpenOptions::new().read(true).append(true).create_new(true).mode(OWNER_ONLY).open(&next)?;
     file.try_lock()?;
-    let mut head = Head { end: 0, ..head };
+    let mut head = Head { end: 0, ..writer.head() };
     let mut bodies = Bodies::default();
     bodies.push(&OwnRecord::Continued { format: FORMAT, log, before })?;
     let mut line = Vec::new();
     for body in bodies.iter() {
-        head.chain(body, now, &mut line);
+        head.chain(writer.origin(), body, now, &mut line);
     }
     file.write_all(&line)?;
     file.sync_all()?;

@@ -7,11 +7,15 @@ use clap::{Args, Parser, Subcommand};
 use super::{
     args_audit::AuditCommand,
     args_grants::{GrantCommand, RequestCommand, ReviewCommand},
-    args_people::{KeyCommand, TokenCommand, UserCommand},
+    args_people::{KeyCommand, SlackCommand, TokenCommand, UserCommand},
+    config::ConfigCommand,
+    doctor::DoctorArgs,
     events::EventsArgs,
+    init::InitArgs,
     replay::ReplayArgs,
     store::StoreCommand,
     value::{dialect, id},
+    webhook::WebhookCommand,
 };
 use crate::model::{
     dialect::Dialect,
@@ -34,6 +38,17 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Write a first configuration and policy for a database that is there, and look whether they work.
+    ///
+    /// What no flag says is asked for on a terminal. Nothing that is there is overwritten.
+    Init(Box<InitArgs>),
+    /// Look over all that a gateway depends on, and say what to do about what is not as it should be.
+    ///
+    /// Changes nothing, and may run beside the gateway. Run it as the gateway's user. Exit code 1 if something failed.
+    Doctor(DoctorArgs),
+    /// Check a configuration file, and print its schema.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Check, test, look at and reload the policy.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -66,6 +81,12 @@ pub(super) enum Command {
     /// List open sessions, and end them.
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Link Slack accounts to principals.
+    #[command(subcommand)]
+    Slack(SlackCommand),
+    /// Look at webhooks and what they were told, and tell them again.
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// Back up, restore and move what the gateway keeps.
     #[command(subcommand)]
     Store(StoreCommand),

@@ -112,6 +112,32 @@ pub(super) enum TokenCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(super) enum SlackCommand {
+    /// Link your Slack account to yourself, by the code that `/tidegate link` shows there.
+    Link {
+        /// The code.
+        code: String,
+        /// Do not ask whether the account is yours.
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// List who is who in Slack: yourself, or, with the right key, everybody.
+    List {
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Take the link to Slack from a principal.
+    Unlink {
+        /// Whom.
+        name: PrincipalName,
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
     /// Make a service key and print it, once.
     Create {

@@ -1,6 +1,6 @@
 //! From the command line to the command, and from its end to the exit code.
 
-use std::process::ExitCode;
+use std::{error::Error, process::ExitCode};
 
 use anyhow::Context;
 use clap::Parser;
@@ -8,9 +8,9 @@ use tokio::runtime;
 
 use super::{
     args::{Cli, Command, PolicyCommand},
-    audit, events, explain, grant, key, login,
+    audit, config, doctor, events, explain, grant, init, key, login,
     output::complain,
-    policy, replay, request, review, serve, session, store, token, user,
+    policy, replay, request, review, serve, session, slack, store, token, user, webhook,
 };
 
 /// Runs the command that the process was started with.
@@ -20,20 +20,23 @@ pub fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
         Err(error) => {
-            complain!("error: {}", told(&error));
+            complain!("error: {}", told(error.as_ref()));
             ExitCode::FAILURE
         }
     }
 }
 
 /// The error and its causes, in one line; a cause that the words before it end with is not said again.
-fn told(error: &anyhow::Error) -> String {
+pub(super) fn told(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !text.ends_with(&cause) {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let words = cause.to_string();
+        if !text.ends_with(&words) {
             text.push_str(": ");
-            text.push_str(&cause);
+            text.push_str(&words);
         }
+        next = cause.source();
     }
     text
 }
@@ -57,7 +60,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Login(arguments) => client(login::run(arguments)),
         Command::Events(args) => client(events::run(args)),
         Command::Session(command) => client(session::run(command)),
+        Command::Slack(command) => client(slack::run(command)),
+        Command::Webhook(command) => client(webhook::run(command)),
         Command::Store(command) => client(store::run(command)),
+        Command::Config(command) => config::run(command),
+        Command::Init(args) => client(init::run(*args)),
+        Command::Doctor(args) => client(doctor::run(args)),
     }
 }
 
@@ -76,7 +84,7 @@ mod tests {
     fn a_cause_is_told_once() {
         let error = anyhow!("file is not a database").context("code 26: file is not a database");
         assert_eq!(
-            told(&error.context("could not open it")),
+            told(error.context("could not open it").as_ref()),
             "could not open it: code 26: file is not a database"
         );
     }

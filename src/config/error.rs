@@ -175,6 +175,12 @@ pub enum Problem {
         /// The address.
         address: String,
     },
+    /// No address that a link can begin with.
+    #[error("{found:?} is not where a browser finds the console: write https://HOST, without a path")]
+    PublicUrl {
+        /// What is written.
+        found: String,
+    },
     /// A setting of TLS without TLS.
     #[error("it has no effect with mode: disable; leave it out, or write mode: verify-full")]
     WithoutTls,
@@ -252,6 +258,71 @@ pub enum Problem {
     RoleArn {
         /// What is written.
         found: String,
+    },
+    /// No event is called so.
+    #[error("no event is called \"{found}\": {}", did_you_mean(nearest, known))]
+    UnknownEvent {
+        /// What is written.
+        found: String,
+        /// The nearest, if one is near.
+        nearest: Option<&'static str>,
+        /// All of them.
+        known: Vec<&'static str>,
+    },
+    /// A secret that does not sign.
+    #[error("it holds no signing secret: write \"whsec_\" and the base64 of 24 to 64 random bytes")]
+    SigningSecret,
+    /// What has to be somewhere is nowhere, or in several places.
+    #[error("write exactly one of {}", keys.join(", "))]
+    OneOf {
+        /// The keys of which there is one.
+        keys: &'static [&'static str],
+    },
+    /// A setting that its template does not use.
+    #[error("template {template} has no use for it: leave it out")]
+    NotOfTemplate {
+        /// Which.
+        template: &'static str,
+    },
+    /// A name is used twice.
+    #[error("webhook \"{name}\" is there twice: give each its own name")]
+    WebhookTwice {
+        /// The name.
+        name: String,
+    },
+    /// Not where Slack's methods are.
+    #[error(
+        "\"{found}\" is not where Slack's methods are: leave it out, or write an https address that ends in /api"
+    )]
+    SlackApi {
+        /// What is written.
+        found: String,
+    },
+    /// A name, where an identifier is needed.
+    #[error(
+        "\"{found}\" is no identifier of Slack: write it as in {example}; a name could be given to something else"
+    )]
+    SlackIdentifier {
+        /// What is written.
+        found: String,
+        /// How one looks.
+        example: String,
+    },
+    /// Not the address of a page about a request.
+    #[error(
+        "\"{found}\" is no address of a page: write it with https, and {{request}} where its identifier stands"
+    )]
+    SlackPage {
+        /// What is written.
+        found: String,
+    },
+    /// What people write in Slack would be readable on the network.
+    #[error(
+        "{address} is not a loopback address and needs TLS: write slack.http.tls with certificate and key, or an address of this machine behind a proxy"
+    )]
+    SlackWithoutTls {
+        /// The address.
+        address: String,
     },
     /// A variable with a password is not set.
     #[error("environment variable \"{variable}\" is not set or empty: set it for the gateway's process")]

@@ -28,7 +28,7 @@ pub fn load(file: &Path, environment: impl Fn(&str) -> Option<String>) -> Result
 
 /// Says with key and line what the parser did not take.
 fn explain(file: &Path, text: &str, error: &Error) -> ConfigError {
-    let line = error.location().map_or(0, |location| location.line());
+    let (line, column) = error.location().map_or((0, 0), |location| (location.line(), location.column()));
     let (key, problem) = match error {
         Error::SerdeUnknownField { field, expected, .. } => {
             let near = nearest(field, expected.iter().copied());
@@ -36,11 +36,11 @@ fn explain(file: &Path, text: &str, error: &Error) -> ConfigError {
         }
         Error::SerdeUnknownVariant { variant, expected, .. } => {
             let known = expected.clone();
-            (key_of(text, line), Problem::UnknownValue { found: variant.clone(), known })
+            (key_of(text, line, column), Problem::UnknownValue { found: variant.clone(), known })
         }
         Error::SerdeMissingField { field, .. } => ((*field).to_owned(), Problem::Missing),
         Error::DuplicateMappingKey { key, .. } => (key.clone().unwrap_or_default(), Problem::Twice),
-        other => (key_of(text, line), Problem::Shape { message: words(other) }),
+        other => (key_of(text, line, column), Problem::Shape { message: words(other) }),
     };
     ConfigError::Key { file: file.to_owned(), line, key, problem: Box::new(problem) }
 }
@@ -51,12 +51,14 @@ fn words(error: &Error) -> String {
     text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
-/// The last key that begins on a line.
-fn key_of(text: &str, line: u64) -> String {
-    let index = usize::try_from(line).unwrap_or_default().saturating_sub(1);
-    let line = text.lines().nth(index).unwrap_or_default();
-    let key = line.split_once(':').map_or(line, |(key, _)| key);
-    key.trim_start_matches(|letter: char| letter.is_whitespace() || letter == '-').trim().to_owned()
+/// The key of the value at a place: the last one before it on its line, or the first of the line.
+fn key_of(text: &str, line: u64, column: u64) -> String {
+    let number = |place: u64| usize::try_from(place).unwrap_or_default().saturating_sub(1);
+    let line = text.lines().nth(number(line)).unwrap_or_default();
+    let before: String = line.chars().take(number(column)).collect();
+    let key = before.rsplit_once(": ").or_else(|| line.split_once(':')).map_or(line, |(key, _)| key);
+    let key = key.rsplit(|letter: char| letter.is_whitespace() || matches!(letter, '{' | ',' | '[')).next();
+    key.unwrap_or_default().trim_matches(['"', '\'', '-']).to_owned()
 }
 
 #[cfg(test)]
@@ -66,7 +68,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{Account, AuditText, Authentication, Credential, Iam, Limits, Store, StoreTls, UpstreamTls},
-        model::{record::Durability, target::Lane},
+        model::{record::Durability, slack::SlackDoor, target::Lane},
     };
 
     const SMALL: &str = "\
@@ -125,6 +127,8 @@ targets:
         assert_eq!(config.api.address.to_string(), "127.0.0.1:6480");
         assert_eq!(config.limits, Limits::default());
         assert_eq!(config.announce_before, std::time::Duration::from_secs(300));
+        assert_eq!((config.shutdown.delay.as_secs(), config.shutdown.drain.as_secs()), (0, 30));
+        assert!(!config.shutdown.shares_ports && config.replica.is_none());
         assert_eq!(config.listeners[0].authentication, Authentication::Scram);
         let target = &config.targets[0];
         assert_eq!(target.tls, UpstreamTls::VerifyFull { ca: None, server_name: None });
@@ -311,6 +315,19 @@ targets:
     }
 
     #[test]
+    fn the_consoles_address_is_one_that_a_link_can_begin_with() {
+        let api = |url: &str| load_text(&format!("api: {{ public_url: \"{url}\" }}\n{SMALL}"));
+        assert_eq!(
+            api("https://gate.example/").unwrap().api.public_url.as_deref(),
+            Some("https://gate.example")
+        );
+        assert!(api("http://[::1]:6480").is_ok());
+        for bad in ["gate.example", "https://", "https://gate.example/x", "javascript:x", "https://a b"] {
+            assert!(api(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn a_listener_names_targets_that_exist() {
         let error = refusal("targets: [hr]", "targets: [hrr]");
         assert_eq!(error, "4: listeners.targets: unknown target \"hrr\": did you mean \"hr\"?");
@@ -348,6 +365,13 @@ targets:
                 "data_dir: data",
                 "data_dir: data\nlimits: { sessions: 0 }",
                 "2: limits.sessions: 0 is out of bounds",
+            ),
+            ("data_dir: data", "data_dir: data\nreplica: 1024", "2: replica: 1024 is out of bounds"),
+            ("data_dir: data", "data_dir: data\nreplica: 0", "2: replica: 0 is out of bounds"),
+            (
+                "data_dir: data",
+                "data_dir: data\nshutdown: { drain_s: 86401 }",
+                "2: shutdown.drain_s: 86401 is out of bounds",
             ),
             (
                 "data_dir: data",
@@ -519,5 +543,55 @@ targets:
         assert_eq!(far.warnings.len(), 1);
         let near = SMALL.replace("environment: prod", bare).replace("db.internal", "127.0.0.1");
         assert!(load_text(&near).unwrap().warnings.is_empty());
+    }
+
+    const SLACK: &str =
+        "slack: { team: T0123, bot_token_env: READER, app_token_env: READER, channel: C0123 }\n";
+
+    #[test]
+    fn slack_is_reached_by_a_socket_or_reaches_us() {
+        assert!(load_text(SMALL).unwrap().slack.is_none());
+        let slack = load_text(&format!("{SMALL}{SLACK}")).unwrap().slack.unwrap();
+        assert!(
+            matches!(&slack.settings.door, SlackDoor::Socket { app_token } if app_token.expose() == "s3cret")
+        );
+        assert_eq!(
+            (slack.settings.api.as_str(), slack.settings.link_by_email),
+            ("https://slack.com/api", false)
+        );
+        let http = "http: { address: \"127.0.0.1:6481\", signing_secret_env: READER }";
+        let text = format!("{SMALL}{}", SLACK.replace("app_token_env: READER", http));
+        let slack = load_text(&text).unwrap().slack.unwrap();
+        assert!(matches!(slack.settings.door, SlackDoor::Http { .. }));
+        assert_eq!(slack.http.unwrap().address.port(), 6481);
+    }
+
+    #[test]
+    fn what_is_wrong_with_slack_is_told_with_its_line() {
+        let http = "http: { address: \"10.0.0.1:6481\", signing_secret_env: READER }";
+        for (from, to, words) in [
+            ("T0123", "acme", "slack.team: \"acme\" is no identifier of Slack: write it as in T0123ABCDE"),
+            ("C0123", "\"#grants\"", "slack.channel: \"#grants\" is no identifier"),
+            (
+                "bot_token_env: READER, ",
+                "",
+                "slack.bot_token: write exactly one of bot_token_file, bot_token_env",
+            ),
+            (
+                ", app_token_env: READER",
+                "",
+                "slack.app_token: write exactly one of app_token_file, app_token_env, http",
+            ),
+            ("channel", "http: { address: \"127.0.0.1:1\" }, channel", "slack.http: write exactly one of"),
+            ("app_token_env: READER", http, "slack.http.address: 10.0.0.1:6481 is not a loopback address"),
+            ("C0123 }", "C0123, page: \"https://x\" }", "slack.page: \"https://x\" is no address of a page"),
+            ("C0123 }", "C0123, api_url: \"http://x/api\" }", "slack.api_url: \"http://x/api\" is not where"),
+            ("C0123 }", "C0123, routes: [{ channel: x }] }", "slack.routes.channel: \"x\" is no identifier"),
+            ("C0123 }", "C0123, routes: [{ target: '', channel: C1 }] }", "slack.routes.target: it is empty"),
+            ("C0123 }", "C0123, chanel: C1 }", "chanel: unknown key: did you mean \"channel\"?"),
+        ] {
+            let error = load_text(&format!("{SMALL}{}", SLACK.replace(from, to))).unwrap_err().to_string();
+            assert!(error.contains(&format!("tidegate.yaml:12: {words}")), "{error}\nis not\n{words}");
+        }
     }
 }

@@ -7,6 +7,8 @@
 
 mod audit;
 mod audit_sinks;
+#[cfg(test)]
+mod breakage_tests;
 mod check;
 mod error;
 mod iam;
@@ -14,17 +16,22 @@ mod limits;
 mod load;
 mod nearest;
 mod oidc;
+mod on_call;
 mod raw;
+mod schema;
 mod secrets;
 mod settings;
+mod slack;
 mod store;
 mod targets;
+mod webhooks;
 
 pub use error::{ConfigError, Problem};
 pub use limits::Limits;
 pub use load::load;
+pub use schema::schema;
 pub use settings::{
     Account, Accounts, Api, Audit, AuditCheckpoints, AuditSink, AuditSinkKind, AuditText, Authentication,
     CertificateFiles, Config, Credential, Endpoint, Iam, Listener, ListenerTls, Log, LogFormat, LogLevel,
-    Pool, PostgresStore, Reader, Store, StoreTls, TargetSettings, UpstreamTls,
+    Pool, PostgresStore, Reader, Shutdown, Slack, SlackHttp, Store, StoreTls, TargetSettings, UpstreamTls,
 };

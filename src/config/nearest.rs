@@ -5,11 +5,9 @@ pub(super) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>)
     let (changes, word) = known
         .into_iter()
         .map(|word| {
-            if word.starts_with(found) || found.starts_with(word) {
-                (1, word)
-            } else {
-                (changes(found, word), word)
-            }
+            let changes = changes(found, word);
+            let begins_alike = word.starts_with(found) || found.starts_with(word);
+            (if begins_alike { changes.min(2) } else { changes }, word)
         })
         .min_by_key(|(changes, _)| *changes)?;
     (changes <= 1 + word.chars().count() / 3).then_some(word)
@@ -43,6 +41,9 @@ mod tests {
         assert_eq!(nearest("listners", known), Some("listeners"));
         assert_eq!(nearest("target", known), Some("targets"));
         assert_eq!(nearest("colour", known), None);
+        let known = ["sessions", "sessions_per_principal", "password_file"];
+        assert_eq!(nearest("sessions_per_principals", known), Some("sessions_per_principal"));
+        assert_eq!(nearest("password", known), Some("password_file"));
     }
 
     #[test]

@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::settings::{AuditText, Authentication, LogFormat, LogLevel};
+use super::{
+    settings::{AuditText, Authentication, LogFormat, LogLevel},
+    slack::RawSlack,
+};
 use crate::model::{dialect::Dialect, record::Durability};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConfig {
     pub(super) name: Option<Spanned<String>>,
+    pub(super) replica: Option<Spanned<u64>>,
     pub(super) data_dir: Spanned<String>,
     pub(super) listeners: Spanned<Vec<Spanned<RawListener>>>,
     pub(super) targets: Spanned<Vec<Spanned<RawTarget>>>,
@@ -23,10 +27,16 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub(super) api: RawApi,
     pub(super) oidc: Option<Spanned<RawOidc>>,
+    pub(super) slack: Option<Spanned<RawSlack>>,
+    #[serde(default)]
+    pub(super) webhooks: Vec<Spanned<RawWebhook>>,
+    pub(super) on_call: Option<Spanned<RawOnCall>>,
     #[serde(default)]
     pub(super) limits: RawLimits,
     #[serde(default)]
     pub(super) grants: RawGrants,
+    #[serde(default)]
+    pub(super) shutdown: RawShutdown,
     #[serde(default)]
     pub(super) log: RawLog,
 }
@@ -265,6 +275,7 @@ pub(super) struct RawS3 {
 pub(super) struct RawApi {
     pub(super) address: Option<Spanned<String>>,
     pub(super) tls: Option<RawCertificate>,
+    pub(super) public_url: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -295,6 +306,58 @@ pub(super) struct RawOidc {
     pub(super) keys_refetch_s: Option<Spanned<u64>>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawWebhook {
+    pub(super) name: Spanned<String>,
+    #[serde(default)]
+    pub(super) template: RawTemplate,
+    pub(super) url: Option<Spanned<String>>,
+    pub(super) url_file: Option<Spanned<String>>,
+    pub(super) url_env: Option<Spanned<String>>,
+    pub(super) secret_file: Option<Spanned<String>>,
+    pub(super) secret_env: Option<Spanned<String>>,
+    pub(super) old_secret_file: Option<Spanned<String>>,
+    pub(super) old_secret_env: Option<Spanned<String>>,
+    pub(super) events: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) sample: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub(super) allow_private: bool,
+    pub(super) ca: Option<String>,
+    pub(super) timeout_ms: Option<Spanned<u64>>,
+    pub(super) attempts: Option<Spanned<u64>>,
+    pub(super) retry_ms: Option<Spanned<u64>>,
+    pub(super) retry_most_s: Option<Spanned<u64>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawTemplate {
+    Pagerduty,
+    #[default]
+    Standard,
+    Teams,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOnCall {
+    pub(super) pagerduty: RawPagerduty,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPagerduty {
+    pub(super) token_file: Option<Spanned<String>>,
+    pub(super) token_env: Option<Spanned<String>>,
+    pub(super) schedules: Spanned<BTreeMap<String, String>>,
+    pub(super) url: Option<Spanned<String>>,
+    pub(super) ca: Option<String>,
+    #[serde(default)]
+    pub(super) allow_private: bool,
+    pub(super) cache_s: Option<Spanned<u64>>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLimits {
@@ -313,6 +376,15 @@ pub(super) struct RawLimits {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawGrants {
     pub(super) announce_before_s: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawShutdown {
+    pub(super) delay_s: Option<Spanned<u64>>,
+    pub(super) drain_s: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub(super) shares_ports: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -9,9 +9,13 @@ use crate::model::{
     dialect::Dialect,
     identity::ProviderSettings,
     ids::{DatabaseName, GatewayName, TargetName},
+    on_call::OnCallSettings,
     record::Durability,
+    replica::Replica,
     secret::Secret,
+    slack::SlackSettings,
     target::{Lane, Target},
+    webhook::WebhookSettings,
 };
 
 /// The settings of one gateway.
@@ -21,6 +25,8 @@ pub struct Config {
     pub file: PathBuf,
     /// What this gateway is called among those that share its store.
     pub name: GatewayName,
+    /// Its number among those; `None` is any that is free.
+    pub replica: Option<Replica>,
     /// Where the gateway keeps what it writes.
     pub data_dir: PathBuf,
     /// Where clients connect; at least one.
@@ -37,10 +43,18 @@ pub struct Config {
     pub api: Api,
     /// The identity provider, if there is one.
     pub oidc: Option<ProviderSettings>,
+    /// Addresses that are told of events; names unique.
+    pub webhooks: Vec<WebhookSettings>,
+    /// Who is asked who is on call, if anybody is.
+    pub on_call: Option<OnCallSettings>,
+    /// The Slack app, if there is one.
+    pub slack: Option<Slack>,
     /// Bounds.
     pub limits: Limits,
     /// How long before its end a grant is announced to end soon.
     pub announce_before: Duration,
+    /// How it stops.
+    pub shutdown: Shutdown,
     /// The process's own log.
     pub log: Log,
     /// What is allowed and should not be; to be logged at start.
@@ -401,6 +415,37 @@ pub struct AuditCheckpoints {
 /// The administration API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Api {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// Its certificate; always there unless the address is a loopback one.
+    pub tls: Option<CertificateFiles>,
+    /// Where people open the console, without a slash at its end; refusals name it.
+    pub public_url: Option<String>,
+}
+
+/// How the gateway stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// From the signal, while it says that it is not ready, until nobody is accepted any more.
+    pub delay: Duration,
+    /// So long open transactions may go on after that.
+    pub drain: Duration,
+    /// Whether a successor may listen on its ports meanwhile.
+    pub shares_ports: bool,
+}
+
+/// The Slack app.
+#[derive(Clone, Debug)]
+pub struct Slack {
+    /// The workspace, the app in it, and what is told where.
+    pub settings: SlackSettings,
+    /// Where Slack's requests come in, if they do.
+    pub http: Option<SlackHttp>,
+}
+
+/// Where Slack's requests come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlackHttp {
     /// Address and port.
     pub address: SocketAddr,
     /// Its certificate; always there unless the address is a loopback one.

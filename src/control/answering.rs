@@ -290,7 +290,7 @@ impl Control {
 }
 
 /// Whether it is the person's own request, or one that they may ever have to answer, or have answered.
-fn concerns(snapshot: &Snapshot, case: &Case, person: &PrincipalName) -> bool {
+pub(super) fn concerns(snapshot: &Snapshot, case: &Case, person: &PrincipalName) -> bool {
     let groups = snapshot.principal(person).map(|principal| principal.groups.as_slice()).unwrap_or_default();
     audience_of(case).includes(person, groups)
 }

@@ -51,12 +51,14 @@ impl Control {
     ) -> Result<RequestView, ControlError> {
         let digest = sha256(&serde_json::to_string(&new).unwrap_or_default());
         let ask = self.ask(&requester, new, explain).await?;
+        let on_call = self.on_call(&requester).await;
         let is_repeated = match &key {
             Some(key) => self.store().first_answer(&requester, key).await?.is_some(),
             None => false,
         };
-        let estimate = if is_repeated { None } else { self.estimated(&ask, explain).await? };
-        self.submit(ask, estimate, key.map(|key| (key, digest))).await
+        let estimate =
+            if is_repeated { None } else { self.estimated(&ask, on_call.clone(), explain).await? };
+        self.submit(ask, on_call, estimate, key.map(|key| (key, digest))).await
     }
 
     /// Asks for the same as a grant that the caller holds, from its end on.
@@ -101,12 +103,14 @@ impl Control {
             break_glass: false,
             extends: Some(grant),
         };
-        self.submit(ask, None, key.map(|key| (key, digest))).await
+        let on_call = self.on_call(&ask.requester).await;
+        self.submit(ask, on_call, None, key.map(|key| (key, digest))).await
     }
 
     async fn submit(
         &self,
         ask: Ask,
+        on_call: Vec<String>,
         estimate: Option<Estimate>,
         key: Option<(IdempotencyKey, [u8; 32])>,
     ) -> Result<RequestView, ControlError> {
@@ -127,7 +131,7 @@ impl Control {
                 }
                 return control.request_view(first.request, now).await;
             }
-            let (case, granted) = control.judged(&ask, now).await?;
+            let (case, granted) = control.judged(&ask, on_call, now).await?;
             // Policy may have changed in between: then nobody wants to know any more.
             let estimate = estimate.filter(|_| case.plan.estimate);
             control.enter(&mut state, (Case { estimate, ..case }, granted), key, now).await
@@ -148,9 +152,14 @@ impl Control {
     }
 
     /// What policy says of it; a no is recorded.
-    async fn judged(&self, ask: &Ask, now: Timestamp) -> Result<(Case, Option<Window>), ControlError> {
+    async fn judged(
+        &self,
+        ask: &Ask,
+        on_call: Vec<String>,
+        now: Timestamp,
+    ) -> Result<(Case, Option<Window>), ControlError> {
         self.check_waiting(&ask.requester, now).await?;
-        let history = self.history(&ask.requester, now).await?;
+        let history = self.history(&ask.requester, now).await?.on_call(on_call);
         let submitted = match policy::submit(&self.snapshot().load(), ask, &history, now) {
             Ok(submitted) => submitted,
             Err(source) => {
@@ -190,6 +199,19 @@ impl Control {
             version: 1,
         };
         Ok((case, submitted.granted))
+    }
+
+    /// On which schedules somebody is on call, if the policy wants to know. Others wait for whoever's turn it is, so it
+    /// is to be asked before.
+    async fn on_call(&self, requester: &PrincipalName) -> Vec<String> {
+        let snapshot = self.snapshot().load();
+        match (&self.parts().on_call, snapshot.principal(requester)) {
+            (Some(who), Some(principal)) if snapshot.policy().asks_who_is_on_call() => {
+                who.schedules_of(principal).await
+            }
+            // closed: nobody is on call of whom nobody is asked
+            (None | Some(_), None | Some(_)) => Vec::new(),
+        }
     }
 
     pub(super) async fn history(

@@ -37,12 +37,13 @@ impl Control {
     pub(super) async fn estimated(
         &self,
         ask: &Ask,
+        on_call: Vec<String>,
         explain: &dyn Explain,
     ) -> Result<Option<Estimate>, ControlError> {
         let Asked::Statement(statement) = &ask.what else { return Ok(None) };
         let now = self.now();
         self.check_waiting(&ask.requester, now).await?;
-        let history = self.history(&ask.requester, now).await?;
+        let history = self.history(&ask.requester, now).await?.on_call(on_call);
         // What is not taken is told of, and recorded, when it is made.
         let Ok(submitted) = policy::submit(&self.snapshot().load(), ask, &history, now) else {
             return Ok(None);

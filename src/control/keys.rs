@@ -178,4 +178,4 @@ fn private_file(path: &Path) -> io::Result<File> {
 const PREFIX: &str = "tgk_";
 /// Every call compares its key with each of them.
 const MAX_KEYS: usize = 1000;
-const RESERVED: [&str; 2] = [START, super::policy::WATCH];
+const RESERVED: [&str; 3] = [START, super::policy::WATCH, super::webhooks::GATEWAY];

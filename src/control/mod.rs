@@ -12,11 +12,13 @@ mod ask_bodies;
 mod ask_views;
 mod asked;
 mod asking;
+mod browser;
 mod caller;
 mod claims;
 mod denials;
 mod directory;
 mod door;
+mod errands;
 mod error;
 mod estimate;
 mod events;
@@ -27,18 +29,24 @@ mod keys;
 mod login;
 mod names;
 mod notices;
+mod outbox;
 mod policy;
 mod ports;
 mod principals;
 mod provider_login;
+mod replicas;
 mod requests;
 mod secret_text;
 mod sessions;
+mod slack_bodies;
+mod slack_links;
+mod slack_messages;
 mod state;
 mod tending;
 mod tokens;
 mod turn;
 mod views;
+mod webhooks;
 mod withdrawal;
 
 pub use crate::identity::{DeviceLogin, IdentityError, Returned};
@@ -49,8 +57,9 @@ pub use ask_bodies::{
     Answer, BeginBrowserLogin, BegunBrowserLogin, Extend, FinishDeviceLogin, NewLogin, NewRequest, NewReview,
     NewTokenLogin, PendingLogin, RequestQuery,
 };
-pub use ask_views::{RequestPage, RequestView, ReviewView, StatementView};
+pub use ask_views::{DenialView, RequestPage, RequestView, ReviewView, StatementView};
 pub use asking::IdempotencyKey;
+pub use browser::{Unsealed, WhoView};
 pub use caller::{Caller, Scope, UnknownScope};
 pub use directory::{DirectoryChange, DirectoryEntry, NewDirectoryEntry};
 pub use door::{Control, ControlParts, MakeKeys, MakeNativeKey};
@@ -59,11 +68,15 @@ pub use estimate::ToEstimate;
 pub use events::EventPage;
 pub use explanation::{Explanation, NeedView, ObjectView, Question, RefusalView, StatementExplanation};
 pub use files::{digest, read_examples, read_policy};
-pub use ports::{BoxFuture, Explain, ExplainError, Sessions, TargetHealth, Targets};
+pub use ports::{BoxFuture, Explain, ExplainError, Sessions, TargetHealth, Targets, Webhooks};
+pub use replicas::ReplicaLease;
 pub use requests::{
     GrantQuery, NewGrant, NewKey, NewPassword, NewPrincipal, NewToken, PrincipalPatch, Revoke,
 };
+pub use slack_bodies::{LinkSlack, SlackLinkAnswer, SlackLinkView};
+pub use slack_messages::KeptMessage;
 pub use views::{
     CreatedGrant, CreatedKey, CreatedToken, GrantView, KeyView, LifeState, PolicyRejection, PolicyView,
     PrincipalView, Removed, RevocationView, SessionView, TokenView,
 };
+pub use webhooks::{DeliveryPage, DeliveryQuery, WebhookInfo, WebhookView};

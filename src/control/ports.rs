@@ -6,14 +6,18 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
+    error::ControlError,
     estimate::ToEstimate,
     explanation::{Explanation, Question},
     views::SessionView,
+    webhooks::WebhookInfo,
 };
 use crate::model::{
+    errand::Errand,
     facts::{Facts, Unanalyzable},
     ids::{SessionId, TargetName},
     request::Estimate,
+    webhook::Delivery,
 };
 
 /// A future of a trait's method.
@@ -26,6 +30,9 @@ pub trait Sessions: Send + Sync + 'static {
 
     /// Ends one; `false` if there is none of this name.
     fn terminate(&self, session: SessionId) -> bool;
+
+    /// Does what a client asks of one at another gateway; `false` if there is no such session.
+    fn run(&self, errand: &Errand) -> bool;
 }
 
 /// What a statement would be told.
@@ -73,4 +80,16 @@ pub struct TargetHealth {
     /// What is allowed there and should not be: accounts that hold more than their lane needs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// The addresses that are told of events.
+pub trait Webhooks: Send + Sync + 'static {
+    /// All that are configured here, in their order.
+    fn list(&self) -> Vec<WebhookInfo>;
+
+    /// Makes one attempt to send something, and gives what became of it; kept in the store.
+    ///
+    /// # Errors
+    /// `Unknown` when its webhook is not configured here, `Store` when it could not be kept.
+    fn attempt(&self, delivery: Delivery) -> BoxFuture<'_, Result<Delivery, ControlError>>;
 }

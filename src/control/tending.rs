@@ -11,6 +11,7 @@ use super::{
     door::Control,
     error::ControlError,
     events::{self, News},
+    webhooks,
 };
 use crate::{
     model::{
@@ -110,7 +111,9 @@ impl Control {
         let mut change = self.store().change().await?;
         change.forget_answers(now.checked_sub(KEPT).unwrap_or(Timestamp::MIN)).await?;
         change.forget_denials(forgotten_until(now)).await?;
-        change.forget_events(now.checked_sub(events::KEPT).unwrap_or(Timestamp::MIN)).await?;
+        let since = |kept| now.checked_sub(kept).unwrap_or(Timestamp::MIN);
+        change.forget_events(since(events::KEPT)).await?;
+        change.forget_deliveries(since(events::KEPT), since(webhooks::KEPT)).await?;
         change.commit().await?;
         state.tidied_at = Some(now);
         Ok(())

@@ -54,6 +54,8 @@ impl Control {
     ) -> Result<Withdrawal, ControlError> {
         let mut withdrawal = self.withdraw_proofs(change, state, name).await?;
         let now = self.now();
+        // Whoever gets the name later must not get the account with it; that the principal went says it all.
+        change.remove_slack_link(name).await?;
         let revocation = Revocation { at: now, by: actor.to_owned(), reason: GONE.to_owned() };
         for id in state.open_grants_of(name, now) {
             change.revoke_grant(id, &revocation).await?;

@@ -8,11 +8,13 @@
 mod audit;
 mod build;
 mod gateway;
+mod notify;
 mod process;
 mod registry;
 mod target;
 
 pub use audit::AuditMetrics;
 pub use gateway::{FactsMetrics, LoginMetrics, PolicyMetrics};
+pub use notify::{SlackMetrics, WebhookMetrics};
 pub use registry::Metrics;
 pub use target::{PoolMetrics, TargetMetrics, UpstreamErrors};

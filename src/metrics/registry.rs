@@ -8,10 +8,14 @@ use super::{
     audit::AuditMetrics,
     build::Build,
     gateway::{FactsMetrics, LoginMetrics, PolicyMetrics},
+    notify::{NotifyFamilies, SlackMetrics, WebhookMetrics},
     process::ProcessMetrics,
     target::{PoolMetrics, TargetFamilies, TargetMetrics},
 };
-use crate::model::{ids::TargetName, target::Lane};
+use crate::model::{
+    ids::{TargetName, WebhookName},
+    target::Lane,
+};
 
 /// All metrics of one process.
 #[derive(Clone, Debug)]
@@ -19,6 +23,7 @@ pub struct Metrics {
     registry: Registry,
     process: ProcessMetrics,
     targets: TargetFamilies,
+    notify: NotifyFamilies,
     /// The audit log's.
     pub audit: AuditMetrics,
     /// The facts cache's.
@@ -44,6 +49,7 @@ impl Metrics {
         Ok(Arc::new(Self {
             process: ProcessMetrics::new(&build)?,
             targets: TargetFamilies::new(&build)?,
+            notify: NotifyFamilies::new(&build)?,
             audit: AuditMetrics::new(&build)?,
             facts: FactsMetrics::new(&build)?,
             logins: LoginMetrics::new(&build)?,
@@ -66,6 +72,16 @@ impl Metrics {
         self.targets.pool(target, lane)
     }
 
+    /// The handles of Slack.
+    pub fn slack(&self) -> SlackMetrics {
+        self.notify.slack()
+    }
+
+    /// The handles of one webhook.
+    pub fn webhook(&self, webhook: &WebhookName) -> WebhookMetrics {
+        self.notify.webhook(webhook)
+    }
+
     /// The text that Prometheus scrapes (format 0.0.4).
     ///
     /// # Errors
@@ -78,7 +94,7 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
     use crate::model::permission::Permission;
@@ -89,6 +105,8 @@ mod tests {
         metrics.pool(&"hr".into(), Lane::Read).idle.set(2);
         metrics.audit.sink_lag.with_label_values(&["siem"]).set(0);
         metrics.audit.sink_failures.with_label_values(&["siem"]).inc();
+        metrics.webhook(&"chat".into()).delivered.inc();
+        metrics.slack().taken.inc();
         metrics
     }
 
@@ -102,6 +120,28 @@ mod tests {
         let written: BTreeSet<&str> =
             page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
         assert_eq!(there, written);
+    }
+
+    #[test]
+    fn dashboard_and_alert_rules_ask_for_metrics_that_are() {
+        let text = full().render().unwrap();
+        let families: BTreeMap<&str, &str> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
+        let is_there = |name: &str| match families.get(name) {
+            Some(kind) => *kind != "histogram",
+            None => ["_bucket", "_sum", "_count"].iter().any(|end| {
+                name.strip_suffix(end).is_some_and(|name| families.get(name) == Some(&"histogram"))
+            }),
+        };
+        for file in ["deploy/grafana/tidegate.json", "deploy/prometheus/alerts.yaml"] {
+            let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+            let text = std::fs::read_to_string(&file).unwrap();
+            let word = |letter: char| !(letter.is_ascii_alphanumeric() || letter == '_');
+            for name in text.split(word).filter(|word| word.starts_with("tidegate_")) {
+                assert!(is_there(name), "{}: there is no {name}", file.display());
+            }
+        }
+        assert!(!is_there("tidegate_statement_seconds") && !is_there("tidegate_sessions_bucket"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{
     denial::DenialId,
     flow::Risk,
     grant::Holder,
-    ids::{DatabaseName, GrantId, GroupName, PrincipalName, RequestId, TargetName},
+    ids::{DatabaseName, GrantId, GroupName, PrincipalName, RequestId, TargetName, WebhookName},
     permission::PermissionSet,
     request::RequestState,
 };
@@ -113,6 +113,18 @@ pub enum Event {
         /// Refusals of the same person that were not told of since the last one.
         suppressed: u64,
     },
+    /// A webhook is told nothing more, because its address says that it is gone.
+    WebhookDisabled {
+        /// Which.
+        webhook: WebhookName,
+    },
+    /// Somebody tries a webhook. It is sent to that webhook alone, and is not in the journal.
+    WebhookTested {
+        /// Who.
+        actor: String,
+        /// Which.
+        webhook: WebhookName,
+    },
 }
 
 /// A request, as its events tell of it.
@@ -187,6 +199,32 @@ pub struct GrantEvent {
 }
 
 impl Event {
+    /// Every word that the field `event` can have.
+    pub const KINDS: [&str; 22] = [
+        "audit_trouble",
+        "break_glass_opened",
+        "break_glass_reviewed",
+        "grant_ended",
+        "grant_expiring",
+        "grant_extended",
+        "grant_revoked",
+        "grant_started",
+        "login_throttled",
+        "policy_rejected",
+        "policy_reloaded",
+        "principal_changed",
+        "request_approved",
+        "request_cancelled",
+        "request_created",
+        "request_denied",
+        "request_escalated",
+        "request_expired",
+        "request_reviewed",
+        "statement_denied",
+        "webhook_disabled",
+        "webhook_tested",
+    ];
+
     /// The word in the field `event`.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -210,6 +248,8 @@ impl Event {
             Self::RequestExpired(_) => "request_expired",
             Self::RequestReviewed(_) => "request_reviewed",
             Self::StatementDenied { .. } => "statement_denied",
+            Self::WebhookDisabled { .. } => "webhook_disabled",
+            Self::WebhookTested { .. } => "webhook_tested",
         }
     }
 
@@ -252,6 +292,9 @@ impl Event {
             Self::PolicyReloaded { digest, .. } => About::Other(digest.clone()),
             Self::PrincipalChanged { principal, .. } | Self::StatementDenied { principal, .. } => {
                 About::Other(principal.to_string())
+            }
+            Self::WebhookDisabled { webhook } | Self::WebhookTested { webhook, .. } => {
+                About::Other(webhook.to_string())
             }
         }
     }
@@ -321,7 +364,9 @@ mod tests {
             Event::GrantExtended { grant, extends },
             Event::LoginThrottled { principal: None, address: [127, 0, 0, 1].into() },
             Event::PolicyReloaded { actor: "watch".to_owned(), digest: "ab".to_owned() },
+            Event::WebhookDisabled { webhook: "chat".into() },
         ] {
+            assert!(Event::KINDS.contains(&event.kind()), "{event:?}");
             let text = serde_json::to_string(&event).unwrap();
             assert!(text.starts_with(&format!("{{\"event\":\"{}\"", event.kind())), "{text}");
             assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event, "{text}");

@@ -92,6 +92,10 @@ name!(
     GatewayName
 );
 name!(
+    /// An address that is told of events.
+    WebhookName
+);
+name!(
     /// One identifier of SQL (schema, relation, function, column), folded as the server folds it.
     Ident
 );
@@ -159,4 +163,8 @@ id!(
 id!(
     /// A request for a grant.
     RequestId
+);
+id!(
+    /// One event on its way to one webhook.
+    DeliveryId
 );

@@ -11,8 +11,8 @@ use super::{
     grant::{Grant, GrantName, Holder},
     identity::Subject,
     ids::{
-        DatabaseName, GatewayName, GrantId, GroupName, KeyId, PrincipalName, RequestId, SessionId,
-        StatementId, TargetName, TokenId,
+        DatabaseName, GrantId, GroupName, KeyId, PrincipalName, RequestId, SessionId, StatementId,
+        TargetName, TokenId, WebhookName,
     },
     request::{Request, RequestState},
     review::Review,
@@ -173,6 +173,15 @@ pub enum Record<'a> {
         /// What ("added", "password set", "disabled", "enabled", "removed").
         change: &'a str,
     },
+    /// A webhook was disabled, enabled or tried, or was sent something again.
+    WebhookChanged {
+        /// Who did it.
+        actor: &'a str,
+        /// Which.
+        webhook: &'a WebhookName,
+        /// What ("disabled", "enabled", "tested", "delivery … sent again").
+        change: &'a str,
+    },
     /// A database token was made.
     TokenCreated {
         /// Who made it.
@@ -220,8 +229,6 @@ pub enum Record<'a> {
     Started {
         /// Version of the gateway.
         version: &'a str,
-        /// What it is called among those that share its store; each has a log of its own.
-        gateway: &'a GatewayName,
     },
     /// The gateway stopped in order.
     Stopped,
@@ -339,7 +346,7 @@ pub enum Outcome {
     Completed,
     /// The upstream said it failed.
     Failed,
-    /// Ended because its grant ended.
+    /// Ended by the gateway: its grant ended, or the gateway stopped (SQLSTATE 57P01).
     Revoked,
     /// Sent, but an earlier error made the upstream skip it.
     NotRun,

@@ -87,6 +87,30 @@ pub enum RefusalCode {
 }
 
 impl RefusalCode {
+    /// All of them.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 19] = [
+        Self::AdminShutdown,
+        Self::ConnectionFailure,
+        Self::DuplicateCursor,
+        Self::DuplicateStatement,
+        Self::InvalidCatalogName,
+        Self::InvalidAuthorization,
+        Self::InvalidPassword,
+        Self::InvalidStatementName,
+        Self::InvalidCursorName,
+        Self::InsufficientPrivilege,
+        Self::NoDatabase,
+        Self::NotSupported,
+        Self::ProgramLimitExceeded,
+        Self::ProtocolViolation,
+        Self::QueryCanceled,
+        Self::ReadOnlyTransaction,
+        Self::SyntaxError,
+        Self::AuditUnavailable,
+        Self::TooManyConnections,
+    ];
+
     /// The SQLSTATE.
     ///
     /// Source: PostgreSQL manual, appendix A, "PostgreSQL Error Codes".

@@ -17,8 +17,8 @@ use super::{
     denial::DenialId,
     grant::{GrantName, Holder},
     ids::{
-        DatabaseName, EnvironmentName, GatewayName, GrantId, GroupName, KeyId, PrincipalName, RequestId,
-        RoleName, SessionId, TargetName, TokenId,
+        DatabaseName, DeliveryId, EnvironmentName, GatewayName, GrantId, GroupName, KeyId, PrincipalName,
+        RequestId, RoleName, SessionId, TargetName, TokenId, WebhookName,
     },
     lifetime::Lifetime,
     object::{Glob, ObjectPattern},
@@ -49,7 +49,9 @@ described! {
     PrincipalName: text("A person, service or agent that logs in.");
     RoleName: text("A named bundle of permissions in policy.");
     TargetName: text("A protected database server.");
+    WebhookName: text("An address that is told of events.");
 
+    DeliveryId: uuid("One event on its way to one webhook.");
     GrantId: uuid("A grant.");
     KeyId: uuid("A service key.");
     RequestId: uuid("A request for a grant.");

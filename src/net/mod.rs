@@ -1,11 +1,15 @@
 //! Clock, shutdown, published values, TLS and streams: what the outside world looks like to the floors above.
 //!
-//! The door: [`clock::Clock`], [`published::Published`], [`shutdown::Shutdown`], [`tls`], [`stream::Stream`] and
-//! [`workers::Workers`].
+//! The door: [`clock::Clock`], [`published::Published`], [`shutdown::Shutdown`], [`listen::bind`], [`tls`],
+//! [`stream::Stream`] and [`workers::Workers`].
+//! The door: [`clock::Clock`], [`published::Published`], [`shutdown::Shutdown`], [`tls`], [`stream::Stream`],
+//! [`workers::Workers`] and [`http::serve_http`].
 //! This folder knows nothing of SQL, of principals, or of any database's protocol.
 
 pub mod clock;
 pub mod error;
+pub mod http;
+pub mod listen;
 pub mod published;
 pub mod shutdown;
 mod socket;
@@ -15,6 +19,7 @@ pub mod workers;
 
 pub use clock::{Clock, ManualClock};
 pub use error::NetError;
+pub use http::{HttpTls, Peer, Stopping, serve_http};
 pub use published::Published;
 pub use shutdown::Shutdown;
 pub use stream::Stream;

@@ -15,10 +15,11 @@ use super::{
     submit::Ask,
 };
 
-/// What became of a principal's requests before.
+/// What is known of a principal beside the snapshot: what became of their requests before, and where they are on call.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     events: Arc<[(Timestamp, Past)]>,
+    on_call: Arc<[String]>,
 }
 
 /// One thing that happened.
@@ -35,7 +36,16 @@ pub enum Past {
 impl History {
     /// Keeps what happened, in any order.
     pub fn new(events: impl IntoIterator<Item = (Timestamp, Past)>) -> Self {
-        Self { events: events.into_iter().collect() }
+        Self { events: events.into_iter().collect(), on_call: Arc::default() }
+    }
+
+    /// The same of somebody who is on call on these schedules.
+    pub fn on_call(self, schedules: Vec<String>) -> Self {
+        Self { on_call: schedules.into(), ..self }
+    }
+
+    fn schedules(&self) -> &[String] {
+        &self.on_call
     }
 
     pub(super) fn granted(&self, days: i64, now: Timestamp) -> i64 {
@@ -100,6 +110,7 @@ pub(super) struct PrincipalFacts<'a> {
     name: &'a str,
     groups: Vec<&'a str>,
     attributes: &'a Labels,
+    on_call: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -154,7 +165,8 @@ impl<'a> Circumstances<'a> {
 
     pub(super) fn principal(&self) -> PrincipalFacts<'a> {
         let Principal { name, groups, attributes, .. } = self.principal;
-        PrincipalFacts { name, groups: groups.iter().map(|group| group.as_str()).collect(), attributes }
+        let groups = groups.iter().map(|group| group.as_str()).collect();
+        PrincipalFacts { name, groups, attributes, on_call: self.history.schedules() }
     }
 
     pub(super) fn now(&self, zone: &Zone) -> NowFacts {

@@ -87,7 +87,7 @@ pub fn asked_for(
 }
 
 /// `text` as one word of a POSIX shell.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-/@:,+".contains(letter);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();

@@ -80,6 +80,11 @@ impl Condition {
         &self.source
     }
 
+    /// Whether it may depend on who is on call.
+    pub(super) fn asks_who_is_on_call(&self) -> bool {
+        self.source.contains("on_call")
+    }
+
     /// Whether it holds.
     ///
     /// # Errors
@@ -247,7 +252,7 @@ const ROOTS: [(&str, &[&str]); 3] = [
             "whole_database",
         ],
     ),
-    ("principal", &["attributes", "groups", "name"]),
+    ("principal", &["attributes", "groups", "name", "on_call"]),
     ("now", &["date", "hour", "minute", "weekday"]),
 ];
 
@@ -330,6 +335,7 @@ mod tests {
             "now.weekday in ['saturday', 'sunday'] ? false : now.hour >= 8",
             "granted(30) < 5 && denied(7) == 0 && requested(1) < 20",
             "request.ticket.matches('^INC-[0-9]+$')",
+            "'primary' in principal.on_call || principal.on_call.size() > 1",
         ] {
             Condition::compile(good, Zone::UTC, true).unwrap_or_else(|problem| panic!("{good}: {problem}"));
         }

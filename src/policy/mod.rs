@@ -40,6 +40,7 @@ mod view;
 pub use approval::{Approved, NotReviewed, Outcome, approvers, is_escalated, may_review, review};
 pub use circumstances::{DAYS, History, Past};
 pub use command::asked_for;
+pub(crate) use command::quoted;
 pub use condition::{Condition, Unanswered, Zone};
 pub use decide::{Decision, decide, decide_all, highest_lane};
 pub use denial::{Closed, Denial};
@@ -52,7 +53,7 @@ pub use permit::Permit;
 pub use plan::plan_only;
 pub use recent::Recent;
 pub use refusal::missing_in_words;
-pub use rules::{Ceiling, Group, Policy, PolicyPrincipal, RoutineRule};
+pub use rules::{Ceiling, GROUP_SCOPES, Group, Policy, PolicyPrincipal, RoutineRule};
 pub use snapshot::{Snapshot, SnapshotParts};
 pub use submit::{Ask, NotTaken, Submitted, submit};
 

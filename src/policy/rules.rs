@@ -9,7 +9,10 @@ use crate::model::{
     permission::PermissionSet,
 };
 
-use super::flows::{Flow, RiskRule};
+use super::{
+    condition::Condition,
+    flows::{Flow, RiskRule},
+};
 
 /// A whole policy. Made by `parse`; the default one knows nobody and allows nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,12 +35,25 @@ pub struct Policy {
     pub flows: Vec<Flow>,
 }
 
+impl Policy {
+    /// Whether what becomes of a request may depend on who is on call.
+    pub fn asks_who_is_on_call(&self) -> bool {
+        let conditions = self.risk.iter().map(|it| &it.when).chain(self.flows.iter().map(|it| &it.when));
+        conditions.into_iter().any(Condition::asks_who_is_on_call)
+    }
+}
+
 /// A group of principals.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Group {
     /// For people to read.
     pub description: String,
+    /// What its members may do at the API beside acting as themselves; words of [`GROUP_SCOPES`].
+    pub scopes: BTreeSet<String>,
 }
+
+/// What a group may be given at the API. Never `admin` or `directory`: these are for the keys of services.
+pub const GROUP_SCOPES: [&str; 6] = ["audit:read", "grants", "people", "policy", "read", "sessions"];
 
 /// What policy says of a principal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 
-use super::{deeds::Deeds, end::End, gate::Gate, registry::Handle, running::Ended, who::Who};
+use super::{
+    deeds::Deeds, end::End, gate::Gate, leaving::Leaving, registry::Handle, running::Ended, who::Who,
+};
 use crate::{
     metrics::TargetMetrics,
     model::{record::Actor, target::Place},
@@ -26,8 +28,8 @@ pub(super) struct Desk {
     pub(super) deeds: Deeds,
     /// Statements that are over and whose end records are not written yet.
     pub(super) ended: Vec<Ended>,
-    /// It ends as soon as it does nothing.
-    pub(super) draining: bool,
+    /// Whether it is to end because the gateway stops.
+    pub(super) leaving: Leaving,
     /// Since when something that was told to stop is still running.
     pub(super) stopping_since: Option<Instant>,
 }
@@ -45,7 +47,7 @@ impl Desk {
             recent: Recent::default(),
             deeds: Deeds::default(),
             ended: Vec::new(),
-            draining: false,
+            leaving: Leaving::No,
             stopping_since: None,
         }
     }

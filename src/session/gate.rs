@@ -9,6 +9,7 @@ use crate::{
     model::{
         claim::ClaimGrants,
         denial::KeepDenials,
+        errand::SendErrands,
         refusal::{Refusal, RefusalCode},
     },
     net::{Clock, Published},
@@ -38,6 +39,8 @@ pub struct Gate {
     pub denials: Arc<dyn KeepDenials>,
     /// Where grants for one statement are used up.
     pub claims: Arc<dyn ClaimGrants>,
+    /// How the other gateways of the store are reached.
+    pub elsewhere: Arc<dyn SendErrands>,
     /// What is bounded.
     pub limits: Limits,
 }

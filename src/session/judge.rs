@@ -121,6 +121,9 @@ impl Desk {
         });
         if let Some(id) = kept {
             refused.refusal = denial.refusal_to_ask(principal, place, id);
+            if let (Some(page), Some(hint)) = (self.gate.denials.page_of(id), &mut refused.refusal.hint) {
+                *hint = format!("{hint} or open {page}");
+            }
         }
         refused
     }

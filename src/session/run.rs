@@ -7,15 +7,17 @@ use jiff::SignedDuration;
 use super::{
     conversation::Conversation,
     end::{End, LOOK_EVERY, STOP_PATIENCE},
+    leaving::{Leaving, stop_what_runs},
     pump::{Wake, wait},
     registry::Signals,
     timer::Timer,
     who::Doing,
 };
 
-/// Serves a session until it ends, and cleans up behind it.
-pub(super) async fn run<C: Conversation>(mut session: C) {
-    let end = match serve(&mut session).await {
+/// Serves a session until it ends, and cleans up behind it. Boxed, so that nothing of the login is held meanwhile.
+pub(super) async fn run<C: Conversation>(mut session: Box<C>) {
+    let session = &mut *session;
+    let end = match serve(session).await {
         Ok(never) => match never {},
         Err(end) => end,
     };
@@ -28,17 +30,18 @@ pub(super) async fn run<C: Conversation>(mut session: C) {
             tracing::debug!(session = %desk.who.session, reason = end.reason(), "session over");
         }
     }
-    settle_lost(&mut session);
+    settle_lost(session);
     session.stop().await;
     let written = session.ends().desk.record_ends().await;
     // Where the log failed, that is told whatever was told before.
     let said = written.is_ok() && session.has_said(&end);
     let farewell = end.farewell(&session.ends().desk.place.target).filter(|_| !said);
     let message = farewell.map(|refusal| session.last_message(&refusal)).unwrap_or_default();
+    // First, so that what others wait for, and the server would hold, does not wait for this client.
+    session.close_lanes(&end);
     if !matches!(end, End::ClientClosed) {
         session.ends().client.say_last(&message).await;
     }
-    session.close_lanes(&end);
     session.ends().desk.record_session_end(&end).await;
 }
 
@@ -57,8 +60,8 @@ async fn serve<C: Conversation>(session: &mut C) -> Result<Infallible, End> {
         let desk = session.ends().desk;
         // For others to see.
         desk.who.note(doing);
-        if desk.draining && is_idle {
-            return Err(End::Terminated);
+        if let Some(end) = desk.leaving.end(doing) {
+            return Err(end);
         }
         if is_idle {
             session.send_idle_home();
@@ -84,7 +87,13 @@ fn heed<C: Conversation>(session: &mut C, signals: Signals) -> Result<(), End> {
     if signals.terminate() {
         return Err(End::Terminated);
     }
-    session.ends().desk.draining |= signals.drain();
+    let leaving = &mut session.ends().desk.leaving;
+    if signals.drain() && *leaving == Leaving::No {
+        *leaving = Leaving::WhenIdle;
+    }
+    if signals.stop() {
+        stop_what_runs(session);
+    }
     if signals.cancel() {
         session.cancel_running();
     }

@@ -222,6 +222,50 @@ const TABLES: &[Table] = &[
             ("body", Text),
         ],
     },
+    Table {
+        name: "event_cursors",
+        columns: &[("consumer", Text), ("seq", Integer), ("holder", Text), ("held_until", Integer)],
+    },
+    Table {
+        name: "webhook_deliveries",
+        columns: &[
+            ("id", Text),
+            ("webhook", Text),
+            ("seq", Integer),
+            ("at", Integer),
+            ("body", Text),
+            ("state", Text),
+            ("attempts", Integer),
+            ("tried_at", Integer),
+            ("status", Integer),
+            ("problem", Text),
+        ],
+    },
+    Table { name: "disabled_webhooks", columns: &[("webhook", Text), ("disabled_at", Integer)] },
+    Table {
+        name: "slack_links",
+        columns: &[
+            ("team", Text),
+            ("slack_user", Text),
+            ("principal", Text),
+            ("linked_at", Integer),
+            ("linked_by", Text),
+        ],
+    },
+    Table {
+        name: "slack_codes",
+        columns: &[
+            ("team", Text),
+            ("slack_user", Text),
+            ("label", Text),
+            ("sha256", Bytes),
+            ("ends_at", Integer),
+        ],
+    },
+    Table {
+        name: "slack_messages",
+        columns: &[("request", Text), ("part", Text), ("channel", Text), ("ts", Text), ("shown", Bytes)],
+    },
     Table { name: "denials", columns: &[("principal", Text), ("id", Text), ("body", Text), ("at", Integer)] },
 ];
 

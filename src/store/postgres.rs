@@ -19,10 +19,8 @@ use super::{
 /// Brings the tables to this version, and opens the pool.
 pub(super) async fn open(server: &Server) -> Result<PostgresPool, StoreError> {
     let reach = |source| StoreError::Reach { store: server.to_string(), source };
-    let options = options(server);
     // A connection of its own: migrations may take longer than a statement is given.
-    let connecting = timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await;
-    let mut connection = connecting.unwrap_or_else(|_| Err(late())).map_err(reach)?;
+    let mut connection = connect(server).await?;
     let migrated = migrations().run(&mut connection).await;
     migrated.map_err(|source| not_migrated(server.to_string(), source))?;
     connection.close().await.map_err(reach)?;
@@ -43,8 +41,15 @@ pub(super) async fn open(server: &Server) -> Result<PostgresPool, StoreError> {
         .after_connect(|connection, _| {
             Box::pin(async move { sqlx::raw_sql(SETTINGS).execute(connection).await.map(|_| ()) })
         })
-        .connect_lazy_with(options);
+        .connect_lazy_with(options(server));
     Ok(PostgresPool::new(pool))
+}
+
+/// A single connection.
+pub(super) async fn connect(server: &Server) -> Result<PgConnection, StoreError> {
+    let connecting = timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options(server))).await;
+    let reach = |source| StoreError::Reach { store: server.to_string(), source };
+    connecting.unwrap_or_else(|_| Err(late())).map_err(reach)
 }
 
 fn options(server: &Server) -> PgConnectOptions {
@@ -66,11 +71,15 @@ async fn answers(connection: &mut PgConnection) -> bool {
     matches!(timeout(ANSWER_TIMEOUT, connection.ping()).await, Ok(Ok(())))
 }
 
-fn migrations() -> Migrator {
+pub(super) fn migrations() -> Migrator {
     migrator(&[
         (1, "store", include_str!("../../migrations/postgres/0001_store.sql")),
         (10, "identities", include_str!("../../migrations/postgres/0010_identities.sql")),
         (20, "events", include_str!("../../migrations/postgres/0020_events.sql")),
+        (30, "event cursors", include_str!("../../migrations/postgres/0030_event_cursors.sql")),
+        (31, "webhooks", include_str!("../../migrations/postgres/0031_webhooks.sql")),
+        (35, "slack", include_str!("../../migrations/postgres/0035_slack.sql")),
+        (50, "replicas", include_str!("../../migrations/postgres/0050_replicas.sql")),
     ])
 }
 

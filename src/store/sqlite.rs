@@ -49,6 +49,9 @@ pub(super) fn migrations() -> Migrator {
         (5, "denials", include_str!("../../migrations/sqlite/0005_denials.sql")),
         (10, "identities", include_str!("../../migrations/sqlite/0010_identities.sql")),
         (20, "events", include_str!("../../migrations/sqlite/0020_events.sql")),
+        (30, "event cursors", include_str!("../../migrations/sqlite/0030_event_cursors.sql")),
+        (31, "webhooks", include_str!("../../migrations/sqlite/0031_webhooks.sql")),
+        (35, "slack", include_str!("../../migrations/sqlite/0035_slack.sql")),
     ])
 }
 

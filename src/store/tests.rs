@@ -4,19 +4,22 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 #[path = "../../tests/support/database.rs"]
-mod database;
+pub(super) mod database;
 
 use super::*;
 use crate::model::{
+    event::{Audience, Event},
     facts::StatementKind,
     flow::{Escalation, Plan, Risk, Step},
     grant::{Grant, GrantName, Holder},
-    ids::{GrantId, RequestId},
+    ids::{DeliveryId, GrantId, RequestId},
     object::Glob,
     permission::Permission,
     request::{Aftermath, Asked, Case, Estimate, ExactStatement, Request, RequestState, Term},
     review::{Narrowing, Review, Verdict},
     secret::Secret,
+    slack::{SlackAccount, SlackMessage},
+    webhook::{Delivery, DeliveryState},
     window::Window,
 };
 
@@ -39,7 +42,7 @@ async fn stores() -> Vec<Kept> {
     all
 }
 
-fn server(fresh: &database::Fresh) -> Server {
+pub(super) fn server(fresh: &database::Fresh) -> Server {
     Server {
         host: fresh.host.clone(),
         port: fresh.port,
@@ -402,5 +405,165 @@ async fn a_copy_holds_everything_and_goes_into_an_empty_store_alone() {
         let again = store.copy_to(&copy, &place).await.unwrap_err();
         assert!(matches!(again, StoreError::NotEmpty { .. }), "{again}");
         copy.close().await;
+    }
+}
+
+async fn tell(store: &Store, times: usize) {
+    for _ in 0..times {
+        let mut change = store.change().await.unwrap();
+        change.tell(&Event::AuditTrouble { writable: true }, &Audience::default(), at(1)).await.unwrap();
+        change.commit().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn who_passes_events_on_begins_behind_what_was_and_keeps_its_place() {
+    for Kept { store, .. } in &stores().await {
+        tell(store, 3).await;
+        assert_eq!(store.take_cursor("chat", "a").await.unwrap(), Some(3));
+        tell(store, 2).await;
+        assert_eq!(store.take_cursor("chat", "a").await.unwrap(), Some(3), "again");
+        assert!(store.move_cursor("chat", "a", 3, 4).await.unwrap());
+        assert!(!store.move_cursor("chat", "a", 3, 5).await.unwrap(), "it is elsewhere by now");
+        assert!(!store.move_cursor("chat", "b", 4, 5).await.unwrap(), "it is another's");
+        assert_eq!(store.take_cursor("pager", "b").await.unwrap(), Some(5));
+        store.leave_cursor("chat", "b").await.unwrap();
+        if store.is_shared() {
+            assert_eq!(store.take_cursor("chat", "b").await.unwrap(), None, "it was not b's to leave");
+        }
+        store.leave_cursor("chat", "a").await.unwrap();
+        assert_eq!(store.take_cursor("chat", "b").await.unwrap(), Some(4));
+        assert!(!store.move_cursor("chat", "a", 4, 5).await.unwrap());
+    }
+}
+
+fn delivery(seq: Option<i64>) -> Delivery {
+    Delivery {
+        id: DeliveryId::new(Uuid::now_v7()),
+        webhook: "chat".into(),
+        seq,
+        at: at(1000),
+        event: Event::AuditTrouble { writable: true },
+        state: DeliveryState::Trying,
+        attempts: 0,
+        tried_at: None,
+        status: None,
+        problem: None,
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_delivered_to_a_webhook_under_one_identifier_and_trials_under_one_each() {
+    for Kept { store, .. } in &stores().await {
+        let (first, second, trial) = (delivery(Some(7)), delivery(Some(7)), delivery(None));
+        let mut change = store.change().await.unwrap();
+        assert_eq!(change.begin_delivery(&first).await.unwrap(), first);
+        assert_eq!(change.begin_delivery(&second).await.unwrap(), first);
+        assert_eq!(change.begin_delivery(&trial).await.unwrap(), trial);
+        assert_eq!(change.begin_delivery(&delivery(None)).await.unwrap().seq, None);
+        change.commit().await.unwrap();
+        let dead = Delivery {
+            state: DeliveryState::Dead,
+            attempts: 3,
+            tried_at: Some(at(1010)),
+            status: Some(500),
+            problem: Some("the answer is 500".to_owned()),
+            ..first
+        };
+        write!(store, it => it.note_delivery(&dead));
+        assert_eq!(store.delivery(dead.id).await.unwrap().as_ref(), Some(&dead));
+        let filter = DeliveryFilter { webhook: "chat".into(), state: None, before: None, limit: 10 };
+        assert_eq!(store.deliveries(&filter).await.unwrap().len(), 3);
+        let older = DeliveryFilter { before: Some(trial.id), ..filter.clone() };
+        assert_eq!(store.deliveries(&older).await.unwrap(), std::slice::from_ref(&dead));
+        let trying = DeliveryFilter { state: Some(DeliveryState::Trying), ..filter.clone() };
+        assert_eq!(store.deliveries(&trying).await.unwrap().len(), 2);
+        assert_eq!(store.dead_deliveries(&"chat".into()).await.unwrap(), 1);
+        write!(store, it => it.note_delivery(&Delivery { state: DeliveryState::Delivered, ..trial }));
+        write!(store, it => it.forget_deliveries(at(1001), at(1000)));
+        assert_eq!(
+            store.deliveries(&filter).await.unwrap().len(),
+            2,
+            "what was delivered is forgotten sooner"
+        );
+        write!(store, it => it.forget_deliveries(at(1001), at(1001)));
+        assert!(store.deliveries(&filter).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn one_account_of_slack_is_one_principal_and_the_other_way_round() {
+    for Kept { store, .. } in &stores().await {
+        let account = |user: &str| SlackAccount { team: "T1".to_owned(), user: user.to_owned() };
+        let link = |user: &str, principal: &str| StoredSlackLink {
+            account: account(user),
+            principal: principal.into(),
+            linked_at: at(10),
+            linked_by: "code".to_owned(),
+        };
+        write!(store, it => it.insert_slack_link(&link("U1", "dana")));
+        assert!(attempt!(store, it => it.insert_slack_link(&link("U1", "lee"))).is_err());
+        assert!(attempt!(store, it => it.insert_slack_link(&link("U2", "dana"))).is_err());
+        write!(store, it => it.insert_slack_link(&link("U2", "ada")));
+        assert_eq!(store.slack_links().await.unwrap(), [link("U2", "ada"), link("U1", "dana")]);
+        assert_eq!(store.slack_link_of(&account("U1")).await.unwrap(), Some("dana".into()));
+        assert_eq!(store.slack_account_of(&"ada".into()).await.unwrap(), Some(account("U2")));
+        assert!(attempt!(store, it => it.remove_slack_link(&"dana".into())).unwrap());
+        write!(store, it => it.remove_slack_link(&"ada".into()));
+        assert!(store.slack_link_of(&account("U2")).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_is_disabled_and_enabled_once() {
+    for Kept { store, .. } in &stores().await {
+        let chat = "chat".into();
+        write!(store, it => it.disable_webhook(&chat, at(1)));
+        assert!(!attempt!(store, it => it.disable_webhook(&chat, at(2))).unwrap());
+        assert_eq!(store.webhook_disabled_at(&chat).await.unwrap(), Some(at(1)));
+        assert_eq!(store.webhook_disabled_at(&"other".into()).await.unwrap(), None);
+        write!(store, it => it.enable_webhook(&chat));
+        assert!(!attempt!(store, it => it.enable_webhook(&chat)).unwrap());
+        assert_eq!(store.webhook_disabled_at(&chat).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_code_is_used_once_and_replaced_by_the_next_of_its_account() {
+    for Kept { store, .. } in &stores().await {
+        let code = |user: &str, byte: u8, second| StoredSlackCode {
+            account: SlackAccount { team: "T1".to_owned(), user: user.to_owned() },
+            label: "Dana".to_owned(),
+            sha256: [byte; 32],
+            ends_at: at(second),
+        };
+        write!(store, it => it.put_slack_code(&code("U1", 1, 100), at(1)),
+            it.put_slack_code(&code("U1", 2, 100), at(1)), it.put_slack_code(&code("U2", 3, 200), at(1)));
+        assert_eq!(store.slack_code(&[1; 32]).await.unwrap(), None);
+        assert_eq!(store.slack_code(&[2; 32]).await.unwrap(), Some(code("U1", 2, 100)));
+        write!(store, it => it.put_slack_code(&code("U3", 4, 300), at(100)));
+        assert_eq!(store.slack_code(&[2; 32]).await.unwrap(), None, "it is over");
+        let mut change = store.change().await.unwrap();
+        assert!(change.take_slack_code(&[3; 32]).await.unwrap());
+        assert!(!change.take_slack_code(&[3; 32]).await.unwrap());
+        change.commit().await.unwrap();
+        assert_eq!(store.slack_code(&[3; 32]).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_message_about_a_request_is_found_again_and_replaced() {
+    for Kept { store, .. } in &stores().await {
+        let id = RequestId::new(Uuid::now_v7());
+        let message = |ts: &str, byte: u8| StoredSlackMessage {
+            place: SlackMessage { channel: "C1".into(), ts: ts.into() },
+            shown: vec![byte; 32],
+        };
+        write!(store, it => it.put_slack_message(id, "channel", &message("1.1", 1)),
+            it.put_slack_message(id, "asked", &message("1.2", 2)));
+        write!(store, it => it.put_slack_message(id, "channel", &message("1.1", 3)));
+        assert_eq!(store.slack_message(id, "channel").await.unwrap(), Some(message("1.1", 3)));
+        assert_eq!(store.slack_message(id, "asked").await.unwrap(), Some(message("1.2", 2)));
+        assert_eq!(store.slack_message(id, "decided").await.unwrap(), None);
     }
 }

@@ -65,7 +65,7 @@ impl Excess {
 }
 
 /// Whether the lane's account serves nothing that writes.
-fn only_reads(target: &TargetSettings, lane: Lane) -> bool {
+pub(super) fn only_reads(target: &TargetSettings, lane: Lane) -> bool {
     let stronger = [Lane::Write, Lane::Admin].map(|lane| &target.accounts.of(lane).user);
     lane == Lane::Read && !stronger.contains(&&target.accounts.of(lane).user)
 }

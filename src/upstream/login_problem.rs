@@ -39,6 +39,15 @@ pub(crate) enum LoginAnswer {
 }
 
 impl LoginProblem {
+    /// What the server itself said, if it is what refused.
+    pub fn server(&self) -> Option<ServerWords> {
+        match self {
+            Self::Mysql(mysql::LoginError::Server { source }) => Some(source.clone().into()),
+            Self::Postgres(postgres::LoginError::Server { source }) => Some(source.clone().into()),
+            Self::Mysql(_) | Self::Postgres(_) => None,
+        }
+    }
+
     /// Whether the server is only starting or stopping.
     pub(crate) fn is_of_a_start(&self) -> bool {
         match self {

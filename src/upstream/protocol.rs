@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::BytesMut;
 
-use super::{connection::Connection, error::UpstreamError, settings::TargetSettings};
+use super::{connection::Connection, error::UpstreamError, settings::TargetSettings, survey::Told};
 use crate::model::{ids::DatabaseName, secret::Secret, target::Lane};
 
 /// What a target speaks. Everything else of this folder is the same for all of them.
@@ -83,6 +83,21 @@ pub trait Protocol: Copy + fmt::Debug + Send + Sync + 'static {
         connection: &mut Connection<Self>,
         only_reads: bool,
     ) -> impl Future<Output = Result<String, UpstreamError>> + Send;
+
+    /// What the server of a fresh connection tells of itself.
+    ///
+    /// # Errors
+    /// Those of the statements of our own.
+    fn tell(connection: &mut Connection<Self>) -> impl Future<Output = Result<Told, UpstreamError>> + Send;
+
+    /// Whether the server refuses a statement that would write, because the connection is held read-only. It is tried
+    /// with one that changes nothing where it is not refused. The connection is of no further use then.
+    ///
+    /// # Errors
+    /// `Lost`, `Protocol`, `Unexpected`.
+    fn refuses_writes(
+        connection: &mut Connection<Self>,
+    ) -> impl Future<Output = Result<bool, UpstreamError>> + Send;
 
     /// Whether the server takes writes, as it said when it was last asked.
     fn takes_writes(session: &Self::Session) -> bool;

@@ -21,7 +21,7 @@ use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate::{
-    api::{ApiParts, serve},
+    api::{ApiParts, Rooms, serve},
     audit::{AuditLog, AuditSettings, Rotation, Trail},
     control::{
         BoxFuture, Control, ControlError, ControlParts, Explain, ExplainError, Explanation, Question,
@@ -30,21 +30,29 @@ use tidegate::{
     metrics::Metrics,
     model::{
         dialect::Dialect,
+        errand::Errand,
         facts::{Access, AccessMode, Facts, StatementKind, TransactionEffect, Unanalyzable},
         identity::ProviderSettings,
         ids::SessionId,
         object::Object,
+        on_call::{OnCall, OnCallSettings},
         record::Durability,
         request::Estimate,
         secret::Secret,
         target::{Place, Target},
+        webhook::WebhookSettings,
     },
     net::{Clock, ManualClock, Published},
+    notify::{Pagerduty, Webhooks},
     policy::Snapshot,
     store::{Place as StorePlace, Server, ServerTls, Store},
     wire::{mysql::auth::native_key, postgres::scram::scram_keys},
 };
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{oneshot, watch},
+    task::JoinHandle,
+};
 use uuid::Uuid;
 
 pub(crate) const POLICY: &str = "
@@ -105,6 +113,8 @@ pub(crate) struct Home {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) time: Clock,
     pub(crate) provider: Option<ProviderSettings>,
+    pub(crate) webhooks: Vec<WebhookSettings>,
+    pub(crate) on_call: Option<OnCallSettings>,
 }
 
 impl Home {
@@ -121,7 +131,9 @@ impl Home {
     pub(crate) fn at(kept: Kept, time: Clock, clock: Arc<ManualClock>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("policies")).unwrap();
-        let home = Self { dir, kept, name: "one".to_owned(), clock, time, provider: None };
+        let name = "one".to_owned();
+        let (provider, webhooks, on_call) = (None, Vec::new(), None);
+        let home = Self { dir, kept, name, clock, time, provider, webhooks, on_call };
         home.write_policy(POLICY);
         home
     }
@@ -171,6 +183,7 @@ impl Home {
         let store = Store::open_at(&self.store_place()).await?;
         let settings = AuditSettings {
             path: self.path("audit.jsonl"),
+            gateway: self.name.as_str().into(),
             durability: Durability::Process,
             rotation: Rotation::NEVER,
         };
@@ -190,6 +203,8 @@ impl Home {
             make_keys: scram_keys,
             make_native_key: native_key,
             provider: self.provider.clone(),
+            public_url: None,
+            on_call: self.on_call.clone().map(|it| Arc::new(Pagerduty::new(it).unwrap()) as Arc<dyn OnCall>),
             metrics: metrics.policy.clone(),
             announce_before: jiff::SignedDuration::from_mins(5),
         };
@@ -208,13 +223,20 @@ impl Home {
         control.ensure_admin_key(&self.path("admin.key")).await.unwrap();
         // Of several gateways one makes the key.
         let key = fs::read_to_string(self.path("admin.key")).unwrap_or_default().trim().to_owned();
+        let webhooks = Webhooks::new(&self.webhooks, &control, &self.time, &metrics).unwrap();
+        for webhook in &self.webhooks {
+            // What happens from now on is told, and not only what happens once its task runs.
+            control.take_up_events(&format!("webhook:{}", webhook.name)).await.unwrap();
+        }
         let sessions = Arc::new(FakeSessions::default());
         let up = Arc::new(AtomicBool::new(true));
         let parts = ApiParts {
+            rooms: Rooms::default(),
             control: control.clone(),
             sessions: Arc::clone(&sessions) as Arc<dyn Sessions>,
             explain: Arc::new(FakeExplain { snapshot: control.snapshot().clone(), clock: self.time.clone() }),
             targets: Arc::new(FakeTargets(Arc::clone(&up))),
+            webhooks: Arc::new(webhooks.clone()),
             audit,
             trail: Some(self.trail().await),
             metrics,
@@ -233,7 +255,17 @@ impl Home {
         let follower = tokio::spawn(async move {
             tokio::join!(follower.follow_store(&*open), follower.share_sessions(&*open));
         });
+        let (stop_telling, telling_stops) = watch::channel(());
+        let telling = tokio::spawn(async move {
+            let stop = || {
+                let mut stops = telling_stops.clone();
+                async move { drop(stops.changed().await) }
+            };
+            webhooks.run(stop).await;
+        });
         Gateway {
+            stop_telling,
+            telling,
             control,
             base,
             key,
@@ -262,6 +294,8 @@ pub(crate) struct Gateway {
     running: JoinHandle<()>,
     writer: JoinHandle<()>,
     follower: JoinHandle<()>,
+    stop_telling: watch::Sender<()>,
+    telling: JoinHandle<()>,
     client: Client,
 }
 
@@ -269,11 +303,19 @@ impl Gateway {
     pub(crate) async fn stop(self) {
         self.stop.send(()).unwrap();
         self.running.await.unwrap();
+        drop(self.stop_telling);
+        // Killed, perhaps.
+        let _ = self.telling.await;
         drop(self.over);
         self.writer.await.unwrap();
         self.follower.abort();
         let _ = self.follower.await;
         drop(self.control);
+    }
+
+    /// From now on webhooks are told nothing, in the midst of whatever was being done.
+    pub(crate) fn kill_telling(&self) {
+        self.telling.abort();
     }
 
     pub(crate) async fn raw(
@@ -380,6 +422,10 @@ impl Sessions for FakeSessions {
         let before = sessions.len();
         sessions.retain(|it| it.id != session);
         sessions.len() < before
+    }
+
+    fn run(&self, _: &Errand) -> bool {
+        false
     }
 }
 

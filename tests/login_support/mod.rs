@@ -204,6 +204,7 @@ impl Gate {
         };
         let settings = AuditSettings {
             path: folder.path().join("audit.jsonl"),
+            gateway: "one".into(),
             durability: Durability::Process,
             rotation: Rotation::NEVER,
         };

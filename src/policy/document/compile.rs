@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::policy::{
     error::{PolicyProblem, ProblemKind},
-    rules::{Ceiling, Group, Policy, PolicyPrincipal, RoutineRule},
+    rules::{Ceiling, GROUP_SCOPES, Group, Policy, PolicyPrincipal, RoutineRule},
 };
 
 use super::{
@@ -78,7 +78,11 @@ impl Compiler {
             for (name, entry) in &document.groups.0 {
                 if self.declares(file, "group", name, &mut first) {
                     let description = entry.as_ref().map(|entry| entry.description.clone());
-                    let group = Group { description: description.unwrap_or_default() };
+                    let scopes = entry.as_ref().map(|entry| self.scopes(file, &entry.scopes));
+                    let group = Group {
+                        description: description.unwrap_or_default(),
+                        scopes: scopes.unwrap_or_default(),
+                    };
                     self.policy.groups.insert(name.value.as_str().into(), group);
                 }
             }
@@ -96,6 +100,14 @@ impl Compiler {
             }
         }
         self.policy.roles = roles::write_out(&written, &mut self.problems);
+    }
+
+    fn scopes(&mut self, file: &PolicyFile, words: &[Text]) -> BTreeSet<String> {
+        for word in words.iter().filter(|word| !GROUP_SCOPES.contains(&word.value.as_str())) {
+            let instead = "one of audit:read, grants, people, policy, read, sessions";
+            self.report(file, word, bad("scope", &word.value, instead));
+        }
+        words.iter().map(|word| word.value.clone()).collect()
     }
 
     fn declares<'d>(
@@ -384,6 +396,19 @@ mod tests {
         assert_eq!(
             problems("principals:\n  dana: { group: [] }\n"),
             ["p.yaml:2:11: unknown key \"group\": write \"groups\""]
+        );
+    }
+
+    #[test]
+    fn a_group_is_given_scopes_of_the_api_but_never_those_of_services() {
+        let policy = parse(&[file("p.yaml", "groups: { leads: { scopes: [read, sessions] } }\n")]).unwrap();
+        let scopes = |name: &str| policy.groups.get(name).unwrap().scopes.iter().cloned().collect::<Vec<_>>();
+        assert_eq!(scopes("leads"), ["read", "sessions"]);
+        assert_eq!(
+            problems("groups: { leads: { scopes: [read, admin] } }\n"),
+            [
+                "p.yaml:1:35: bad scope \"admin\": write one of audit:read, grants, people, policy, read, sessions"
+            ]
         );
     }
 

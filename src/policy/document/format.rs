@@ -92,6 +92,8 @@ pub(super) struct EscalateEntry {
 pub(super) struct GroupEntry {
     #[serde(default)]
     pub(super) description: String,
+    #[serde(default)]
+    pub(super) scopes: Vec<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -48,6 +48,9 @@ pub(super) struct RequestEntry {
     pub(super) break_glass: bool,
     #[serde(default)]
     pub(super) history: HistoryEntry,
+    /// Schedules on which the requester is on call.
+    #[serde(default)]
+    pub(super) on_call: Vec<String>,
 }
 
 /// How often something happened of late, an hour ago.

@@ -65,7 +65,8 @@ impl Scene {
             break_glass: entry.break_glass,
             extends: None,
         };
-        Ok(match submit(&self.snapshot, &ask, &self.history(&entry.history), self.now) {
+        let history = self.history(&entry.history).on_call(entry.on_call.clone());
+        Ok(match submit(&self.snapshot, &ask, &history, self.now) {
             Ok(taken) => Got::Flow { flow: taken.plan.flow, risk: taken.plan.risk },
             Err(why) => Got::Refuse { why: why.to_string() },
         })
@@ -159,6 +160,26 @@ flows:
         let problems: Vec<_> = report.problems.iter().map(ToString::to_string).collect();
         assert!(problems[0].contains("write \"select\"") && problems[1].contains("bad for"), "{problems:?}");
         assert!(problems[2].contains("nothing to judge"), "{problems:?}");
+    }
+
+    #[test]
+    fn who_is_on_call_is_part_of_the_example() {
+        let rules = "
+principals: { dana: {} }
+flows: [ { name: on call, when: \"'primary' in principal.on_call\", automatic: true, longest: { any: 1h } } ]
+";
+        let given = "given: { principal: dana, target: hr, database: d }";
+        let asks = "objects: [a.b], permissions: [select]";
+        let text = format!(
+            "
+- {{ {given}, request: {{ {asks}, on_call: [second, primary] }}, expect: {{ flow: on call }} }}
+- {{ {given}, request: {{ {asks}, on_call: [second] }}, expect: refuse }}
+- {{ {given}, request: {{ {asks} }}, expect: refuse }}"
+        );
+        let rules = policy(rules);
+        assert!(rules.asks_who_is_on_call() && !policy(RULES).asks_who_is_on_call());
+        let report = run(&[file("t.test.yaml", &text)], &rules, &[], &mut |_, _, _| Ok(Vec::new()));
+        assert_eq!((report.passed, report.is_good()), (3, true), "{report:?}");
     }
 
     #[test]

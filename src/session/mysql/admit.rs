@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use tokio::net::TcpStream;
 
 use super::{
-    greet::{serve, turn_away},
+    greet::{begin, turn_away},
     session::Entrance,
 };
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
         gate::Gate,
         lanes::refusal_of,
         login::mysql::{Hello, login},
+        run::run,
     },
     wire::mysql::{error::ServerError, reply},
 };
@@ -32,16 +33,21 @@ pub(in crate::session) async fn admit(
     entrance: Entrance,
     gate: Arc<Gate>,
 ) {
-    let hello = match hello(&entrance, &gate).await {
+    let hello = match Box::pin(hello(&entrance, &gate)).await {
         Ok(hello) => hello,
         Err(refusal) => return turn_away_unheard(socket, peer, &refusal).await,
     };
     let number = i32::try_from(hello.connection_id).unwrap_or(i32::MAX);
     let per_principal = entrance.per_principal;
-    match login(socket, peer, id, hello, &entrance.door, &entrance.lobby).await {
+    // Each stage in a box of its own: what a login takes is given back before the session begins.
+    match Box::pin(login(socket, peer, id, hello, &entrance.door, &entrance.lobby)).await {
         Ok(arrived) => match gate.room_for(&arrived.principal.name, per_principal) {
-            Ok(()) => serve(gate, id, number, *arrived, entrance).await,
-            Err(refusal) => turn_away(*arrived, &refusal).await,
+            Ok(()) => {
+                if let Some(session) = Box::pin(begin(gate, id, number, *arrived, entrance)).await {
+                    Box::pin(run(session)).await;
+                }
+            }
+            Err(refusal) => Box::pin(turn_away(*arrived, &refusal)).await,
         },
         Err(error) => tracing::debug!(%peer, %error, "login failed"),
     }

@@ -21,35 +21,34 @@ use crate::{
         target::{Lane, Place},
     },
     session::{
-        cancelling::Cancelling, client::ClientSide, desk::Desk, gate::Gate, judge::Refused,
-        lanes::refusal_of, login::mysql::LoggedIn, run::run, who::Who,
+        cancel_key::CancelKey, cancelling::Cancelling, client::ClientSide, desk::Desk, gate::Gate,
+        judge::Refused, lanes::refusal_of, login::mysql::LoggedIn, who::Who,
     },
     sql::mysql::{reading_of_charset, reading_of_mode},
     upstream::mysql::ServerFacts,
     wire::mysql::{capability::Capabilities, error::ServerError, reply},
 };
 
-/// Serves a client that has logged in, until its session ends; `number` is what its greeting called it.
-pub(super) async fn serve(
+/// Begins the session of a client that has logged in; `number` is what its greeting called it. `None` if it was turned
+/// away.
+pub(super) async fn begin(
     gate: Arc<Gate>,
     id: SessionId,
     number: i32,
     arrived: LoggedIn,
     entrance: Entrance,
-) {
+) -> Option<Box<Session>> {
     let LoggedIn { stream, principal, place, capabilities, charset, nonce, application, sequence, .. } =
         arrived;
     let charset = u16::from(charset);
     let who = Who::new(id, principal, place, stream.peer(), application, gate.clock.now());
-    let Some(handle) = gate.registry.enter_as(number, Arc::new(who)) else {
-        // Only after two thousand million logins.
-        return;
-    };
+    // `None` only after a million logins.
+    let handle = gate.registry.enter_as(number, Arc::new(who), CancelKey::none())?;
     let desk = Desk::new(gate, handle);
     let mut side = ClientSide::new(stream);
     match open(&desk.gate, &desk.place, capabilities, charset).await {
         Ok(opened) => {
-            let mut session = Session {
+            let mut session = Box::new(Session {
                 client: side,
                 capabilities,
                 entrance,
@@ -63,19 +62,23 @@ pub(super) async fn serve(
                 state: State::new(capabilities),
                 cancelling: Cancelling::default(),
                 desk,
-            };
+            });
             match session.enter_database().await {
                 Ok(()) => {
                     session.say_ok(sequence);
-                    run(session).await;
+                    Some(session)
                 }
                 Err(refused) => {
                     session.say_refused(sequence, &refused);
                     session.client.say_last(&[]).await;
+                    None
                 }
             }
         }
-        Err(refusal) => say_last(&mut side, sequence, &refusal).await,
+        Err(refusal) => {
+            say_last(&mut side, sequence, &refusal).await;
+            None
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use tokio::net::TcpStream;
 
-use super::greet::{serve, turn_away};
+use super::greet::{begin, turn_away};
 use crate::{
     model::ids::SessionId,
     session::{
@@ -13,6 +13,7 @@ use crate::{
             Door,
             postgres::{Arrival, login},
         },
+        run::run,
     },
 };
 
@@ -25,13 +26,18 @@ pub(in crate::session) async fn admit(
     gate: Arc<Gate>,
     per_principal: usize,
 ) {
-    match login(socket, peer, id, door).await {
+    // Each stage in a box of its own: what a login takes is given back before the session begins.
+    match Box::pin(login(socket, peer, id, door)).await {
         Ok(Arrival::LoggedIn(arrived)) => match gate.room_for(&arrived.principal.name, per_principal) {
-            Ok(()) => serve(gate, id, *arrived).await,
-            Err(refusal) => turn_away(*arrived, &refusal).await,
+            Ok(()) => {
+                if let Some(session) = Box::pin(begin(gate, id, *arrived)).await {
+                    Box::pin(run(session)).await;
+                }
+            }
+            Err(refusal) => Box::pin(turn_away(*arrived, &refusal)).await,
         },
         Ok(Arrival::Cancel { request, stream }) => {
-            gate.registry.cancel(request.process_id, &request.key);
+            gate.cancel(request.process_id, &request.key).await;
             drop(stream);
         }
         Err(error) => tracing::debug!(%peer, %error, "login failed"),

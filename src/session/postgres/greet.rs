@@ -20,6 +20,7 @@ use crate::{
         target::Lane,
     },
     session::{
+        cancel_key::CancelKey,
         cancelling::Cancelling,
         client::ClientSide,
         desk::Desk,
@@ -27,7 +28,6 @@ use crate::{
         lanes::refusal_of,
         login::postgres::LoggedIn,
         registry::Handle,
-        run::run,
         who::Who,
     },
     sql::search_path,
@@ -38,17 +38,18 @@ use crate::{
     },
 };
 
-/// Serves a client that has logged in, until its session ends.
-pub(super) async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
-    let LoggedIn { stream, principal, place, settings, application, .. } = arrived;
+/// Begins the session of a client that has logged in; `None` if it was turned away.
+pub(super) async fn begin(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) -> Option<Box<Session>> {
+    let LoggedIn { stream, principal, place, minor, settings, application, .. } = arrived;
     let who = Who::new(id, principal, place, stream.peer(), application, gate.clock.now());
-    let handle = gate.registry.enter(Arc::new(who));
+    let key_bytes = if minor < 2 { CancelKey::SHORT_BYTES } else { CancelKey::LONG_BYTES };
+    let handle = gate.registry.enter(&Arc::new(who), key_bytes);
     let desk = Desk::new(gate, handle);
     let mut side = ClientSide::new(stream);
     match open(&desk.gate, &desk.who, &settings).await {
         Ok(opened) => {
             greet(&mut side.outbound, &opened, &desk.handle);
-            let session = Session {
+            Some(Box::new(Session {
                 client: side,
                 names: Names::new(
                     opened.context,
@@ -67,10 +68,12 @@ pub(super) async fn serve(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) {
                 last_words: None,
                 cancelling: Cancelling::default(),
                 desk,
-            };
-            run(session).await;
+            }))
         }
-        Err(refusal) => say_last(side, &refusal).await,
+        Err(refusal) => {
+            say_last(side, &refusal).await;
+            None
+        }
     }
 }
 

@@ -12,10 +12,10 @@ use super::{
     reset::{reset, use_database},
 };
 use crate::{
-    model::{ids::DatabaseName, secret::Secret, target::Lane},
+    model::{ids::DatabaseName, name_context::MysqlFlavor, secret::Secret, target::Lane},
     upstream::{
         connection::Connection, error::UpstreamError, login_problem::ServerWords, protocol::Protocol,
-        settings::TargetSettings,
+        settings::TargetSettings, survey::Told,
     },
     wire::mysql::{capability::Capabilities, command::write, upstream::LoginError},
 };
@@ -115,6 +115,27 @@ impl Protocol for Mysql {
         Ok(account::excess(grants.iter().filter_map(|row| row.text(0)), only_reads))
     }
 
+    async fn tell(connection: &mut Connection<Self>) -> Result<Told, UpstreamError> {
+        let rows = connection.run(&[ABOUT]).await?;
+        let told = rows.first().and_then(|row| Some((row.text(0)?.to_owned(), row.text(1)?.to_owned())));
+        let (version, clock) = told.ok_or_else(|| connection.unexpected("nothing about itself"))?;
+        let product = match connection.session.facts.flavor {
+            MysqlFlavor::Mariadb => "MariaDB",
+            MysqlFlavor::Mysql => "MySQL",
+        };
+        Ok(Told { server: format!("{product} {version}"), clock })
+    }
+
+    async fn refuses_writes(connection: &mut Connection<Self>) -> Result<bool, UpstreamError> {
+        match connection.run(&[WRITE_OF_NOTHING]).await {
+            Ok(_) => Ok(false),
+            Err(UpstreamError::Refused { source: ServerWords::Mysql(words), .. }) => {
+                Ok(READ_ONLY.contains(&words.errno))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn takes_writes(session: &Session) -> bool {
         session.state.takes_writes
     }
@@ -135,3 +156,10 @@ impl Protocol for Mysql {
     /// What is known of a server takes no room that could be given up.
     fn tick(_: &LastFacts) {}
 }
+
+const ABOUT: &str = "SELECT VERSION(), DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-%dT%H:%i:%s.%fZ') LIMIT 1";
+/// There is no such table, and its name is none that a table could have come by.
+const WRITE_OF_NOTHING: &str =
+    "RENAME TABLE `mysql`.`no table of tidegate` TO `mysql`.`no table of tidegate either`";
+/// Read-only are the transaction, the server (`read_only`), and all of its storage (`innodb_read_only`).
+const READ_ONLY: [u16; 3] = [1792, 1290, 1836];

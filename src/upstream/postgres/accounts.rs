@@ -1,9 +1,9 @@
-//! What a fresh connection tells of itself: its own search path, and what its account may do beyond its needs.
+//! What a fresh connection tells of itself and its server, and what its account may do beyond its needs.
 
 use super::{protocol::Postgres, setup::own_query};
 use crate::{
     model::target::Lane,
-    upstream::{connection::Connection, error::UpstreamError},
+    upstream::{connection::Connection, error::UpstreamError, login_problem::ServerWords, survey::Told},
     wire::postgres::backend::TransactionStatus,
 };
 
@@ -46,6 +46,41 @@ pub(super) async fn excess(
     let row = answers.rows.first().ok_or_else(|| connection.unexpected("nothing about its account"))?;
     Ok(row.text(0).unwrap_or_default().to_owned())
 }
+
+/// What the server tells of itself.
+///
+/// # Errors
+/// Those of the statement; `Unexpected`.
+pub(super) async fn tell(connection: &mut Connection<Postgres>) -> Result<Told, UpstreamError> {
+    own_query(&mut connection.output, ABOUT);
+    let answers = connection.collect(1).await?;
+    let told = answers.rows.first().and_then(|row| Some((row.text(0)?.to_owned(), row.text(1)?.to_owned())));
+    let (version, clock) = told.ok_or_else(|| connection.unexpected("nothing about itself"))?;
+    Ok(Told { server: format!("PostgreSQL {version}"), clock })
+}
+
+/// Whether the server refuses to write because the connection is held read-only; looked at before any right is.
+///
+/// # Errors
+/// Those of the statement, other than that it is refused.
+pub(super) async fn refuses_writes(connection: &mut Connection<Postgres>) -> Result<bool, UpstreamError> {
+    own_query(&mut connection.output, WRITE_OF_NOTHING);
+    match connection.collect(1).await {
+        Ok(_) => Ok(false),
+        Err(UpstreamError::Refused { source: ServerWords::Postgres(words), .. }) => {
+            Ok(words.sqlstate == READ_ONLY_SQL_TRANSACTION)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+const ABOUT: &str = "SELECT pg_catalog.current_setting('server_version'), \
+    pg_catalog.to_char(pg_catalog.timezone('UTC', pg_catalog.clock_timestamp()), \
+        'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
+
+/// No row is touched, whatever the account may do.
+const WRITE_OF_NOTHING: &str = "UPDATE pg_catalog.pg_description SET description = description WHERE false";
+const READ_ONLY_SQL_TRANSACTION: &str = "25006";
 
 /// Qualified throughout: nothing that somebody put on the account's search path is run.
 const INTRODUCTION: &str = "SELECT pg_catalog.current_setting('search_path'), \

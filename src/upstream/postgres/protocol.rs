@@ -11,7 +11,10 @@ use crate::{
         secret::Secret,
         target::Lane,
     },
-    upstream::{connection::Connection, error::UpstreamError, protocol::Protocol, settings::TargetSettings},
+    upstream::{
+        connection::Connection, error::UpstreamError, protocol::Protocol, settings::TargetSettings,
+        survey::Told,
+    },
     wire::postgres::upstream::{BackendKey, LoggedIn},
 };
 
@@ -96,6 +99,14 @@ impl Protocol for Postgres {
 
     async fn excess(connection: &mut Connection<Self>, only_reads: bool) -> Result<String, UpstreamError> {
         accounts::excess(connection, only_reads).await
+    }
+
+    async fn tell(connection: &mut Connection<Self>) -> Result<Told, UpstreamError> {
+        accounts::tell(connection).await
+    }
+
+    async fn refuses_writes(connection: &mut Connection<Self>) -> Result<bool, UpstreamError> {
+        accounts::refuses_writes(connection).await
     }
 
     fn takes_writes(session: &Session) -> bool {

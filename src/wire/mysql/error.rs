@@ -144,6 +144,22 @@ mod tests {
     use crate::wire::mysql::{packet::HEADER_BYTES, reply};
 
     #[test]
+    fn the_page_of_errors_has_every_code_of_both_databases() {
+        let page = include_str!("../../../docs/errors.md");
+        for code in RefusalCode::ALL {
+            let (sqlstate, errno) = (code.sqlstate(), ErrorCode::of(code).errno);
+            let told = page.lines().any(|line| {
+                let mut cells = line.split('|').skip(1);
+                let has = |cell: Option<&str>, word: &str| {
+                    cell.is_some_and(|cell| cell.split([' ', ',', ';', '`']).any(|it| it == word))
+                };
+                has(cells.next(), sqlstate) && has(cells.next(), &errno.to_string())
+            });
+            assert!(told, "docs/errors.md does not tell of {sqlstate} and {errno} ({code:?}) in one line");
+        }
+    }
+
+    #[test]
     fn a_missing_permission_is_a_denied_table_with_the_next_step_ahead_of_the_detail() {
         let refusal =
             Refusal::new(RefusalCode::InsufficientPrivilege, "permission denied: select on hr.salary")
