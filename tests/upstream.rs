@@ -7,7 +7,7 @@
 use std::{env, fmt::Write as _, sync::Arc, time::Duration};
 
 use tidegate::{
-    audit::{AuditLog, AuditSettings, Receipt},
+    audit::{AuditLog, AuditSettings, Receipt, Rotation},
     metrics::Metrics,
     model::{
         dialect::Dialect,
@@ -163,6 +163,7 @@ async fn receipt() -> Receipt {
         path: folder.path().join("audit.jsonl"),
         gateway: "one".into(),
         durability: Durability::Process,
+        rotation: Rotation::NEVER,
     };
     let clock = tidegate::net::Clock::System;
     let log = AuditLog::open(&settings, clock, &Metrics::new("test").unwrap().audit).unwrap();

@@ -74,6 +74,15 @@ pub enum Problem {
         /// The parser's words.
         message: String,
     },
+    /// A sink is none, or several at once.
+    #[error("say what it is: one of otlp, s3, stdout: true and syslog")]
+    SinkKind,
+    /// Not an address of the web.
+    #[error("\"{found}\" is no address: write https://…, or http://… on this machine")]
+    Url {
+        /// What is written.
+        found: String,
+    },
     /// A list or name must not be empty.
     #[error("it is empty: write at least one")]
     Empty,

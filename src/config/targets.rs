@@ -140,7 +140,7 @@ fn reader(place: &Place<'_>, raw: &RawReader, tls: &UpstreamTls) -> Result<Reade
     })
 }
 
-fn tls(place: &Place<'_>, raw: &RawUpstreamTls) -> Result<UpstreamTls, ConfigError> {
+pub(super) fn tls(place: &Place<'_>, raw: &RawUpstreamTls) -> Result<UpstreamTls, ConfigError> {
     match raw.mode {
         RawTlsMode::Disable => {
             for (key, written) in [("targets.tls.ca", &raw.ca), ("targets.tls.server_name", &raw.server_name)]
