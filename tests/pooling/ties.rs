@@ -27,7 +27,7 @@ fn pinned(lab: &Lab, reason: &str) -> bool {
 
 #[test]
 fn a_connection_is_free_as_soon_as_nothing_ties_its_session() {
-    let lab = crate::lab!(Lab::gateway(&json!({ "plaintext": true, "pool": 1, "wait": 400 })));
+    let lab = crate::lab!(Lab::gateway(&json!({ "plaintext": true, "pool": 1, "wait": 800 })));
     let full = lab.add_full();
     runtime().block_on(async {
         let (holds, waits) = (full.connect().await.unwrap(), full.connect().await.unwrap());
@@ -64,7 +64,7 @@ const MYSQL: [(&str, &str, &str); 3] = [
 #[test]
 fn a_mysql_connection_is_free_as_soon_as_nothing_ties_its_session() {
     for server in [Server::Mariadb, Server::Mysql] {
-        let settings = json!({ "plaintext": true, "pool": 1, "wait": 400 });
+        let settings = json!({ "plaintext": true, "pool": 1, "wait": 800 });
         let Some(lab) = Lab::with_gateway(server, &settings) else { continue };
         let full = lab.add_full();
         let connect = || MysqlWire::connect(&full, Capabilities::NONE);
