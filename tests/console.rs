@@ -100,11 +100,11 @@ fn what_is_served_is_what_the_source_builds_to() {
         assert!(std::env::var_os("CI").is_none(), "no {missing} here: run `make setup`");
         return eprintln!("skipped: no {missing} here; `make setup` installs it");
     }
-    let text = root().join("tests/console/text.mjs");
+    let reading = root().join("tests/console/text.mjs");
     for arguments in [
         &["build.mjs", "--check"][..],
         &["node_modules/typescript/bin/tsc", "--noEmit"],
-        &[text.to_str().unwrap()],
+        &[reading.to_str().unwrap()],
     ] {
         let mut node = Command::new("node");
         node.args(arguments).current_dir(root().join("console"));
