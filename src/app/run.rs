@@ -50,6 +50,8 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     let (api_listener, listeners) = open_ports(&config)?;
     let api_tls = config.api.tls.as_ref().map(http_server_tls).transpose()?;
     let slack_port = slack::open(&config)?;
+    let checkpoint_key = evidence::checkpoint_key(&config.audit)?;
+    let sinks = evidence::sinks(&config)?;
     let clock = Clock::System;
     let pools_settings =
         config.targets.iter().map(|it| targets::upstream(it, &clock)).collect::<Result<Vec<_>, _>>()?;
@@ -69,6 +71,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         make_keys: scram_keys,
         make_native_key: native_key,
         provider: config.oidc.clone(),
+        public_url: config.api.public_url.clone(),
         on_call: on_call(&config)?,
         public_url: config.api.public_url.clone(),
         metrics: metrics.policy.clone(),
@@ -128,6 +131,8 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     drop(front);
     let (end_api, api_ends) = oneshot::channel::<()>();
     let trail = evidence::index(&config.audit, &mut tasks).await;
+    evidence::send(sinks, &config.audit, &metrics, &mut tasks);
+    let signing = evidence::sign(&config.audit, checkpoint_key, &gate, &mut tasks);
     let parts = api_parts(&config, &control, webhooks, trail, &gate, rooms);
     let api = tokio::spawn(serve_api(api_listener, api_tls, parts, api_ends));
     tracing::info!(api = %config.api.address, "ready");
@@ -148,6 +153,9 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     stop::within("threads that serve clients did not end", tokio::task::spawn_blocking(|| drop(threads)))
         .await;
     let _receipt = audit.append_one(&Record::Stopped).await?;
+    if let Some(signing) = signing {
+        signing.take(&audit, None).await;
+    }
     store.close().await;
     Ok(())
 }
@@ -306,8 +314,9 @@ fn open_audit(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<Audit
         path: config.audit.path.clone(),
         gateway: config.name.clone(),
         durability: config.audit.durability,
+        rotation: evidence::rotation(&config.audit),
     };
-    Ok(AuditLog::open(&settings, clock.clone(), &metrics.audit)?)
+    Ok(AuditLog::open(&settings, clock.clone(), &metrics.audit)?.keeping(evidence::texts(&config.audit)?))
 }
 
 fn limits(configured: &config::Limits) -> Limits {

@@ -92,6 +92,30 @@ pub(super) enum OwnRecord<'a> {
         /// Random name of this log.
         log: uuid::Uuid,
     },
+    /// The first line of a file that goes on where another ended.
+    #[serde(rename = "log_continued")]
+    Continued {
+        /// Version of the format.
+        format: u32,
+        /// The name of the log.
+        log: uuid::Uuid,
+        /// The file before.
+        before: &'a str,
+    },
+    /// The oldest file is removed.
+    #[serde(rename = "log_trimmed")]
+    Trimmed {
+        /// Its name.
+        file: &'a str,
+        /// Number of its first record.
+        first: u64,
+        /// Number of its last record.
+        last: u64,
+        /// `hash` of its last record.
+        last_hash: &'a str,
+        /// Its size.
+        bytes: u64,
+    },
     /// Bytes after the last whole line were moved away when the log was opened.
     #[serde(rename = "log_repaired")]
     Repaired {
@@ -122,6 +146,12 @@ pub(super) struct Line {
     pub(super) hash: String,
     pub(super) statement: Option<String>,
     pub(super) decision: Option<String>,
+    /// Of `log_trimmed`.
+    pub(super) last: Option<u64>,
+    /// Of `log_trimmed`.
+    pub(super) last_hash: Option<String>,
+    /// Of the first line of a file.
+    pub(super) log: Option<uuid::Uuid>,
 }
 
 impl Line {

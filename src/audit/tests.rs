@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::{
-    AuditError, AuditLog, AuditSettings, ProblemKind, Report,
+    AuditError, AuditLog, AuditSettings, ProblemKind, Report, Rotation,
     bodies::Bodies,
     chain::{Head, Origin, OwnRecord, hash},
     medium::Medium,
@@ -46,7 +46,8 @@ impl Bench {
     }
 
     fn open_with(&self, durability: Durability) -> Result<AuditLog, AuditError> {
-        let settings = AuditSettings { path: self.path(), gateway: "one".into(), durability };
+        let settings =
+            AuditSettings { path: self.path(), gateway: "one".into(), durability, rotation: Rotation::NEVER };
         AuditLog::open(&settings, self.clock.clone(), &self.metrics)
     }
 
@@ -62,7 +63,7 @@ impl Bench {
         let mut first = Bodies::default();
         first.push(&OwnRecord::Created { format: 1, log: Uuid::nil() }).unwrap();
         let medium = Arc::clone(fake) as Arc<dyn Medium>;
-        let opened = Opened { medium, head: Head::EMPTY, first };
+        let opened = Opened { medium, head: Head::EMPTY, first, rotator: None };
         AuditLog::start(
             opened,
             Origin::new(&"one".into()).unwrap(),

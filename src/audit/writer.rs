@@ -206,6 +206,33 @@ impl Writer {
         self.trouble.get_or_insert(Trouble { since: now, refused: 0, damaged: false })
     }
 
+    /// End of the last whole line.
+    pub(super) const fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Which gateway writes it.
+    pub(super) const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Where the lines lie.
+    pub(super) fn medium(&self) -> Arc<dyn Medium> {
+        Arc::clone(&self.medium)
+    }
+
+    /// Whether the log cannot be written.
+    pub(super) const fn is_troubled(&self) -> bool {
+        self.trouble.is_some()
+    }
+
+    /// Goes on in another file, whose first line the disk has, as it has all of the file before.
+    pub(super) fn move_to(&mut self, medium: Arc<dyn Medium>, head: Head) {
+        self.metrics.records.inc_by(head.next - self.head.next);
+        self.metrics.bytes.inc_by(head.end);
+        (self.medium, self.head, self.durable) = (medium, head, head);
+    }
+
     /// What is written, the epoch, and where; `None` when the disk has all of it.
     pub(super) fn unsynced(&self) -> Option<(Head, Arc<dyn Medium>)> {
         (self.head.next != self.durable.next).then(|| (self.head, Arc::clone(&self.medium)))

@@ -11,13 +11,14 @@ use std::{
 use serde_saphyr::Spanned;
 
 use super::{
+    audit,
     error::{ConfigError, Problem},
     limits::{Limits, bounded},
     nearest::nearest,
     oidc, on_call,
     raw::{RawApi, RawConfig, RawListener, RawShutdown},
     settings::{
-        Api, Audit, Authentication, CertificateFiles, Config, Listener, ListenerTls, Log, Shutdown, Store,
+        Api, Authentication, CertificateFiles, Config, Listener, ListenerTls, Log, Shutdown, Store,
         TargetSettings,
     },
     slack, store, targets, webhooks,
@@ -77,11 +78,7 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
     let on_call = on_call::read(&mut place, raw.on_call.as_ref())?;
     let slack = slack::read(&mut place, raw.slack.as_ref())?;
     let limits = Limits::read(&place, &raw.limits)?;
-    let audit = Audit {
-        path: data_dir.join(raw.audit.path.as_deref().unwrap_or("audit.jsonl")),
-        durability: raw.audit.durability,
-        index: raw.audit.index,
-    };
+    let audit = audit::read(&mut place, &raw.audit, &data_dir)?;
     Ok(Config {
         file: place.file.to_owned(),
         policies: place.beside(&raw.policies),

@@ -67,7 +67,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::{Account, Authentication, Credential, Iam, Limits, Store, StoreTls, UpstreamTls},
+        config::{Account, AuditText, Authentication, Credential, Iam, Limits, Store, StoreTls, UpstreamTls},
         model::{record::Durability, slack::SlackDoor, target::Lane},
     };
 
@@ -504,6 +504,36 @@ targets:
             error.contains(":10: targets.reader.iam_endpoint: AWS does not know \"127.0.0.1\""),
             "{error}"
         );
+    }
+
+    #[test]
+    fn the_audit_log_rotates_is_signed_and_sent_as_it_is_written_down() {
+        let with = |audit: &str| load_text(&format!("{SMALL}\naudit: {audit}\n"));
+        let audit = load_text(SMALL).unwrap().audit;
+        assert_eq!((audit.rotate_bytes, audit.index, audit.text), (1 << 30, true, AuditText::Full));
+        assert!(audit.keep_for.is_none() && audit.keep_bytes.is_none() && audit.checkpoints.is_none());
+        let all = "{ rotate: { bytes: 2000000, after_s: 86400 }, retain: { days: 400 }, index: false, \
+                   checkpoints: { key_file: key.pem, also: stdout }, text: fingerprint, text_by_target: { hr: full }, \
+                   sinks: [ { name: out, stdout: true }, { name: siem, syslog: { endpoint: \"siem:6514\" } }, \
+                   { name: otel, otlp: { url: \"https://otel/v1/logs\" } }, \
+                   { name: s3, s3: { bucket: b, region: eu-central-1 } } ] }";
+        let audit = with(all).unwrap().audit;
+        assert_eq!((audit.rotate_bytes, audit.index, audit.text), (2_000_000, false, AuditText::Fingerprint));
+        assert_eq!(audit.keep_for.unwrap().as_secs(), 400 * 86_400);
+        assert_eq!(audit.checkpoints.unwrap().also.unwrap().to_str(), Some("-"));
+        let names: Vec<_> = audit.sinks.iter().map(|sink| sink.name.as_str()).collect();
+        assert_eq!(names, ["out", "siem", "otel", "s3"]);
+        for (wrong, words) in [
+            ("{ rotate: { bytes: 5 } }", "audit.rotate.bytes: 5 is out of bounds"),
+            ("{ sinks: [ { name: a } ] }", "say what it is"),
+            ("{ sinks: [ { name: a, stdout: true }, { name: a, stdout: true } ] }", "written twice"),
+            ("{ sinks: [ { name: a, otlp: { url: \"http://otel/v1/logs\" } } ] }", "is no address"),
+            ("{ sinks: [ { name: \"../a\", stdout: true } ] }", "is no name"),
+            ("{ text: none }", "none"),
+        ] {
+            let error = with(wrong).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
     }
 
     #[test]

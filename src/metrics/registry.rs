@@ -103,6 +103,8 @@ mod tests {
         let metrics = Metrics::new("1.2.3").unwrap();
         metrics.target(&"hr".into()).allowed(Some(Permission::Select));
         metrics.pool(&"hr".into(), Lane::Read).idle.set(2);
+        metrics.audit.sink_lag.with_label_values(&["siem"]).set(0);
+        metrics.audit.sink_failures.with_label_values(&["siem"]).inc();
         metrics.webhook(&"chat".into()).delivered.inc();
         metrics.slack().taken.inc();
         metrics

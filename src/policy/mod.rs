@@ -11,6 +11,7 @@
 //! Whatever is unknown (principal, target, name) is refused.
 
 mod approval;
+mod bounds;
 mod ceiling;
 mod circumstances;
 mod command;
@@ -38,6 +39,7 @@ mod submit;
 mod view;
 
 pub use approval::{Approved, NotReviewed, Outcome, approvers, is_escalated, may_review, review};
+pub use bounds::{Bounds, BoundsRule};
 pub use circumstances::{DAYS, History, Past};
 pub use command::asked_for;
 pub(crate) use command::quoted;

@@ -46,6 +46,7 @@ impl Desk {
         if one.revoked.is_some() {
             return None;
         }
+        one.deadline = self.deadline(&one.does, one.started);
         if one.once.is_some_and(|claimed| self.goes_on(claimed).is_ok()) {
             return None;
         }

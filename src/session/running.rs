@@ -5,7 +5,12 @@ use std::{sync::Arc, time::Instant};
 use jiff::Timestamp;
 
 use crate::{
-    model::{facts::Facts, ids::StatementId, record::Outcome, refusal::Refusal},
+    model::{
+        facts::Facts,
+        ids::StatementId,
+        record::Outcome,
+        refusal::{Refusal, RefusalCode},
+    },
     policy::Claimed,
 };
 
@@ -36,6 +41,8 @@ pub(super) struct Running {
     pub(super) once: Option<Claimed>,
     /// When it was let through.
     pub(super) started: Instant,
+    /// When it has run for as long as policy lets it.
+    pub(super) deadline: Option<Instant>,
     /// Bytes of rows so far.
     pub(super) bytes: u64,
     /// It was told to stop, and this is what its client is told.
@@ -52,6 +59,7 @@ impl Running {
             until: self.until,
             once: self.once,
             started: self.started,
+            deadline: self.deadline,
             bytes: self.bytes,
             revoked: self.revoked.take(),
         }
@@ -76,7 +84,7 @@ impl Running {
             None => self.ended(Outcome::Lost, upstream_pid),
             Some(refusal) => Ended {
                 sqlstate: Some(refusal.code.sqlstate().into()),
-                ..self.ended(Outcome::Revoked, upstream_pid)
+                ..self.ended(stopped_by(refusal), upstream_pid)
             },
         }
     }
@@ -107,6 +115,11 @@ impl Run {
     pub(super) fn open_mut(&mut self) -> &mut [Running] {
         self.statements.get_mut(self.over..).unwrap_or_default()
     }
+}
+
+/// How a statement ended that was told to stop, and told this.
+pub(super) fn stopped_by(refusal: &Refusal) -> Outcome {
+    if refusal.code == RefusalCode::StatementTimeout { Outcome::Failed } else { Outcome::Revoked }
 }
 
 /// How a statement ended; becomes its end record.

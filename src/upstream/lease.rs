@@ -176,16 +176,20 @@ impl<P: Protocol> Lease<P> {
             HomeState::InTransaction if clean => true,
             HomeState::Untouched if clean => {
                 slot.running = None;
+                slot.returns().untouched.inc();
                 slot.put_back(connection);
                 return;
             }
             HomeState::Idle | HomeState::InTransaction | HomeState::Unknown | HomeState::Untouched => {
+                slot.returns().closed.inc();
                 connection.close();
                 return;
             }
         };
         // Nothing runs any more: every reply is there.
         slot.running = None;
+        let returns = slot.returns();
+        if in_transaction { &returns.rolled_back } else { &returns.reset }.inc();
         tokio::spawn(async move {
             match P::reset(&mut connection, slot.lane(), in_transaction).await {
                 Ok(()) => slot.put_back(connection),

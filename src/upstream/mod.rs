@@ -6,6 +6,7 @@
 //! [`Protocol`]. Knows nothing of clients, sessions or policy.
 
 mod ask;
+mod asking;
 mod cancel;
 mod connect;
 mod connection;
@@ -30,6 +31,7 @@ mod target;
 mod word;
 
 pub use ask::Ask;
+pub use asking::{Asker, Asking};
 pub use cancel::CancelHandle;
 pub use connection::Progress;
 pub use credential::Credential;
@@ -42,5 +44,7 @@ pub use mysql::{Mysql, MysqlMessage};
 pub use pools::Pools;
 pub use postgres::{CatalogSource, Postgres, ProtocolMessage, ServerFacts, SettingValue, Setup};
 pub use protocol::Protocol;
-pub use settings::{Account, Accounts, Endpoint, PoolSettings, Reader, TargetSettings, TargetTls};
+pub use settings::{
+    Account, Accounts, Attribution, Endpoint, PoolSettings, Reader, TargetSettings, TargetTls,
+};
 pub use survey::{Survey, survey};

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate::{
     api::{ApiParts, Rooms, serve},
-    audit::{AuditLog, AuditSettings, Trail},
+    audit::{AuditLog, AuditSettings, Rotation, Trail},
     control::{
         BoxFuture, Control, ControlError, ControlParts, Explain, ExplainError, Explanation, Question,
         SessionView, Sessions, TargetHealth, Targets, ToEstimate,
@@ -185,6 +185,7 @@ impl Home {
             path: self.path("audit.jsonl"),
             gateway: self.name.as_str().into(),
             durability: Durability::Process,
+            rotation: Rotation::NEVER,
         };
         let audit = AuditLog::open(&settings, self.time.clone(), &metrics.audit).unwrap();
         let parts = ControlParts {

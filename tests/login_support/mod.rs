@@ -15,7 +15,7 @@ use rcgen::{
 };
 use tempfile::TempDir;
 use tidegate::{
-    audit::{AuditLog, AuditSettings},
+    audit::{AuditLog, AuditSettings, Rotation},
     metrics::Metrics,
     model::{
         dialect::Dialect,
@@ -206,6 +206,7 @@ impl Gate {
             path: folder.path().join("audit.jsonl"),
             gateway: "one".into(),
             durability: Durability::Process,
+            rotation: Rotation::NEVER,
         };
         let mut door = Door {
             tls: Some(Arc::new(ServerTls::open(files, &[b"postgresql"]).unwrap())),

@@ -200,6 +200,11 @@ impl Held {
         self.named.get(name)
     }
 
+    /// Whether there is one.
+    pub(super) fn has_named(&self) -> bool {
+        !self.named.is_empty()
+    }
+
     /// Holds a statement of SQL's PREPARE.
     pub(super) fn name(&mut self, name: &str, text: &str, context: &Arc<NameContext>) {
         self.forget_name(name);

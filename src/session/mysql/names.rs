@@ -105,8 +105,11 @@ impl Names {
             | SessionEffect::DeclareCursor { .. }
             | SessionEffect::CloseCursor(_)
             | SessionEffect::Pin
+            | SessionEffect::Ties(_)
+            | SessionEffect::Releases(_)
             | SessionEffect::LockTables
             | SessionEffect::UnlockTables
+            | SessionEffect::ShowsApplication
             | SessionEffect::ShowsReadOnly
             | SessionEffect::ReadsDiagnostics
             | SessionEffect::Define => false,
@@ -135,8 +138,11 @@ impl Names {
             | SessionEffect::DeclareCursor { .. }
             | SessionEffect::CloseCursor(_)
             | SessionEffect::Pin
+            | SessionEffect::Ties(_)
+            | SessionEffect::Releases(_)
             | SessionEffect::LockTables
             | SessionEffect::UnlockTables
+            | SessionEffect::ShowsApplication
             | SessionEffect::ShowsReadOnly
             | SessionEffect::ReadsDiagnostics
             | SessionEffect::Define => {}
@@ -184,8 +190,11 @@ impl Names {
             | SessionEffect::DeclareCursor { .. }
             | SessionEffect::CloseCursor(_)
             | SessionEffect::Pin
+            | SessionEffect::Ties(_)
+            | SessionEffect::Releases(_)
             | SessionEffect::LockTables
             | SessionEffect::UnlockTables
+            | SessionEffect::ShowsApplication
             | SessionEffect::ShowsReadOnly
             | SessionEffect::ReadsDiagnostics
             | SessionEffect::Define => Self::may_change_reading(effect),

@@ -139,7 +139,10 @@ impl Session {
         let Some(facts) = does.first() else { return Err(no_statement(0, EXECUTE)) };
         let written = self.written_for(lane, facts, text)?;
         let mut command = BytesMut::new();
-        write::prepare(&mut command, &self.bytes_of(&written)?);
+        let mut text = Vec::new();
+        self.sign(&mut text);
+        text.extend_from_slice(&self.bytes_of(&written)?);
+        write::prepare(&mut command, &text);
         let Some(lease) = self.lanes.active_lease_mut() else { return Err(no_statement(0, EXECUTE)) };
         lease.send_prepare(&command, leave).map_err(|error| refusal_of(&error))
     }

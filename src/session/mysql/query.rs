@@ -161,6 +161,7 @@ impl Session {
             if !text.is_empty() {
                 text.push(b';');
             }
+            self.sign(&mut text);
             text.extend_from_slice(&self.bytes_of(&it.text)?);
         }
         Ok(text)

@@ -132,6 +132,14 @@ impl Session {
         }
     }
 
+    /// Begins a text with the comment that says whose it is, where that is how the database is told.
+    pub(super) fn sign(&self, text: &mut Vec<u8>) {
+        if let Some(comment) = self.desk.signature.comment() {
+            text.extend_from_slice(comment.as_bytes());
+            text.push(b' ');
+        }
+    }
+
     /// The bytes of a statement that goes out: strings that are no UTF-8 have theirs again.
     ///
     /// # Errors

@@ -33,7 +33,9 @@ impl Session {
         does: &[Arc<Facts>],
     ) -> Result<Option<Lane>, Refusal> {
         if let Some(lane) = self.bound_lane() {
-            return self.choose_lane(needed, false).map(|_| Some(lane));
+            self.choose_lane(needed, false)?;
+            self.sign(does);
+            return Ok(Some(lane));
         }
         let ties = does.iter().any(|facts| opens_or_ties(facts));
         let alone = self.is_alone_in_block();
@@ -44,6 +46,7 @@ impl Session {
             return Ok(self.lanes.is_ready(lane, read_only, self.settings.version()).then_some(lane));
         }
         self.take_lane(lane, read_only).await?;
+        self.sign(does);
         Ok(Some(lane))
     }
 

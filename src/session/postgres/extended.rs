@@ -23,6 +23,7 @@ use crate::{
     session::{
         judge::Verdict,
         running::{Does, Run, Running},
+        ties,
     },
     upstream::ProtocolMessage,
     wire::postgres::{
@@ -346,7 +347,7 @@ impl Session {
         self.ledger.iter().any(|owed| match owed {
             Owed::Query(_) | Owed::RefusedQuery(_) | Owed::Quiet => true,
             Owed::Execute(Task::Run(run)) => {
-                let moves = |facts: &Arc<Facts>| Names::is_moved_by(facts) || super::task::pins(facts);
+                let moves = |facts: &Arc<Facts>| Names::is_moved_by(facts) || ties::pins(facts);
                 run.open().iter().any(|running| running.does.iter().any(moves))
             }
             Owed::Execute(Task::Bind(..) | Task::Close(_) | Task::Prepare { .. })
@@ -356,7 +357,8 @@ impl Session {
             | Owed::Local(_)
             | Owed::Parse { .. }
             | Owed::Refused(_)
-            | Owed::Sync => false,
+            | Owed::Sync
+            | Owed::Tag => false,
         })
     }
 }

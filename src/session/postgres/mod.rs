@@ -24,6 +24,7 @@ mod savepoints;
 mod session;
 mod settings;
 mod simple;
+mod tag;
 mod task;
 
 pub(super) use admit::admit;

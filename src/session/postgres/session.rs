@@ -1,5 +1,9 @@
 //! One session: everything that is its own.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+
 use super::{held::Held, lanes::Lanes, names::Names, settings::Settings, task::Task};
 use crate::{
     model::{record::Outcome, target::Lane},
@@ -10,7 +14,6 @@ use crate::{
     upstream::CatalogSource,
     wire::postgres::{backend::TransactionStatus, frame::Frame, ledger::Ledger},
 };
-use bytes::Bytes;
 
 /// One session, between its login and its end.
 pub(super) struct Session {
@@ -33,6 +36,8 @@ pub(super) struct Session {
     pub(super) said_fatal: bool,
     /// What the upstream said before it closed, for the client if the session ends with it.
     pub(super) last_words: Option<Bytes>,
+    /// What connections are called while it works on them, as of a version of its settings.
+    pub(super) signed_name: Option<(u64, Arc<str>)>,
     pub(super) cancelling: Cancelling,
 }
 

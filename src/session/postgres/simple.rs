@@ -18,6 +18,7 @@ use crate::{
         allowed::{Allowed, strongest},
         judge::{Judged, Refused, nothing_known},
         modes::{asks_read_write, opens, stays_read_only},
+        ties,
     },
     upstream::{ProtocolMessage, Setup},
     wire::postgres::{
@@ -108,6 +109,7 @@ impl Session {
             Ok(recorded) => recorded,
             Err(refusal) => return self.refuse_query(refusal),
         };
+        self.sign(allowed.iter().flat_map(|it| it.does.iter()));
         self.remake_prepared(lane, &allowed);
         for Allowed { text, does, .. } in &allowed {
             self.note_left(does, text);
@@ -197,14 +199,14 @@ impl Session {
         let spans: Vec<Range<usize>> =
             statements.filter(|facts| asks_read_write(facts)).map(|facts| facts.span.clone()).collect();
         if lane != Lane::Read || spans.is_empty() {
-            return Ok(text.into());
+            return Ok(self.with_comment(text.into()));
         }
         let mut written = text.to_owned();
         spans.into_iter().for_each(|span| say_read_only(&mut written, span));
         // INVARIANT: what goes out on the read lane does not lift its lock; the new text is judged like any other.
         let lifts = |facts: &Arc<Facts>| asks_read_write(facts);
         match self.analyze(&written) {
-            Ok(analysis) if !analysis.iter().any(lifts) => Ok(written.into()),
+            Ok(analysis) if !analysis.iter().any(lifts) => Ok(self.with_comment(written.into())),
             Ok(_) | Err(_) => Err(stays_read_only()),
         }
     }
@@ -222,7 +224,7 @@ impl Session {
 /// Whether a statement opens a transaction, or ties the session to its connection: then the strongest lane is
 /// taken at once, because neither can be moved later.
 pub(super) fn opens_or_ties(facts: &Facts) -> bool {
-    opens(facts) || super::task::pins(facts)
+    opens(facts) || ties::pins(facts)
 }
 
 /// Whether what the statement shows depends on the rights of the account that asks.

@@ -119,6 +119,16 @@ impl Lease<Postgres> {
         self.connection.session.settings = Arc::clone(settings);
     }
 
+    /// What the gateway had the connection call itself last, as far as that still holds.
+    pub const fn tag(&self) -> Option<&Arc<str>> {
+        self.connection.session.tag.as_ref()
+    }
+
+    /// Notes what the connection calls itself; `None` is not known.
+    pub fn keep_tag(&mut self, tag: Option<Arc<str>>) {
+        self.connection.session.tag = tag;
+    }
+
     /// The `search_path` of the connection after login and after every reset, as `current_setting` shows it.
     pub fn search_path(&self) -> &str {
         &self.connection.session.search_path
