@@ -211,7 +211,13 @@ fn rotate(writer: &mut Writer, path: &Path, first: &FirstLine, now: Timestamp) -
 }
 
 /// Writes the next file under its own name, held and on the disk.
-fn prepare(path: &Path, head: Head, log: Uuid, before: &str, now: Timestamp) -> io::Result<(File, Head)> {
+fn prepare(
+    path: &Path,
+    writer: &Writer,
+    log: Uuid,
+    before: &str,
+    now: Timestamp,
+) -> io::Result<(File, Head)> {
     let next = upcoming(path);
     match fs::remove_file(&next) {
         Ok(()) => {}
