@@ -93,14 +93,19 @@ fn the_editor_speaks_to_mariadb() {
     plays(Server::Mariadb, "mysql.mjs");
 }
 
-/// The pages are what their source builds to.
+/// The pages are what their source builds to, and that is sound.
 #[test]
 fn what_is_served_is_what_the_source_builds_to() {
     if let Some(missing) = missing() {
         assert!(std::env::var_os("CI").is_none(), "no {missing} here: run `make setup`");
         return eprintln!("skipped: no {missing} here; `make setup` installs it");
     }
-    for arguments in [&["build.mjs", "--check"][..], &["node_modules/typescript/bin/tsc", "--noEmit"]] {
+    let text = root().join("tests/console/text.mjs");
+    for arguments in [
+        &["build.mjs", "--check"][..],
+        &["node_modules/typescript/bin/tsc", "--noEmit"],
+        &[text.to_str().unwrap()],
+    ] {
         let mut node = Command::new("node");
         node.args(arguments).current_dir(root().join("console"));
         let output = run_within(&mut node, Duration::from_secs(120));

@@ -177,6 +177,35 @@ async fn without_the_store_both_decide_as_before_and_grant_nothing_until_it_is_b
     eventually("and of revocations", SOON, || futures_now(there.simple_query(salary)).is_err());
 }
 
+#[test]
+fn gateways_that_judge_by_different_policies_say_so_until_they_agree() {
+    let mut it = lab!(Replicas::start());
+    let says = |api_port: u16, other: &str| {
+        let named = format!("\"gateways_with_another_policy\":[\"{other}\"]");
+        get(api_port, "/readyz").1.contains(&named)
+            && get(api_port, "/metrics").1.contains("tidegate_gateways_with_another_policy 1")
+    };
+    let [one, two] = it.api_ports();
+    assert!(!says(one, "two") && !says(two, "one"));
+    it.other.kill();
+    fs::create_dir(it.lab.path("policies2")).unwrap();
+    for entry in fs::read_dir(it.lab.path("policies")).unwrap() {
+        let from = entry.unwrap().path();
+        fs::copy(&from, it.lab.path("policies2").join(from.file_name().unwrap())).unwrap();
+    }
+    let draft = it.lab.path("policies2/draft.yaml");
+    fs::write(&draft, "groups: { draftees: {} }\n").unwrap();
+    let second = fs::read_to_string(&it.other.config).unwrap();
+    fs::write(&it.other.config, second.replace("policies: policies", "policies: policies2")).unwrap();
+    it.other.run();
+    eventually("each names the other", Duration::from_secs(40), || says(one, "two") && says(two, "one"));
+    assert_eq!((ready(one), ready(two)), (200, 200), "each goes on by its own");
+    let log = fs::read_to_string(it.other.config.with_extension("log")).unwrap();
+    assert!(log.contains("another gateway of the store judges by another policy"), "{log}");
+    fs::remove_file(draft).unwrap();
+    eventually("they agree", Duration::from_secs(40), || !says(one, "two") && !says(two, "one"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_at_one_gateway_can_be_asked_about_at_the_other_and_after_a_restart() {
     let it = lab!(Replicas::start());

@@ -1,6 +1,12 @@
 //! From a refusal to a grant and its end, in one open session: as people go that way.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "scenarios_requests/approving.rs"]
+mod approving;
+#[path = "scenarios_requests/prepared_mysql.rs"]
+mod prepared_mysql;
+#[path = "scenarios_requests/prepared_postgres.rs"]
+mod prepared_postgres;
 #[path = "requests/slack_psql.rs"]
 mod slack;
 mod slack_support;
@@ -366,7 +372,7 @@ impl Drop for Bot {
 async fn a_bot_that_is_told_by_a_webhook_approves_by_the_api_and_the_open_session_reads() {
     let lab = lab!(lab());
     let (mut bot, address) = Bot::start(&lab);
-    assert_eq!(lab.stop_gateway("TERM"), 0);
+    assert_eq!(lab.stop_gateway("SIGTERM"), 0);
     let settings = std::fs::read_to_string(lab.path("tidegate.yaml")).unwrap();
     let webhook = format!(
         "webhooks:\n  - name: bot\n    url: http://{address}/\n    secret_file: bot.secret\n    events: [request_created]\n    allow_private: true\n    retry_ms: 100\n"

@@ -23,8 +23,8 @@ use tidegate::{
     },
     policy::{Decision, Permit, Snapshot, SnapshotParts, decide},
     upstream::{
-        Account, Accounts, Credential, Endpoint, HomeState, Lease, PoolSettings, Pools, Progress,
-        ProtocolMessage, SettingValue, Setup, TargetSettings, TargetTls, UpstreamError,
+        Account, Accounts, Attribution, Credential, Endpoint, HomeState, Lease, PoolSettings, Pools,
+        Progress, ProtocolMessage, SettingValue, Setup, TargetSettings, TargetTls, UpstreamError,
     },
 };
 
@@ -66,6 +66,7 @@ impl Server {
 
     fn settings(&self) -> TargetSettings {
         TargetSettings {
+            attribution: Attribution::Off,
             name: "hr".into(),
             dialect: Dialect::Postgres,
             endpoint: Endpoint { host: self.host.as_str().into(), port: self.port },

@@ -23,12 +23,14 @@ export type Tab = {
   turn: Promise<void>;
 };
 
+export type Ran = { sql: string; at: string; target: string; database: string };
+
 export class Desk {
   readonly tabs = new Cell<Tab[]>([]);
   readonly active = new Cell<string>("");
 
   constructor(private readonly principal: string) {
-    const kept = JSON.parse(localStorage.getItem(this.key("tabs")) ?? "[]") as Partial<Tab>[];
+    const kept = stored<Partial<Tab>>(this.key("tabs"));
     this.tabs.value = kept.map((it) => makeTab(it));
     this.active.value = this.tabs.value[0]?.id ?? "";
   }
@@ -41,7 +43,7 @@ export class Desk {
 
   keep(): void {
     const kept = this.tabs.value.map(({ id, target, database, dialect, text }) => ({ id, target, database, dialect, text }));
-    localStorage.setItem(this.key("tabs"), JSON.stringify(kept));
+    store(this.key("tabs"), kept);
   }
 
   add(target: Target, database: string, text = ""): Tab {
@@ -68,14 +70,14 @@ export class Desk {
     this.keep();
   }
 
-  history(): { sql: string; at: string; target: string; database: string }[] {
-    return JSON.parse(localStorage.getItem(this.key("history")) ?? "[]") as ReturnType<Desk["history"]>;
+  history(): Ran[] {
+    return stored<Ran>(this.key("history"));
   }
 
   remember(tab: Tab, sql: string): void {
     const all = this.history().filter((it) => it.sql !== sql);
     all.unshift({ sql: sql.slice(0, 20_000), at: new Date().toISOString(), target: tab.target, database: tab.database });
-    localStorage.setItem(this.key("history"), JSON.stringify(all.slice(0, 200)));
+    store(this.key("history"), all.slice(0, 200));
   }
 
   /** Runs statements one after the other, to the first that fails. */
@@ -115,6 +117,24 @@ export class Desk {
       // What failed is tried again after the next statement.
       catalog.value = result.columns && !result.error ? tablesOf(result.rows) : undefined;
     });
+  }
+}
+
+/** What the browser kept, as far as it can be read. */
+function stored<T>(key: string): T[] {
+  try {
+    const kept = JSON.parse(localStorage.getItem(key) ?? "[]") as unknown;
+    return Array.isArray(kept) ? (kept as T[]) : [];
+  } catch {
+    return [];
+  }
+}
+
+function store(key: string, what: unknown[]): void {
+  try {
+    localStorage.setItem(key, JSON.stringify(what));
+  } catch {
+    // The browser keeps no more: what is on the page stays there.
   }
 }
 

@@ -2,6 +2,7 @@ import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { finishProviderLogin, session, whoAmI } from "./api.ts";
 import { useCell } from "./cell.ts";
+import "./idle.ts";
 import { go, path, query } from "./router.ts";
 import { Shell } from "./shell.tsx";
 import { SignIn, SignInAgain } from "./signin.tsx";

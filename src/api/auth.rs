@@ -15,7 +15,7 @@ use super::{
     router::{Api, Peer},
 };
 use crate::{
-    control::{Caller, Scope, Unsealed},
+    control::{Caller, InBrowser, Scope, Unsealed},
     model::ids::PrincipalName,
 };
 
@@ -25,7 +25,10 @@ pub(super) async fn authenticate(State(api): State<Api>, mut request: Request, n
     let has_key = request.headers().contains_key(header::AUTHORIZATION);
     let browser = if has_key { Ok(None) } else { browser::proven(&api, request.headers()) };
     let (caller, renewed) = match browser {
-        Ok(Some(Unsealed { caller, renewed })) => (Ok(caller), renewed),
+        Ok(Some(Unsealed { caller, renewed })) => {
+            request.extensions_mut().insert(InBrowser);
+            (Ok(caller), renewed)
+        }
         Ok(None) => (proven(&api, request.headers(), peer), None),
         Err(problem) => (Err(problem), None),
     };

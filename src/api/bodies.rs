@@ -19,7 +19,10 @@ pub use crate::control::{
     WhoView,
 };
 pub use crate::model::webhook::{Delivery, DeliveryState};
-use crate::model::{event::Event, ids::PrincipalName};
+use crate::model::{
+    event::Event,
+    ids::{GatewayName, PrincipalName},
+};
 
 /// Answer of `GET /api/v1/grants`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -123,12 +126,12 @@ pub struct EventBody {
 }
 
 /// Answer of `GET /readyz`.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {
     /// Whether statements can be judged, recorded and run.
     pub ready: bool,
-    /// Whether the gateway is about to stop.
-    #[serde(default)]
+    /// Whether the gateway is about to stop; absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopping: bool,
     /// Whether the store answers; as everything below, told on loopback only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,6 +142,9 @@ pub struct Readiness {
     /// The targets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<TargetHealth>,
+    /// Other gateways of the store that judge by another policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gateways_with_another_policy: Vec<GatewayName>,
 }
 
 /// Answer to what failed or was refused: `application/problem+json`.

@@ -47,9 +47,11 @@ pub(super) async fn readyz(State(api): State<Api>) -> Response {
     let ready = store && audit && reachable && !stopping;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = if api.is_loopback {
-        Readiness { ready, stopping, store: Some(store), audit: Some(audit), targets }
+        let gateways_with_another_policy = api.control.differing_gateways();
+        let (store, audit) = (Some(store), Some(audit));
+        Readiness { ready, stopping, store, audit, targets, gateways_with_another_policy }
     } else {
-        Readiness { ready, stopping, store: None, audit: None, targets: Vec::new() }
+        Readiness { ready, stopping, ..Readiness::default() }
     };
     (status, Json(body)).into_response()
 }

@@ -16,7 +16,7 @@ use super::{
     problem::Problem,
     router::{Api, Peer},
 };
-use crate::control::ControlError;
+use crate::control::{ControlError, IdentityError};
 
 /// Exchanges a database password for a key that acts as its principal for twelve hours.
 #[utoipa::path(
@@ -35,16 +35,33 @@ pub(super) async fn log_in(
 ) -> Result<Response, Problem> {
     let is_page = browser::is_page(&headers)?;
     let client = address_of(peer.as_deref());
-    let from = client.ip();
-    // A password can be guessed, so that who has failed too often is not even listened to.
-    if api.throttle.is_shut(from, Instant::now()) {
-        return Err(throttled());
-    }
-    match api.control.log_in(login, client).await {
-        Ok(made) => browser::logged_in(&api, is_page, made),
-        Err(ControlError::WrongPassword) if api.throttle.failed(from, Instant::now()) => Err(throttled()),
-        Err(error) => Err(error.into()),
-    }
+    listened_to(&api, peer.as_deref())?;
+    let made = api.control.log_in(login, client).await;
+    browser::logged_in(&api, is_page, judged(&api, peer.as_deref(), made)?)
+}
+
+/// Refuses whoever has failed too often: a password can be guessed.
+pub(super) fn listened_to(api: &Api, peer: Option<&Peer>) -> Result<(), Problem> {
+    if api.throttle.is_shut(address_of(peer).ip(), Instant::now()) { Err(throttled()) } else { Ok(()) }
+}
+
+/// Counts what was tried and is wrong.
+pub(super) fn judged<T>(
+    api: &Api,
+    peer: Option<&Peer>,
+    outcome: Result<T, ControlError>,
+) -> Result<T, Problem> {
+    outcome.map_err(|error| {
+        let is_guess = matches!(
+            &error,
+            ControlError::WrongPassword
+                | ControlError::Identity { source: IdentityError::NoSuchLogin | IdentityError::Token(_) }
+        );
+        if is_guess && api.throttle.failed(address_of(peer).ip(), Instant::now()) {
+            return throttled();
+        }
+        error.into()
+    })
 }
 
 /// Whom a call comes from.

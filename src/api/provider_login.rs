@@ -16,11 +16,11 @@ use super::{
     },
     body::{JsonBody, SecretBody},
     browser,
-    login::{address_of, throttled},
+    login::{address_of, judged, listened_to, throttled},
     problem::Problem,
     router::{Api, Peer},
 };
-use crate::control::{ControlError, IdentityError, Returned};
+use crate::control::Returned;
 
 /// Begins a login whose person answers on another device.
 #[utoipa::path(
@@ -134,25 +134,8 @@ pub(super) async fn by_token(
 
 /// Refuses whoever asks too often: each question may be one to the provider.
 fn question(api: &Api, peer: Option<&Peer>) -> Result<(), Problem> {
-    let (from, now) = (address_of(peer).ip(), Instant::now());
-    if api.throttle.is_shut(from, now) || api.questions.failed(from, now) {
-        return Err(throttled());
-    }
-    Ok(())
-}
-
-/// Counts what was tried and is wrong.
-fn judged<T>(api: &Api, peer: Option<&Peer>, outcome: Result<T, ControlError>) -> Result<T, Problem> {
-    outcome.map_err(|error| {
-        let is_guess = matches!(
-            &error,
-            ControlError::Identity { source: IdentityError::NoSuchLogin | IdentityError::Token(_) }
-        );
-        if is_guess && api.throttle.failed(address_of(peer).ip(), Instant::now()) {
-            return throttled();
-        }
-        error.into()
-    })
+    listened_to(api, peer)?;
+    if api.questions.failed(address_of(peer).ip(), Instant::now()) { Err(throttled()) } else { Ok(()) }
 }
 
 fn set_cookie(cookie: &str) -> HeaderMap {

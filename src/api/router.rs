@@ -14,7 +14,8 @@ use utoipa_axum::{
 
 use super::{
     audit, audit_tail, auth, browser, denials, events, explain, grants, guard, health, keys, login, openapi,
-    people, policy, provider_login, requests, scim, sessions, slack, throttle::Throttle, tokens, webhooks,
+    people, policy, provider_login, requests, scim, scim_groups, scim_users, sessions, slack,
+    throttle::Throttle, tokens, webhooks,
 };
 use crate::{
     audit::{AuditLog, Trail},
@@ -95,10 +96,11 @@ pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
         is_loopback,
     };
     let keyed = keyed().route_layer(from_fn_with_state(api.clone(), auth::authenticate));
-    let scim = scim::routes(MAX_BODY_BYTES).route_layer(from_fn_with_state(api.clone(), auth::authenticate));
-    // Every address is in this list, and so in the description; what directories speak describes itself.
+    let directory = directory().route_layer(from_fn_with_state(api.clone(), auth::authenticate));
+    // Every address is in this list, and so in the description.
     let (router, description) = OpenApiRouter::with_openapi(openapi::beginning())
         .nest("/api/v1", keyed)
+        .nest("/scim/v2", directory)
         .merge(logins())
         .routes(routes!(openapi::openapi))
         .routes(routes!(health::healthz))
@@ -107,7 +109,6 @@ pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
         .split_for_parts();
     let editor = rooms.keyed.layer(from_fn_with_state(api.clone(), auth::authenticate));
     router
-        .nest("/scim/v2", scim)
         .layer(Extension(openapi::finished(description)))
         .with_state(api)
         .nest("/api/v1/sql", editor)
@@ -171,7 +172,24 @@ fn keyed() -> OpenApiRouter<Api> {
         .routes(explain)
 }
 
+/// What directories speak.
+fn directory() -> OpenApiRouter<Api> {
+    let groups = OpenApiRouter::default()
+        .routes(routes!(scim_groups::list, scim_groups::create))
+        .routes(routes!(scim_groups::one, scim_groups::replace, scim_groups::change, scim_groups::remove))
+        .layer(DefaultBodyLimit::max(MAX_GROUP_BYTES));
+    OpenApiRouter::default()
+        .routes(routes!(scim::service_provider))
+        .routes(routes!(scim::resource_types))
+        .routes(routes!(scim_users::list, scim_users::create))
+        .routes(routes!(scim_users::one, scim_users::replace, scim_users::change, scim_users::remove))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .merge(groups)
+}
+
 const MAX_BODY_BYTES: usize = 64 << 10;
+/// A group with all its members.
+const MAX_GROUP_BYTES: usize = 1 << 20;
 const MAX_LOGIN_BYTES: usize = 8 << 10;
 /// The longest token, and what is around it.
 const MAX_TOKEN_BYTES: usize = 16 << 10;

@@ -7,6 +7,7 @@ mod console;
 mod error;
 mod estimate;
 mod evidence;
+mod front;
 mod logging;
 mod plan;
 mod ports;

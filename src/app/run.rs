@@ -11,21 +11,23 @@ use tokio::{
 };
 
 use super::{
-    console::Receptions, error::AppError, evidence, logging, ports, reload, slack, stop, store, targets,
+    error::AppError,
+    evidence,
+    front::{Front, Port, Serving},
+    logging, ports, reload, slack, stop, store, targets,
 };
 use crate::{
     api::{self, ApiParts, ApiTls, Rooms},
     audit::{AuditLog, AuditSettings, Trail},
     config::{self, Config},
-    console::{self, Editor, TargetInfo},
     control::{Control, ControlParts},
     metrics::Metrics,
-    model::{dialect::Dialect, identity::AdmitTokens, on_call::OnCall, record::Record},
+    model::{dialect::Dialect, on_call::OnCall, record::Record},
     net::{Clock, ServerTls, ServerTlsFiles, Shutdown, WorkerThreads, Workers, listen::bind},
     notify::{Pagerduty, Webhooks},
     session::{
-        Admission, Gate, HeldLimits, Limits, Reception, Registry, Speaks, listen,
-        login::{Authentication, Door, Listing, mysql::Lobby},
+        Gate, HeldLimits, Limits, Registry,
+        login::mysql::Lobby,
         throttle::{Throttle, ThrottleLimits},
     },
     sql::{self, FactsCache},
@@ -71,6 +73,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         provider: config.oidc.clone(),
         public_url: config.api.public_url.clone(),
         on_call: on_call(&config)?,
+        public_url: config.api.public_url.clone(),
         metrics: metrics.policy.clone(),
         announce_before: config.announce_before.try_into().unwrap_or(SignedDuration::MAX),
     })
@@ -120,20 +123,17 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     tasks.spawn(read_again(certificates, control.clone(), shutdown.clone()));
     let lobby = Arc::new(Lobby::new().map_err(|source| AppError::Key { source })?);
     let (workers, threads) = start_workers()?;
-    let admission = Admission {
-        connections: Arc::new(Semaphore::new(config.limits.sessions)),
-        per_principal: config.limits.sessions_per_principal,
-    };
-    let connections = Arc::clone(&admission.connections);
-    let serving = Serving { lobby, workers, throttle, admission };
-    serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &serving);
-    let rooms = console(&config, &gate, &control, &shutdown, &mut tasks, &serving);
-    drop(serving);
+    let connections = Arc::new(Semaphore::new(config.limits.sessions));
+    let serving = Serving { lobby, workers, throttle, connections: Arc::clone(&connections) };
+    let front = Front { config: &config, gate: &gate, control: &control, serving };
+    front.listen(listeners, &shutdown, &mut tasks);
+    let rooms = front.console(&shutdown, &mut tasks);
+    drop(front);
     let (end_api, api_ends) = oneshot::channel::<()>();
     let trail = evidence::index(&config.audit, &mut tasks).await;
     evidence::send(sinks, &config.audit, &metrics, &mut tasks);
     let signing = evidence::sign(&config.audit, checkpoint_key, &gate, &mut tasks);
-    let parts = api_parts(&config, &control, webhooks, (rooms, trail), &gate);
+    let parts = api_parts(&config, &control, webhooks, trail, &gate, rooms);
     let api = tokio::spawn(serve_api(api_listener, api_tls, parts, api_ends));
     tracing::info!(api = %config.api.address, "ready");
 
@@ -160,14 +160,6 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     Ok(())
 }
 
-/// What clients of all listeners are served with.
-struct Serving {
-    lobby: Arc<Lobby>,
-    workers: Workers,
-    throttle: Arc<Throttle>,
-    admission: Admission,
-}
-
 /// One thread for every two processors: the kernel's part of the work, and what else the gateway does, needs the others.
 /// Fewer threads with more clients each sleep less often, and share more writes of the audit log.
 fn start_workers() -> Result<(Workers, WorkerThreads), AppError> {
@@ -176,99 +168,13 @@ fn start_workers() -> Result<(Workers, WorkerThreads), AppError> {
     Workers::start(count).map_err(|source| AppError::Workers { source })
 }
 
-impl Serving {
-    /// Who receives the clients of a listener through `door`.
-    fn reception(&self, door: Door, dialect: Dialect, gate: &Arc<Gate>) -> Reception {
-        let speaks = match dialect {
-            Dialect::Mysql => Speaks::Mysql(Arc::clone(&self.lobby)),
-            Dialect::Postgres => Speaks::Postgres,
-        };
-        let (admission, workers) = (self.admission.clone(), self.workers.clone());
-        Reception { door: Arc::new(door), speaks, gate: Arc::clone(gate), admission, workers }
-    }
-
-    /// A door without TLS that only takes proofs which tell no secret, and leads to `listings`.
-    fn door(&self, config: &Config, listings: Vec<Listing>, gate: &Gate, control: &Control) -> Door {
-        Door {
-            tls: None,
-            plaintext: true,
-            authentication: Authentication::Scram,
-            listings,
-            timeout: config.limits.login_timeout,
-            failure_delay: FAILURE_DELAY,
-            mock_secret: control.mock_secret().clone(),
-            snapshot: control.snapshot().clone(),
-            tokens: config.oidc.is_some().then(|| Arc::new(control.clone()) as Arc<dyn AdmitTokens>),
-            throttle: Arc::clone(&self.throttle),
-            audit: gate.audit.clone(),
-            metrics: gate.metrics.logins.clone(),
-            clock: gate.clock.clone(),
-        }
-    }
-}
-
-fn serve_clients(
-    config: &Config,
-    listeners: Vec<Port>,
-    gate: &Arc<Gate>,
-    control: &Control,
-    shutdown: &Shutdown,
-    tasks: &mut JoinSet<()>,
-    serving: &Serving,
-) {
-    for ((socket, tls), listener) in listeners.into_iter().zip(&config.listeners) {
-        let door = Door {
-            tls,
-            plaintext: listener.plaintext,
-            authentication: match listener.authentication {
-                config::Authentication::CachingSha2 => Authentication::CachingSha2,
-                config::Authentication::Cleartext => Authentication::Cleartext,
-                config::Authentication::Native => Authentication::Native,
-                config::Authentication::Oauth => Authentication::Oauth,
-                config::Authentication::Scram => Authentication::Scram,
-            },
-            ..serving.door(config, targets::listings(listener, &config.targets), gate, control)
-        };
-        tracing::info!(address = %listener.address, tls = listener.tls.is_some(), "listening");
-        tasks.spawn(listen(socket, serving.reception(door, listener.dialect, gate), shutdown.clone()));
-    }
-}
-
-/// The console: its pages, and the SQL editor behind them, whose connections are received like those of listeners.
-fn console(
-    config: &Config,
-    gate: &Arc<Gate>,
-    control: &Control,
-    shutdown: &Shutdown,
-    tasks: &mut JoinSet<()>,
-    serving: &Serving,
-) -> Rooms {
-    let receptions = config.targets.iter().map(|it| {
-        let listing = Listing { target: it.target.name.clone(), databases: it.databases.clone() };
-        let door = serving.door(config, vec![listing], gate, control);
-        let info = TargetInfo {
-            name: it.target.name.clone(),
-            dialect: it.target.dialect,
-            environment: it.target.environment.clone(),
-            databases: it.databases.clone(),
-        };
-        (it.target.name.clone(), (info, serving.reception(door, it.target.dialect, gate)))
-    });
-    let editor = Editor::new(
-        control.clone(),
-        Arc::new(Receptions { of: receptions.collect(), shutdown: shutdown.clone() }),
-    );
-    let keyed = editor.routes();
-    tasks.spawn(async move { editor.tend().await });
-    Rooms { pages: console::pages(config.oidc.is_some()), keyed }
-}
-
 fn api_parts(
     config: &Config,
     control: &Control,
     webhooks: Webhooks,
-    (rooms, trail): (Rooms, Option<Trail>),
+    trail: Option<Trail>,
     gate: &Arc<Gate>,
+    rooms: Rooms,
 ) -> ApiParts {
     ApiParts {
         control: control.clone(),
@@ -362,9 +268,6 @@ async fn measure(control: Control, gate: Arc<Gate>, throttle: Arc<Throttle>) {
     }
 }
 
-/// A listener for clients, and its certificate.
-type Port = (TcpListener, Option<Arc<ServerTls>>);
-
 /// Opens the API's port and those of all listeners.
 fn open_ports(config: &Config) -> Result<(TcpListener, Vec<Port>), AppError> {
     let open = |address| {
@@ -429,7 +332,5 @@ fn limits(configured: &config::Limits) -> Limits {
     }
 }
 
-/// How long a failed login waits for its answer.
-const FAILURE_DELAY: Duration = Duration::from_millis(250);
 /// How long a session keeps an upstream connection that it does not use.
 const LEASE_IDLE: Duration = Duration::from_secs(2);

@@ -45,10 +45,11 @@ pub(super) async fn drained(gate: &Gate, connections: &Semaphore, limit: usize, 
     }
 }
 
-/// Waits for the end of a task, but not for long.
-pub(super) async fn within(otherwise: &'static str, task: JoinHandle<()>) {
-    if timeout(LAST_WORDS, task).await.is_err() {
+/// Waits for the end of a task, but not for long: then it is ended.
+pub(super) async fn within(otherwise: &'static str, mut task: JoinHandle<()>) {
+    if timeout(LAST_WORDS, &mut task).await.is_err() {
         tracing::warn!("{otherwise}");
+        task.abort();
     }
 }
 

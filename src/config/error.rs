@@ -184,6 +184,9 @@ pub enum Problem {
     /// A setting of TLS without TLS.
     #[error("it has no effect with mode: disable; leave it out, or write mode: verify-full")]
     WithoutTls,
+    /// A server without `application_name`.
+    #[error("MySQL has no application_name; write comment or off")]
+    NoApplicationName,
     /// A number is too small or too large.
     #[error("{found} is out of bounds: write {least} to {most}")]
     OutOfBounds {

@@ -31,7 +31,8 @@ pub use limits::Limits;
 pub use load::load;
 pub use schema::schema;
 pub use settings::{
-    Account, Accounts, Api, Audit, AuditCheckpoints, AuditSink, AuditSinkKind, AuditText, Authentication,
-    CertificateFiles, Config, Credential, Endpoint, Iam, Listener, ListenerTls, Log, LogFormat, LogLevel,
-    Pool, PostgresStore, Reader, Shutdown, Slack, SlackHttp, Store, StoreTls, TargetSettings, UpstreamTls,
+    Account, Accounts, Api, Attribution, Audit, AuditCheckpoints, AuditSink, AuditSinkKind, AuditText,
+    Authentication, CertificateFiles, Config, Credential, Endpoint, Iam, Listener, ListenerTls, Log,
+    LogFormat, LogLevel, Pool, PostgresStore, Reader, Shutdown, Slack, SlackHttp, Store, StoreTls,
+    TargetSettings, UpstreamTls,
 };

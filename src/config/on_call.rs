@@ -9,7 +9,7 @@ use super::{
     error::{ConfigError, Problem},
     limits::bounded,
     raw::RawOnCall,
-    webhooks::one_of,
+    secrets::one_of,
 };
 use crate::model::on_call::OnCallSettings;
 
@@ -23,7 +23,8 @@ pub(super) fn read(
     if raw.schedules.value.is_empty() {
         return Err(place.at(line(&raw.schedules), "on_call.pagerduty.schedules", Problem::Empty));
     }
-    let token = one_of(place, entry, "on_call.pagerduty.token", (&raw.token_file, &raw.token_env), TOKENS)?;
+    let token =
+        one_of(place, line(entry), "on_call.pagerduty.token", (&raw.token_file, &raw.token_env), TOKENS)?;
     let kept = bounded(place, "on_call.pagerduty.cache_s", raw.cache_s.as_ref(), 60, 1, 3600)?;
     Ok(Some(OnCallSettings {
         url: raw.url.as_ref().map_or_else(|| PAGERDUTY.to_owned(), |url| url.value.clone()),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::{
-    settings::{AuditText, Authentication, LogFormat, LogLevel},
+    settings::{Attribution, AuditText, Authentication, LogFormat, LogLevel},
     slack::RawSlack,
 };
 use crate::model::{dialect::Dialect, record::Durability};
@@ -87,6 +87,7 @@ pub(super) struct RawTarget {
     pub(super) accounts: RawAccounts,
     #[serde(default)]
     pub(super) pool: RawPool,
+    pub(super) attribution: Option<Spanned<Attribution>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -52,6 +52,21 @@ pub(super) fn password(
     }
 }
 
+/// The secret in a file or in a variable; it is in one of them, which `keys` are called.
+pub(super) fn one_of(
+    place: &mut Place<'_>,
+    at: u64,
+    key: &str,
+    written: (&Option<Spanned<String>>, &Option<Spanned<String>>),
+    keys: &'static [&'static str],
+) -> Result<Secret<String>, ConfigError> {
+    match written {
+        (Some(file), None) => from_file(place, key, file),
+        (None, Some(variable)) => from_environment(place, key, variable),
+        (None, None) | (Some(_), Some(_)) => Err(place.at(at, key, Problem::OneOf { keys })),
+    }
+}
+
 /// The secret in a file; `key` is what its key begins with.
 pub(super) fn from_file(
     place: &mut Place<'_>,

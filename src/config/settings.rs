@@ -160,6 +160,20 @@ pub struct TargetSettings {
     pub accounts: Accounts,
     /// Connections kept, per lane.
     pub pool: Pool,
+    /// How it is told whose statements it runs.
+    pub attribution: Attribution,
+}
+
+/// How a server is told whose statements it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attribution {
+    /// By `application_name`; PostgreSQL alone has that.
+    ApplicationName,
+    /// By a comment in each text.
+    Comment,
+    /// Not at all.
+    Off,
 }
 
 /// Host and port of a server.

@@ -9,8 +9,8 @@ use super::{
     check::{Place, address, line},
     error::{ConfigError, Problem},
     raw::RawCertificate,
+    secrets::one_of,
     settings::{CertificateFiles, Slack, SlackHttp},
-    webhooks::one_of,
 };
 use crate::model::{
     flow::Risk,
@@ -63,7 +63,7 @@ pub(super) fn read(
     let Some(written) = raw else { return Ok(None) };
     let raw = &written.value;
     let bot = (&raw.bot_token_file, &raw.bot_token_env);
-    let bot_token = one_of(place, written, "slack.bot_token", bot, BOT_TOKEN)?;
+    let bot_token = one_of(place, line(written), "slack.bot_token", bot, BOT_TOKEN)?;
     let app = (&raw.app_token_file, &raw.app_token_env);
     let (door, http) = match &raw.http {
         Some(http) if app.0.is_none() && app.1.is_none() => {
@@ -72,7 +72,7 @@ pub(super) fn read(
         }
         Some(_) => return Err(place.at(line(written), "slack.http", Problem::OneOf { keys: DOORS })),
         None => {
-            let app_token = one_of(place, written, "slack.app_token", app, DOORS)?;
+            let app_token = one_of(place, line(written), "slack.app_token", app, DOORS)?;
             (SlackDoor::Socket { app_token }, None)
         }
     };
@@ -105,7 +105,7 @@ fn http(
         return Err(place.at(line(&raw.address), "slack.http.address", problem));
     }
     let source = (&raw.signing_secret_file, &raw.signing_secret_env);
-    let signing_secret = one_of(place, written, "slack.http.signing_secret", source, SIGNING_SECRET)?;
+    let signing_secret = one_of(place, line(written), "slack.http.signing_secret", source, SIGNING_SECRET)?;
     Ok((signing_secret, SlackHttp { address, tls }))
 }
 

@@ -11,7 +11,7 @@ use super::{
     limits::bounded,
     nearest::nearest,
     raw::{RawTemplate, RawWebhook},
-    secrets::{from_environment, from_file},
+    secrets::one_of,
     targets,
 };
 use crate::model::{
@@ -82,10 +82,10 @@ fn form(place: &mut Place<'_>, entry: &Spanned<RawWebhook>) -> Result<WebhookFor
         };
     match raw.template {
         RawTemplate::Standard => {
-            let newest = one_of(place, entry, "webhooks.secret", secret, SECRETS)?;
+            let newest = one_of(place, line(entry), "webhooks.secret", secret, SECRETS)?;
             let mut keys = vec![signing_key(place, entry, "webhooks.secret", &newest)?];
             if old.0.is_some() || old.1.is_some() {
-                let older = one_of(place, entry, "webhooks.old_secret", old, OLD_SECRETS)?;
+                let older = one_of(place, line(entry), "webhooks.old_secret", old, OLD_SECRETS)?;
                 keys.push(signing_key(place, entry, "webhooks.old_secret", &older)?);
             }
             Ok(WebhookForm::Standard { keys })
@@ -93,7 +93,7 @@ fn form(place: &mut Place<'_>, entry: &Spanned<RawWebhook>) -> Result<WebhookFor
         RawTemplate::Pagerduty => match unused(place, old, "webhooks.old_secret", "pagerduty") {
             Some(problem) => Err(problem),
             None => {
-                let routing_key = one_of(place, entry, "webhooks.secret", secret, SECRETS)?;
+                let routing_key = one_of(place, line(entry), "webhooks.secret", secret, SECRETS)?;
                 Ok(WebhookForm::Pagerduty { routing_key })
             }
         },
@@ -116,23 +116,8 @@ fn url(
         (None, None, None) if matches!(form, WebhookForm::Pagerduty { .. }) => {
             Ok(Secret::new(PAGERDUTY.to_owned()))
         }
-        (None, file, variable) => one_of(place, entry, "webhooks.url", (file, variable), URLS),
+        (None, file, variable) => one_of(place, line(entry), "webhooks.url", (file, variable), URLS),
         (Some(url), _, _) => Err(place.at(line(url), "webhooks.url", Problem::OneOf { keys: URLS })),
-    }
-}
-
-/// What is in a file or in a variable; it is in one of them.
-pub(super) fn one_of<T>(
-    place: &mut Place<'_>,
-    entry: &Spanned<T>,
-    key: &str,
-    written: (&Option<Spanned<String>>, &Option<Spanned<String>>),
-    keys: &'static [&'static str],
-) -> Result<Secret<String>, ConfigError> {
-    match written {
-        (Some(file), None) => from_file(place, key, file),
-        (None, Some(variable)) => from_environment(place, key, variable),
-        (None, None) | (Some(_), Some(_)) => Err(place.at(line(entry), key, Problem::OneOf { keys })),
     }
 }
 

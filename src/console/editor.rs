@@ -82,7 +82,7 @@ impl Editor {
     /// Opens a tab.
     ///
     /// # Errors
-    /// `Limit`, `UnknownTarget`, `Control`, `Refused`, `Lost`, `Protocol`, `TimedOut`.
+    /// `Stopping`, `Limit`, `UnknownTarget`, `Control`, `Refused`, `Lost`, `Protocol`, `TimedOut`.
     pub(super) async fn open(
         &self,
         (owner, caller): (PrincipalName, Caller),
@@ -90,6 +90,9 @@ impl Editor {
         target: TargetName,
         database: DatabaseName,
     ) -> Result<(Uuid, Dialect), EditorError> {
+        if self.0.control.is_stopping() {
+            return Err(EditorError::Stopping);
+        }
         self.check_room(&owner)?;
         let known = self.targets().into_iter().find(|known| known.name == target);
         let dialect = known.ok_or_else(|| EditorError::UnknownTarget(target.clone()))?.dialect;

@@ -50,6 +50,9 @@ pub enum EditorError {
         /// The message, with what may be done.
         message: String,
     },
+    /// The gateway is about to stop.
+    #[error("the gateway is stopping: try again in a moment")]
+    Stopping,
     /// No such tab, or somebody else's.
     #[error("this tab is closed")]
     UnknownTab,
@@ -75,7 +78,7 @@ impl Classify for EditorError {
         match self {
             Self::Busy | Self::NoExport | Self::UnknownTab | Self::UnknownTarget(_) => FailureClass::Client,
             Self::Control { source } => source.class(),
-            Self::Limit(_) => FailureClass::Limit,
+            Self::Limit(_) | Self::Stopping => FailureClass::Limit,
             Self::Lost { .. } | Self::TimedOut => FailureClass::Upstream,
             Self::Protocol { .. } => FailureClass::Internal,
             Self::Refused { .. } => FailureClass::Denied,

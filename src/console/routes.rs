@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{editor::Editor, error::EditorError, ports::TargetInfo};
 use crate::{
-    control::{Caller, Scope},
+    control::{Caller, InBrowser, Scope},
     model::{
         dialect::Dialect,
         failure::{Classify, FailureClass},
@@ -41,13 +41,16 @@ impl Editor {
     }
 }
 
-/// A person, by a key that acts as them in whatever way they may.
+/// A person who is signed in: a key alone does not log in to databases.
 struct Person(PrincipalName, Caller);
 
 impl<S: Send + Sync> FromRequestParts<S> for Person {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let detail = "this is for the session of a browser, signed in at the console";
+        let problem = Problem::new(StatusCode::FORBIDDEN, "not_in_browser", detail);
+        parts.extensions.get::<InBrowser>().ok_or(problem)?;
         // closed: who was not proved is nobody
         let caller = parts.extensions.get::<Caller>().filter(|caller| caller.may(&[Scope::Person])).cloned();
         let person = caller.and_then(|caller| Some(Self(caller.principal.clone()?, caller)));
@@ -175,6 +178,7 @@ impl From<EditorError> for Problem {
     fn from(error: EditorError) -> Self {
         let (status, code) = match (&error, error.class()) {
             (EditorError::Busy, _) => (StatusCode::CONFLICT, "busy"),
+            (EditorError::Stopping, _) => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
             (EditorError::UnknownTab, _) => (StatusCode::GONE, "tab_closed"),
             (EditorError::UnknownTarget(_), _) => (StatusCode::NOT_FOUND, "not_found"),
             (EditorError::NoExport, _) => (StatusCode::NOT_IMPLEMENTED, "no_export"),

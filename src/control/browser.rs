@@ -39,6 +39,11 @@ struct Sealed {
     at: Timestamp,
 }
 
+/// In the extensions of a request that rests on the session of a browser, and not on a key that is shown: a key that
+/// leaks opens no database.
+#[derive(Clone, Copy, Debug)]
+pub struct InBrowser;
+
 /// What a cookie gives.
 #[derive(Debug)]
 pub struct Unsealed {

@@ -24,7 +24,7 @@ use super::{
     notices::Notices,
     policy::{Loaded, load},
     secret_text::{random, same, sha256},
-    state::{State, VERSION},
+    state::{Groups, State, VERSION},
     turn::{Turn, cause},
     views::{PolicyView, scopes},
 };
@@ -95,6 +95,9 @@ struct Inner {
     snapshot: Published<Snapshot>,
     keys: Published<Vec<StoredKey>>,
     identities: Published<BTreeMap<PrincipalName, StoredIdentity>>,
+    groups: Published<Groups>,
+    /// The gateways of the store whose policy is another one.
+    differing: Published<Vec<GatewayName>>,
     provider: Option<Provider>,
     policy: Published<PolicyView>,
     mock_secret: Secret<[u8; 32]>,
@@ -148,6 +151,8 @@ impl Control {
             snapshot: Published::new(snapshot),
             keys: Published::new(state.keys.clone()),
             identities: Published::new(state.identities.clone()),
+            groups: Published::new(state.groups.clone()),
+            differing: Published::new(Vec::new()),
             provider,
             policy: Published::new(policy),
             state: Mutex::new(state),
@@ -227,6 +232,10 @@ impl Control {
         Ok(self.0.parts.store.ping().await?)
     }
 
+    pub(super) fn seal(&self) -> &Seal {
+        &self.0.seal
+    }
+
     /// The gateway is about to stop: from now on it is not ready.
     pub fn note_stopping(&self) {
         self.0.is_stopping.store(true, Ordering::Relaxed);
@@ -241,16 +250,20 @@ impl Control {
         &self.0.replicas
     }
 
-    pub(super) fn seal(&self) -> &Seal {
-        &self.0.seal
-    }
-
     pub(super) fn store(&self) -> &Store {
         &self.0.parts.store
     }
 
     pub(super) fn identities(&self) -> &Published<BTreeMap<PrincipalName, StoredIdentity>> {
         &self.0.identities
+    }
+
+    pub(super) fn differing(&self) -> &Published<Vec<GatewayName>> {
+        &self.0.differing
+    }
+
+    pub(super) fn groups(&self) -> &Published<Groups> {
+        &self.0.groups
     }
 
     /// The identity provider.
@@ -375,6 +388,7 @@ impl Control {
         self.0.parts.metrics.snapshot_version.set(gauge(state.version));
         self.0.keys.publish(state.keys.clone());
         self.0.identities.publish(state.identities.clone());
+        self.0.groups.publish(state.groups.clone());
         self.stir();
     }
 

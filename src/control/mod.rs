@@ -15,8 +15,10 @@ mod asking;
 mod browser;
 mod caller;
 mod claims;
+mod comparison;
 mod denials;
 mod directory;
+mod directory_groups;
 mod door;
 mod errands;
 mod error;
@@ -52,6 +54,7 @@ mod withdrawal;
 pub use crate::identity::{DeviceLogin, IdentityError, Returned};
 pub use crate::model::lifetime::{BadLifetime, Lifetime};
 pub use crate::policy::NotReviewed;
+pub use crate::store::StoredDirectoryGroup;
 pub use admission::NotAdmitted;
 pub use ask_bodies::{
     Answer, BeginBrowserLogin, BegunBrowserLogin, Extend, FinishDeviceLogin, NewLogin, NewRequest, NewReview,
@@ -59,9 +62,10 @@ pub use ask_bodies::{
 };
 pub use ask_views::{DenialView, RequestPage, RequestView, ReviewView, StatementView};
 pub use asking::IdempotencyKey;
-pub use browser::{Unsealed, WhoView};
+pub use browser::{InBrowser, Unsealed, WhoView};
 pub use caller::{Caller, Scope, UnknownScope};
 pub use directory::{DirectoryChange, DirectoryEntry, NewDirectoryEntry};
+pub use directory_groups::{DirectoryGroupChange, MembersChange, NewDirectoryGroup};
 pub use door::{Control, ControlParts, MakeKeys, MakeNativeKey};
 pub use error::ControlError;
 pub use estimate::ToEstimate;

@@ -24,6 +24,8 @@ pub struct LoginMetrics {
 pub struct PolicyMetrics {
     /// Version of the snapshot in force.
     pub snapshot_version: IntGauge,
+    /// Other gateways of the store that judge by another policy.
+    pub gateways_differ: IntGauge,
     /// Grants in force, without the standing ones of policy.
     pub grants_live: IntGauge,
     /// Policies that were read and put in force.
@@ -80,6 +82,10 @@ impl PolicyMetrics {
         Ok(Self {
             snapshot_version: build
                 .gauge("tidegate_snapshot_version", "Version of the policy snapshot in force.")?,
+            gateways_differ: build.gauge(
+                "tidegate_gateways_with_another_policy",
+                "Other gateways of the store that judge by another policy.",
+            )?,
             grants_live: build
                 .gauge("tidegate_grants_live", "Grants in force, without the standing ones of policy.")?,
             reloads_ok: reloads.with_label_values(&["ok"]),

@@ -173,6 +173,15 @@ pub enum Record<'a> {
         /// What ("added", "password set", "disabled", "enabled", "removed").
         change: &'a str,
     },
+    /// A directory made, changed or removed a group; what that means for its members stands beside it.
+    GroupChanged {
+        /// Who did it.
+        actor: &'a str,
+        /// Which, as it is called from now on.
+        group: &'a GroupName,
+        /// What ("made by directory", "changed by directory", "removed by directory").
+        change: &'a str,
+    },
     /// A webhook was disabled, enabled or tried, or was sent something again.
     WebhookChanged {
         /// Who did it.

@@ -10,6 +10,7 @@ use crate::model::{
 };
 
 use super::{
+    bounds::BoundsRule,
     condition::Condition,
     flows::{Flow, RiskRule},
 };
@@ -33,6 +34,8 @@ pub struct Policy {
     pub risk: Vec<RiskRule>,
     /// By which way requests become grants, in the order of the files; the first that holds counts.
     pub flows: Vec<Flow>,
+    /// What people may take up, in the order of the files.
+    pub bounds: Vec<BoundsRule>,
 }
 
 impl Policy {

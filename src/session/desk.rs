@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Instant};
 use jiff::Timestamp;
 
 use super::{
-    deeds::Deeds, end::End, gate::Gate, leaving::Leaving, registry::Handle, running::Ended, who::Who,
+    attribution::Signature, deeds::Deeds, end::End, gate::Gate, leaving::Leaving, registry::Handle,
+    running::Ended, who::Who,
 };
 use crate::{
     metrics::TargetMetrics,
@@ -16,6 +17,8 @@ use crate::{
 /// The part of a session that judges and records; it knows nothing of messages.
 pub(super) struct Desk {
     pub(super) gate: Arc<Gate>,
+    /// Who it is to the database.
+    pub(super) signature: Signature,
     pub(super) who: Arc<Who>,
     pub(super) handle: Arc<Handle>,
     /// What is counted of its target.
@@ -41,6 +44,7 @@ impl Desk {
         Self {
             metrics: counted(&gate, &who),
             place: who.place.clone(),
+            signature: signature(&gate, &who),
             gate,
             who,
             handle,
@@ -58,6 +62,7 @@ impl Desk {
         self.metrics.sessions.dec();
         self.metrics = counted(&self.gate, &who);
         self.place = who.place.clone();
+        self.signature = signature(&self.gate, &who);
         self.who = who;
     }
 
@@ -85,6 +90,10 @@ impl Drop for Desk {
         self.gate.registry.leave(&self.handle);
         self.metrics.sessions.dec();
     }
+}
+
+fn signature(gate: &Gate, who: &Who) -> Signature {
+    Signature::of(who, gate.pools.attribution(&who.place.target))
 }
 
 /// One session more, at the target of `who`.

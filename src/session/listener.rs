@@ -36,7 +36,7 @@ pub struct Admission {
     pub per_principal: usize,
 }
 
-/// Who receives the clients of a listener.
+/// Who receives clients, whichever way they come.
 #[derive(Clone, Debug)]
 pub struct Reception {
     /// What lets them in.

@@ -9,6 +9,8 @@
 //! Must never know how grants come to be: it sees snapshots only.
 
 mod allowed;
+mod attribution;
+mod bounds;
 mod cancel_key;
 mod cancelling;
 mod client;
@@ -33,7 +35,9 @@ mod registry;
 mod revoke;
 mod run;
 mod running;
+mod tally;
 pub mod throttle;
+mod ties;
 mod timer;
 mod who;
 

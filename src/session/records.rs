@@ -63,6 +63,7 @@ impl Desk {
             until: permit.until(),
             once: None,
             started,
+            deadline: self.deadline(does, started),
             bytes: 0,
             revoked: None,
         });
@@ -202,7 +203,8 @@ impl Desk {
     }
 }
 
-fn strongest(does: &[Arc<Facts>]) -> Option<Permission> {
+/// The strongest permission that a statement needs.
+pub(super) fn strongest(does: &[Arc<Facts>]) -> Option<Permission> {
     does.iter().flat_map(|facts| &facts.accesses).filter_map(|access| access.mode.permission()).max()
 }
 

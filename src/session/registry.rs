@@ -14,7 +14,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use dashmap::DashMap;
 use futures_util::task::AtomicWaker;
 
-use super::{cancel_key::CancelKey, who::Who};
+use super::{cancel_key::CancelKey, tally::Tally, who::Who};
 use crate::{
     model::{
         errand::{Asked, Errand},
@@ -29,6 +29,7 @@ use crate::{
 pub struct Registry {
     by_process: DashMap<i32, Arc<Handle>>,
     by_session: DashMap<SessionId, i32>,
+    tally: Tally,
     /// Process identifiers given so far.
     given: AtomicU32,
     /// The number of this gateway, which is part of them.
@@ -134,6 +135,7 @@ impl Registry {
         Self {
             by_process: DashMap::new(),
             by_session: DashMap::new(),
+            tally: Tally::default(),
             given: AtomicU32::new(0),
             replica,
             draining: AtomicBool::new(false),
@@ -169,6 +171,7 @@ impl Registry {
     pub(super) fn enter_as(&self, process_id: i32, who: Arc<Who>, key: CancelKey) -> Option<Arc<Handle>> {
         let dashmap::Entry::Vacant(place) = self.by_process.entry(process_id) else { return None };
         let session = who.session;
+        self.tally.enter(&who.principal.name, &who.place.target);
         let handle = Arc::new(Handle {
             who: ArcSwap::new(who),
             process_id,
@@ -189,14 +192,19 @@ impl Registry {
     /// A session goes on as somebody else's, or as a new one of the same principal.
     pub(super) fn change(&self, handle: &Handle, who: Arc<Who>) {
         self.by_session.insert(who.session, handle.process_id);
+        self.tally.enter(&who.principal.name, &who.place.target);
         let before = handle.who.swap(who);
+        self.tally.leave(&before.principal.name, &before.place.target);
         self.by_session.remove(&before.session);
     }
 
     /// Takes a session out.
     pub fn leave(&self, handle: &Handle) {
-        self.by_session.remove(&handle.who().session);
-        self.by_process.remove(&handle.process_id);
+        let who = handle.who();
+        self.by_session.remove(&who.session);
+        if self.by_process.remove(&handle.process_id).is_some() {
+            self.tally.leave(&who.principal.name, &who.place.target);
+        }
     }
 
     /// How many there are.
@@ -211,7 +219,12 @@ impl Registry {
 
     /// How many of them `principal` has.
     pub fn count_of(&self, principal: &str) -> usize {
-        self.by_process.iter().filter(|entry| &*entry.who().principal.name == principal).count()
+        self.tally.of(principal)
+    }
+
+    /// How many of those are at `target`.
+    pub fn count_at(&self, principal: &str, target: &str) -> usize {
+        self.tally.at(principal, target)
     }
 
     /// All open sessions.

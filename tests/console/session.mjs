@@ -1,6 +1,6 @@
 // A session that ends under somebody's hands, links into the console, phones, and the dark.
 import assert from "node:assert/strict";
-import { Person, base, play } from "./stage.mjs";
+import { Person, base, passwords, play } from "./stage.mjs";
 
 await play("sessions, links and phones", async () => {
   const dana = await Person.named("dana", { colorScheme: "dark" });
@@ -32,6 +32,15 @@ await play("sessions, links and phones", async () => {
   await dana.page.locator(".cm-content").click();
   await dana.run();
   assert.match(await dana.outcome(), /written before the end/);
+
+  // The key that a program gets for the same password opens no database.
+  const body = JSON.stringify({ principal: "dana", password: passwords.dana });
+  const login = await fetch(`${base}/api/v1/login`, { method: "POST", headers: { "content-type": "application/json" }, body });
+  const { secret } = await login.json();
+  const shown = { authorization: `Bearer ${secret}`, "x-tidegate-console": "used" };
+  assert.equal((await fetch(`${base}/api/v1/grants`, { headers: shown })).status, 200);
+  const shut = await fetch(`${base}/api/v1/sql/targets`, { headers: shown });
+  assert.deepEqual([shut.status, (await shut.json()).code], [403, "not_in_browser"]);
 
   // A refusal's own link opens the form filled in.
   await dana.run("SELECT * FROM salary");

@@ -8,7 +8,7 @@ const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
 export const base = process.env.TIDEGATE_CONSOLE;
-const passwords = JSON.parse(process.env.TIDEGATE_PEOPLE);
+export const passwords = JSON.parse(process.env.TIDEGATE_PEOPLE);
 const shots = process.env.TIDEGATE_SHOTS;
 
 const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

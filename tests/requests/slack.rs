@@ -99,7 +99,7 @@ impl Talk {
     }
 
     async fn stop(&mut self) {
-        self.shutdown.begin(Duration::ZERO);
+        self.shutdown.give(Duration::ZERO, Duration::ZERO);
         self.running.take().unwrap().await.unwrap();
     }
 

@@ -112,6 +112,15 @@ pub(super) async fn events_are_told_in_order_signed_by_both_secrets_and_to_those
     assert_eq!(world.gateway.with(&dana, GET, "/webhooks", Value::Null).await.0, 403);
     assert_eq!(world.gateway.call(POST, "/webhooks/none/test", Value::Null).await.0, 404);
     assert_eq!(world.home.records("webhook_changed")[0]["change"], "tested");
+
+    let told = all.kinds().len();
+    world.home.break_audit();
+    let answer = world.gateway.call(POST, "/webhooks/grants/test", Value::Null).await;
+    assert_eq!(code(&answer), (503, "audit_unavailable"));
+    world.gateway.control.notice_audit();
+    world.gateway.control.tell_notices().await;
+    assert_eq!(all.calls(told + 1).await[told].json()["data"]["writable"], false);
+    world.home.mend_audit();
     world.gateway.stop().await;
 }
 

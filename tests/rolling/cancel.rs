@@ -35,7 +35,7 @@ fn a_cancel_request_stops_the_statement_whichever_gateway_it_comes_to() {
         (&full, it.other.port, 2, 32),
         (&full, full.port, 2, 32),
     ] {
-        let mut raw = eventual(|| Raw::login_speaking(login, minor));
+        let mut raw = log_in(login, minor);
         assert_eq!(raw.key.len(), 4 + key_bytes);
         raw.send(&query(SLOW));
         eventually("it runs", Duration::from_secs(10), || {
@@ -59,16 +59,12 @@ fn a_cancel_request_stops_the_statement_whichever_gateway_it_comes_to() {
     }
 }
 
-/// Tries until the gateway has heard of the person.
-fn eventual(log_in: impl Fn() -> Raw + std::panic::RefUnwindSafe) -> Raw {
-    let begin = Instant::now();
-    loop {
-        match std::panic::catch_unwind(&log_in) {
-            Ok(raw) => return raw,
-            Err(panic) if begin.elapsed() > Duration::from_secs(3) => std::panic::resume_unwind(panic),
-            Err(_) => thread::sleep(Duration::from_millis(20)),
-        }
-    }
+/// Logs in as soon as the gateway has heard of the person.
+fn log_in(login: &Login, minor: u8) -> Raw {
+    eventually("the gateway has heard of them", Duration::from_secs(5), || {
+        login.psql("SELECT 'in'") == "in\n"
+    });
+    Raw::login_speaking(login, minor)
 }
 
 #[test]
@@ -76,8 +72,7 @@ fn the_number_of_a_session_names_its_gateway_and_no_two_have_the_same() {
     let mut it = crate::lab!(Replicas::start());
     let full = it.lab.add_full();
     let number = |port: u16| {
-        let login = Login { port, ..full.clone() };
-        let raw = eventual(|| Raw::login(&login));
+        let raw = log_in(&Login { port, ..full.clone() }, 0);
         replica_of(i32::from_be_bytes(raw.key[..4].try_into().unwrap())).unwrap().number()
     };
     assert_eq!((number(it.lab.port()), number(it.other.port)), (1, 2));
@@ -94,7 +89,7 @@ fn the_number_of_a_session_names_its_gateway_and_no_two_have_the_same() {
 fn a_cancel_request_for_a_gateway_that_is_gone_or_never_was_changes_nothing_and_is_over_soon() {
     let mut it = crate::lab!(Replicas::start());
     let full = it.lab.add_full();
-    let there = eventual(|| Raw::login(&it.there(&full)));
+    let there = log_in(&it.there(&full), 0);
     it.other.kill();
     let mut here = Raw::login(&full);
     here.send(&query("SELECT pg_sleep(1)"));

@@ -111,7 +111,7 @@ fn when_the_time_is_over_what_runs_is_stopped_and_told_why() {
     assert!((1..5).contains(&told_at.elapsed().as_secs()), "{:?}", told_at.elapsed());
     for raw in [&mut runs, &mut alone] {
         let last = raw.rest_of_connection();
-        assert_eq!(wire::tags(&last), "EZE", "{last:?}");
+        assert_eq!(wire::tags(&last), "TEZE", "{last:?}");
         let error = wire::error(&last);
         assert_eq!((error.field('S').unwrap(), error.field('C').unwrap()), ("ERROR".into(), "57P01".into()));
         assert_eq!(error.field('M').unwrap(), "stopped while running: the gateway is stopping");

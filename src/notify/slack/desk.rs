@@ -173,35 +173,36 @@ impl Desk {
         }
     }
 
-    /// The form at once, since what opens it is good for three seconds; who is nobody here is told so in its place.
     async fn opens_asking(&self, account: &SlackAccount, command: &Command) -> Result<(), Failed> {
-        let snapshot = self.0.control.snapshot().load();
-        let mut targets: Vec<_> = snapshot.targets().map(|target| target.name.clone()).collect();
-        targets.sort();
-        let view = self.0.web.open_view(&command.trigger, &modal::saying(WAIT)).await?;
-        let shown = match self.person(account).await {
-            Ok(_) => modal::ask(&targets),
-            Err(failed) => modal::saying(&told(&failed)),
+        let form = async {
+            self.person(account).await?;
+            let snapshot = self.0.control.snapshot().load();
+            let mut targets: Vec<_> = snapshot.targets().map(|target| target.name.clone()).collect();
+            targets.sort();
+            Ok(modal::ask(&targets))
         };
-        Ok(self.0.web.update_view(&view, &shown).await?)
+        self.opens(&command.trigger, form).await
     }
 
     async fn opens_change(&self, account: &SlackAccount, click: &Click) -> Result<(), Failed> {
-        let view = self.0.web.open_view(&click.trigger, &modal::saying(WAIT)).await?;
-        let shown = match self.sees(account, click.request).await {
-            Ok(request) => modal::change(&request),
-            Err(failed) => modal::saying(&told(&failed)),
-        };
-        Ok(self.0.web.update_view(&view, &shown).await?)
+        let form = async { Ok(modal::change(&self.sees(account, click.request).await?)) };
+        self.opens(&click.trigger, form).await
     }
 
     async fn opens_denial(&self, account: &SlackAccount, click: &Click) -> Result<(), Failed> {
-        let view = self.0.web.open_view(&click.trigger, &modal::saying(WAIT)).await?;
-        let shown = match self.person(account).await {
-            Ok(_) => modal::deny(click.request),
-            Err(failed) => modal::saying(&told(&failed)),
-        };
-        Ok(self.0.web.update_view(&view, &shown).await?)
+        let form = async { Ok(modal::deny(self.sees(account, click.request).await?.id)) };
+        self.opens(&click.trigger, form).await
+    }
+
+    /// Something at once, since what opens it is good for three seconds; then the form, or why there is none.
+    async fn opens(
+        &self,
+        trigger: &str,
+        form: impl Future<Output = Result<Value, Failed>>,
+    ) -> Result<(), Failed> {
+        let view = self.0.web.open_view(trigger, &modal::saying(WAIT)).await?;
+        let form = form.await.unwrap_or_else(|failed| modal::saying(&told(&failed)));
+        Ok(self.0.web.update_view(&view, &form).await?)
     }
 
     async fn sees(&self, account: &SlackAccount, request: RequestId) -> Result<RequestView, Failed> {

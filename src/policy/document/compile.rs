@@ -145,6 +145,9 @@ impl Compiler {
         for entry in &document.routines {
             self.routines(file, &entry.value);
         }
+        for entry in &document.limits {
+            self.bounds(file, entry);
+        }
         self.requests(file, document);
     }
 
@@ -227,7 +230,7 @@ impl Compiler {
         }
     }
 
-    fn holder(&mut self, file: &PolicyFile, to: &Spanned<ToEntry>) -> Option<Holder> {
+    pub(super) fn holder(&mut self, file: &PolicyFile, to: &Spanned<ToEntry>) -> Option<Holder> {
         match (&to.value.group, &to.value.principal) {
             (Some(group), None) => self.group(file, group).map(Holder::Group),
             (None, Some(principal)) if is_name(&principal.value) => {
@@ -263,7 +266,7 @@ impl Compiler {
         None
     }
 
-    fn permissions(
+    pub(super) fn permissions(
         &mut self,
         file: &PolicyFile,
         what: &'static str,
@@ -289,7 +292,7 @@ impl Compiler {
         objects
     }
 
-    fn glob(&mut self, file: &PolicyFile, what: &'static str, pattern: &Text) -> Option<Glob> {
+    pub(super) fn glob(&mut self, file: &PolicyFile, what: &'static str, pattern: &Text) -> Option<Glob> {
         let text = &pattern.value;
         let is_bad = text.trim() != text
             || text.is_empty()
@@ -374,7 +377,7 @@ mod tests {
             assert_eq!(parse(&[file("docs/policy.md", text)]).map(drop), Ok(()), "{text}");
             blocks += 1;
         }
-        assert_eq!(blocks, 7);
+        assert_eq!(blocks, 8);
     }
 
     #[test]

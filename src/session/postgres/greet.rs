@@ -66,6 +66,7 @@ pub(super) async fn begin(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) -> 
                 initial_path: opened.initial_path,
                 said_fatal: false,
                 last_words: None,
+                signed_name: None,
                 cancelling: Cancelling::default(),
                 desk,
             }))
