@@ -162,12 +162,9 @@ async fn columns(
         let Some(wanted) = wanted else { continue };
         let Some(word) = word(on, wanted).await? else { return Ok(false) };
         query.push(format!(" AND {record}.{column} = ")).push_bind(word);
-        match column {
-            "principal" | "target" | "kind" => {
-                // Said again for the partial index.
-                query.push(format!(" AND {record}.{column} > 0"));
-            }
-            _ => {}
+        if matches!(column, "principal" | "target" | "kind") {
+            // Said again for the partial index.
+            query.push(format!(" AND {record}.{column} > 0"));
         }
     }
     if filter.event.is_none()
