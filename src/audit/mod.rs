@@ -21,7 +21,6 @@ mod receipt;
 mod render;
 mod rotation;
 mod segments;
-mod segments;
 mod signing;
 mod sink;
 mod tail;
