@@ -8,7 +8,7 @@ use std::{
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tidegate::{
-    audit::{AuditLog, AuditSettings, verify},
+    audit::{AuditLog, AuditSettings, Rotation, verify},
     metrics::Metrics,
     model::{
         facts::{Access, AccessMode, StatementKind},
@@ -85,7 +85,12 @@ fn end(actor: &Actor<'_>) -> Record<'static> {
 }
 
 fn open(folder: &tempfile::TempDir, durability: Durability) -> AuditLog {
-    let settings = AuditSettings { path: folder.path().join("audit.jsonl"), durability };
+    let settings = AuditSettings {
+        path: folder.path().join("audit.jsonl"),
+        gateway: "one".into(),
+        durability,
+        rotation: Rotation::NEVER,
+    };
     AuditLog::open(&settings, Clock::System, &Metrics::new("bench").unwrap().audit).unwrap()
 }
 

@@ -22,12 +22,13 @@ const LAW: &[(&str, &[&str])] = &[
     ("session", &["model", "sql", "policy", "wire", "net", "audit", "upstream", "metrics"]),
     ("control", &["model", "policy", "store", "audit", "identity", "net", "metrics"]),
     ("notify", &["control", "model", "net", "metrics"]),
+    ("console", &["control", "model", "net", "wire"]),
     ("api", &["control", "model", "net", "metrics", "audit"]),
     (
         "app",
         &[
             "model", "sql", "policy", "wire", "net", "config", "store", "metrics", "audit", "identity",
-            "upstream", "session", "control", "notify", "api",
+            "upstream", "session", "control", "notify", "api", "console",
         ],
     ),
     ("cli", &["app", "api", "control", "model", "sql", "policy", "config", "audit", "net", "store"]),

@@ -12,7 +12,7 @@ use std::{
 };
 
 use tidegate::{
-    audit::{AuditError, AuditLog, AuditSettings, verify},
+    audit::{AuditError, AuditLog, AuditSettings, Rotation, segments, verify, verify_log},
     metrics::Metrics,
     model::record::{Durability, Record},
     net::Clock,
@@ -20,13 +20,27 @@ use tidegate::{
 
 const PATH: &str = "TIDEGATE_TEST_AUDIT_PATH";
 const DISK: &str = "TIDEGATE_TEST_AUDIT_DISK";
+const ROTATES: &str = "TIDEGATE_TEST_AUDIT_ROTATES";
 
 fn open(path: &Path, durability: Durability) -> Result<AuditLog, AuditError> {
-    let settings = AuditSettings { path: path.to_owned(), durability };
+    let settings =
+        AuditSettings { path: path.to_owned(), gateway: "one".into(), durability, rotation: Rotation::NEVER };
     AuditLog::open(&settings, Clock::System, &Metrics::new("test").unwrap().audit)
 }
 
+/// With a log that goes on in a new file every second.
+fn open_rotating(path: &Path) -> AuditLog {
+    let rotation = Rotation { bytes: 1, ..Rotation::NEVER };
+    let gateway = "one".into();
+    let settings =
+        AuditSettings { path: path.to_owned(), gateway, durability: Durability::Process, rotation };
+    AuditLog::open(&settings, Clock::System, &Metrics::new("test").unwrap().audit).unwrap()
+}
+
 fn open_from_environment() -> AuditLog {
+    if std::env::var_os(ROTATES).is_some() {
+        return open_rotating(Path::new(&std::env::var_os(PATH).unwrap()));
+    }
     let durability = if std::env::var_os(DISK).is_some() { Durability::Disk } else { Durability::Process };
     open(Path::new(&std::env::var_os(PATH).unwrap()), durability).unwrap()
 }
@@ -170,6 +184,52 @@ fn no_record_with_a_receipt_is_missing_after_sigkill() {
 #[test]
 fn no_record_on_disk_with_a_receipt_is_missing_after_sigkill() {
     kill_and_look(Durability::Disk, 15);
+}
+
+/// Kills come around the moment at which the log goes on in a new file.
+#[test]
+fn no_record_with_a_receipt_is_missing_after_sigkill_while_the_log_rotates() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let (mut kept, mut rotations) = (0, 0);
+    for round in 0..12_u64 {
+        let shell = format!("{ROTATES}=1; export {ROTATES};");
+        let mut child = child("child_appends_until_killed", &path, Durability::Process, &shell);
+        let output = child.stdout.take().unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut text = String::new();
+            BufReader::new(output).read_to_string(&mut text).unwrap();
+            text
+        });
+        let before = segments(&path).unwrap_or_default().len();
+        let begun = std::time::Instant::now();
+        let is_moved = || segments(&path).unwrap_or_default().len() > before.max(1);
+        // Until it moved, or, in every other round, a moment before that is due.
+        while begun.elapsed() < Duration::from_secs(20) && !is_moved() {
+            if round % 2 == 0 && path.exists() && begun.elapsed() > Duration::from_millis(980 + round * 5) {
+                break;
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let told = told(&reader.join().unwrap());
+        kept += told.len();
+        rotations += u64::from(is_moved());
+        drop(open_rotating(&path));
+        let report = verify_log(&path, &[]).unwrap();
+        assert!(report.is_whole(), "round {round}: {:?}", report.problems);
+        let mut lines = BTreeMap::new();
+        for segment in segments(&path).unwrap() {
+            let text = fs::read_to_string(&segment.path).unwrap();
+            lines.extend((segment.first..).zip(text.lines().map(str::to_owned)));
+        }
+        for (number, mark) in told {
+            assert!(lines.get(&number).is_some_and(|line| line.contains(&mark)), "round {round}: {number}");
+        }
+    }
+    assert!(kept > 0 && rotations > 0);
+    println!("{kept} receipts, {rotations} rotations seen");
 }
 
 /// The limit of the kernel on the size of files stands in for a full disk: a write is cut short, the next fails.

@@ -12,7 +12,7 @@ use reqwest::{Client, Method, StatusCode, redirect::Policy};
 use serde_json::{Value, json};
 use tidegate::model::{identity::ProviderSettings, secret::Secret};
 
-use api_support::{Gateway, Home, grant};
+use api_support::{Gateway, Home, Kept, grant};
 use oidc_support::{
     CLIENT, Oidc, SECRET,
     keys::{Kind, base64},
@@ -372,6 +372,32 @@ async fn a_login_in_a_browser_is_of_the_browser_that_began_it() {
 }
 
 #[tokio::test]
+async fn a_page_that_comes_back_from_the_provider_is_signed_in_and_not_told_the_key() {
+    let world = World::new().await;
+    world.oidc.sits_down("dana", &[]);
+    let (address, cookie) = begin(&world, "http://127.0.0.1:4711/callback").await;
+    let returned = through_the_provider(&address).await;
+    let finish = format!("{}/api/v1/login/browser/finish", world.gateway.base);
+    let client = Client::builder().no_proxy().build().unwrap();
+    let asked = || client.post(&finish).header("cookie", &cookie).header("x-tidegate-console", "used");
+    let of_another_site = asked().header("origin", "https://evil.example").json(&returned);
+    assert_eq!(of_another_site.send().await.unwrap().status(), 403);
+    let answer = asked().json(&returned).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let cookies: Vec<_> =
+        answer.headers().get_all("set-cookie").iter().map(|it| it.to_str().unwrap()).collect();
+    let session = cookies.iter().find_map(|it| it.strip_suffix("; Path=/; HttpOnly; SameSite=Strict"));
+    let session = session.unwrap().to_owned();
+    assert!(cookies.iter().any(|it| it.starts_with("tidegate_login=;")), "{cookies:?}");
+    let text = answer.text().await.unwrap();
+    assert!(text.contains("dana") && !text.contains("tgk_"), "{text}");
+    let who = client.get(format!("{}/api/v1/session", world.gateway.base));
+    let who = who.header("cookie", session).header("x-tidegate-console", "used").send().await.unwrap();
+    assert_eq!(who.json::<Value>().await.unwrap()["principal"], "dana");
+    world.gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_browser_is_sent_back_to_known_places_only() {
     let world = World::new().await;
     for (redirect, status) in [
@@ -594,3 +620,170 @@ async fn whoever_is_disabled_loses_keys_and_tokens_for_good() {
     assert_eq!((home.records("key_revoked").len(), home.records("token_revoked").len()), (1, 1));
     gateway.stop().await;
 }
+
+const GROUPS: &str = "
+groups: { developers: {}, leads: {} }
+principals: { dana: {}, omar: {} }
+standing:
+  - { to: { group: leads }, target: hr, database: hr_prod, objects: ['*'], permissions: [select], reason: leads look }
+";
+
+impl Home {
+    fn with_groups(kept: Kept) -> Self {
+        let home = Self::over(kept);
+        home.write_policy(GROUPS);
+        home
+    }
+}
+
+/// The groups of somebody, as decisions know them.
+fn groups_of(gateway: &Gateway, name: &str) -> Vec<String> {
+    let snapshot = gateway.control.snapshot().load();
+    snapshot.principal(name).unwrap().groups.iter().map(ToString::to_string).collect()
+}
+
+fn patch_of(operations: Value) -> Value {
+    json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations })
+}
+
+async fn a_directory_s_groups_count_at_once_and_survive_a_restart(kept: Kept) {
+    let home = Home::with_groups(kept);
+    let gateway = home.start().await;
+    let (_, key) = gateway.key("okta", &["directory"]).await;
+    let members = json!([{ "value": "dana", "display": "Dana" }]);
+    let leads = json!({ "displayName": "leads", "externalId": "00g1", "members": members });
+    let before = gateway.control.snapshot().load().version();
+    let (status, made) = scim(&gateway, &key, POST, "/Groups", leads.clone()).await;
+    assert_eq!(
+        (status, &made["displayName"], &made["members"][0]["value"]),
+        (201, &json!("leads"), &json!("dana"))
+    );
+    assert_eq!(groups_of(&gateway, "dana"), ["leads"]);
+    assert!(gateway.control.snapshot().load().version() > before, "sessions decide again");
+    let id = made["id"].as_str().unwrap().to_owned();
+    let group = format!("/Groups/{id}");
+    assert_eq!(made["meta"]["location"], format!("/scim/v2{group}"));
+    assert_eq!(scim(&gateway, &key, POST, "/Groups", leads).await.0, 409, "one of that name is there");
+    let (_, dana) = scim(&gateway, &key, GET, "/Users/dana", Value::Null).await;
+    assert_eq!(dana["groups"], json!([{ "value": id, "display": "leads" }]));
+    for (filter, found) in
+        [("displayName eq \"LEADS\"", 1), ("externalId eq \"00g1\"", 1), ("displayName eq \"nobody\"", 0)]
+    {
+        let (status, list) =
+            scim(&gateway, &key, GET, &format!("/Groups?filter={filter}"), Value::Null).await;
+        assert_eq!((status, &list["totalResults"]), (200, &json!(found)), "{filter}");
+    }
+    let (_, bare) = scim(&gateway, &key, GET, "/Groups?excludedAttributes=members", Value::Null).await;
+    assert!(bare["Resources"][0]["members"].is_null() && bare["Resources"][0]["id"] == *id, "{bare}");
+    gateway.stop().await;
+
+    let gateway = home.start().await;
+    assert_eq!(groups_of(&gateway, "dana"), ["leads"], "after a restart");
+    let change = |operations: Value| scim(&gateway, &key, Method::PATCH, &group, patch_of(operations));
+    let add = json!([{ "op": "add", "path": "members", "value": [{ "value": "omar" }] }]);
+    let (status, both) = change(add.clone()).await;
+    assert_eq!((status, both["members"].as_array().unwrap().len()), (200, 2));
+    assert_eq!(groups_of(&gateway, "omar"), ["leads"]);
+    let records = home.records("principal_changed").len();
+    change(add).await;
+    assert_eq!(home.records("principal_changed").len(), records, "nothing changed");
+    change(json!([{ "op": "remove", "path": "members[value eq \"omar\"]" }])).await;
+    assert_eq!(groups_of(&gateway, "omar"), [] as [&str; 0]);
+    change(json!([{ "op": "replace", "value": { "displayName": "developers" } }])).await;
+    assert_eq!(groups_of(&gateway, "dana"), ["developers"], "another name is another group");
+    change(json!([{ "op": "replace", "value": { "displayName": "strangers" } }])).await;
+    assert_eq!(groups_of(&gateway, "dana"), [] as [&str; 0], "which policy does not know");
+    let put = json!({ "displayName": "leads", "members": [{ "value": "omar" }] });
+    assert_eq!(scim(&gateway, &key, Method::PUT, &group, put).await.0, 200);
+    assert_eq!(
+        (groups_of(&gateway, "dana").len(), groups_of(&gateway, "omar")),
+        (0, vec!["leads".to_owned()])
+    );
+    assert_eq!(scim(&gateway, &key, Method::DELETE, &group, Value::Null).await.0, 204);
+    assert_eq!(groups_of(&gateway, "omar"), [] as [&str; 0]);
+    assert_eq!(scim(&gateway, &key, GET, &group, Value::Null).await.0, 404);
+    let told: Vec<_> = home.records("group_changed").iter().map(|it| it["change"].clone()).collect();
+    assert_eq!(
+        (told.first(), told.last()),
+        (Some(&json!("made by directory")), Some(&json!("removed by directory")))
+    );
+    let last = home.records("principal_changed").pop().unwrap();
+    assert_eq!((&last["actor"], &last["principal"]), (&json!("okta"), &json!("omar")));
+    assert_eq!(last["change"], "groups of the directory set to none");
+    gateway.stop().await;
+}
+
+async fn whoever_is_taken_out_of_the_directory_is_in_no_group_when_they_come_back(kept: Kept) {
+    let home = Home::with_groups(kept);
+    let gateway = home.start().await;
+    let (_, key) = gateway.key("okta", &["directory"]).await;
+    let eve = json!({ "userName": "eve" });
+    let leads = json!({ "displayName": "leads", "members": [{ "value": "eve" }] });
+    assert_eq!(scim(&gateway, &key, POST, "/Groups", leads.clone()).await.0, 400, "nobody of that name");
+    assert_eq!(scim(&gateway, &key, POST, "/Users", eve.clone()).await.0, 201);
+    assert_eq!(scim(&gateway, &key, POST, "/Groups", leads).await.0, 201);
+    assert_eq!(groups_of(&gateway, "eve"), ["leads"]);
+    assert_eq!(scim(&gateway, &key, Method::DELETE, "/Users/eve", Value::Null).await.0, 204);
+    assert_eq!(scim(&gateway, &key, POST, "/Users", eve.clone()).await.0, 201);
+    assert_eq!(groups_of(&gateway, "eve"), [] as [&str; 0]);
+    let (_, list) = scim(&gateway, &key, GET, "/Groups", Value::Null).await;
+    let group = format!("/Groups/{}", list["Resources"][0]["id"].as_str().unwrap());
+    let add = patch_of(json!([{ "op": "add", "path": "members", "value": [{ "value": "eve" }] }]));
+    assert_eq!(scim(&gateway, &key, Method::PATCH, &group, add.clone()).await.0, 200);
+    // Somebody whom the gateway's people remove is in none, either.
+    assert_eq!(gateway.call(Method::DELETE, "/principals/eve", Value::Null).await.0, 200);
+    assert_eq!(scim(&gateway, &key, GET, &group, Value::Null).await.1["members"], json!([]));
+    assert_eq!(scim(&gateway, &key, POST, "/Users", eve).await.0, 201);
+    assert_eq!(groups_of(&gateway, "eve"), [] as [&str; 0]);
+
+    // What gives leave needs its record, and what takes it away does not wait for one.
+    home.break_audit();
+    assert_eq!(scim(&gateway, &key, Method::PATCH, &group, add.clone()).await.0, 503);
+    assert_eq!(groups_of(&gateway, "eve"), [] as [&str; 0]);
+    home.mend_audit();
+    assert_eq!(scim(&gateway, &key, Method::PATCH, &group, add).await.0, 200);
+    home.break_audit();
+    let clear = patch_of(json!([{ "op": "remove", "path": "members" }]));
+    assert_eq!(scim(&gateway, &key, Method::PATCH, &group, clear).await.0, 500);
+    assert_eq!(groups_of(&gateway, "eve"), [] as [&str; 0], "in force, though not recorded");
+    home.mend_audit();
+    gateway.stop().await;
+}
+
+async fn groups_that_cannot_be_meant_are_refused(kept: Kept) {
+    let home = Home::with_groups(kept);
+    let gateway = home.start().await;
+    let (_, key) = gateway.key("okta", &["directory"]).await;
+    let (_, reader) = gateway.key("reader", &["people"]).await;
+    let leads = json!({ "displayName": "leads" });
+    assert_eq!(scim(&gateway, &reader, POST, "/Groups", leads.clone()).await.0, 403);
+    let (_, made) = scim(&gateway, &key, POST, "/Groups", leads).await;
+    let group = format!("/Groups/{}", made["id"].as_str().unwrap());
+    scim(&gateway, &key, POST, "/Groups", json!({ "displayName": "developers" })).await;
+    let many: Vec<_> = (0..1001).map(|number| json!({ "value": format!("p{number}") })).collect();
+    for (method, path, body, status) in [
+        (POST, "/Groups", json!({ "displayName": " " }), 400),
+        (POST, "/Groups", json!({ "displayName": "a\nb" }), 400),
+        (POST, "/Groups", json!({ "members": [] }), 400),
+        (POST, "/Groups", json!({ "displayName": "x", "members": many }), 400),
+        (POST, "/Groups", json!({ "displayName": "x", "members": [{ "value": "y", "type": "Group" }] }), 400),
+        (Method::PUT, &group, json!({ "displayName": "developers" }), 409),
+        (Method::PATCH, &group, json!({ "Operations": [] }), 400),
+        (Method::PATCH, "/Groups/none", patch_of(json!([{ "op": "remove", "path": "members" }])), 404),
+        (GET, "/Groups?filter=members+eq+%22dana%22", Value::Null, 400),
+        (GET, "/Groups/00000000-0000-0000-0000-000000000000", Value::Null, 404),
+        (Method::PATCH, "/Groups", json!({}), 405),
+    ] {
+        let (got, answer) = scim(&gateway, &key, method.clone(), path, body.clone()).await;
+        assert_eq!(got, status, "{method} {path}: {answer}");
+    }
+    let (_, kept) = scim(&gateway, &key, GET, &group, Value::Null).await;
+    assert_eq!((&kept["displayName"], &kept["members"]), (&json!("leads"), &json!([])));
+    gateway.stop().await;
+}
+
+over_both_stores!(
+    a_directory_s_groups_count_at_once_and_survive_a_restart,
+    whoever_is_taken_out_of_the_directory_is_in_no_group_when_they_come_back,
+    groups_that_cannot_be_meant_are_refused,
+);

@@ -254,21 +254,27 @@ async fn what_no_grant_could_help_is_refused_and_low_risk_needs_nobody(kept: Kep
     world.gateway.stop().await;
 }
 
+impl World {
+    /// What dana may ask about: that she cannot read `employee`.
+    fn denied(&self) -> Denied {
+        Denied {
+            principal: "dana".into(),
+            place: place(),
+            sql: "SELECT * FROM public.employee".into(),
+            does: Arc::from([Arc::new(read_of_employee(29))]),
+            missing: vec![Missing {
+                permission: Some(Permission::Select),
+                object: Object::Relation { schema: "public".into(), name: "employee".into() },
+            }],
+            at: self.now(),
+        }
+    }
+}
+
 async fn a_refusal_fills_in_the_request_of_the_one_who_was_refused_alone(kept: Kept) {
     let world = World::new(kept).await;
     let [dana, dave] = world.people(["dana", "dave"]).await;
-    let denied = Denied {
-        principal: "dana".into(),
-        place: place(),
-        sql: "SELECT * FROM public.employee".into(),
-        does: Arc::from([Arc::new(read_of_employee(29))]),
-        missing: vec![Missing {
-            permission: Some(Permission::Select),
-            object: Object::Relation { schema: "public".into(), name: "employee".into() },
-        }],
-        at: world.now(),
-    };
-    let id = world.gateway.control.keep(denied).unwrap().to_string();
+    let id = world.gateway.control.keep(world.denied()).unwrap().to_string();
     let body = json!({ "denial": id, "for": "1h", "reason": "INC-42" });
     let request = world.asks(&dana, body.clone()).await;
     assert_eq!((&request["target"], &request["database"]), (&json!("hr"), &json!("hr_prod")));

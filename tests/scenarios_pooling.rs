@@ -1,33 +1,21 @@
 //! Many sessions over few connections: each sees what it would see alone, and nothing of another's.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod pooling;
 mod support;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
+use pooling::{compare, mysql, postgres, postgres::ask, runtime, setting};
 use serde_json::json;
-use support::{Lab, Login, eventually};
-use tokio_postgres::{Client, SimpleQueryMessage};
-
-/// The first column of every row, and how often a statement of the text was done.
-async fn ask(client: &Client, sql: &str) -> String {
-    match client.simple_query(sql).await {
-        Ok(messages) => messages
-            .iter()
-            .filter_map(|message| match message {
-                SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or("null").to_owned()),
-                SimpleQueryMessage::CommandComplete(count) => Some(format!("/{count}")),
-                _ => None,
-            })
-            .collect::<Vec<_>>()
-            .join(" "),
-        Err(error) => support::sqlstate(&error),
-    }
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
-}
+use support::{Lab, Login, Server, eventually};
+use tokio::sync::Semaphore;
+use tokio_postgres::Client;
 
 /// What a session leaves, and how the next would see it.
 const LEFT: [(&str, &str); 10] = [
@@ -190,4 +178,169 @@ fn many_sessions_over_few_connections_see_what_they_would_see_alone() {
             line.starts_with("tidegate_pool_connections") && line.contains("leased") && !line.ends_with(" 0")
         })
     });
+}
+
+/// Many sessions of one person, and waits that are bounded by the test alone.
+fn crowded(server: Server, pool: usize) -> Option<Lab> {
+    Lab::with_gateway(
+        server,
+        &json!({ "plaintext": true, "pool": pool, "wait": 110_000,
+            "limits": "limits: { sessions_per_principal: 2000, login_timeout_ms: 60000 }" }),
+    )
+}
+
+/// Somebody who may do everything, and what the scripts write to.
+fn prepared(lab: &Lab, table: &str) -> Login {
+    lab.superuser(table);
+    lab.add_full()
+}
+
+/// Different scripts; clients of one number do the same.
+const SCRIPTS: usize = 100;
+
+#[test]
+fn a_thousand_clients_over_twenty_connections_see_what_they_would_see_alone() {
+    // Three lanes of six: eighteen.
+    let lab = lab!(crowded(Server::Postgres, 6));
+    let (clients, steps) = (setting("TIDEGATE_POOLING_CLIENTS", 1000), setting("TIDEGATE_POOLING_STEPS", 30));
+    let full = prepared(
+        &lab,
+        "CREATE TABLE public.pooled (client int, n int); CREATE SEQUENCE public.pooled_numbers; \
+         GRANT ALL ON public.pooled TO PUBLIC; GRANT ALL ON public.pooled_numbers TO PUBLIC",
+    );
+    let begin = Instant::now();
+    runtime().block_on(async {
+        let alone = all_scripts(&lab.directly(), steps).await;
+        eprintln!("alone: {:?}", begin.elapsed());
+        let through = crowd(&full, clients, steps).await;
+        eprintln!("{clients} clients, {steps} steps each: {:?}", begin.elapsed());
+        let mut differs = BTreeMap::new();
+        for (me, found) in through.iter().enumerate() {
+            let script = postgres::script(me % SCRIPTS, steps);
+            compare(&mut differs, me, &script, &alone[me % SCRIPTS], found);
+        }
+        assert!(differs.is_empty(), "{differs:#?}");
+    });
+    assert_multiplexed(&lab);
+}
+
+/// What each script gives on a connection of its own.
+async fn all_scripts(login: &Login, steps: usize) -> Vec<Vec<String>> {
+    let at_once = Arc::new(Semaphore::new(16));
+    let running: Vec<_> = (0..SCRIPTS)
+        .map(|number| {
+            let (at_once, login) = (Arc::clone(&at_once), login.clone());
+            tokio::spawn(async move {
+                let _permit = at_once.acquire().await.unwrap();
+                let client = login.connect().await.unwrap();
+                postgres::play(&client, 100_000 + number, &postgres::script(number, steps)).await
+            })
+        })
+        .collect();
+    let mut said = Vec::new();
+    for one in running {
+        said.push(one.await.unwrap());
+    }
+    said
+}
+
+/// All connected before the first begins, and until the last has ended.
+async fn crowd(login: &Login, clients: usize, steps: usize) -> Vec<Vec<String>> {
+    let at_once = Arc::new(Semaphore::new(8));
+    let logging_in: Vec<_> = (0..clients)
+        .map(|_| {
+            let (at_once, login) = (Arc::clone(&at_once), login.clone());
+            tokio::spawn(async move {
+                let _permit = at_once.acquire().await.unwrap();
+                login.connect().await.unwrap()
+            })
+        })
+        .collect();
+    let mut there = Vec::new();
+    for one in logging_in {
+        there.push(one.await.unwrap());
+    }
+    let running: Vec<_> = there
+        .into_iter()
+        .enumerate()
+        .map(|(me, client)| {
+            tokio::spawn(async move {
+                let said = postgres::play(&client, me, &postgres::script(me % SCRIPTS, steps)).await;
+                (client, said)
+            })
+        })
+        .collect();
+    let mut over = Vec::new();
+    for one in running {
+        over.push(one.await.unwrap());
+    }
+    over.into_iter().map(|(_client, said)| said).collect()
+}
+
+/// Nothing is pinned any longer, every connection came back, and each was lent many times.
+fn assert_multiplexed(lab: &Lab) {
+    eventually("the connections are back and nothing is pinned", Duration::from_secs(10), || {
+        !lab.metrics().lines().any(|line| {
+            let leased = line.starts_with("tidegate_pool_connections") && line.contains("leased");
+            let pinned = line.starts_with("tidegate_sessions_pinned");
+            (leased || pinned) && !line.ends_with(" 0")
+        })
+    });
+    let counts: BTreeMap<String, f64> = lab
+        .metrics()
+        .lines()
+        .filter_map(|line| line.split_once("} "))
+        .map(|(name, value)| (name.to_owned(), value.parse().unwrap()))
+        .collect();
+    let sum = |family: &str| -> f64 {
+        counts.iter().filter(|(name, _)| name.starts_with(family)).map(|(_, value)| value).sum()
+    };
+    assert!(sum("tidegate_pins_total") > 100.0 && sum("tidegate_pool_leases_total") > 100.0, "{counts:#?}");
+    let returns = sum("tidegate_pool_returns_total");
+    assert!(returns > 0.0 && returns <= sum("tidegate_pool_leases_total"), "{counts:#?}");
+}
+
+#[test]
+fn hundreds_of_mysql_clients_over_ten_connections_see_what_they_would_see_alone() {
+    for server in [Server::Mariadb, Server::Mysql] {
+        // Three lanes of three: nine.
+        let Some(lab) = crowded(server, 3) else { continue };
+        let (clients, steps) =
+            (setting("TIDEGATE_POOLING_MYSQL_CLIENTS", 200), setting("TIDEGATE_POOLING_STEPS", 30));
+        let full = prepared(
+            &lab,
+            "CREATE TABLE hr_prod.pooled (id int AUTO_INCREMENT PRIMARY KEY, client int, n int, KEY (client))",
+        );
+        let begin = Instant::now();
+        let alone: Vec<Vec<String>> = (0..SCRIPTS.min(clients))
+            .map(|number| {
+                let script = mysql::script(number, steps);
+                mysql::play(&mut mysql::connect(&lab.directly()), 100_000 + number, &script)
+            })
+            .collect();
+        eprintln!("alone: {:?}", begin.elapsed());
+        let there: Vec<_> = (0..clients).map(|_| mysql::connect(&full)).collect();
+        let through: Vec<Vec<String>> = thread::scope(|scope| {
+            let running: Vec<_> = there
+                .into_iter()
+                .enumerate()
+                .map(|(me, mut wire)| {
+                    scope.spawn(move || {
+                        let said = mysql::play(&mut wire, me, &mysql::script(me % SCRIPTS, steps));
+                        (wire, said)
+                    })
+                })
+                .collect();
+            let over: Vec<_> = running.into_iter().map(|one| one.join().unwrap()).collect();
+            over.into_iter().map(|(_wire, said)| said).collect()
+        });
+        eprintln!("{clients} clients, {steps} steps each: {:?}", begin.elapsed());
+        let mut differs = BTreeMap::new();
+        for (me, found) in through.iter().enumerate() {
+            let script = mysql::script(me % SCRIPTS, steps);
+            compare(&mut differs, me, &script, &alone[me % SCRIPTS], found);
+        }
+        assert!(differs.is_empty(), "{server:?}: {differs:#?}");
+        assert_multiplexed(&lab);
+    }
 }

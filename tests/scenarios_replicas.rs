@@ -4,157 +4,22 @@
 mod support;
 
 use std::{
-    fs::{self, File},
-    io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    fs,
     os::unix::fs::PermissionsExt,
-    process::{Child, Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
-use serde_json::json;
-use support::{BINARY, Lab, Login, eventually, refused, run_within, text};
+use support::{
+    BINARY, Lab, Login, eventually, refused,
+    replicas::{Replicas, get, ready, signal},
+    run_within, text,
+};
 
 const SLOW: &str = "SELECT count(pg_sleep(0.01)) FROM employee";
 const READ: &str = "SELECT count(*) FROM employee";
 /// Three times the second that is promised: the machine of a test has other things to do.
 const SOON: Duration = Duration::from_secs(3);
-
-/// A server that holds the store, another that is protected, and two gateways in front of it.
-struct Replicas {
-    store: Lab,
-    lab: Lab,
-    other: Other,
-}
-
-/// The second gateway: the first one's configuration, with ports and a directory of its own.
-struct Other {
-    child: Option<Child>,
-    config: std::path::PathBuf,
-    port: u16,
-    api_port: u16,
-}
-
-impl Replicas {
-    fn start() -> Option<Self> {
-        let store = Lab::direct()?;
-        store.superuser("CREATE DATABASE tidegate OWNER tidegate_admin");
-        let account = store.directly();
-        let password = store.path("store.password");
-        fs::write(&password, &account.password).unwrap();
-        fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
-        let section = format!(
-            "store: {{ postgres: {{ endpoint: \"localhost:{}\", database: tidegate, account: {{ user: {}, \
-             password_file: {} }}, tls: {{ ca: {} }} }} }}",
-            store.pg_port(),
-            account.user,
-            password.display(),
-            account.ca.display()
-        );
-        let lab = Lab::gateway(&json!({ "plaintext": true, "store": section, "name": "name: one" }))?;
-        let other = Other::beside(&lab);
-        Some(Self { store, lab, other })
-    }
-
-    /// Runs a client command as the administrator, at the other gateway.
-    fn at_other(&self, arguments: &[&str]) -> (String, bool) {
-        self.at(self.other.api_port, arguments)
-    }
-
-    fn at(&self, api_port: u16, arguments: &[&str]) -> (String, bool) {
-        let mut command = Command::new(BINARY);
-        command
-            .args(arguments)
-            .env("TIDEGATE_API", format!("http://127.0.0.1:{api_port}"))
-            .env("TIDEGATE_KEY_FILE", self.lab.path("data/admin.key"));
-        let output = run_within(&mut command, Duration::from_secs(60));
-        (text(&output), output.status.success())
-    }
-
-    fn other_does(&self, arguments: &[&str]) -> String {
-        let (out, good) = self.at_other(arguments);
-        assert!(good, "{arguments:?}: {out}");
-        out
-    }
-
-    /// Runs a program of PostgreSQL against the store's server.
-    fn postgres(&self, program: &str, arguments: &[&str]) {
-        let account = self.store.directly();
-        let output = run_within(account.command(program).args(arguments), Duration::from_secs(60));
-        assert!(output.status.success(), "{program}: {}", text(&output));
-    }
-
-    /// The same person, at the other gateway.
-    fn there(&self, login: &Login) -> Login {
-        Login { port: self.other.port, ..login.clone() }
-    }
-
-    fn api_ports(&self) -> [u16; 2] {
-        [self.lab.api_port(), self.other.api_port]
-    }
-}
-
-impl Other {
-    fn beside(lab: &Lab) -> Self {
-        let [port, api_port] = free_ports();
-        let first = fs::read_to_string(lab.path("tidegate.yaml")).unwrap();
-        let second = first
-            .replace(&format!("127.0.0.1:{}\n", lab.port()), &format!("127.0.0.1:{port}\n"))
-            .replace(&format!("127.0.0.1:{} }}", lab.api_port()), &format!("127.0.0.1:{api_port} }}"))
-            .replace("data_dir: data", "data_dir: other")
-            .replace("name: one", "name: two");
-        assert_ne!(first, second);
-        let config = lab.path("other.yaml");
-        fs::write(&config, second).unwrap();
-        let mut other = Self { child: None, config, port, api_port };
-        other.run();
-        other
-    }
-
-    fn run(&mut self) {
-        let log = File::options().create(true).append(true).open(self.config.with_extension("log")).unwrap();
-        let mut command = Command::new(BINARY);
-        command.arg("serve").arg("--config").arg(&self.config).stdin(Stdio::null());
-        self.child = Some(command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
-        let port = self.api_port;
-        eventually("the other gateway is ready", Duration::from_secs(20), || ready(port) == 200);
-    }
-
-    /// As by kill -9.
-    fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
-    }
-}
-
-impl Drop for Other {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-fn free_ports<const N: usize>() -> [u16; N] {
-    let held = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    held.map(|it| it.local_addr().unwrap().port())
-}
-
-/// Status and body of a GET.
-fn get(api_port: u16, path: &str) -> (u16, String) {
-    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", api_port)) else { return (0, String::new()) };
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    let mut text = String::new();
-    if stream.write_all(request.as_bytes()).is_err() || stream.read_to_string(&mut text).is_err() {
-        return (0, String::new());
-    }
-    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    (status, text.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned()))
-}
-
-fn ready(api_port: u16) -> u16 {
-    get(api_port, "/readyz").0
-}
 
 /// The sum and the count of a histogram.
 fn histogram(api_port: u16, name: &str) -> (f64, f64) {
@@ -312,6 +177,35 @@ async fn without_the_store_both_decide_as_before_and_grant_nothing_until_it_is_b
     eventually("and of revocations", SOON, || futures_now(there.simple_query(salary)).is_err());
 }
 
+#[test]
+fn gateways_that_judge_by_different_policies_say_so_until_they_agree() {
+    let mut it = lab!(Replicas::start());
+    let says = |api_port: u16, other: &str| {
+        let named = format!("\"gateways_with_another_policy\":[\"{other}\"]");
+        get(api_port, "/readyz").1.contains(&named)
+            && get(api_port, "/metrics").1.contains("tidegate_gateways_with_another_policy 1")
+    };
+    let [one, two] = it.api_ports();
+    assert!(!says(one, "two") && !says(two, "one"));
+    it.other.kill();
+    fs::create_dir(it.lab.path("policies2")).unwrap();
+    for entry in fs::read_dir(it.lab.path("policies")).unwrap() {
+        let from = entry.unwrap().path();
+        fs::copy(&from, it.lab.path("policies2").join(from.file_name().unwrap())).unwrap();
+    }
+    let draft = it.lab.path("policies2/draft.yaml");
+    fs::write(&draft, "groups: { draftees: {} }\n").unwrap();
+    let second = fs::read_to_string(&it.other.config).unwrap();
+    fs::write(&it.other.config, second.replace("policies: policies", "policies: policies2")).unwrap();
+    it.other.run();
+    eventually("each names the other", Duration::from_secs(40), || says(one, "two") && says(two, "one"));
+    assert_eq!((ready(one), ready(two)), (200, 200), "each goes on by its own");
+    let log = fs::read_to_string(it.other.config.with_extension("log")).unwrap();
+    assert!(log.contains("another gateway of the store judges by another policy"), "{log}");
+    fs::remove_file(draft).unwrap();
+    eventually("they agree", Duration::from_secs(40), || !says(one, "two") && !says(two, "one"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_at_one_gateway_can_be_asked_about_at_the_other_and_after_a_restart() {
     let it = lab!(Replicas::start());
@@ -391,11 +285,6 @@ impl Drop for Hanging {
     fn drop(&mut self) {
         signal("-CONT", &self.0);
     }
-}
-
-fn signal(name: &str, processes: &[u32]) {
-    let sent = Command::new("kill").arg(name).args(processes.iter().map(ToString::to_string)).status();
-    assert!(sent.unwrap().success());
 }
 
 #[test]

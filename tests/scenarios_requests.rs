@@ -1,6 +1,12 @@
 //! From a refusal to a grant and its end, in one open session: as people go that way.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "scenarios_requests/approving.rs"]
+mod approving;
+#[path = "scenarios_requests/prepared_mysql.rs"]
+mod prepared_mysql;
+#[path = "scenarios_requests/prepared_postgres.rs"]
+mod prepared_postgres;
 #[path = "requests/slack_psql.rs"]
 mod slack;
 mod slack_support;

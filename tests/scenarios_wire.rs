@@ -533,14 +533,7 @@ fn cancel_works_by_the_gateways_own_key_only() {
     let lab = lab!(Lab::usual());
     let full = lab.add_full();
     let mut raw = Raw::login(&full);
-    let cancel = |key: &[u8]| {
-        let mut request = Raw::open(lab.port());
-        let mut bytes = u32::try_from(8 + key.len()).unwrap().to_be_bytes().to_vec();
-        bytes.extend(80_877_102_u32.to_be_bytes());
-        bytes.extend(key);
-        request.send(&bytes);
-        request.rest_of_connection();
-    };
+    let cancel = |key: &[u8]| Raw::cancel(lab.port(), key);
     let slow = "SELECT count(pg_sleep(0.01)) FROM employee";
     let mut wrong = raw.key.clone();
     *wrong.last_mut().unwrap() ^= 1;

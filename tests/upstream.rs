@@ -7,7 +7,7 @@
 use std::{env, fmt::Write as _, sync::Arc, time::Duration};
 
 use tidegate::{
-    audit::{AuditLog, AuditSettings, Receipt},
+    audit::{AuditLog, AuditSettings, Receipt, Rotation},
     metrics::Metrics,
     model::{
         dialect::Dialect,
@@ -23,8 +23,8 @@ use tidegate::{
     },
     policy::{Decision, Permit, Snapshot, SnapshotParts, decide},
     upstream::{
-        Account, Accounts, Credential, Endpoint, HomeState, Lease, PoolSettings, Pools, Progress,
-        ProtocolMessage, SettingValue, Setup, TargetSettings, TargetTls, UpstreamError,
+        Account, Accounts, Attribution, Credential, Endpoint, HomeState, Lease, PoolSettings, Pools,
+        Progress, ProtocolMessage, SettingValue, Setup, TargetSettings, TargetTls, UpstreamError,
     },
 };
 
@@ -66,6 +66,7 @@ impl Server {
 
     fn settings(&self) -> TargetSettings {
         TargetSettings {
+            attribution: Attribution::Off,
             name: "hr".into(),
             dialect: Dialect::Postgres,
             endpoint: Endpoint { host: self.host.as_str().into(), port: self.port },
@@ -159,7 +160,12 @@ fn permit(lane: Lane) -> Permit {
 
 async fn receipt() -> Receipt {
     let folder = tempfile::tempdir().unwrap();
-    let settings = AuditSettings { path: folder.path().join("audit.jsonl"), durability: Durability::Process };
+    let settings = AuditSettings {
+        path: folder.path().join("audit.jsonl"),
+        gateway: "one".into(),
+        durability: Durability::Process,
+        rotation: Rotation::NEVER,
+    };
     let clock = tidegate::net::Clock::System;
     let log = AuditLog::open(&settings, clock, &Metrics::new("test").unwrap().audit).unwrap();
     log.append_one(&Record::Stopped).await.unwrap()

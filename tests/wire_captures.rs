@@ -213,7 +213,7 @@ fn a_reply_too_few_or_too_many_is_found_out() {
 // -- the login to an upstream -----------------------------------------------------------------------------------------------
 
 fn log_in(bytes: &[u8], lengths: &[usize]) -> (Result<Option<LoggedIn>, LoginError>, usize) {
-    let request = LoginRequest { user: "gate", database: "hr_prod", options: "" };
+    let request = LoginRequest { user: "gate", database: "hr_prod", application: "tidegate", options: "" };
     let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
     let secret = Secret::new("not the one of the capture".to_owned());
     let mut login = Login::new(request, secret, Transport::Plain, &mut output).unwrap();

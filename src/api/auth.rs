@@ -10,21 +10,38 @@ use axum::{
 };
 
 use super::{
+    browser,
     problem::Problem,
     router::{Api, Peer},
 };
 use crate::{
-    control::{Caller, Scope},
+    control::{Caller, InBrowser, Scope, Unsealed},
     model::ids::PrincipalName,
 };
 
 /// Lets in whoever shows a live service key, and remembers whose it is.
 pub(super) async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
-    match proven(&api, request.headers(), peer) {
+    let has_key = request.headers().contains_key(header::AUTHORIZATION);
+    let browser = if has_key { Ok(None) } else { browser::proven(&api, request.headers()) };
+    let (caller, renewed) = match browser {
+        Ok(Some(Unsealed { caller, renewed })) => {
+            request.extensions_mut().insert(InBrowser);
+            (Ok(caller), renewed)
+        }
+        Ok(None) => (proven(&api, request.headers(), peer), None),
+        Err(problem) => (Err(problem), None),
+    };
+    match caller {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            let mut response = next.run(request).await;
+            if let Some(cookie) = renewed
+                && !response.headers().contains_key(header::SET_COOKIE)
+            {
+                response.headers_mut().extend(browser::set(&api, &cookie));
+            }
+            response
         }
         Err(problem) => problem.into_response(),
     }
@@ -99,6 +116,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Requester {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         person(parts, &[Scope::Person, Scope::Request]).map(Self)
+    }
+}
+
+/// A person, by a key that acts as them in whatever way they may.
+pub(super) struct Person(pub(super) Caller);
+
+impl<S: Send + Sync> FromRequestParts<S> for Person {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        person(parts, &[Scope::Person])?;
+        permitted(parts, &[Scope::Person]).map(Self)
     }
 }
 

@@ -10,15 +10,19 @@ pub use super::audit_bodies::{
 pub use crate::audit::{Decided, FoundRecord, Hour, Page as AuditPage, Stats, StoredRecord, Story, Touch};
 pub use crate::control::{
     Answer, BadLifetime, BeginBrowserLogin, BegunBrowserLogin, CreatedGrant, CreatedKey, CreatedToken,
-    DeliveryPage, DeliveryQuery, DeviceLogin, ExplainError, Explanation, Extend, FinishDeviceLogin,
-    GrantQuery, GrantView, KeyView, LifeState, Lifetime, LinkSlack, NeedView, NewGrant, NewKey, NewLogin,
-    NewPrincipal, NewRequest, NewReview, NewToken, NewTokenLogin, PendingLogin, PolicyRejection, PolicyView,
-    PrincipalPatch, PrincipalView, Question, RefusalView, Removed, RequestPage, RequestQuery, RequestView,
-    ReviewView, RevocationView, Revoke, Scope, SessionView, SlackLinkAnswer, SlackLinkView,
-    StatementExplanation, StatementView, TargetHealth, TokenView, UnknownScope, WebhookView,
+    DeliveryPage, DeliveryQuery, DenialView, DeviceLogin, ExplainError, Explanation, Extend,
+    FinishDeviceLogin, GrantQuery, GrantView, KeyView, LifeState, Lifetime, LinkSlack, NeedView, NewGrant,
+    NewKey, NewLogin, NewPrincipal, NewRequest, NewReview, NewToken, NewTokenLogin, PendingLogin,
+    PolicyRejection, PolicyView, PrincipalPatch, PrincipalView, Question, RefusalView, Removed, RequestPage,
+    RequestQuery, RequestView, ReviewView, RevocationView, Revoke, Scope, SessionView, SlackLinkAnswer,
+    SlackLinkView, StatementExplanation, StatementView, TargetHealth, TokenView, UnknownScope, WebhookView,
+    WhoView,
 };
 pub use crate::model::webhook::{Delivery, DeliveryState};
-use crate::model::{event::Event, ids::PrincipalName};
+use crate::model::{
+    event::Event,
+    ids::{GatewayName, PrincipalName},
+};
 
 /// Answer of `GET /api/v1/grants`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -122,10 +126,13 @@ pub struct EventBody {
 }
 
 /// Answer of `GET /readyz`.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {
     /// Whether statements can be judged, recorded and run.
     pub ready: bool,
+    /// Whether the gateway is about to stop; absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopping: bool,
     /// Whether the store answers; as everything below, told on loopback only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<bool>,
@@ -135,6 +142,9 @@ pub struct Readiness {
     /// The targets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<TargetHealth>,
+    /// Other gateways of the store that judge by another policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gateways_with_another_policy: Vec<GatewayName>,
 }
 
 /// Answer to what failed or was refused: `application/problem+json`.

@@ -29,8 +29,8 @@ pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Statements can be judged, recorded and run; 503 if not. One target that is down does not make the others wait:
-/// the gateway is ready while any target answers.
+/// Statements can be judged, recorded and run; 503 if not, and when the gateway is about to stop. One target that is down
+/// does not make the others wait: the gateway is ready while any target answers.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -43,12 +43,15 @@ pub(super) async fn readyz(State(api): State<Api>) -> Response {
     let audit = api.audit.is_writable();
     let targets = api.targets.health();
     let reachable = targets.is_empty() || targets.iter().any(|target| target.up);
-    let ready = store && audit && reachable;
+    let stopping = api.control.is_stopping();
+    let ready = store && audit && reachable && !stopping;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = if api.is_loopback {
-        Readiness { ready, store: Some(store), audit: Some(audit), targets }
+        let gateways_with_another_policy = api.control.differing_gateways();
+        let (store, audit) = (Some(store), Some(audit));
+        Readiness { ready, stopping, store, audit, targets, gateways_with_another_policy }
     } else {
-        Readiness { ready, store: None, audit: None, targets: Vec::new() }
+        Readiness { ready, stopping, ..Readiness::default() }
     };
     (status, Json(body)).into_response()
 }

@@ -2,15 +2,21 @@
 
 use std::{net::SocketAddr, time::Instant};
 
-use axum::{Extension, Json, extract::State, http::StatusCode};
+use axum::{
+    Extension,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 
 use super::{
-    bodies::{CreatedKey, NewLogin},
+    bodies::{CreatedKey, NewLogin, WhoView},
     body::SecretBody,
+    browser,
     problem::Problem,
     router::{Api, Peer},
 };
-use crate::control::ControlError;
+use crate::control::{ControlError, IdentityError};
 
 /// Exchanges a database password for a key that acts as its principal for twelve hours.
 #[utoipa::path(
@@ -19,24 +25,43 @@ use crate::control::ControlError;
     operation_id = "log_in",
     tag = "login",
     request_body = NewLogin,
-    responses((status = 201, description = "The key; its secret is told here alone.", body = CreatedKey))
+    responses((status = 201, description = "The key; its secret is told here alone.", body = CreatedKey), (status = 200, description = "To a page of the console: the key is in a cookie.", body = WhoView))
 )]
 pub(super) async fn log_in(
     State(api): State<Api>,
     peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
     SecretBody(login): SecretBody<NewLogin>,
-) -> Result<(StatusCode, Json<CreatedKey>), Problem> {
+) -> Result<Response, Problem> {
+    let is_page = browser::is_page(&headers)?;
     let client = address_of(peer.as_deref());
-    let from = client.ip();
-    // A password can be guessed, so that who has failed too often is not even listened to.
-    if api.throttle.is_shut(from, Instant::now()) {
-        return Err(throttled());
-    }
-    match api.control.log_in(login, client).await {
-        Ok(made) => Ok((StatusCode::CREATED, Json(made))),
-        Err(ControlError::WrongPassword) if api.throttle.failed(from, Instant::now()) => Err(throttled()),
-        Err(error) => Err(error.into()),
-    }
+    listened_to(&api, peer.as_deref())?;
+    let made = api.control.log_in(login, client).await;
+    browser::logged_in(&api, is_page, judged(&api, peer.as_deref(), made)?)
+}
+
+/// Refuses whoever has failed too often: a password can be guessed.
+pub(super) fn listened_to(api: &Api, peer: Option<&Peer>) -> Result<(), Problem> {
+    if api.throttle.is_shut(address_of(peer).ip(), Instant::now()) { Err(throttled()) } else { Ok(()) }
+}
+
+/// Counts what was tried and is wrong.
+pub(super) fn judged<T>(
+    api: &Api,
+    peer: Option<&Peer>,
+    outcome: Result<T, ControlError>,
+) -> Result<T, Problem> {
+    outcome.map_err(|error| {
+        let is_guess = matches!(
+            &error,
+            ControlError::WrongPassword
+                | ControlError::Identity { source: IdentityError::NoSuchLogin | IdentityError::Token(_) }
+        );
+        if is_guess && api.throttle.failed(address_of(peer).ip(), Instant::now()) {
+            return throttled();
+        }
+        error.into()
+    })
 }
 
 /// Whom a call comes from.

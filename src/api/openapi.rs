@@ -120,6 +120,13 @@ fn complete(operation: &mut Operation, changes: bool) {
     let is_keyed = operation.security.is_some();
     let tells = operation.operation_id.as_deref();
     let is_login = operation.tags.iter().flatten().any(|tag| tag == "login");
+    if operation.tags.iter().flatten().any(|tag| tag == "directory") {
+        for (status, what) in SCIM {
+            let responses = &mut operation.responses.responses;
+            responses.entry((*status).to_owned()).or_insert_with(|| RefOr::T(scim_error(what)));
+        }
+        return name_answers(operation);
+    }
     let mut problems = Vec::new();
     if is_in(ParameterIn::Path) || operation.request_body.is_some() {
         problems.extend([("404", "There is none of this name.")]);
@@ -157,12 +164,41 @@ fn complete(operation: &mut Operation, changes: bool) {
     for (status, what) in problems {
         operation.responses.responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(what)));
     }
+    name_answers(operation);
+}
+
+fn name_answers(operation: &mut Operation) {
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response {
             response.headers.insert("x-request-id".to_owned(), request_id().into());
         }
     }
 }
+
+/// An error as directories read it; what refuses a key does not speak SCIM.
+fn scim_error(what: &str) -> Described {
+    let body = ContentBuilder::new().schema(Some(ObjectBuilder::new()));
+    let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name(ProblemBody::name())));
+    ResponseBuilder::new()
+        .description(what)
+        .content("application/scim+json", body.build())
+        .content("application/problem+json", problem.build())
+        .build()
+}
+
+/// What directories can be answered with.
+const SCIM: &[(&str, &str)] = &[
+    ("400", "Body, query or a value cannot be taken; `scimType` says why."),
+    ("401", "The key is not good."),
+    ("403", "The key is not good for this."),
+    ("404", "There is none of this name."),
+    ("409", "It is there already, or somebody else was first."),
+    ("413", "The body is too large."),
+    ("429", "Too many wrong keys from this address."),
+    ("500", "The gateway's own fault."),
+    ("503", "Store or audit log cannot be used: nothing was changed."),
+    ("504", "No answer in time: a change may still be made."),
+];
 
 fn problem(what: &str) -> Described {
     let body = ContentBuilder::new().schema(Some(Ref::from_schema_name(ProblemBody::name())));

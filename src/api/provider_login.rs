@@ -12,14 +12,15 @@ use axum::{
 use super::{
     bodies::{
         BeginBrowserLogin, BegunBrowserLogin, CreatedKey, DeviceLogin, FinishDeviceLogin, NewTokenLogin,
-        PendingLogin,
+        PendingLogin, WhoView,
     },
     body::{JsonBody, SecretBody},
-    login::{address_of, throttled},
+    browser,
+    login::{address_of, judged, listened_to, throttled},
     problem::Problem,
     router::{Api, Peer},
 };
-use crate::control::{ControlError, IdentityError, Returned};
+use crate::control::Returned;
 
 /// Begins a login whose person answers on another device.
 #[utoipa::path(
@@ -90,21 +91,26 @@ pub(super) async fn begin_browser(
     operation_id = "finish_browser_login",
     tag = "login",
     request_body = Returned,
-    responses((status = 201, description = "The key; its secret is told here alone.", body = CreatedKey))
+    responses((status = 201, description = "The key; its secret is told here alone.", body = CreatedKey), (status = 200, description = "To a page of the console: the key is in a cookie.", body = WhoView))
 )]
 pub(super) async fn finish_browser(
     State(api): State<Api>,
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     SecretBody(returned): SecretBody<Returned>,
-) -> Result<(StatusCode, HeaderMap, Json<CreatedKey>), Problem> {
+) -> Result<Response, Problem> {
     question(&api, peer.as_deref())?;
-    let kept = cookie(&headers).unwrap_or_default();
+    let is_page = browser::is_page(&headers)?;
+    let kept = browser::cookie(&headers, COOKIE).unwrap_or_default();
     let made = api.control.finish_browser_login(kept, &returned, address_of(peer.as_deref())).await;
     let made = judged(&api, peer.as_deref(), made)?;
     // Used up.
     let gone = format!("{COOKIE}=; Path={COOKIE_PATH}; Max-Age=0; HttpOnly; SameSite=Strict");
-    Ok((StatusCode::CREATED, set_cookie(&gone), Json(made)))
+    let mut answer = browser::logged_in(&api, is_page, made)?;
+    for (_, value) in &set_cookie(&gone) {
+        answer.headers_mut().append(header::SET_COOKIE, value.clone());
+    }
+    Ok(answer)
 }
 
 /// The key for whoever brings along a token of the provider.
@@ -128,31 +134,8 @@ pub(super) async fn by_token(
 
 /// Refuses whoever asks too often: each question may be one to the provider.
 fn question(api: &Api, peer: Option<&Peer>) -> Result<(), Problem> {
-    let (from, now) = (address_of(peer).ip(), Instant::now());
-    if api.throttle.is_shut(from, now) || api.questions.failed(from, now) {
-        return Err(throttled());
-    }
-    Ok(())
-}
-
-/// Counts what was tried and is wrong.
-fn judged<T>(api: &Api, peer: Option<&Peer>, outcome: Result<T, ControlError>) -> Result<T, Problem> {
-    outcome.map_err(|error| {
-        let is_guess = matches!(
-            &error,
-            ControlError::Identity { source: IdentityError::NoSuchLogin | IdentityError::Token(_) }
-        );
-        if is_guess && api.throttle.failed(address_of(peer).ip(), Instant::now()) {
-            return throttled();
-        }
-        error.into()
-    })
-}
-
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    all.flat_map(|value| value.split(';'))
-        .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+    listened_to(api, peer)?;
+    if api.questions.failed(address_of(peer).ip(), Instant::now()) { Err(throttled()) } else { Ok(()) }
 }
 
 fn set_cookie(cookie: &str) -> HeaderMap {

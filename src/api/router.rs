@@ -13,8 +13,9 @@ use utoipa_axum::{
 };
 
 use super::{
-    audit, audit_tail, auth, events, explain, grants, guard, health, keys, login, openapi, people, policy,
-    provider_login, requests, scim, sessions, slack, throttle::Throttle, tokens, webhooks,
+    audit, audit_tail, auth, browser, denials, events, explain, grants, guard, health, keys, login, openapi,
+    people, policy, provider_login, requests, scim, scim_groups, scim_users, sessions, slack,
+    throttle::Throttle, tokens, webhooks,
 };
 use crate::{
     audit::{AuditLog, Trail},
@@ -43,6 +44,17 @@ pub struct ApiParts {
     pub trail: Option<Trail>,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
+    /// The console.
+    pub rooms: Rooms,
+}
+
+/// What is served beside the API, at the same address. Nothing by default.
+#[derive(Clone, Debug, Default)]
+pub struct Rooms {
+    /// Pages, for everybody.
+    pub pages: Router,
+    /// What is under `/api/v1/sql`, for whoever shows a key: each request has its `Caller` in the extensions.
+    pub keyed: Router,
 }
 
 /// What handlers share.
@@ -66,7 +78,7 @@ pub(super) struct Api {
 
 /// All addresses; `is_loopback` says that only this machine can reach them.
 pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
-    let ApiParts { control, sessions, explain, targets, webhooks, audit, trail, metrics } = parts;
+    let ApiParts { audit, control, explain, metrics, rooms, sessions, targets, trail, webhooks } = parts;
     let throttle = Arc::new(Throttle::telling(control.clone()));
     let (questions, places) = (Arc::new(Throttle::of(MOST_QUESTIONS)), Arc::default());
     let api = Api {
@@ -84,23 +96,26 @@ pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
         is_loopback,
     };
     let keyed = keyed().route_layer(from_fn_with_state(api.clone(), auth::authenticate));
-    let scim = scim::routes(MAX_BODY_BYTES).route_layer(from_fn_with_state(api.clone(), auth::authenticate));
-    // Every address is in this list, and so in the description; what directories speak describes itself.
+    let directory = directory().route_layer(from_fn_with_state(api.clone(), auth::authenticate));
+    // Every address is in this list, and so in the description.
     let (router, description) = OpenApiRouter::with_openapi(openapi::beginning())
         .nest("/api/v1", keyed)
+        .nest("/scim/v2", directory)
         .merge(logins())
         .routes(routes!(openapi::openapi))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
         .split_for_parts();
+    let editor = rooms.keyed.layer(from_fn_with_state(api.clone(), auth::authenticate));
     router
-        .nest("/scim/v2", scim)
         .layer(Extension(openapi::finished(description)))
+        .with_state(api)
+        .nest("/api/v1/sql", editor)
+        .merge(rooms.pages)
         .fallback(guard::no_such_address)
         .method_not_allowed_fallback(guard::no_such_method)
         .layer(from_fn(guard::surround))
-        .with_state(api)
 }
 
 /// Where people come who have no key yet.
@@ -141,6 +156,8 @@ fn keyed() -> OpenApiRouter<Api> {
         .routes(routes!(policy::status))
         .routes(routes!(policy::reload))
         .routes(routes!(events::events))
+        .routes(routes!(denials::one))
+        .routes(routes!(browser::who, browser::log_out))
         .routes(routes!(webhooks::list))
         .routes(routes!(webhooks::deliveries))
         .routes(routes!(webhooks::test))
@@ -155,7 +172,24 @@ fn keyed() -> OpenApiRouter<Api> {
         .routes(explain)
 }
 
+/// What directories speak.
+fn directory() -> OpenApiRouter<Api> {
+    let groups = OpenApiRouter::default()
+        .routes(routes!(scim_groups::list, scim_groups::create))
+        .routes(routes!(scim_groups::one, scim_groups::replace, scim_groups::change, scim_groups::remove))
+        .layer(DefaultBodyLimit::max(MAX_GROUP_BYTES));
+    OpenApiRouter::default()
+        .routes(routes!(scim::service_provider))
+        .routes(routes!(scim::resource_types))
+        .routes(routes!(scim_users::list, scim_users::create))
+        .routes(routes!(scim_users::one, scim_users::replace, scim_users::change, scim_users::remove))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .merge(groups)
+}
+
 const MAX_BODY_BYTES: usize = 64 << 10;
+/// A group with all its members.
+const MAX_GROUP_BYTES: usize = 1 << 20;
 const MAX_LOGIN_BYTES: usize = 8 << 10;
 /// The longest token, and what is around it.
 const MAX_TOKEN_BYTES: usize = 16 << 10;

@@ -1,22 +1,21 @@
-//! `/scim/v2`: a directory says who is in, and who is not any more.
+//! `/scim/v2`: a directory says who is in, and who is not any more. What users and groups have in common.
 //!
-//! A subset of SCIM 2.0: users, found by `userName` or `externalId`; no groups, no bulk, no sorting.
+//! A subset of SCIM 2.0: users and groups, found by their name or `externalId`; no bulk, no sorting.
 //!
-//! Source: RFC 7643, sections 4.1 and 5; RFC 7644, section 3.
+//! Source: RFC 7643, sections 4 and 5; RFC 7644, section 3.
 
 use axum::{
-    Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, Query, State},
+    extract::{Query, rejection::QueryRejection},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 
-use super::{auth::Directory, guard, router::Api, scim_patch::wanted};
-use crate::control::{ControlError, DirectoryChange, DirectoryEntry, NewDirectoryEntry};
+use super::auth::Directory;
+use crate::control::ControlError;
 
 /// What is refused, as SCIM writes it.
 #[derive(Debug)]
@@ -29,6 +28,10 @@ pub(super) struct Refused {
 impl Refused {
     pub(super) fn bad(kind: &'static str, detail: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, kind: Some(kind), detail: detail.into() }
+    }
+
+    pub(super) const fn unknown(detail: String) -> Self {
+        Self { status: StatusCode::NOT_FOUND, kind: None, detail }
     }
 }
 
@@ -62,128 +65,100 @@ impl IntoResponse for Refused {
     }
 }
 
-/// A user as a directory writes one; what is not listed is not kept.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Written {
-    user_name: String,
-    external_id: Option<String>,
-    active: Option<bool>,
-}
-
-#[derive(Debug, Default, Deserialize)]
+/// Which users or groups are asked for.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Asked {
-    filter: Option<String>,
+    /// A name or `externalId`: `userName eq "dana"`, `displayName eq "developers"`.
+    pub(super) filter: Option<String>,
+    /// The first that is sent; they are counted from 1.
     start_index: Option<i64>,
+    /// How many are sent, at most 200.
     count: Option<i64>,
+    /// `members` leaves out who is in the groups.
+    excluded_attributes: Option<String>,
 }
 
-/// Its addresses. They are no part of the API's own description: a directory asks for `/ServiceProviderConfig`.
-pub(super) fn routes(most_bytes: usize) -> Router<Api> {
-    Router::new()
-        .route("/ServiceProviderConfig", get(service_provider))
-        .route("/ResourceTypes", get(resource_types))
-        .route("/Users", get(list).post(create))
-        .route("/Users/{id}", get(one).put(replace).patch(change).delete(remove))
-        .layer(DefaultBodyLimit::max(most_bytes))
-        .method_not_allowed_fallback(guard::no_such_method)
+impl Asked {
+    /// # Errors
+    /// What is wrong with the query.
+    pub(super) fn of(query: Result<Query<Self>, QueryRejection>) -> Result<Self, Refused> {
+        query.map(|Query(asked)| asked).map_err(|error| Refused::bad("invalidValue", error.body_text()))
+    }
+
+    /// Whether the members of groups are sent.
+    pub(super) fn wants_members(&self) -> bool {
+        let mut excluded = self.excluded_attributes.iter().flat_map(|all| all.split(','));
+        !excluded.any(|name| name.trim().eq_ignore_ascii_case("members"))
+    }
+
+    /// The page of `found` that is asked for.
+    pub(super) fn page<T>(&self, found: &[T], resource: impl FnMut(&T) -> Value) -> Response {
+        let start = usize::try_from(self.start_index.unwrap_or(1).max(1)).unwrap_or(1);
+        let count = usize::try_from(self.count.unwrap_or(MOST_LISTED).clamp(0, MOST_LISTED)).unwrap_or(0);
+        let page: Vec<Value> = found.iter().skip(start - 1).take(count).map(resource).collect();
+        let body = json!({
+            "schemas": [LIST],
+            "totalResults": found.len(), "startIndex": start, "itemsPerPage": page.len(), "Resources": page,
+        });
+        answer(StatusCode::OK, &body)
+    }
 }
 
-pub(super) async fn list(
-    State(api): State<Api>,
-    _: Directory,
-    query: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
-) -> Result<Response, Refused> {
-    let Query(asked) = query.map_err(|error| Refused::bad("invalidValue", error.body_text()))?;
-    let all = api.control.directory();
-    let found: Vec<DirectoryEntry> = match &asked.filter {
-        None => all,
-        Some(filter) => {
-            let (by_name, value) = read_filter(filter)?;
-            all.into_iter()
-                .filter(|it| match by_name {
-                    // RFC 7643, section 4.1.1: user names are told apart without regard to case.
-                    true => it.name.eq_ignore_ascii_case(&value),
-                    false => it.external_id.as_ref() == Some(&value),
-                })
-                .collect()
+/// A value that a filter asks for, of one of two attributes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// `externalId`.
+    ExternalId(String),
+    /// The name.
+    Name(String),
+}
+
+impl Wanted {
+    /// Reads a filter: `NAME eq "…"` or `externalId eq "…"`, where NAME is what the name's attribute is called.
+    ///
+    /// # Errors
+    /// `invalidFilter` for every other one.
+    pub(super) fn read(filter: &str, name: &str) -> Result<Self, Refused> {
+        let unknown = || {
+            let detail = format!("the filters are {name} eq \"…\" and externalId eq \"…\"");
+            Refused::bad("invalidFilter", detail)
+        };
+        let mut words = filter.trim().splitn(3, ' ');
+        let (attribute, operator, value) = (words.next(), words.next(), words.next());
+        let wanted = match attribute {
+            Some(attribute) if attribute.eq_ignore_ascii_case(name) => Self::Name,
+            Some(attribute) if attribute.eq_ignore_ascii_case("externalId") => Self::ExternalId,
+            Some(_) | None => return Err(unknown()),
+        };
+        if !operator.is_some_and(|operator| operator.eq_ignore_ascii_case("eq")) {
+            return Err(unknown());
         }
-    };
-    let start = usize::try_from(asked.start_index.unwrap_or(1).max(1)).unwrap_or(1);
-    let count = usize::try_from(asked.count.unwrap_or(MOST_LISTED).clamp(0, MOST_LISTED)).unwrap_or(0);
-    let page: Vec<Value> = found.iter().skip(start - 1).take(count).map(resource).collect();
-    let body = json!({
-        "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
-        "totalResults": found.len(), "startIndex": start, "itemsPerPage": page.len(), "Resources": page,
-    });
-    Ok(answer(StatusCode::OK, &body))
-}
-
-pub(super) async fn one(
-    State(api): State<Api>,
-    _: Directory,
-    Path(id): Path<String>,
-) -> Result<Response, Refused> {
-    Ok(answer(StatusCode::OK, &resource(&api.control.directory_entry(&id.into())?)))
-}
-
-pub(super) async fn create(
-    State(api): State<Api>,
-    Directory(caller): Directory,
-    body: Bytes,
-) -> Result<Response, Refused> {
-    let Written { user_name, external_id, active } = read(&body)?;
-    let new = NewDirectoryEntry { name: user_name.into(), external_id, active: active.unwrap_or(true) };
-    let made = api.control.add_to_directory(&caller.name, new).await?;
-    let mut response = answer(StatusCode::CREATED, &resource(&made));
-    if let Ok(place) = HeaderValue::from_str(&format!("/scim/v2/Users/{}", made.name)) {
-        response.headers_mut().insert(header::LOCATION, place);
+        // A value is JSON: RFC 7644, section 3.4.2.2.
+        let value = value.and_then(|value| serde_json::from_str::<String>(value.trim()).ok());
+        value.map(wanted).ok_or_else(unknown)
     }
-    Ok(response)
-}
 
-pub(super) async fn replace(
-    State(api): State<Api>,
-    Directory(caller): Directory,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Response, Refused> {
-    let written: Written = read(&body)?;
-    if written.user_name != id {
-        return Err(Refused::bad("mutability", "userName is the name of a principal, which does not change"));
+    /// Whether it is somebody's, or some group's. Names are told apart without regard to case: RFC 7643, sections
+    /// 4.1.1 and 4.2.
+    pub(super) fn is(&self, name: &str, external_id: Option<&str>) -> bool {
+        match self {
+            Self::ExternalId(value) => external_id == Some(value),
+            Self::Name(value) => name.eq_ignore_ascii_case(value),
+        }
     }
-    let change = DirectoryChange {
-        // RFC 7644, section 3.5.1: what is left out may be taken for its default.
-        active: Some(written.active.unwrap_or(true)),
-        external_id: written.external_id,
-        removed: false,
-    };
-    api.control.change_in_directory(&caller.name, id.as_str().into(), change).await?;
-    Ok(answer(StatusCode::OK, &resource(&api.control.directory_entry(&id.into())?)))
 }
 
-pub(super) async fn change(
-    State(api): State<Api>,
-    Directory(caller): Directory,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Response, Refused> {
-    let change = wanted(&id, &read::<Value>(&body)?)?;
-    api.control.change_in_directory(&caller.name, id.as_str().into(), change).await?;
-    Ok(answer(StatusCode::OK, &resource(&api.control.directory_entry(&id.into())?)))
-}
-
-pub(super) async fn remove(
-    State(api): State<Api>,
-    Directory(caller): Directory,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Refused> {
-    let change = DirectoryChange { removed: true, ..DirectoryChange::default() };
-    api.control.change_in_directory(&caller.name, id.into(), change).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
+/// What this side of SCIM can do.
+#[utoipa::path(
+    get,
+    path = "/ServiceProviderConfig",
+    operation_id = "scim_service_provider_config",
+    tag = "directory",
+    responses((status = 200, description = "It.", body = Value, content_type = "application/scim+json")),
+    security(("service_key" = ["directory", "admin"]))
+)]
 pub(super) async fn service_provider(_: Directory) -> Response {
     let no = json!({ "supported": false });
     let body = json!({
@@ -198,59 +173,58 @@ pub(super) async fn service_provider(_: Directory) -> Response {
     answer(StatusCode::OK, &body)
 }
 
+/// What is kept here.
+#[utoipa::path(
+    get,
+    path = "/ResourceTypes",
+    operation_id = "scim_resource_types",
+    tag = "directory",
+    responses((status = 200, description = "Users and groups.", body = Value, content_type = "application/scim+json")),
+    security(("service_key" = ["directory", "admin"]))
+)]
 pub(super) async fn resource_types(_: Directory) -> Response {
-    let user = json!({
-        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ResourceType"],
-        "id": "User", "name": "User", "endpoint": "/Users", "schema": USER,
-    });
+    let resource_type = |name: &str, endpoint: &str, schema: &str| {
+        json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ResourceType"],
+            "id": name, "name": name, "endpoint": endpoint, "schema": schema,
+        })
+    };
+    let all = [resource_type("User", "/Users", USER), resource_type("Group", "/Groups", GROUP)];
     let body = json!({
-        "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
-        "totalResults": 1, "startIndex": 1, "itemsPerPage": 1, "Resources": [user],
+        "schemas": [LIST],
+        "totalResults": all.len(), "startIndex": 1, "itemsPerPage": all.len(), "Resources": all,
     });
     answer(StatusCode::OK, &body)
 }
 
-fn resource(entry: &DirectoryEntry) -> Value {
-    let groups: Vec<Value> = entry.groups.iter().map(|group| json!({ "value": group })).collect();
-    let mut user = json!({
-        "schemas": [USER], "id": entry.name, "userName": entry.name, "active": entry.active, "groups": groups,
-        "meta": { "resourceType": "User", "location": format!("/scim/v2/Users/{}", entry.name) },
-    });
-    if let (Some(id), Some(fields)) = (&entry.external_id, user.as_object_mut()) {
-        fields.insert("externalId".to_owned(), id.as_str().into());
-    }
-    user
-}
-
-/// `userName eq "…"` (true) or `externalId eq "…"` (false), and the value.
-fn read_filter(filter: &str) -> Result<(bool, String), Refused> {
-    let unknown =
-        || Refused::bad("invalidFilter", "the filters are userName eq \"…\" and externalId eq \"…\"");
-    let mut words = filter.trim().splitn(3, ' ');
-    let (attribute, operator, value) = (words.next(), words.next(), words.next());
-    let by_name = match attribute.map(str::to_ascii_lowercase).as_deref() {
-        Some("username") => true,
-        Some("externalid") => false,
-        Some(_) | None => return Err(unknown()),
-    };
-    if !operator.is_some_and(|operator| operator.eq_ignore_ascii_case("eq")) {
-        return Err(unknown());
-    }
-    // A value is JSON: RFC 7644, section 3.4.2.2.
-    let value = value.and_then(|value| serde_json::from_str::<String>(value.trim()).ok());
-    value.map(|value| (by_name, value)).ok_or_else(unknown)
-}
-
-fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refused> {
+/// Reads a body.
+///
+/// # Errors
+/// `invalidSyntax`.
+pub(super) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refused> {
     serde_json::from_slice(body).map_err(|error| Refused::bad("invalidSyntax", error.to_string()))
 }
 
-fn answer(status: StatusCode, body: &Value) -> Response {
+/// An answer in SCIM's own type.
+pub(super) fn answer(status: StatusCode, body: &Value) -> Response {
     let kind = [(header::CONTENT_TYPE, "application/scim+json")];
     (status, kind, body.to_string()).into_response()
 }
 
-const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+/// The answer to what was made, and where it is.
+pub(super) fn made(place: &str, body: &Value) -> Response {
+    let mut response = answer(StatusCode::CREATED, body);
+    if let Ok(place) = HeaderValue::from_str(place) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    response
+}
+
+/// The schema of users.
+pub(super) const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+/// The schema of groups.
+pub(super) const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
+const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
 const MOST_LISTED: i64 = 200;
 
 #[cfg(test)]
@@ -259,17 +233,27 @@ mod tests {
 
     #[test]
     fn a_filter_names_one_attribute_and_its_value() {
-        assert_eq!(read_filter("userName eq \"a b\"").unwrap(), (true, "a b".to_owned()));
-        assert_eq!(read_filter("externalid EQ \"1\\\"2\"").unwrap(), (false, "1\"2".to_owned()));
+        let read = |filter| Wanted::read(filter, "userName");
+        assert_eq!(read("userName eq \"a b\"").unwrap(), Wanted::Name("a b".to_owned()));
+        assert_eq!(read("externalid EQ \"1\\\"2\"").unwrap(), Wanted::ExternalId("1\"2".to_owned()));
         for wrong in [
             "",
             "userName",
             "userName eq dana",
             "userName co \"d\"",
             "userName eq \"a\" or true",
-            "emails eq \"x\"",
+            "displayName eq \"x\"",
         ] {
-            assert!(read_filter(wrong).is_err(), "{wrong}");
+            assert!(read(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn members_are_left_out_where_they_are_excluded_by_name() {
+        let wants = |excluded: Option<&str>| {
+            Asked { excluded_attributes: excluded.map(str::to_owned), ..Asked::default() }.wants_members()
+        };
+        assert!(wants(None) && wants(Some("meta")) && wants(Some("membership")));
+        assert!(!wants(Some("members")) && !wants(Some("meta, Members")));
     }
 }

@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr};
 
 use crate::{
-    audit::AuditError,
+    audit::{AuditError, SinkError},
     control::ControlError,
     model::{
         failure::{Classify, FailureClass},
@@ -31,6 +31,14 @@ pub enum AppError {
         /// Why.
         #[from]
         source: ControlError,
+    },
+    /// A sink of the audit log cannot be set up.
+    #[error("the audit log's sink \"{name}\" cannot be set up")]
+    Sink {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: SinkError,
     },
     /// The data directory cannot be made.
     #[error("the data directory {directory} cannot be made: check the rights of the directory above it")]
@@ -97,6 +105,7 @@ impl Classify for AppError {
         match self {
             Self::Audit { .. } | Self::Store { .. } => FailureClass::Storage,
             Self::Control { source } => source.class(),
+            Self::Sink { .. } => FailureClass::Configuration,
             Self::DataDirectory { .. } | Self::Listen { .. } => FailureClass::Configuration,
             Self::Key { .. } | Self::Metrics { .. } | Self::Workers { .. } => FailureClass::Internal,
             Self::Net(source) => source.class(),

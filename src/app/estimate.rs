@@ -27,7 +27,7 @@ use crate::{
     policy::{self, Permit},
     session::Gate,
     upstream::{
-        HomeState, Setup, UpstreamError,
+        Ask, HomeState, Lease, Mysql, Postgres, Setup, UpstreamError,
         mysql::{self, Home, SettingValue},
     },
     wire::mysql::capability::Capabilities,
@@ -82,8 +82,10 @@ impl Asking<'_> {
         let started = std::time::Instant::now();
         let receipt = self.record_start(session, statement, sent, facts, place, &permit).await?;
         let asked = match self.dialect {
-            Dialect::Mysql => self.ask_mysql(place, sent, &permit, &receipt).await,
-            Dialect::Postgres => self.ask_postgres(place, sent, &permit, &receipt).await,
+            Dialect::Mysql => ask(self.mysql(place, permit.lane()).await, sent, &permit, &receipt).await,
+            Dialect::Postgres => {
+                ask(self.postgres(place, permit.lane()).await, sent, &permit, &receipt).await
+            }
         };
         let end = StatementEnd {
             statement,
@@ -151,46 +153,42 @@ impl Asking<'_> {
         recorded.map_err(|_| "the audit log cannot be written".to_owned())
     }
 
-    async fn ask_postgres(
-        &self,
-        place: &Place,
-        sent: &str,
-        permit: &Permit,
-        stored: &Receipt,
-    ) -> Result<Vec<String>, UpstreamError> {
+    /// A connection to ask on; a plan changes nothing, and the database holds it to that.
+    async fn postgres(&self, place: &Place, lane: Lane) -> Result<Lease<Postgres>, UpstreamError> {
         let who = &self.question.requester;
-        let mut lease = self.gate.pools.lease(&place.target, &place.database, permit.lane(), who).await?;
-        if permit.lane() != Lane::Read {
-            // A plan changes nothing: the database holds it to that.
+        let mut lease = self.gate.pools.lease(&place.target, &place.database, lane, who).await?;
+        if lane != Lane::Read {
             lease.run_setup(&[Setup::ReadOnly(true)], LIMIT).await?;
         }
-        let rows = lease.ask(sent, permit, stored, LIMIT).await?;
-        lease.go_home(HomeState::Idle);
-        Ok(rows)
+        Ok(lease)
     }
 
     /// In a READ ONLY transaction MySQL does not even plan a change, so that the lane alone holds it: what could run
     /// while it is planned, routines, is not asked for.
-    async fn ask_mysql(
-        &self,
-        place: &Place,
-        sent: &str,
-        permit: &Permit,
-        stored: &Receipt,
-    ) -> Result<Vec<String>, UpstreamError> {
+    async fn mysql(&self, place: &Place, lane: Lane) -> Result<Lease<Mysql>, UpstreamError> {
         let home = Home { shape: Capabilities::NONE, database: Some(place.database.clone()) };
         let who = &self.question.requester;
-        let mut lease = self.gate.pools.lease_mysql(&place.target, &home, permit.lane(), who).await?;
+        let mut lease = self.gate.pools.lease_mysql(&place.target, &home, lane, who).await?;
         let facts = lease.facts();
         if facts.flavor == MysqlFlavor::Mysql && facts.version >= SECOND_JSON {
             // The second form of a plan says nothing of a change.
             let (name, value) = (Ident::from("explain_json_format_version"), SettingValue::Number(1));
             lease.run_setup(&[mysql::Setup::Set { name: &name, value }], LIMIT).await?;
         }
-        let rows = lease.ask(sent, permit, stored, LIMIT).await?;
-        lease.go_home(HomeState::Idle);
-        Ok(rows)
+        Ok(lease)
     }
+}
+
+async fn ask<P: Ask>(
+    lease: Result<Lease<P>, UpstreamError>,
+    sent: &str,
+    permit: &Permit,
+    stored: &Receipt,
+) -> Result<Vec<String>, UpstreamError> {
+    let mut lease = lease?;
+    let rows = lease.ask(sent, permit, stored, LIMIT).await?;
+    lease.go_home(HomeState::Idle);
+    Ok(rows)
 }
 
 /// What an approver may see of it.

@@ -3,15 +3,18 @@
 //! The door is [`run`]. It is the only place that knows all folders; nothing is decided here.
 
 mod checkup;
+mod console;
 mod error;
 mod estimate;
 mod evidence;
+mod front;
 mod logging;
 mod plan;
 mod ports;
 mod reload;
 mod run;
 mod slack;
+mod stop;
 mod store;
 mod targets;
 

@@ -13,6 +13,7 @@ use crate::{
     },
     model::{
         dialect::Dialect,
+        errand::Errand,
         facts::{Facts, Unanalyzable},
         ids::{DatabaseName, SessionId, TargetName},
         name_context::{NameContext, SearchPath},
@@ -33,6 +34,10 @@ impl Sessions for OpenSessions {
 
     fn terminate(&self, session: SessionId) -> bool {
         self.0.registry.terminate(session)
+    }
+
+    fn run(&self, errand: &Errand) -> bool {
+        self.0.registry.run(errand)
     }
 }
 

@@ -10,19 +10,24 @@ use tokio::{
     time::interval,
 };
 
-use super::{error::AppError, evidence, logging, ports, reload, slack, store, targets};
+use super::{
+    error::AppError,
+    evidence,
+    front::{Front, Port, Serving},
+    logging, ports, reload, slack, stop, store, targets,
+};
 use crate::{
-    api::{self, ApiParts, ApiTls},
+    api::{self, ApiParts, ApiTls, Rooms},
     audit::{AuditLog, AuditSettings, Trail},
     config::{self, Config},
     control::{Control, ControlParts},
     metrics::Metrics,
-    model::{dialect::Dialect, identity::AdmitTokens, on_call::OnCall, record::Record},
-    net::{Clock, ServerTls, ServerTlsFiles, Shutdown, WorkerThreads, Workers},
+    model::{dialect::Dialect, on_call::OnCall, record::Record},
+    net::{Clock, ServerTls, ServerTlsFiles, Shutdown, WorkerThreads, Workers, listen::bind},
     notify::{Pagerduty, Webhooks},
     session::{
-        Admission, Gate, HeldLimits, Limits, Registry, Speaks, listen,
-        login::{Authentication, Door, mysql::Lobby},
+        Gate, HeldLimits, Limits, Registry,
+        login::mysql::Lobby,
         throttle::{Throttle, ThrottleLimits},
     },
     sql::{self, FactsCache},
@@ -40,15 +45,13 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         tracing::warn!("{warning}");
     }
     let shutdown = Shutdown::new();
-    shutdown.on_signals(DRAIN)?;
+    shutdown.on_signals(config.shutdown.delay, config.shutdown.drain)?;
     // Addresses first: a port that is taken must not leave half a start behind in log and store.
-    let api_listener = bind(config.api.address).await?;
-    let mut listeners = Vec::new();
-    for listener in &config.listeners {
-        listeners.push((bind(listener.address).await?, server_tls(listener)?));
-    }
+    let (api_listener, listeners) = open_ports(&config)?;
     let api_tls = config.api.tls.as_ref().map(http_server_tls).transpose()?;
-    let slack_port = slack::open(&config).await?;
+    let slack_port = slack::open(&config)?;
+    let checkpoint_key = evidence::checkpoint_key(&config.audit)?;
+    let sinks = evidence::sinks(&config)?;
     let clock = Clock::System;
     let pools_settings =
         config.targets.iter().map(|it| targets::upstream(it, &clock)).collect::<Result<Vec<_>, _>>()?;
@@ -57,9 +60,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     make_data_directory(&config)?;
     let store = store::open(&config.store).await?;
     let audit = open_audit(&config, &clock, &metrics)?;
-    let _receipt = audit
-        .append_one(&Record::Started { version: env!("CARGO_PKG_VERSION"), gateway: &config.name })
-        .await?;
+    let _receipt = audit.append_one(&Record::Started { version: env!("CARGO_PKG_VERSION") }).await?;
     let control = Control::start(ControlParts {
         store: store.clone(),
         audit: audit.clone(),
@@ -70,7 +71,9 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         make_keys: scram_keys,
         make_native_key: native_key,
         provider: config.oidc.clone(),
+        public_url: config.api.public_url.clone(),
         on_call: on_call(&config)?,
+        public_url: config.api.public_url.clone(),
         metrics: metrics.policy.clone(),
         announce_before: config.announce_before.try_into().unwrap_or(SignedDuration::MAX),
     })
@@ -88,9 +91,10 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         pools: Arc::new(Pools::new(pools_settings, &metrics)),
         clock: clock.clone(),
         metrics: Arc::clone(&metrics),
-        registry: Registry::default(),
+        registry: Registry::new(control.replica().clone()),
         denials: Arc::new(control.clone()),
         claims: Arc::new(control.clone()),
+        elsewhere: Arc::new(control.clone()),
         limits: limits(&config.limits),
     });
 
@@ -103,6 +107,10 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     // Until the very end: also a session that is let finish may lose its grant at another gateway.
     tasks.spawn(follow_store(control.clone(), Arc::clone(&gate)));
     tasks.spawn(share_sessions(control.clone(), Arc::clone(&gate)));
+    tasks.spawn(do_errands(control.clone(), Arc::clone(&gate)));
+    tasks.spawn(send_errands(control.clone()));
+    // Before the first session, whose number it is part of.
+    tasks.spawn(control.lease_replica(config.replica).await.hold());
     tasks.spawn(measure(control.clone(), Arc::clone(&gate), Arc::clone(&throttle)));
     let (over, is_over) = oneshot::channel::<()>();
     let writer = tokio::spawn(write_denials(control.clone(), is_over));
@@ -115,32 +123,41 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     tasks.spawn(read_again(certificates, control.clone(), shutdown.clone()));
     let lobby = Arc::new(Lobby::new().map_err(|source| AppError::Key { source })?);
     let (workers, threads) = start_workers()?;
-    let serving = Serving { lobby, workers, throttle };
-    serve_clients(&config, listeners, &gate, &control, &shutdown, &mut tasks, &serving);
-    tracing::info!(api = %config.api.address, "ready");
+    let connections = Arc::new(Semaphore::new(config.limits.sessions));
+    let serving = Serving { lobby, workers, throttle, connections: Arc::clone(&connections) };
+    let front = Front { config: &config, gate: &gate, control: &control, serving };
+    front.listen(listeners, &shutdown, &mut tasks);
+    let rooms = front.console(&shutdown, &mut tasks);
+    drop(front);
+    let (end_api, api_ends) = oneshot::channel::<()>();
     let trail = evidence::index(&config.audit, &mut tasks).await;
-    serve_api(api_listener, api_tls, &config, (control, webhooks), &gate, &shutdown, trail).await;
+    evidence::send(sinks, &config.audit, &metrics, &mut tasks);
+    let signing = evidence::sign(&config.audit, checkpoint_key, &gate, &mut tasks);
+    let parts = api_parts(&config, &control, webhooks, trail, &gate, rooms);
+    let api = tokio::spawn(serve_api(api_listener, api_tls, parts, api_ends));
+    tracing::info!(api = %config.api.address, "ready");
 
-    stop(&gate, &shutdown).await;
+    stop::announced(&shutdown, &control).await;
+    stop::drained(&gate, &connections, config.limits.sessions, &shutdown).await;
+    drop(end_api);
+    stop::within("requests to the API were cut off", api).await;
     drop(over);
-    if tokio::time::timeout(LAST_WORDS, writer).await.is_err() {
-        tracing::warn!("the last refusals were not kept");
-    }
+    stop::within("the last refusals were not kept", writer).await;
     // What they were about to tell is told by another gateway, or at the next start.
-    drop(tokio::time::timeout(LAST_WORDS, telling).await);
-    drop(tokio::time::timeout(LAST_WORDS, slack).await);
+    stop::within("webhooks were not told everything", telling).await;
+    stop::within("Slack was not told everything", slack).await;
+    tasks.shutdown().await;
+    // Nobody renews it any more.
+    control.leave_store().await;
+    // Nobody writes behind the last record.
+    stop::within("threads that serve clients did not end", tokio::task::spawn_blocking(|| drop(threads)))
+        .await;
     let _receipt = audit.append_one(&Record::Stopped).await?;
-    tasks.abort_all();
+    if let Some(signing) = signing {
+        signing.take(&audit, None).await;
+    }
     store.close().await;
-    drop(threads);
     Ok(())
-}
-
-/// What clients of all listeners are served with.
-struct Serving {
-    lobby: Arc<Lobby>,
-    workers: Workers,
-    throttle: Arc<Throttle>,
 }
 
 /// One thread for every two processors: the kernel's part of the work, and what else the gateway does, needs the others.
@@ -151,63 +168,16 @@ fn start_workers() -> Result<(Workers, WorkerThreads), AppError> {
     Workers::start(count).map_err(|source| AppError::Workers { source })
 }
 
-fn serve_clients(
+fn api_parts(
     config: &Config,
-    listeners: Vec<(TcpListener, Option<Arc<ServerTls>>)>,
-    gate: &Arc<Gate>,
     control: &Control,
-    shutdown: &Shutdown,
-    tasks: &mut JoinSet<()>,
-    serving: &Serving,
-) {
-    let admission = Admission {
-        connections: Arc::new(Semaphore::new(config.limits.sessions)),
-        per_principal: config.limits.sessions_per_principal,
-    };
-    for ((socket, tls), listener) in listeners.into_iter().zip(&config.listeners) {
-        let door = Door {
-            tls,
-            plaintext: listener.plaintext,
-            authentication: match listener.authentication {
-                config::Authentication::CachingSha2 => Authentication::CachingSha2,
-                config::Authentication::Cleartext => Authentication::Cleartext,
-                config::Authentication::Native => Authentication::Native,
-                config::Authentication::Oauth => Authentication::Oauth,
-                config::Authentication::Scram => Authentication::Scram,
-            },
-            listings: targets::listings(listener, &config.targets),
-            timeout: config.limits.login_timeout,
-            failure_delay: FAILURE_DELAY,
-            mock_secret: control.mock_secret().clone(),
-            snapshot: control.snapshot().clone(),
-            tokens: config.oidc.is_some().then(|| Arc::new(control.clone()) as Arc<dyn AdmitTokens>),
-            throttle: Arc::clone(&serving.throttle),
-            audit: gate.audit.clone(),
-            metrics: gate.metrics.logins.clone(),
-            clock: gate.clock.clone(),
-        };
-        tracing::info!(address = %listener.address, tls = listener.tls.is_some(), "listening");
-        let speaks = match listener.dialect {
-            Dialect::Mysql => Speaks::Mysql(Arc::clone(&serving.lobby)),
-            Dialect::Postgres => Speaks::Postgres,
-        };
-        let (door, gate) = (Arc::new(door), Arc::clone(gate));
-        let workers = serving.workers.clone();
-        tasks.spawn(listen(socket, door, speaks, gate, admission.clone(), workers, shutdown.clone()));
-    }
-}
-
-async fn serve_api(
-    listener: TcpListener,
-    tls: Option<Arc<ServerTls>>,
-    config: &Config,
-    (control, webhooks): (Control, Webhooks),
-    gate: &Arc<Gate>,
-    shutdown: &Shutdown,
+    webhooks: Webhooks,
     trail: Option<Trail>,
-) {
-    let parts = ApiParts {
-        control,
+    gate: &Arc<Gate>,
+    rooms: Rooms,
+) -> ApiParts {
+    ApiParts {
+        control: control.clone(),
         sessions: Arc::new(ports::OpenSessions(Arc::clone(gate))),
         explain: Arc::new(ports::Judge::of(config, Arc::clone(gate))),
         targets: Arc::new(ports::KnownTargets(Arc::clone(gate))),
@@ -215,36 +185,19 @@ async fn serve_api(
         audit: gate.audit.clone(),
         trail,
         metrics: Arc::clone(&gate.metrics),
-    };
-    let tls = tls.map(|tls| -> ApiTls { Arc::new(move || Arc::clone(&tls.state().config)) });
-    if let Err(error) = api::serve(listener, tls, parts, shutdown.begun()).await {
-        tracing::error!(%error, "the API stopped");
-        shutdown.begun().await;
+        rooms,
     }
 }
 
-/// Lets sessions finish for as long as the drain lasts, then ends them.
-async fn stop(gate: &Gate, shutdown: &Shutdown) {
-    tracing::info!(sessions = gate.registry.len(), "stopping");
-    gate.registry.drain_all();
-    let mut ticks = interval(Duration::from_millis(20));
-    let drained = async {
-        while !gate.registry.is_empty() {
-            ticks.tick().await;
-        }
-    };
-    tokio::select! {
-        () = drained => return,
-        () = shutdown.over() => {}
-    }
-    gate.registry.terminate_all();
-    let ended = async {
-        while !gate.registry.is_empty() {
-            ticks.tick().await;
-        }
-    };
-    if tokio::time::timeout(LAST_WORDS, ended).await.is_err() {
-        tracing::warn!(sessions = gate.registry.len(), "sessions were cut off");
+async fn serve_api(
+    listener: TcpListener,
+    tls: Option<Arc<ServerTls>>,
+    parts: ApiParts,
+    ends: oneshot::Receiver<()>,
+) {
+    let tls = tls.map(|tls| -> ApiTls { Arc::new(move || Arc::clone(&tls.state().config)) });
+    if let Err(error) = api::serve(listener, tls, parts, async { drop(ends.await) }).await {
+        tracing::error!(%error, "the API stopped");
     }
 }
 
@@ -278,6 +231,14 @@ async fn share_sessions(control: Control, gate: Arc<Gate>) {
     control.share_sessions(&ports::OpenSessions(gate)).await;
 }
 
+async fn do_errands(control: Control, gate: Arc<Gate>) {
+    control.do_errands(&ports::OpenSessions(gate)).await;
+}
+
+async fn send_errands(control: Control) {
+    control.send_errands().await;
+}
+
 async fn write_denials(control: Control, is_over: oneshot::Receiver<()>) {
     control.write_denials(async { drop(is_over.await) }).await;
 }
@@ -307,8 +268,15 @@ async fn measure(control: Control, gate: Arc<Gate>, throttle: Arc<Throttle>) {
     }
 }
 
-async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, AppError> {
-    TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })
+/// Opens the API's port and those of all listeners.
+fn open_ports(config: &Config) -> Result<(TcpListener, Vec<Port>), AppError> {
+    let open = |address| {
+        bind(address, config.shutdown.shares_ports).map_err(|source| AppError::Listen { address, source })
+    };
+    let api = open(config.api.address)?;
+    let clients =
+        config.listeners.iter().map(|listener| Ok((open(listener.address)?, server_tls(listener)?)));
+    Ok((api, clients.collect::<Result<_, AppError>>()?))
 }
 
 pub(super) fn server_tls(listener: &config::Listener) -> Result<Option<Arc<ServerTls>>, AppError> {
@@ -342,8 +310,13 @@ fn make_data_directory(config: &Config) -> Result<(), AppError> {
 }
 
 fn open_audit(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<AuditLog, AppError> {
-    let settings = AuditSettings { path: config.audit.path.clone(), durability: config.audit.durability };
-    Ok(AuditLog::open(&settings, clock.clone(), &metrics.audit)?)
+    let settings = AuditSettings {
+        path: config.audit.path.clone(),
+        gateway: config.name.clone(),
+        durability: config.audit.durability,
+        rotation: evidence::rotation(&config.audit),
+    };
+    Ok(AuditLog::open(&settings, clock.clone(), &metrics.audit)?.keeping(evidence::texts(&config.audit)?))
 }
 
 fn limits(configured: &config::Limits) -> Limits {
@@ -359,11 +332,5 @@ fn limits(configured: &config::Limits) -> Limits {
     }
 }
 
-/// How long sessions may go on after the signal to stop.
-const DRAIN: Duration = Duration::from_secs(10);
-/// How long sessions that are ended have to say so.
-const LAST_WORDS: Duration = Duration::from_secs(3);
-/// How long a failed login waits for its answer.
-const FAILURE_DELAY: Duration = Duration::from_millis(250);
 /// How long a session keeps an upstream connection that it does not use.
 const LEASE_IDLE: Duration = Duration::from_secs(2);

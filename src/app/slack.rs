@@ -8,7 +8,7 @@ use super::{error::AppError, ports::Judge, run::http_server_tls};
 use crate::{
     config::Config,
     control::Control,
-    net::{HttpTls, ServerTls, Shutdown},
+    net::{HttpTls, ServerTls, Shutdown, listen::bind},
     notify::{
         NotifyError, Pace,
         slack::{self, SlackParts},
@@ -26,10 +26,11 @@ pub(super) struct SlackPort {
 ///
 /// # Errors
 /// `Listen`, `Net`.
-pub(super) async fn open(config: &Config) -> Result<Option<SlackPort>, AppError> {
+pub(super) fn open(config: &Config) -> Result<Option<SlackPort>, AppError> {
     let Some(http) = config.slack.as_ref().and_then(|slack| slack.http.as_ref()) else { return Ok(None) };
     let address = http.address;
-    let listener = TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })?;
+    let listener =
+        bind(address, config.shutdown.shares_ports).map_err(|source| AppError::Listen { address, source })?;
     let tls = http.tls.as_ref().map(http_server_tls).transpose()?;
     tracing::info!(%address, tls = tls.is_some(), "Slack's requests come in");
     Ok(Some(SlackPort { listener, tls }))
@@ -44,7 +45,7 @@ pub(super) async fn serve(
     shutdown: Shutdown,
 ) {
     let Some(slack) = &config.slack else { return };
-    let clock = gate.clock.clone();
+    let (clock, metrics) = (gate.clock.clone(), gate.metrics.slack());
     let parts = SlackParts {
         control,
         explain: Arc::new(Judge::of(&config, gate)),
@@ -54,6 +55,7 @@ pub(super) async fn serve(
             (port.listener, tls)
         }),
         clock,
+        metrics,
         pace: Pace::default(),
     };
     if let Err(error) = slack::run(parts, &shutdown).await {

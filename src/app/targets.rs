@@ -8,7 +8,8 @@ use crate::{
     net::{ClientTls, Clock, NetError, Roots},
     session::login::Listing,
     upstream::{
-        Account, Accounts, Credential, Endpoint, PoolSettings, Reader, TargetSettings, TargetTls,
+        Account, Accounts, Attribution, Credential, Endpoint, PoolSettings, Reader, TargetSettings,
+        TargetTls,
         iam::{ChainSettings, IamAccount, IamTokens, SharedCredentialsProvider, StandardChain},
     },
 };
@@ -56,6 +57,11 @@ pub(super) fn upstream(target: &config::TargetSettings, clock: &Clock) -> Result
             failover_wait: target.pool.failover_wait,
             new_connections_per_second: target.pool.new_connections_per_second,
             ..PoolSettings::default()
+        },
+        attribution: match target.attribution {
+            config::Attribution::ApplicationName => Attribution::ApplicationName,
+            config::Attribution::Comment => Attribution::Comment,
+            config::Attribution::Off => Attribution::Off,
         },
     })
 }

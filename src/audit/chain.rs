@@ -1,6 +1,7 @@
 //! The line format and its chain.
 //!
-//! `{"seq":N,"at":"…","prev":"…",<record>,"hash":"…"}` and a line feed. `hash` is the SHA-256 of the line's own
+//! `{"seq":N,"at":"…","prev":"…","gateway":"…",<record>,"hash":"…"}` and a line feed. Lines of older versions do not
+//! name the gateway, but in the record `started`. `hash` is the SHA-256 of the line's own
 //! bytes before `,"hash":"`, and `prev` is the `hash` of the line before, so each hash covers all lines above.
 
 use std::io::Write;
@@ -8,6 +9,8 @@ use std::io::Write;
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
 use serde::{Deserialize, Serialize};
+
+use crate::model::ids::GatewayName;
 
 /// Bytes of a hash in hexadecimal.
 pub(super) const HASH_BYTES: usize = 64;
@@ -36,11 +39,11 @@ impl Head {
     /// Of a log without lines.
     pub(super) const EMPTY: Self = Self { next: 0, hash: NO_HASH, at: Timestamp::MIN, end: 0 };
 
-    /// Writes the next line to `out` and moves on to it. `out` may hold other lines already.
+    /// Writes the next line, of `origin`, to `out` and moves on to it. `out` may hold other lines already.
     ///
     /// Time does not step back within a log: when `now` is before the last line, the line repeats the last line's
     /// time and says in `clock_back_us` how far the clock is behind. Returns whether it did.
-    pub(super) fn chain(&mut self, body: &[u8], now: Timestamp, out: &mut Vec<u8>) -> bool {
+    pub(super) fn chain(&mut self, origin: &Origin, body: &[u8], now: Timestamp, out: &mut Vec<u8>) -> bool {
         let start = out.len();
         let back = self.at.as_microsecond().saturating_sub(now.as_microsecond()).max(0);
         self.at = self.at.max(now);
@@ -53,6 +56,7 @@ impl Head {
         if back > 0 {
             let _written = write!(out, ",\"clock_back_us\":{back}");
         }
+        out.extend_from_slice(&origin.0);
         out.extend_from_slice(body);
         self.hash = hash(out.get(start..).unwrap_or_default());
         out.extend_from_slice(HASH_KEY);
@@ -61,6 +65,18 @@ impl Head {
         self.next += 1;
         self.end += (out.len() - start) as u64;
         back > 0
+    }
+}
+
+/// Which gateway writes a log: its part of every line, rendered once, so that lines of several logs can be told apart
+/// where they are put together.
+#[derive(Clone, Debug)]
+pub(super) struct Origin(Box<[u8]>);
+
+impl Origin {
+    pub(super) fn new(gateway: &GatewayName) -> Result<Self, serde_json::Error> {
+        let name = serde_json::to_string(gateway)?;
+        Ok(Self(format!(",\"gateway\":{name}").into_bytes().into()))
     }
 }
 
@@ -75,6 +91,30 @@ pub(super) enum OwnRecord<'a> {
         format: u32,
         /// Random name of this log.
         log: uuid::Uuid,
+    },
+    /// The first line of a file that goes on where another ended.
+    #[serde(rename = "log_continued")]
+    Continued {
+        /// Version of the format.
+        format: u32,
+        /// The name of the log.
+        log: uuid::Uuid,
+        /// The file before.
+        before: &'a str,
+    },
+    /// The oldest file is removed.
+    #[serde(rename = "log_trimmed")]
+    Trimmed {
+        /// Its name.
+        file: &'a str,
+        /// Number of its first record.
+        first: u64,
+        /// Number of its last record.
+        last: u64,
+        /// `hash` of its last record.
+        last_hash: &'a str,
+        /// Its size.
+        bytes: u64,
     },
     /// Bytes after the last whole line were moved away when the log was opened.
     #[serde(rename = "log_repaired")]
@@ -106,6 +146,12 @@ pub(super) struct Line {
     pub(super) hash: String,
     pub(super) statement: Option<String>,
     pub(super) decision: Option<String>,
+    /// Of `log_trimmed`.
+    pub(super) last: Option<u64>,
+    /// Of `log_trimmed`.
+    pub(super) last_hash: Option<String>,
+    /// Of the first line of a file.
+    pub(super) log: Option<uuid::Uuid>,
 }
 
 impl Line {

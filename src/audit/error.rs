@@ -62,6 +62,14 @@ pub enum AuditError {
         /// What is wrong.
         problem: String,
     },
+    /// A key of checkpoints cannot be read or made.
+    #[error("key \"{path}\": {problem}")]
+    Key {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// A record has no form as JSON.
     #[error("a record cannot be written as JSON")]
     Unserializable {
@@ -97,7 +105,9 @@ impl From<FollowError> for AuditError {
 impl Classify for AuditError {
     fn class(&self) -> FailureClass {
         match self {
-            Self::Locked { .. } | Self::Open { .. } | Self::Tail { .. } => FailureClass::Configuration,
+            Self::Key { .. } | Self::Locked { .. } | Self::Open { .. } | Self::Tail { .. } => {
+                FailureClass::Configuration
+            }
             Self::Filter { .. } => FailureClass::Client,
             Self::Index { .. } | Self::Read { .. } | Self::Unwritable { .. } => FailureClass::Storage,
             Self::Unserializable { .. } => FailureClass::Internal,

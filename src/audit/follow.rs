@@ -41,6 +41,7 @@ impl Cursor {
 pub struct Chunk {
     bytes: Vec<u8>,
     lines: Vec<Spot>,
+    before: Option<Cursor>,
 }
 
 /// Where a line lies.
@@ -74,6 +75,16 @@ impl Chunk {
             offset: spot.offset,
             bytes: self.bytes.get(spot.range.clone()).unwrap_or_default(),
         })
+    }
+
+    /// All of its bytes, line feeds and all.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Where it begins.
+    pub fn before(&self) -> &Cursor {
+        self.before.as_ref().unwrap_or(&Cursor::START)
     }
 
     /// Whether there is nothing new.
@@ -325,8 +336,8 @@ impl Follower {
             cursor.hash = Some(String::from_utf8_lossy(hash).into_owned());
             from = end + 1;
         }
-        self.cursor = cursor;
-        Ok(Chunk { bytes, lines })
+        let before = Some(std::mem::replace(&mut self.cursor, cursor));
+        Ok(Chunk { bytes, lines, before })
     }
 }
 

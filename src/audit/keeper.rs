@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::queue::Desk;
+use super::{queue::Desk, rotation::Rotator};
 use crate::{metrics::AuditMetrics, model::record::Durability};
 
 /// What the disk has.
@@ -32,16 +32,22 @@ pub(super) struct Keeper {
     pub(super) durability: Durability,
     pub(super) synced: watch::Sender<Synced>,
     pub(super) metrics: AuditMetrics,
+    /// `None` where there are no files.
+    pub(super) rotator: Option<Rotator>,
 }
 
 impl Keeper {
     /// Works until the other end of `calls` is dropped.
-    pub(super) fn run(self, calls: &Receiver<()>) {
+    pub(super) fn run(mut self, calls: &Receiver<()>) {
         loop {
             let called = calls.recv_timeout(RETRY_EVERY);
             match self.durability {
                 Durability::Disk => self.sync(),
                 Durability::Process => {}
+            }
+            if self.rotator.as_mut().is_some_and(|rotator| rotator.tend(&self.desk)) {
+                // Who waits for the disk waits for a file that is whole and synced now.
+                self.tell(None);
             }
             match called {
                 Ok(()) => {}
@@ -72,6 +78,13 @@ impl Keeper {
                 Some(Arc::new(error))
             }
         };
+        drop(lead);
+        self.tell(error);
+    }
+
+    /// Tells those who wait what the disk has.
+    fn tell(&self, error: Option<Arc<io::Error>>) {
+        let lead = self.desk.lead();
         let (epoch, next) = lead.writer.durable();
         let lag = lead.writer.lag();
         drop(lead);

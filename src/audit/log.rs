@@ -14,22 +14,29 @@ use std::{
     time::Instant,
 };
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{
     batch::{Batch, Place, keep_spare, with_spare},
     bodies::Bodies,
+    chain::Origin,
     error::AuditError,
     keeper::{Keeper, Synced},
     queue::{Desk, Outcome, Step},
     receipt::Receipt,
     render::Body,
+    rotation::{Rotation, Rotator},
     tail::{self, Opened},
+    texts::Texts,
     writer::{Writer, Written},
 };
 use crate::{
     metrics::AuditMetrics,
-    model::record::{Durability, Record},
+    model::{
+        ids::GatewayName,
+        record::{Durability, Record},
+    },
     net::Clock,
 };
 
@@ -38,14 +45,30 @@ use crate::{
 pub struct AuditSettings {
     /// The file; made if it does not exist, with access for its owner only.
     pub path: PathBuf,
+    /// Which gateway writes it; part of every line.
+    pub gateway: GatewayName,
     /// When a record counts as kept.
     pub durability: Durability,
+    /// When the file gives way to the next, and how long full ones are kept.
+    pub rotation: Rotation,
+}
+
+/// The last record of a log at some moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastRecord {
+    /// Its number.
+    pub seq: u64,
+    /// Its hash, 64 hexadecimal digits.
+    pub hash: String,
+    /// Its time.
+    pub at: Timestamp,
 }
 
 /// An open audit log, held against other processes. Cheap to clone; closed when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub struct AuditLog {
     shared: Arc<Shared>,
+    texts: Arc<Texts>,
 }
 
 struct Shared {
@@ -68,21 +91,25 @@ impl AuditLog {
     /// `Locked` if another process has it; `Open` if it cannot be opened or created; `Tail` if its last lines do
     /// not verify; `Read`; `Unwritable` if its first record cannot be written.
     pub fn open(settings: &AuditSettings, clock: Clock, metrics: &AuditMetrics) -> Result<Self, AuditError> {
-        let opened = tail::open(&settings.path, &clock)?;
-        Self::start(opened, settings.durability, clock, metrics)
+        let rotator = Rotator::new(&settings.path, settings.rotation.clone(), clock.clone(), metrics.clone());
+        let opened = Opened { rotator: Some(rotator), ..tail::open(&settings.path, &clock)? };
+        let origin =
+            Origin::new(&settings.gateway).map_err(|source| AuditError::Unserializable { source })?;
+        Self::start(opened, origin, settings.durability, clock, metrics)
     }
 
     pub(super) fn start(
         opened: Opened,
+        origin: Origin,
         durability: Durability,
         clock: Clock,
         metrics: &AuditMetrics,
     ) -> Result<Self, AuditError> {
         let unwritable = |error| AuditError::Unwritable { source: Arc::new(error) };
         let writable = Arc::new(AtomicBool::new(true));
-        let Opened { medium, head, first } = opened;
+        let Opened { medium, head, first, rotator } = opened;
         let mut writer =
-            Writer::new(Arc::clone(&medium), clock, metrics.clone(), Arc::clone(&writable), head);
+            Writer::new(Arc::clone(&medium), origin, clock, metrics.clone(), Arc::clone(&writable), head);
         if first.count() > 0 {
             let _own = writer.write([&first, &Bodies::default()]).map_err(unwritable)?;
             medium.sync().map_err(unwritable)?;
@@ -90,14 +117,27 @@ impl AuditLog {
         let desk = Arc::new(Desk::new(writer));
         let (calls, called) = sync_channel(1);
         let (sender, synced) = watch::channel(Synced::default());
-        let keeper = Keeper { desk: Arc::clone(&desk), durability, synced: sender, metrics: metrics.clone() };
+        let keeper =
+            Keeper { desk: Arc::clone(&desk), durability, synced: sender, metrics: metrics.clone(), rotator };
         let keeper = std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || keeper.run(&called))
             .map_err(unwritable)?;
         let metrics = metrics.clone();
         let (calls, keeper) = (Some(calls), Some(keeper));
-        Ok(Self { shared: Arc::new(Shared { desk, durability, synced, writable, metrics, calls, keeper }) })
+        let shared = Shared { desk, durability, synced, writable, metrics, calls, keeper };
+        Ok(Self { shared: Arc::new(shared), texts: Arc::new(Texts::FULL) })
+    }
+
+    /// The same log, with what its records are to keep of texts.
+    #[must_use]
+    pub fn keeping(self, texts: Texts) -> Self {
+        Self { texts: Arc::new(texts), ..self }
+    }
+
+    /// What records are to keep of texts; whoever makes a record asks.
+    pub fn texts(&self) -> &Texts {
+        &self.texts
     }
 
     /// Appends records in order, all or none, next to each other; one receipt a record.
@@ -125,6 +165,26 @@ impl AuditLog {
     /// Whether the last append was kept, or the log has recovered since.
     pub fn is_writable(&self) -> bool {
         self.shared.writable.load(Ordering::Relaxed)
+    }
+
+    /// Number, hash and time of the last record, once the disk has it and all before; `None` of an empty log. Blocks on
+    /// the disk.
+    ///
+    /// # Errors
+    /// `Unwritable` if the log cannot be synced.
+    pub fn last_on_disk(&self) -> Result<Option<LastRecord>, AuditError> {
+        let lead = self.shared.desk.lead();
+        let (head, medium) = (lead.writer.head(), lead.writer.medium());
+        drop(lead);
+        self.shared.desk.clear_up();
+        medium.sync().map_err(|source| AuditError::Unwritable { source: Arc::new(source) })?;
+        let hash = String::from_utf8_lossy(&head.hash).into_owned();
+        Ok(head.next.checked_sub(1).map(|seq| LastRecord { seq, hash, at: head.at }))
+    }
+
+    #[cfg(test)]
+    pub(super) fn desk(&self) -> &Desk {
+        &self.shared.desk
     }
 
     async fn write(&self, records: &[impl Body]) -> Result<Written, AuditError> {

@@ -9,6 +9,7 @@
 mod batch;
 mod bodies;
 mod chain;
+mod checkpoint;
 mod error;
 mod export;
 mod follow;
@@ -18,8 +19,13 @@ mod medium;
 mod queue;
 mod receipt;
 mod render;
+mod rotation;
 mod segments;
+mod segments;
+mod signing;
+mod sink;
 mod tail;
+mod texts;
 mod trail;
 mod verify;
 mod writer;
@@ -29,18 +35,27 @@ mod batch_tests;
 #[cfg(test)]
 mod render_tests;
 #[cfg(test)]
+mod rotation_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod verify_tests;
 
+pub use checkpoint::{Checkpoint, CheckpointKey, checkpoints_of, read_checkpoints};
 pub use error::AuditError;
 pub use export::Export;
 pub use follow::{Chunk, Cursor, FollowError, FollowedLine, Follower};
-pub use log::{AuditLog, AuditSettings};
+pub use log::{AuditLog, AuditSettings, LastRecord};
 pub use receipt::Receipt;
+pub use rotation::Rotation;
 pub use segments::{Segment, beside, segments};
+pub use signing::Checkpoints;
+pub use sink::{
+    Otlp, OtlpSettings, S3, S3Settings, Sink, SinkError, SinkParts, Syslog, SyslogSettings, cursor_of,
+};
+pub use texts::Texts;
 pub use trail::{
     Decided, Direction, Filter, FoundRecord, Hour, Live, LivePart, Page, Progress, SearchQuery, Stats,
     StatsQuery, StoredRecord, Story, Touch, Trail,
 };
-pub use verify::{Problem, ProblemKind, Report, Unended, verify};
+pub use verify::{Problem, ProblemKind, Report, Unended, verify, verify_log};

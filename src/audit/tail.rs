@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{self, Write},
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,7 +13,8 @@ use super::{
     chain::{self, Head, Line, LineFault, NO_HASH, OwnRecord},
     error::AuditError,
     medium::{LogFile, Medium},
-    segments::sync_folder,
+    rotation::{self, Rotator},
+    segments::{first_line, segments, sync_folder},
 };
 use crate::net::Clock;
 
@@ -23,11 +24,14 @@ pub(super) struct Opened {
     pub(super) head: Head,
     /// What the log itself has to say first.
     pub(super) first: Bodies,
+    /// Rotates it; `None` where there are no files.
+    pub(super) rotator: Option<Rotator>,
 }
 
 /// Opens or creates the log at `path`.
 pub(super) fn open(path: &Path, clock: &Clock) -> Result<Opened, AuditError> {
     let unopened = |source| AuditError::Open { path: path.to_owned(), source };
+    enter(path)?;
     let file = OpenOptions::new()
         .read(true)
         .append(true)
@@ -39,6 +43,10 @@ pub(super) fn open(path: &Path, clock: &Clock) -> Result<Opened, AuditError> {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(AuditError::Locked { path: path.to_owned() }),
         Err(TryLockError::Error(source)) => return Err(unopened(source)),
+    }
+    if !is_at(path, &file).map_err(unopened)? {
+        // Whoever wrote it went on in the next file between our two looks.
+        return Err(AuditError::Locked { path: path.to_owned() });
     }
     let Tail { head, torn } = read(path, &file)?;
     let mut first = Bodies::default();
@@ -58,7 +66,38 @@ pub(super) fn open(path: &Path, clock: &Clock) -> Result<Opened, AuditError> {
         })?;
     }
     let medium = Arc::new(LogFile::new(path.to_owned(), file).map_err(unopened)?);
-    Ok(Opened { medium, head, first })
+    Ok(Opened { medium, head, first, rotator: None })
+}
+
+/// Sees to it that the file at `path` is the one to write: a rotation that a kill cut short is finished, and what comes
+/// before it is chained to it.
+fn enter(path: &Path) -> Result<(), AuditError> {
+    let unread = |source| AuditError::Read { source };
+    let bad =
+        |problem: &str| AuditError::Tail { path: path.to_owned(), offset: 0, problem: problem.to_owned() };
+    let all = match segments(path) {
+        Ok(all) => all,
+        // It is told of when the file is made.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(unread(source)),
+    };
+    let last = match all.iter().rfind(|it| !it.is_active) {
+        Some(last) => {
+            let file = File::open(&last.path).map_err(unread)?;
+            Some(read(&last.path, &file)?.head)
+        }
+        None => None,
+    };
+    if !rotation::finish(path, last).map_err(unread)? {
+        return Err(bad("files before it are there, and it is not: move all of them away together"));
+    }
+    let first = first_line(path).map_err(unread)?;
+    match (first, last) {
+        (Some(first), Some(last)) if first.seq != last.next || first.prev.as_bytes() != last.hash => {
+            Err(bad("it does not go on where the file before it ends"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Where the whole lines end, and what comes after them.
@@ -66,6 +105,12 @@ pub(super) fn open(path: &Path, clock: &Clock) -> Result<Opened, AuditError> {
 struct Tail {
     head: Head,
     torn: Vec<u8>,
+}
+
+/// Whether the file is the one that lies at `path`.
+fn is_at(path: &Path, file: &File) -> io::Result<bool> {
+    let (own, there) = (file.metadata()?, std::fs::metadata(path)?);
+    Ok((own.dev(), own.ino()) == (there.dev(), there.ino()))
 }
 
 fn read(path: &Path, file: &File) -> Result<Tail, AuditError> {
@@ -120,7 +165,9 @@ fn check(lines: &[u8], offset: u64) -> Result<Head, (u64, &'static str)> {
         })?;
         let follows = match head {
             Some(before) => read.seq == before.next && read.prev.as_bytes() == before.hash,
-            None => offset > 0 || (read.seq == 0 && read.prev.as_bytes() == NO_HASH),
+            None if offset > 0 => true,
+            None if read.seq > 0 => read.event == "log_continued",
+            None => read.prev.as_bytes() == NO_HASH,
         };
         if !follows {
             return Err((at, "the line does not follow the one before"));
@@ -144,13 +191,13 @@ fn move_away(path: &Path, torn: &[u8], next: u64, clock: &Clock) -> io::Result<S
 }
 
 /// Version of the line format.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 /// Every log begins so.
 const FIRST_BYTES: &[u8] = b"{\"seq\":0,\"at\":\"";
 
 /// A log can hold what people typed, values and all.
-const OWNER_ONLY: u32 = 0o600;
+pub(super) const OWNER_ONLY: u32 = 0o600;
 
 const FIRST_WINDOW_BYTES: u64 = 1024 * 1024;
 

@@ -14,9 +14,9 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::{
-    AuditError, AuditLog, AuditSettings, ProblemKind, Report,
+    AuditError, AuditLog, AuditSettings, ProblemKind, Report, Rotation,
     bodies::Bodies,
-    chain::{Head, OwnRecord},
+    chain::{Head, Origin, OwnRecord, hash},
     medium::Medium,
     tail::Opened,
     verify,
@@ -46,7 +46,8 @@ impl Bench {
     }
 
     fn open_with(&self, durability: Durability) -> Result<AuditLog, AuditError> {
-        let settings = AuditSettings { path: self.path(), durability };
+        let settings =
+            AuditSettings { path: self.path(), gateway: "one".into(), durability, rotation: Rotation::NEVER };
         AuditLog::open(&settings, self.clock.clone(), &self.metrics)
     }
 
@@ -62,8 +63,15 @@ impl Bench {
         let mut first = Bodies::default();
         first.push(&OwnRecord::Created { format: 1, log: Uuid::nil() }).unwrap();
         let medium = Arc::clone(fake) as Arc<dyn Medium>;
-        let opened = Opened { medium, head: Head::EMPTY, first };
-        AuditLog::start(opened, durability, self.clock.clone(), &self.metrics).unwrap()
+        let opened = Opened { medium, head: Head::EMPTY, first, rotator: None };
+        AuditLog::start(
+            opened,
+            Origin::new(&"one".into()).unwrap(),
+            durability,
+            self.clock.clone(),
+            &self.metrics,
+        )
+        .unwrap()
     }
 }
 
@@ -113,6 +121,34 @@ async fn records_are_numbered_in_order_and_the_log_verifies() {
     assert_eq!(report.first_at, Some(noon()));
     assert_eq!(bench.metrics.records.get(), 5);
     assert_eq!(bench.metrics.bytes.get(), bench.bytes().len() as u64);
+}
+
+/// The same lines as a version wrote them that did not name the gateway.
+fn without_gateway(lines: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes: Vec<u8> = Vec::new();
+    let mut before = "0".repeat(64);
+    for line in lines {
+        let text = String::from_utf8(line.clone()).unwrap().replace(",\"gateway\":\"one\"", "");
+        let (head, rest) = text.split_once("\"prev\":\"").unwrap();
+        let covered = format!("{head}\"prev\":\"{before}{}", &rest[64..rest.len() - 76]);
+        before = String::from_utf8(hash(covered.as_bytes()).to_vec()).unwrap();
+        bytes.extend(format!("{covered},\"hash\":\"{before}\"}}\n").into_bytes());
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn every_line_names_its_gateway_and_lines_from_before_that_verify_as_they_are() {
+    let bench = Bench::new();
+    let old = without_gateway(&five_lines().await);
+    fs::write(bench.path(), &old).unwrap();
+    assert!(report(&old).is_whole() && !String::from_utf8(old).unwrap().contains("gateway"));
+    let log = bench.open().unwrap();
+    let _receipt = log.append_one(&note("five")).await.unwrap();
+    let bytes = bench.bytes();
+    assert!(report(&bytes).is_whole(), "{:?}", report(&bytes).problems);
+    let last: serde_json::Value = serde_json::from_slice(&lines(&bytes)[5]).unwrap();
+    assert_eq!((&last["seq"], &last["gateway"]), (&5.into(), &"one".into()));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::{
     bodies::{Bodies, KEPT_BYTES},
-    chain::{Head, OwnRecord},
+    chain::{Head, Origin, OwnRecord},
     medium::Medium,
 };
 use crate::{metrics::AuditMetrics, net::Clock};
@@ -20,6 +20,7 @@ use crate::{metrics::AuditMetrics, net::Clock};
 /// Writes lines. Used under a lock, by one thread at a time.
 pub(super) struct Writer {
     medium: Arc<dyn Medium>,
+    origin: Origin,
     clock: Clock,
     metrics: AuditMetrics,
     writable: Arc<AtomicBool>,
@@ -64,6 +65,7 @@ impl Written {
 impl Writer {
     pub(super) fn new(
         medium: Arc<dyn Medium>,
+        origin: Origin,
         clock: Clock,
         metrics: AuditMetrics,
         writable: Arc<AtomicBool>,
@@ -73,6 +75,7 @@ impl Writer {
         let (out, durable) = (Vec::new(), head);
         Self {
             medium,
+            origin,
             clock,
             metrics,
             writable,
@@ -115,13 +118,13 @@ impl Writer {
             let mut bodies = Bodies::default();
             bodies.push(&record)?;
             for body in bodies.iter() {
-                head.chain(body, now, &mut self.out);
+                head.chain(&self.origin, body, now, &mut self.out);
             }
         }
         let first = head.next;
         let mut back = false;
         for body in batches.iter().flat_map(|bodies| bodies.iter()) {
-            back |= head.chain(body, now, &mut self.out);
+            back |= head.chain(&self.origin, body, now, &mut self.out);
         }
         if back {
             self.metrics.clock_steps.inc();
@@ -201,6 +204,33 @@ impl Writer {
 
     fn trouble_since(&mut self, now: Timestamp) -> &mut Trouble {
         self.trouble.get_or_insert(Trouble { since: now, refused: 0, damaged: false })
+    }
+
+    /// End of the last whole line.
+    pub(super) const fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Which gateway writes it.
+    pub(super) const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Where the lines lie.
+    pub(super) fn medium(&self) -> Arc<dyn Medium> {
+        Arc::clone(&self.medium)
+    }
+
+    /// Whether the log cannot be written.
+    pub(super) const fn is_troubled(&self) -> bool {
+        self.trouble.is_some()
+    }
+
+    /// Goes on in another file, whose first line the disk has, as it has all of the file before.
+    pub(super) fn move_to(&mut self, medium: Arc<dyn Medium>, head: Head) {
+        self.metrics.records.inc_by(head.next - self.head.next);
+        self.metrics.bytes.inc_by(head.end);
+        (self.medium, self.head, self.durable) = (medium, head, head);
     }
 
     /// What is written, the epoch, and where; `None` when the disk has all of it.

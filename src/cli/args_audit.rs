@@ -33,9 +33,32 @@ pub(super) enum AuditCommand {
     Verify {
         /// The file that the log is written to; those before it are found beside it.
         file: PathBuf,
+        /// Compare it with what was signed: the public key of its checkpoints (PEM).
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// Where the checkpoints are, if not beside the log. May be repeated.
+        #[arg(long, value_name = "FILE", requires = "key")]
+        checkpoints: Vec<PathBuf>,
         /// Print as JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Make the key that signs checkpoints, or print its public half.
+    #[command(subcommand)]
+    Key(AuditKeyCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditKeyCommand {
+    /// Make a key, write it to a new file (mode 0600) and print its public half.
+    New {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Print the public half of a key.
+    Show {
+        /// The file.
+        file: PathBuf,
     },
 }
 

@@ -12,13 +12,15 @@ use std::{
 use anyhow::{Context, bail};
 
 use super::{
-    args_audit::{AuditCommand, ExportArgs, ExportFormat, SearchArgs, Source, StatsArgs, TailArgs},
+    args_audit::{
+        AuditCommand, AuditKeyCommand, ExportArgs, ExportFormat, SearchArgs, Source, StatsArgs, TailArgs,
+    },
     audit_print,
     audit_reader::Reader,
     audit_verify,
     output::{complain, counted, say, show},
 };
-use crate::audit::{Direction, Export, Filter, FoundRecord, StatsQuery};
+use crate::audit::{CheckpointKey, Direction, Export, Filter, FoundRecord, StatsQuery};
 
 pub(super) async fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -27,8 +29,20 @@ pub(super) async fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
         AuditCommand::Tail(args) => tail(args).await,
         AuditCommand::Stats(args) => stats(args).await,
         AuditCommand::Export(args) => export(args).await,
-        AuditCommand::Verify { file, json } => audit_verify::verify(&file, json),
+        AuditCommand::Verify { file, key, checkpoints, json } => {
+            audit_verify::verify(&file, key.as_deref(), checkpoints, json)
+        }
+        AuditCommand::Key(command) => key(command),
     }
+}
+
+fn key(command: AuditKeyCommand) -> anyhow::Result<ExitCode> {
+    let key = match command {
+        AuditKeyCommand::New { file } => CheckpointKey::generate(&file)?,
+        AuditKeyCommand::Show { file } => CheckpointKey::open(&file)?,
+    };
+    say!("{}", key.public_pem().trim_end());
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn search(args: SearchArgs) -> anyhow::Result<ExitCode> {

@@ -1,17 +1,33 @@
-//! `tidegate audit`
+//! `tidegate audit verify`
 
-use std::{fs::File, io::BufReader, path::Path, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use serde_json::json;
 
 use super::output::{clean, complain, counted, instant, say};
-use crate::audit::{self, Report};
+use crate::audit::{Problem, Report, checkpoints_of, read_checkpoints, verify_log};
 
-pub(super) fn verify(file: &Path, json: bool) -> anyhow::Result<ExitCode> {
-    let log = File::open(file).with_context(|| format!("could not open {}", file.display()))?;
-    let report = audit::verify(BufReader::with_capacity(1 << 20, log))
-        .with_context(|| format!("could not read {}", file.display()))?;
+pub(super) fn verify(
+    file: &Path,
+    key: Option<&Path>,
+    mut checkpoints: Vec<PathBuf>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    if key.is_some() && checkpoints.is_empty() {
+        checkpoints.push(checkpoints_of(file));
+    }
+    let mut signed = Vec::new();
+    for path in &checkpoints {
+        let Some(key) = key else { continue };
+        signed.extend(
+            read_checkpoints(path, key).with_context(|| format!("could not read {}", path.display()))?,
+        );
+    }
+    let report = verify_log(file, &signed).with_context(|| format!("could not read {}", file.display()))?;
     if json {
         print_json(&report)?;
     } else {
@@ -32,6 +48,15 @@ fn print(file: &Path, report: &Report) {
         say!("last record {sequence}, hash {hash}");
         say!("Keep these two elsewhere: they show later whether the end was cut off.");
     }
+    if let Some(first) = report.begins_at {
+        say!("Records before {first} were removed in order: the log or a checkpoint says so.");
+    }
+    if report.checkpoints > 0 {
+        say!(
+            "{} agree with it.",
+            counted(usize::try_from(report.checkpoints).unwrap_or(usize::MAX), "checkpoint")
+        );
+    }
     if report.unended_count > 0 {
         say!("{} statements have no end record (running, or lost with the gateway):", report.unended_count);
         for unended in &report.unended {
@@ -43,12 +68,17 @@ fn print(file: &Path, report: &Report) {
         return;
     }
     for problem in &report.problems {
-        complain!("{}:{}: {}", file.display(), problem.line, clean(&problem.kind.to_string()));
+        complain!("{}: {}", place(problem, file), clean(&problem.kind.to_string()));
     }
     complain!(
         "error: the log is not whole ({}). Keep it as it is, as evidence.",
         counted(usize::try_from(report.problem_count).unwrap_or(usize::MAX), "problem")
     );
+}
+
+fn place(problem: &Problem, log: &Path) -> String {
+    let file = problem.file.as_deref().unwrap_or(log).display();
+    if problem.line == 0 { file.to_string() } else { format!("{file}:{}", problem.line) }
 }
 
 fn print_json(report: &Report) -> anyhow::Result<()> {
@@ -57,8 +87,11 @@ fn print_json(report: &Report) -> anyhow::Result<()> {
         .iter()
         .map(|it| json!({ "sequence": it.sequence, "statement": it.statement }))
         .collect();
-    let problems: Vec<_> =
-        report.problems.iter().map(|it| json!({ "line": it.line, "problem": it.kind.to_string() })).collect();
+    let problems: Vec<_> = report
+        .problems
+        .iter()
+        .map(|it| json!({ "file": it.file, "line": it.line, "problem": it.kind.to_string() }))
+        .collect();
     let last = report.last.as_ref().map(|(sequence, hash)| json!({ "sequence": sequence, "hash": hash }));
     let answer = json!({
         "whole": report.is_whole(),
@@ -67,6 +100,8 @@ fn print_json(report: &Report) -> anyhow::Result<()> {
         "first_at": report.first_at,
         "last_at": report.last_at,
         "last": last,
+        "begins_at": report.begins_at,
+        "checkpoints": report.checkpoints,
         "events": report.events,
         "unended_count": report.unended_count,
         "unended": unended,

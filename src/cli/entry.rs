@@ -8,8 +8,7 @@ use tokio::runtime;
 
 use super::{
     args::{Cli, Command, PolicyCommand},
-    args_audit::AuditCommand,
-    audit, audit_verify, config, doctor, events, explain, grant, init, key, login,
+    audit, config, doctor, events, explain, grant, init, key, login,
     output::complain,
     policy, replay, request, review, serve, session, slack, store, token, user, webhook,
 };
@@ -48,7 +47,6 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Policy(PolicyCommand::Check { directory, json }) => policy::check(&directory, json),
         Command::Policy(PolicyCommand::Test { directory, json }) => policy::test(&directory, json),
         Command::Policy(PolicyCommand::Replay(args)) => replay::run(&args),
-        Command::Audit(AuditCommand::Verify { file, json }) => audit_verify::verify(&file, json),
         Command::Audit(command) => client(audit::run(command)),
         Command::Policy(PolicyCommand::Status { connection }) => client(policy::status(&connection)),
         Command::Policy(PolicyCommand::Reload { connection }) => client(policy::reload(&connection)),

@@ -90,7 +90,7 @@ fn print_status(it: &PolicyView) {
 
 fn print_sound(directory: &Path, files: &[PolicyFile], policy: &Policy) -> anyhow::Result<ExitCode> {
     say!(
-        "{}: {}, {}, {}, {}, {}, {}, {}, {}, {}: sound.",
+        "{}: {}, {}, {}, {}, {}, {}, {}, {}, {}, {}: sound.",
         directory.display(),
         counted(files.len(), "file"),
         counted(policy.groups.len(), "group"),
@@ -101,6 +101,7 @@ fn print_sound(directory: &Path, files: &[PolicyFile], policy: &Policy) -> anyho
         counted(policy.routines.len(), "routine rule"),
         counted(policy.risk.len(), "risk rule"),
         counted(policy.flows.len(), "flow"),
+        counted(policy.bounds.len(), "limit"),
     );
     if files.is_empty() {
         say!("There is no policy file: nobody is known, and nothing is allowed but by grants.");

@@ -11,18 +11,19 @@ use std::{
 use serde_saphyr::Spanned;
 
 use super::{
+    audit,
     error::{ConfigError, Problem},
     limits::{Limits, bounded},
     nearest::nearest,
     oidc, on_call,
-    raw::{RawApi, RawConfig, RawListener},
+    raw::{RawApi, RawConfig, RawListener, RawShutdown},
     settings::{
-        Api, Audit, Authentication, CertificateFiles, Config, Listener, ListenerTls, Log, Store,
+        Api, Authentication, CertificateFiles, Config, Listener, ListenerTls, Log, Shutdown, Store,
         TargetSettings,
     },
     slack, store, targets, webhooks,
 };
-use crate::model::ids::GatewayName;
+use crate::model::{ids::GatewayName, replica::Replica};
 
 /// The file that is read, and what its meaning depends on.
 pub(super) struct Place<'a> {
@@ -64,6 +65,7 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
     }
     let data_dir = place.beside(&raw.data_dir.value);
     let name = gateway_name(&place, raw.name.as_ref())?;
+    let replica = replica(&place, raw)?;
     let store = match &raw.store {
         Some(written) => store::read(&mut place, written, &data_dir)?,
         None => Store::Sqlite(data_dir.join(store::DEFAULT_FILE)),
@@ -76,15 +78,12 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
     let on_call = on_call::read(&mut place, raw.on_call.as_ref())?;
     let slack = slack::read(&mut place, raw.slack.as_ref())?;
     let limits = Limits::read(&place, &raw.limits)?;
-    let audit = Audit {
-        path: data_dir.join(raw.audit.path.as_deref().unwrap_or("audit.jsonl")),
-        durability: raw.audit.durability,
-        index: raw.audit.index,
-    };
+    let audit = audit::read(&mut place, &raw.audit, &data_dir)?;
     Ok(Config {
         file: place.file.to_owned(),
         policies: place.beside(&raw.policies),
         name,
+        replica,
         store,
         audit,
         data_dir,
@@ -97,6 +96,7 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
         slack,
         limits,
         announce_before: announce_before(&place, raw)?,
+        shutdown: shutdown(&place, raw)?,
         log: Log { format: raw.log.format, level: raw.log.level },
         warnings: place.warnings,
     })
@@ -105,6 +105,20 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
 fn announce_before(place: &Place<'_>, raw: &RawConfig) -> Result<Duration, ConfigError> {
     let written = raw.grants.announce_before_s.as_ref();
     bounded(place, "grants.announce_before_s", written, 300, 10, 7 * 24 * 3600).map(Duration::from_secs)
+}
+
+fn replica(place: &Place<'_>, raw: &RawConfig) -> Result<Option<Replica>, ConfigError> {
+    // 0 is none.
+    let number = bounded(place, "replica", raw.replica.as_ref(), 0, 1, Replica::MOST.into())?;
+    Ok(u16::try_from(number).ok().and_then(Replica::new))
+}
+
+fn shutdown(place: &Place<'_>, raw: &RawConfig) -> Result<Shutdown, ConfigError> {
+    let RawShutdown { delay_s, drain_s, shares_ports } = &raw.shutdown;
+    let delay = bounded(place, "shutdown.delay_s", delay_s.as_ref(), 0, 0, 3600)?;
+    let drain = bounded(place, "shutdown.drain_s", drain_s.as_ref(), 30, 0, 24 * 3600)?;
+    let [delay, drain] = [delay, drain].map(Duration::from_secs);
+    Ok(Shutdown { delay, drain, shares_ports: *shares_ports })
 }
 
 /// What is written, else what the machine is called.
@@ -235,7 +249,20 @@ fn api(place: &Place<'_>, raw: &RawApi, listeners: &[Listener]) -> Result<Api, C
         let other = format!("the listener on {}", other.address);
         return Err(taken(place, at, "api.address", address, other));
     }
-    Ok(Api { address, tls })
+    let public_url = raw.public_url.as_ref().map(|url| public_url(place, url)).transpose()?;
+    Ok(Api { address, tls, public_url })
+}
+
+/// An origin: what follows it in a link is ours.
+fn public_url(place: &Place<'_>, written: &Spanned<String>) -> Result<String, ConfigError> {
+    let url = written.value.trim_end_matches('/');
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let is_origin = rest.is_some_and(|rest| {
+        let is_of_it = |letter: char| letter.is_ascii_alphanumeric() || "-.:[]".contains(letter);
+        !rest.is_empty() && rest.chars().all(is_of_it)
+    });
+    let problem = || Problem::PublicUrl { found: written.value.clone() };
+    if is_origin { Ok(url.to_owned()) } else { Err(place.at(line(written), "api.public_url", problem())) }
 }
 
 pub(super) fn address(

@@ -74,6 +74,15 @@ pub enum Problem {
         /// The parser's words.
         message: String,
     },
+    /// A sink is none, or several at once.
+    #[error("say what it is: one of otlp, s3, stdout: true and syslog")]
+    SinkKind,
+    /// Not an address of the web.
+    #[error("\"{found}\" is no address: write https://…, or http://… on this machine")]
+    Url {
+        /// What is written.
+        found: String,
+    },
     /// A list or name must not be empty.
     #[error("it is empty: write at least one")]
     Empty,
@@ -166,9 +175,18 @@ pub enum Problem {
         /// The address.
         address: String,
     },
+    /// No address that a link can begin with.
+    #[error("{found:?} is not where a browser finds the console: write https://HOST, without a path")]
+    PublicUrl {
+        /// What is written.
+        found: String,
+    },
     /// A setting of TLS without TLS.
     #[error("it has no effect with mode: disable; leave it out, or write mode: verify-full")]
     WithoutTls,
+    /// A server without `application_name`.
+    #[error("MySQL has no application_name; write comment or off")]
+    NoApplicationName,
     /// A number is too small or too large.
     #[error("{found} is out of bounds: write {least} to {most}")]
     OutOfBounds {

@@ -67,7 +67,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::{Account, Authentication, Credential, Iam, Limits, Store, StoreTls, UpstreamTls},
+        config::{Account, AuditText, Authentication, Credential, Iam, Limits, Store, StoreTls, UpstreamTls},
         model::{record::Durability, slack::SlackDoor, target::Lane},
     };
 
@@ -127,6 +127,8 @@ targets:
         assert_eq!(config.api.address.to_string(), "127.0.0.1:6480");
         assert_eq!(config.limits, Limits::default());
         assert_eq!(config.announce_before, std::time::Duration::from_secs(300));
+        assert_eq!((config.shutdown.delay.as_secs(), config.shutdown.drain.as_secs()), (0, 30));
+        assert!(!config.shutdown.shares_ports && config.replica.is_none());
         assert_eq!(config.listeners[0].authentication, Authentication::Scram);
         let target = &config.targets[0];
         assert_eq!(target.tls, UpstreamTls::VerifyFull { ca: None, server_name: None });
@@ -313,6 +315,19 @@ targets:
     }
 
     #[test]
+    fn the_consoles_address_is_one_that_a_link_can_begin_with() {
+        let api = |url: &str| load_text(&format!("api: {{ public_url: \"{url}\" }}\n{SMALL}"));
+        assert_eq!(
+            api("https://gate.example/").unwrap().api.public_url.as_deref(),
+            Some("https://gate.example")
+        );
+        assert!(api("http://[::1]:6480").is_ok());
+        for bad in ["gate.example", "https://", "https://gate.example/x", "javascript:x", "https://a b"] {
+            assert!(api(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn a_listener_names_targets_that_exist() {
         let error = refusal("targets: [hr]", "targets: [hrr]");
         assert_eq!(error, "4: listeners.targets: unknown target \"hrr\": did you mean \"hr\"?");
@@ -350,6 +365,13 @@ targets:
                 "data_dir: data",
                 "data_dir: data\nlimits: { sessions: 0 }",
                 "2: limits.sessions: 0 is out of bounds",
+            ),
+            ("data_dir: data", "data_dir: data\nreplica: 1024", "2: replica: 1024 is out of bounds"),
+            ("data_dir: data", "data_dir: data\nreplica: 0", "2: replica: 0 is out of bounds"),
+            (
+                "data_dir: data",
+                "data_dir: data\nshutdown: { drain_s: 86401 }",
+                "2: shutdown.drain_s: 86401 is out of bounds",
             ),
             (
                 "data_dir: data",
@@ -482,6 +504,36 @@ targets:
             error.contains(":10: targets.reader.iam_endpoint: AWS does not know \"127.0.0.1\""),
             "{error}"
         );
+    }
+
+    #[test]
+    fn the_audit_log_rotates_is_signed_and_sent_as_it_is_written_down() {
+        let with = |audit: &str| load_text(&format!("{SMALL}\naudit: {audit}\n"));
+        let audit = load_text(SMALL).unwrap().audit;
+        assert_eq!((audit.rotate_bytes, audit.index, audit.text), (1 << 30, true, AuditText::Full));
+        assert!(audit.keep_for.is_none() && audit.keep_bytes.is_none() && audit.checkpoints.is_none());
+        let all = "{ rotate: { bytes: 2000000, after_s: 86400 }, retain: { days: 400 }, index: false, \
+                   checkpoints: { key_file: key.pem, also: stdout }, text: fingerprint, text_by_target: { hr: full }, \
+                   sinks: [ { name: out, stdout: true }, { name: siem, syslog: { endpoint: \"siem:6514\" } }, \
+                   { name: otel, otlp: { url: \"https://otel/v1/logs\" } }, \
+                   { name: s3, s3: { bucket: b, region: eu-central-1 } } ] }";
+        let audit = with(all).unwrap().audit;
+        assert_eq!((audit.rotate_bytes, audit.index, audit.text), (2_000_000, false, AuditText::Fingerprint));
+        assert_eq!(audit.keep_for.unwrap().as_secs(), 400 * 86_400);
+        assert_eq!(audit.checkpoints.unwrap().also.unwrap().to_str(), Some("-"));
+        let names: Vec<_> = audit.sinks.iter().map(|sink| sink.name.as_str()).collect();
+        assert_eq!(names, ["out", "siem", "otel", "s3"]);
+        for (wrong, words) in [
+            ("{ rotate: { bytes: 5 } }", "audit.rotate.bytes: 5 is out of bounds"),
+            ("{ sinks: [ { name: a } ] }", "say what it is"),
+            ("{ sinks: [ { name: a, stdout: true }, { name: a, stdout: true } ] }", "written twice"),
+            ("{ sinks: [ { name: a, otlp: { url: \"http://otel/v1/logs\" } } ] }", "is no address"),
+            ("{ sinks: [ { name: \"../a\", stdout: true } ] }", "is no name"),
+            ("{ text: none }", "none"),
+        ] {
+            let error = with(wrong).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
     }
 
     #[test]

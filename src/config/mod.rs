@@ -5,6 +5,8 @@
 //! every secret is read. The format is written in `docs/configuration.md`.
 //! Never knows what the settings are used for.
 
+mod audit;
+mod audit_sinks;
 #[cfg(test)]
 mod breakage_tests;
 mod check;
@@ -29,7 +31,8 @@ pub use limits::Limits;
 pub use load::load;
 pub use schema::schema;
 pub use settings::{
-    Account, Accounts, Api, Audit, Authentication, CertificateFiles, Config, Credential, Endpoint, Iam,
-    Listener, ListenerTls, Log, LogFormat, LogLevel, Pool, PostgresStore, Reader, Slack, SlackHttp, Store,
-    StoreTls, TargetSettings, UpstreamTls,
+    Account, Accounts, Api, Attribution, Audit, AuditCheckpoints, AuditSink, AuditSinkKind, AuditText,
+    Authentication, CertificateFiles, Config, Credential, Endpoint, Iam, Listener, ListenerTls, Log,
+    LogFormat, LogLevel, Pool, PostgresStore, Reader, Shutdown, Slack, SlackHttp, Store, StoreTls,
+    TargetSettings, UpstreamTls,
 };

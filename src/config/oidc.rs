@@ -90,7 +90,8 @@ fn is_redirect(url: &str) -> bool {
     url.bytes().all(|byte| byte.is_ascii_graphic()) && !url.contains(['#', '@']) && is_address(url)
 }
 
-fn is_address(url: &str) -> bool {
+/// https, or http on this machine.
+pub(super) fn is_address(url: &str) -> bool {
     if let Some(rest) = url.strip_prefix("https://") {
         return !rest.is_empty() && !rest.starts_with('/');
     }

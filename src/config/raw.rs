@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::{
-    settings::{Authentication, LogFormat, LogLevel},
+    settings::{Attribution, AuditText, Authentication, LogFormat, LogLevel},
     slack::RawSlack,
 };
 use crate::model::{dialect::Dialect, record::Durability};
@@ -15,6 +15,7 @@ use crate::model::{dialect::Dialect, record::Durability};
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConfig {
     pub(super) name: Option<Spanned<String>>,
+    pub(super) replica: Option<Spanned<u64>>,
     pub(super) data_dir: Spanned<String>,
     pub(super) listeners: Spanned<Vec<Spanned<RawListener>>>,
     pub(super) targets: Spanned<Vec<Spanned<RawTarget>>>,
@@ -34,6 +35,8 @@ pub(super) struct RawConfig {
     pub(super) limits: RawLimits,
     #[serde(default)]
     pub(super) grants: RawGrants,
+    #[serde(default)]
+    pub(super) shutdown: RawShutdown,
     #[serde(default)]
     pub(super) log: RawLog,
 }
@@ -84,6 +87,7 @@ pub(super) struct RawTarget {
     pub(super) accounts: RawAccounts,
     #[serde(default)]
     pub(super) pool: RawPool,
+    pub(super) attribution: Option<Spanned<Attribution>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -178,12 +182,93 @@ pub(super) struct RawAudit {
     pub(super) path: Option<String>,
     pub(super) durability: Durability,
     pub(super) index: bool,
+    pub(super) rotate: RawRotate,
+    pub(super) retain: RawRetain,
+    pub(super) checkpoints: Option<Spanned<RawCheckpoints>>,
+    pub(super) sinks: Vec<Spanned<RawSink>>,
+    pub(super) text: AuditText,
+    pub(super) text_by_target: BTreeMap<String, AuditText>,
 }
 
 impl Default for RawAudit {
     fn default() -> Self {
-        Self { path: None, durability: Durability::default(), index: true }
+        Self {
+            path: None,
+            durability: Durability::default(),
+            index: true,
+            rotate: RawRotate::default(),
+            retain: RawRetain::default(),
+            checkpoints: None,
+            sinks: Vec::new(),
+            text: AuditText::default(),
+            text_by_target: BTreeMap::new(),
+        }
     }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRotate {
+    pub(super) bytes: Option<Spanned<u64>>,
+    pub(super) after_s: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRetain {
+    pub(super) days: Option<Spanned<u64>>,
+    pub(super) bytes: Option<Spanned<u64>>,
+    pub(super) wait_for_sinks_bytes: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCheckpoints {
+    pub(super) key_file: Spanned<String>,
+    pub(super) every_s: Option<Spanned<u64>>,
+    pub(super) also: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSink {
+    pub(super) name: Spanned<String>,
+    pub(super) otlp: Option<Spanned<RawOtlp>>,
+    pub(super) s3: Option<Spanned<RawS3>>,
+    #[serde(default)]
+    pub(super) stdout: bool,
+    pub(super) syslog: Option<Spanned<RawSyslog>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSyslog {
+    pub(super) endpoint: Spanned<String>,
+    #[serde(default)]
+    pub(super) tls: RawUpstreamTls,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOtlp {
+    pub(super) url: Spanned<String>,
+    pub(super) ca: Option<String>,
+    pub(super) token_file: Option<Spanned<String>>,
+    pub(super) token_env: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawS3 {
+    pub(super) bucket: Spanned<String>,
+    #[serde(default)]
+    pub(super) prefix: String,
+    pub(super) region: Spanned<String>,
+    pub(super) endpoint: Option<Spanned<String>>,
+    pub(super) ca: Option<String>,
+    pub(super) profile: Option<String>,
+    pub(super) role_arn: Option<String>,
+    pub(super) every_s: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -191,6 +276,7 @@ impl Default for RawAudit {
 pub(super) struct RawApi {
     pub(super) address: Option<Spanned<String>>,
     pub(super) tls: Option<RawCertificate>,
+    pub(super) public_url: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -291,6 +377,15 @@ pub(super) struct RawLimits {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawGrants {
     pub(super) announce_before_s: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawShutdown {
+    pub(super) delay_s: Option<Spanned<u64>>,
+    pub(super) drain_s: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub(super) shares_ports: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,6 +1,6 @@
 //! The settings of one gateway, checked.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
@@ -11,6 +11,7 @@ use crate::model::{
     ids::{DatabaseName, GatewayName, TargetName},
     on_call::OnCallSettings,
     record::Durability,
+    replica::Replica,
     secret::Secret,
     slack::SlackSettings,
     target::{Lane, Target},
@@ -24,6 +25,8 @@ pub struct Config {
     pub file: PathBuf,
     /// What this gateway is called among those that share its store.
     pub name: GatewayName,
+    /// Its number among those; `None` is any that is free.
+    pub replica: Option<Replica>,
     /// Where the gateway keeps what it writes.
     pub data_dir: PathBuf,
     /// Where clients connect; at least one.
@@ -50,6 +53,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long before its end a grant is announced to end soon.
     pub announce_before: Duration,
+    /// How it stops.
+    pub shutdown: Shutdown,
     /// The process's own log.
     pub log: Log,
     /// What is allowed and should not be; to be logged at start.
@@ -155,6 +160,20 @@ pub struct TargetSettings {
     pub accounts: Accounts,
     /// Connections kept, per lane.
     pub pool: Pool,
+    /// How it is told whose statements it runs.
+    pub attribution: Attribution,
+}
+
+/// How a server is told whose statements it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attribution {
+    /// By `application_name`; PostgreSQL alone has that.
+    ApplicationName,
+    /// By a comment in each text.
+    Comment,
+    /// Not at all.
+    Off,
 }
 
 /// Host and port of a server.
@@ -306,7 +325,7 @@ pub enum StoreTls {
 }
 
 /// The audit log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Audit {
     /// The file.
     pub path: PathBuf,
@@ -314,6 +333,97 @@ pub struct Audit {
     pub durability: Durability,
     /// Whether an index is kept beside it, so that it can be searched.
     pub index: bool,
+    /// At which size it goes on in a new file.
+    pub rotate_bytes: u64,
+    /// After which time it does.
+    pub rotate_after: Option<Duration>,
+    /// How long full files are kept.
+    pub keep_for: Option<Duration>,
+    /// Up to which size of all of them.
+    pub keep_bytes: Option<u64>,
+    /// Up to which size of all of them files are kept for a sink that has not read them.
+    pub wait_bytes: u64,
+    /// What signs checkpoints.
+    pub checkpoints: Option<AuditCheckpoints>,
+    /// Where records go besides, names unique.
+    pub sinks: Vec<AuditSink>,
+    /// What is kept of the text of statements.
+    pub text: AuditText,
+    /// The same for some targets.
+    pub text_by_target: BTreeMap<TargetName, AuditText>,
+}
+
+/// What is kept of the text of statements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuditText {
+    /// A keyed hash, beside the fingerprint.
+    Fingerprint,
+    /// All of it.
+    #[default]
+    Full,
+}
+
+/// Where records go besides the log.
+#[derive(Clone, Debug)]
+pub struct AuditSink {
+    /// What it is called.
+    pub name: String,
+    /// What it is.
+    pub kind: AuditSinkKind,
+}
+
+/// What a sink is.
+#[derive(Clone, Debug)]
+pub enum AuditSinkKind {
+    /// OpenTelemetry's protocol for logs, over HTTP.
+    Otlp {
+        /// All of the address.
+        url: String,
+        /// Authorities (PEM); `None` is the system's.
+        ca: Option<PathBuf>,
+        /// A bearer token.
+        token: Option<Secret<String>>,
+    },
+    /// Objects of S3, or of what speaks like it.
+    S3 {
+        /// The bucket.
+        bucket: String,
+        /// What the names of all objects begin with.
+        prefix: String,
+        /// The region.
+        region: String,
+        /// Another place than Amazon's.
+        endpoint: Option<String>,
+        /// Authorities (PEM); `None` is the system's.
+        ca: Option<PathBuf>,
+        /// The profile of AWS's own files.
+        profile: Option<String>,
+        /// A role that is taken on.
+        role_arn: Option<String>,
+        /// How long records wait for more to go with them.
+        every: Duration,
+    },
+    /// Standard output.
+    Stdout,
+    /// Syslog over TCP or TLS.
+    Syslog {
+        /// Where.
+        endpoint: Endpoint,
+        /// How it is trusted.
+        tls: UpstreamTls,
+    },
+}
+
+/// Checkpoints of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditCheckpoints {
+    /// File of the key that signs.
+    pub key: PathBuf,
+    /// How often.
+    pub every: Duration,
+    /// Where they are written besides; "-" is standard output.
+    pub also: Option<PathBuf>,
 }
 
 /// The administration API.
@@ -323,6 +433,19 @@ pub struct Api {
     pub address: SocketAddr,
     /// Its certificate; always there unless the address is a loopback one.
     pub tls: Option<CertificateFiles>,
+    /// Where people open the console, without a slash at its end; refusals name it.
+    pub public_url: Option<String>,
+}
+
+/// How the gateway stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// From the signal, while it says that it is not ready, until nobody is accepted any more.
+    pub delay: Duration,
+    /// So long open transactions may go on after that.
+    pub drain: Duration,
+    /// Whether a successor may listen on its ports meanwhile.
+    pub shares_ports: bool,
 }
 
 /// The Slack app.

@@ -62,18 +62,17 @@ pub(super) fn read(
 ) -> Result<Option<Slack>, ConfigError> {
     let Some(written) = raw else { return Ok(None) };
     let raw = &written.value;
-    let at = line(written);
     let bot = (&raw.bot_token_file, &raw.bot_token_env);
-    let bot_token = one_of(place, at, "slack.bot_token", bot, BOT_TOKEN)?;
+    let bot_token = one_of(place, line(written), "slack.bot_token", bot, BOT_TOKEN)?;
     let app = (&raw.app_token_file, &raw.app_token_env);
     let (door, http) = match &raw.http {
         Some(http) if app.0.is_none() && app.1.is_none() => {
             let (signing_secret, http) = self::http(place, http)?;
             (SlackDoor::Http { signing_secret }, Some(http))
         }
-        Some(_) => return Err(place.at(at, "slack.http", Problem::OneOf { keys: DOORS })),
+        Some(_) => return Err(place.at(line(written), "slack.http", Problem::OneOf { keys: DOORS })),
         None => {
-            let app_token = one_of(place, at, "slack.app_token", app, DOORS)?;
+            let app_token = one_of(place, line(written), "slack.app_token", app, DOORS)?;
             (SlackDoor::Socket { app_token }, None)
         }
     };

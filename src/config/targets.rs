@@ -11,9 +11,12 @@ use super::{
     limits::bounded,
     raw::{RawPool, RawReader, RawTarget, RawTlsMode, RawUpstreamTls},
     secrets,
-    settings::{Account, Accounts, Credential, Endpoint, Pool, Reader, TargetSettings, UpstreamTls},
+    settings::{
+        Account, Accounts, Attribution, Credential, Endpoint, Pool, Reader, TargetSettings, UpstreamTls,
+    },
 };
 use crate::model::{
+    dialect::Dialect,
     ids::{DatabaseName, EnvironmentName, TargetName},
     target::{Lane, Target},
 };
@@ -92,7 +95,19 @@ fn target(place: &mut Place<'_>, raw: &RawTarget) -> Result<TargetSettings, Conf
         environment: EnvironmentName::from(name(place, "targets.environment", &raw.environment)?),
         labels: raw.labels.clone(),
     };
-    Ok(TargetSettings { target, endpoint, databases, tls, reader, accounts, pool })
+    let attribution = attribution(place, raw)?;
+    Ok(TargetSettings { target, endpoint, databases, tls, reader, accounts, pool, attribution })
+}
+
+fn attribution(place: &Place<'_>, raw: &RawTarget) -> Result<Attribution, ConfigError> {
+    match (&raw.attribution, raw.dialect) {
+        (None, Dialect::Postgres) => Ok(Attribution::ApplicationName),
+        (None, Dialect::Mysql) => Ok(Attribution::Comment),
+        (Some(written), Dialect::Mysql) if written.value == Attribution::ApplicationName => {
+            Err(place.at(line(written), "targets.attribution", Problem::NoApplicationName))
+        }
+        (Some(written), Dialect::Postgres | Dialect::Mysql) => Ok(written.value),
+    }
 }
 
 /// A name that may stand in "target/database", in patterns and in metrics.
@@ -140,7 +155,7 @@ fn reader(place: &Place<'_>, raw: &RawReader, tls: &UpstreamTls) -> Result<Reade
     })
 }
 
-fn tls(place: &Place<'_>, raw: &RawUpstreamTls) -> Result<UpstreamTls, ConfigError> {
+pub(super) fn tls(place: &Place<'_>, raw: &RawUpstreamTls) -> Result<UpstreamTls, ConfigError> {
     match raw.mode {
         RawTlsMode::Disable => {
             for (key, written) in [("targets.tls.ca", &raw.ca), ("targets.tls.server_name", &raw.server_name)]

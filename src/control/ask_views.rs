@@ -6,8 +6,10 @@ use utoipa::ToSchema;
 
 use crate::{
     model::{
+        denial::DenialId,
         flow::Risk,
         ids::{DatabaseName, GrantId, GroupName, PrincipalName, RequestId, RoleName, TargetName},
+        object::ObjectPattern,
         permission::PermissionSet,
         request::{Aftermath, Asked, Case, Estimate, RequestState},
         review::Verdict,
@@ -82,6 +84,23 @@ pub struct RequestView {
     /// When it stopped being pending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided_at: Option<Timestamp>,
+}
+
+/// What was refused to somebody, and what a request for it would ask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DenialView {
+    /// Names it to the one who was refused.
+    pub id: DenialId,
+    /// On which target.
+    pub target: TargetName,
+    /// In which database.
+    pub database: DatabaseName,
+    /// The text of the statement.
+    pub sql: String,
+    /// What was missing, as patterns; none where only the statement itself can be asked for.
+    pub objects: Vec<ObjectPattern>,
+    /// Which permissions were missing on them.
+    pub permissions: PermissionSet,
 }
 
 /// One exact statement.

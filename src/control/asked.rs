@@ -138,7 +138,7 @@ impl Control {
         if sql.is_empty() || sql.len() > MOST_SQL_BYTES || sql.contains('\0') {
             return Err(invalid("statement", format!("one statement of at most {MOST_SQL_BYTES} bytes")));
         }
-        if has_parameters(sql, dialect) {
+        if dialect.may_have_parameters(sql) {
             return Err(invalid(
                 "statement",
                 "write the values out: what is approved is the whole statement",
@@ -173,14 +173,6 @@ fn exact(sql: &str, facts: &Facts, dialect: Dialect) -> Result<ExactStatement, C
         accesses: facts.accesses.clone(),
         calls: facts.calls.iter().map(|call| call.name.clone()).collect(),
     })
-}
-
-/// Whether values may be left open; a text in which that cannot be told apart from other things counts as one.
-fn has_parameters(sql: &str, dialect: Dialect) -> bool {
-    match dialect {
-        Dialect::Postgres => sql.as_bytes().windows(2).any(|two| matches!(two, [b'$', b'0'..=b'9'])),
-        Dialect::Mysql => sql.contains('?'),
-    }
 }
 
 fn checked_term(term: Term, starts_at: Option<Timestamp>, now: Timestamp) -> Result<Term, ControlError> {

@@ -139,6 +139,18 @@ impl Control {
         .await
     }
 
+    /// The request as the audit log may have it: without the statement's text where that is not kept.
+    fn told(&self, request: &Request) -> Request {
+        let mut told = request.clone();
+        let texts = self.parts().audit.texts();
+        if let Asked::Statement(statement) = &mut told.what
+            && !texts.is_full(&request.target)
+        {
+            statement.sql = texts.hashed(&statement.sql).into();
+        }
+        told
+    }
+
     /// What policy says of it; a no is recorded.
     async fn judged(
         &self,
@@ -257,8 +269,9 @@ impl Control {
             let answer = FirstAnswer { sha256: digest.to_vec(), request: case.request.id };
             change.keep_answer(&requester, &key, &answer, now).await?;
         }
+        let told = self.told(&case.request);
         let mut records =
-            vec![Record::RequestCreated { actor: &requester, request: &case.request, plan: &case.plan }];
+            vec![Record::RequestCreated { actor: &requester, request: &told, plan: &case.plan }];
         let id = case.request.id;
         if let Some(grant) = &grant {
             let settled =

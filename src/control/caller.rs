@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -117,10 +118,20 @@ pub struct Caller {
     pub principal: Option<PrincipalName>,
     /// The key.
     pub key: KeyId,
+    /// First instant at which the key opens nothing any more; `None` never ends.
+    pub ends_at: Option<Timestamp>,
     pub(super) scopes: Vec<Scope>,
 }
 
 impl Caller {
+    /// What the key opens, in the order of [`Scope`], each once.
+    pub fn scopes(&self) -> Vec<Scope> {
+        let mut scopes = self.scopes.clone();
+        scopes.sort();
+        scopes.dedup();
+        scopes
+    }
+
     /// Whether the key has one of `scopes`; `admin` opens everything.
     pub fn may(&self, scopes: &[Scope]) -> bool {
         self.scopes.iter().any(|held| *held == Scope::Admin || scopes.contains(held))

@@ -16,11 +16,18 @@ use crate::{
     model::{
         denial::{DenialId, Denied, KeepDenials},
         ids::PrincipalName,
+        permission::PermissionSet,
     },
+    policy,
     store::StoredDenial,
 };
 
-use super::{door::Control, error::ControlError, secret_text::random};
+use super::{
+    ask_views::DenialView,
+    door::Control,
+    error::{ControlError, unknown},
+    secret_text::random,
+};
 
 /// The refusals of late, by who was refused, and those that are on their way to the store.
 #[derive(Debug)]
@@ -117,6 +124,10 @@ impl KeepDenials for Control {
         self.notices().refused(id, &told);
         Some(id)
     }
+
+    fn page_of(&self, denial: DenialId) -> Option<String> {
+        self.parts().public_url.as_ref().map(|url| format!("{url}/r/{denial}"))
+    }
 }
 
 impl Control {
@@ -131,6 +142,25 @@ impl Control {
         }
         let since = forgotten_until(self.now());
         Ok(self.store().denial(principal, id, since).await?.map(Arc::new))
+    }
+
+    /// The refusal that `principal` calls so, as they may see it.
+    ///
+    /// # Errors
+    /// `Unknown`, also for what was refused to somebody else; `Store`.
+    pub async fn denial_view(
+        &self,
+        principal: &PrincipalName,
+        id: DenialId,
+    ) -> Result<DenialView, ControlError> {
+        let denial = self.denial(principal, id).await?.ok_or_else(|| unknown("denial", id))?;
+        let dialect = self.parts().targets.iter().find(|it| it.name == denial.target).map(|it| it.dialect);
+        let place = denial.place();
+        let asked = dialect.and_then(|dialect| policy::asked_for(&denial.missing, &place, dialect));
+        let (database, objects, permissions) =
+            asked.unwrap_or_else(|| (place.database, Vec::new(), PermissionSet::EMPTY));
+        let sql = denial.sql.clone();
+        Ok(DenialView { id, target: place.target, database, sql, objects, permissions })
     }
 
     /// Writes refusals to the store as they come, until `stop` is done and what came before is written; only the first

@@ -137,6 +137,12 @@ impl Control {
             let mut change = control.begin(&state).await?;
             change.put_principal(&stored).await?;
             change.put_identity(&identity).await?;
+            if wanted.removed {
+                let own = state.groups.values().filter(|group| group.members.contains(&name));
+                for group in own {
+                    change.leave_directory_group(group.id, &name).await?;
+                }
+            }
             let takes_away = identity.is_out();
             let withdrawal = match (wanted.removed, takes_away) {
                 (true, _) => control.withdraw_everything(&mut change, &state, &name, &actor).await?,
@@ -149,6 +155,9 @@ impl Control {
                 control.record_first(std::slice::from_ref(&record)).await?;
             }
             change.commit().await?;
+            if wanted.removed {
+                state.leave_groups(&name);
+            }
             keep(&mut state, stored, identity);
             withdrawal.apply(&mut state);
             control.publish(&mut state);
@@ -223,7 +232,7 @@ fn apply(
     (!words.is_empty()).then(|| words.join("; "))
 }
 
-fn check_external_id(id: Option<&str>) -> Result<(), ControlError> {
+pub(super) fn check_external_id(id: Option<&str>) -> Result<(), ControlError> {
     match id {
         Some(id) if id.is_empty() || id.chars().count() > MOST_ID || id.chars().any(char::is_control) => {
             Err(invalid("externalId", format!("1 to {MOST_ID} characters on one line")))

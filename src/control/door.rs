@@ -1,6 +1,15 @@
 //! The control plane's door: start, authenticate, publish.
 
-use std::{collections::BTreeMap, fmt, future::Future, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, watch};
@@ -8,26 +17,27 @@ use tracing::{error, warn};
 use uuid::Uuid;
 
 use super::{
-    caller::Caller,
+    caller::{Caller, Scope},
     denials::Ledger,
+    errands::Replicas,
     error::ControlError,
     notices::Notices,
     policy::{Loaded, load},
     secret_text::{random, same, sha256},
-    state::{State, VERSION},
+    state::{Groups, State, VERSION},
     turn::{Turn, cause},
     views::{PolicyView, scopes},
 };
 use crate::{
     audit::AuditLog,
-    identity::Provider,
+    identity::{Provider, Seal},
     metrics::PolicyMetrics,
     model::{
         grant::GrantName,
         identity::ProviderSettings,
         ids::{GatewayName, PrincipalName},
         on_call::OnCall,
-        principal::{NativeKey, ScramKeys},
+        principal::{NativeKey, Principal, ScramKeys},
         record::Record,
         secret::Secret,
         target::Target,
@@ -63,6 +73,8 @@ pub struct ControlParts {
     pub make_native_key: MakeNativeKey,
     /// The identity provider, if there is one.
     pub provider: Option<ProviderSettings>,
+    /// Where people open the console, without a slash at its end, if they do.
+    pub public_url: Option<String>,
     /// Who tells who is on call, if anybody does.
     pub on_call: Option<Arc<dyn OnCall>>,
     /// What is counted of policy and grants.
@@ -83,15 +95,22 @@ struct Inner {
     snapshot: Published<Snapshot>,
     keys: Published<Vec<StoredKey>>,
     identities: Published<BTreeMap<PrincipalName, StoredIdentity>>,
+    groups: Published<Groups>,
+    /// The gateways of the store whose policy is another one.
+    differing: Published<Vec<GatewayName>>,
     provider: Option<Provider>,
     policy: Published<PolicyView>,
     mock_secret: Secret<[u8; 32]>,
+    seal: Seal,
     denials: Ledger,
     notices: Notices,
     /// Wakes those who wait for events; that there may be some is all it says.
     stirred: watch::Sender<()>,
     /// Tells this run of this gateway from all others, whatever they are called.
     instance: String,
+    replicas: Replicas,
+    /// Nothing new is to be sent here any more.
+    is_stopping: AtomicBool,
 }
 
 impl fmt::Debug for Control {
@@ -132,14 +151,19 @@ impl Control {
             snapshot: Published::new(snapshot),
             keys: Published::new(state.keys.clone()),
             identities: Published::new(state.identities.clone()),
+            groups: Published::new(state.groups.clone()),
+            differing: Published::new(Vec::new()),
             provider,
             policy: Published::new(policy),
             state: Mutex::new(state),
+            seal: Seal::new(&mock_secret)?,
             mock_secret,
             denials: Ledger::new(),
             instance: Uuid::new_v4().to_string(),
             notices: Notices::default(),
             stirred: watch::Sender::new(()),
+            replicas: Replicas::new(),
+            is_stopping: AtomicBool::new(false),
             parts,
         })))
     }
@@ -168,13 +192,17 @@ impl Control {
             }
         }
         let key = found.filter(|key| key.is_live(now))?;
+        let mut scopes = scopes(&key.scopes);
         if let Some(name) = &key.principal {
             let snapshot = self.snapshot().load();
             // closed: the key of somebody who is not known, or not let in, opens nothing
-            snapshot.principal(name).filter(|principal| !principal.disabled)?;
+            let principal = snapshot.principal(name).filter(|principal| !principal.disabled)?;
+            if scopes.contains(&Scope::Person) {
+                scopes.extend(scopes_of_groups(&snapshot, principal));
+            }
         }
         let name = key.principal.as_deref().unwrap_or(&key.name).to_owned();
-        Some(Caller { name, principal: key.principal.clone(), key: key.id, scopes: scopes(&key.scopes) })
+        Some(Caller { name, principal: key.principal.clone(), key: key.id, ends_at: key.ends_at, scopes })
     }
 
     /// Whether a caller's key would still be let in: what goes on for long has to ask again.
@@ -204,12 +232,38 @@ impl Control {
         Ok(self.0.parts.store.ping().await?)
     }
 
+    pub(super) fn seal(&self) -> &Seal {
+        &self.0.seal
+    }
+
+    /// The gateway is about to stop: from now on it is not ready.
+    pub fn note_stopping(&self) {
+        self.0.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the gateway is about to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.0.is_stopping.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn replicas(&self) -> &Replicas {
+        &self.0.replicas
+    }
+
     pub(super) fn store(&self) -> &Store {
         &self.0.parts.store
     }
 
     pub(super) fn identities(&self) -> &Published<BTreeMap<PrincipalName, StoredIdentity>> {
         &self.0.identities
+    }
+
+    pub(super) fn differing(&self) -> &Published<Vec<GatewayName>> {
+        &self.0.differing
+    }
+
+    pub(super) fn groups(&self) -> &Published<Groups> {
+        &self.0.groups
     }
 
     /// The identity provider.
@@ -334,6 +388,7 @@ impl Control {
         self.0.parts.metrics.snapshot_version.set(gauge(state.version));
         self.0.keys.publish(state.keys.clone());
         self.0.identities.publish(state.identities.clone());
+        self.0.groups.publish(state.groups.clone());
         self.stir();
     }
 
@@ -369,6 +424,13 @@ async fn first_state(
 
 fn gauge(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// What policy lets the groups of a person do at the API.
+fn scopes_of_groups(snapshot: &Snapshot, principal: &Principal) -> Vec<Scope> {
+    let groups = &snapshot.policy().groups;
+    let words = principal.groups.iter().filter_map(|name| groups.get(name)).flat_map(|group| &group.scopes);
+    words.filter_map(|word| word.parse().ok()).collect()
 }
 
 async fn mock_secret(store: &Store, change: &mut Change) -> Result<Secret<[u8; 32]>, ControlError> {

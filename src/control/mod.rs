@@ -12,11 +12,15 @@ mod ask_bodies;
 mod ask_views;
 mod asked;
 mod asking;
+mod browser;
 mod caller;
 mod claims;
+mod comparison;
 mod denials;
 mod directory;
+mod directory_groups;
 mod door;
+mod errands;
 mod error;
 mod estimate;
 mod events;
@@ -32,6 +36,7 @@ mod policy;
 mod ports;
 mod principals;
 mod provider_login;
+mod replicas;
 mod requests;
 mod secret_text;
 mod sessions;
@@ -49,15 +54,18 @@ mod withdrawal;
 pub use crate::identity::{DeviceLogin, IdentityError, Returned};
 pub use crate::model::lifetime::{BadLifetime, Lifetime};
 pub use crate::policy::NotReviewed;
+pub use crate::store::StoredDirectoryGroup;
 pub use admission::NotAdmitted;
 pub use ask_bodies::{
     Answer, BeginBrowserLogin, BegunBrowserLogin, Extend, FinishDeviceLogin, NewLogin, NewRequest, NewReview,
     NewTokenLogin, PendingLogin, RequestQuery,
 };
-pub use ask_views::{RequestPage, RequestView, ReviewView, StatementView};
+pub use ask_views::{DenialView, RequestPage, RequestView, ReviewView, StatementView};
 pub use asking::IdempotencyKey;
+pub use browser::{InBrowser, Unsealed, WhoView};
 pub use caller::{Caller, Scope, UnknownScope};
 pub use directory::{DirectoryChange, DirectoryEntry, NewDirectoryEntry};
+pub use directory_groups::{DirectoryGroupChange, MembersChange, NewDirectoryGroup};
 pub use door::{Control, ControlParts, MakeKeys, MakeNativeKey};
 pub use error::ControlError;
 pub use estimate::ToEstimate;
@@ -65,6 +73,7 @@ pub use events::EventPage;
 pub use explanation::{Explanation, NeedView, ObjectView, Question, RefusalView, StatementExplanation};
 pub use files::{digest, read_examples, read_policy};
 pub use ports::{BoxFuture, Explain, ExplainError, Sessions, TargetHealth, Targets, Webhooks};
+pub use replicas::ReplicaLease;
 pub use requests::{
     GrantQuery, NewGrant, NewKey, NewPassword, NewPrincipal, NewToken, PrincipalPatch, Revoke,
 };

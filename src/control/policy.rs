@@ -60,7 +60,7 @@ impl Control {
                 rejected: None,
             };
             info!(actor, digest = view.digest, snapshot = view.snapshot, "policy in force");
-            control.warn_of_idle_ceilings();
+            control.warn_of_idle_rules();
             control.policy_view().publish(view.clone());
             Ok(view)
         })
@@ -145,9 +145,12 @@ impl Control {
         }
     }
 
-    fn warn_of_idle_ceilings(&self) {
+    fn warn_of_idle_rules(&self) {
         for ceiling in self.snapshot().load().idle_ceilings() {
             warn!(environment = %ceiling.environment, "ceiling of an environment that no target has");
+        }
+        for target in self.snapshot().load().idle_bounds() {
+            warn!(%target, "limits of a target that there is not");
         }
     }
 }

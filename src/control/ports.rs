@@ -13,6 +13,7 @@ use super::{
     webhooks::WebhookInfo,
 };
 use crate::model::{
+    errand::Errand,
     facts::{Facts, Unanalyzable},
     ids::{SessionId, TargetName},
     request::Estimate,
@@ -29,6 +30,9 @@ pub trait Sessions: Send + Sync + 'static {
 
     /// Ends one; `false` if there is none of this name.
     fn terminate(&self, session: SessionId) -> bool;
+
+    /// Does what a client asks of one at another gateway; `false` if there is no such session.
+    fn run(&self, errand: &Errand) -> bool;
 }
 
 /// What a statement would be told.

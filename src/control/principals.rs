@@ -171,6 +171,7 @@ impl Control {
             change.commit().await?;
             state.principals.remove(&name);
             state.identities.remove(&name);
+            state.leave_groups(&name);
             withdrawal.apply(&mut state);
             control.publish(&mut state);
             let mut records = withdrawal.records(&actor, &name);

@@ -6,6 +6,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 use super::{
+    comparison::Comparison,
     door::Control,
     error::{ControlError, unknown},
     ports::Sessions,
@@ -67,33 +68,38 @@ impl Control {
         Ok(())
     }
 
-    /// Tells the other gateways every two seconds which sessions are open here, for as long as it is waited for. Returns
+    /// Tells the other gateways every two seconds which sessions are open here and by which policy they are judged, and
+    /// compares that with theirs, for as long as it is waited for. Returns
     /// at once where there are no others.
     pub async fn share_sessions(&self, sessions: &dyn Sessions) {
-        let mut said: Option<(String, Instant)> = None;
+        let mut said: Option<(SaidSessions, Instant)> = None;
+        let mut comparison = Comparison::default();
         while self.store().is_shared() {
             let mut own = self.own_sessions(sessions);
             own.truncate(MOST_SHARED);
-            let text = serde_json::to_string(&own).unwrap_or_default();
+            let says = SaidSessions {
+                instance: self.instance().to_owned(),
+                gateway: self.gateway().clone(),
+                sessions: serde_json::to_string(&own).unwrap_or_default(),
+                policy: self.policy_view().load().digest.clone(),
+            };
             // What does not change is said again, so that this gateway is known to be there.
-            if said.as_ref().is_none_or(|(last, at)| *last != text || at.elapsed() >= SAY_AGAIN) {
-                match self.say(&text).await {
-                    Ok(()) => said = Some((text, Instant::now())),
+            if said.as_ref().is_none_or(|(last, at)| *last != says || at.elapsed() >= SAY_AGAIN) {
+                match self.say(&says).await {
+                    Ok(()) => said = Some((says, Instant::now())),
                     Err(error) => debug!(%error, "other gateways do not hear of the sessions here"),
                 }
+            }
+            if let Err(error) = self.compare_policies(&mut comparison).await {
+                debug!(%error, "the policies of other gateways are not known");
             }
             sleep(SHARE_EVERY).await;
         }
     }
 
-    async fn say(&self, sessions: &str) -> Result<(), ControlError> {
-        let said = SaidSessions {
-            instance: self.instance().to_owned(),
-            gateway: self.gateway().clone(),
-            sessions: sessions.to_owned(),
-        };
+    async fn say(&self, says: &SaidSessions) -> Result<(), ControlError> {
         let mut change = self.store().change().await?;
-        change.put_sessions(&said).await?;
+        change.put_sessions(says).await?;
         Ok(change.commit().await?)
     }
 

@@ -1,7 +1,7 @@
 //! What the Snapshot is made of, as the control plane holds it between changes.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -11,14 +11,19 @@ use super::error::ControlError;
 use crate::{
     model::{
         grant::{Grant, Holder},
-        ids::{GrantId, GroupName, KeyId, PrincipalName, TokenId},
+        ids::{DirectoryGroupId, GrantId, GroupName, KeyId, PrincipalName, TokenId},
         permission::PermissionSet,
         principal::{Credentials, Principal, Token},
         target::{Place, Target},
     },
     policy::{ExactGrant, Policy, Snapshot, SnapshotParts},
-    store::{Store, StoredGrant, StoredIdentity, StoredKey, StoredPrincipal, StoredToken},
+    store::{
+        Store, StoredDirectoryGroup, StoredGrant, StoredIdentity, StoredKey, StoredPrincipal, StoredToken,
+    },
 };
+
+/// The groups of the directory.
+pub(super) type Groups = BTreeMap<DirectoryGroupId, Arc<StoredDirectoryGroup>>;
 
 /// Equal to the store's content at every moment at which nobody changes it.
 #[derive(Debug)]
@@ -28,6 +33,7 @@ pub(super) struct State {
     pub(super) policy: Arc<Policy>,
     pub(super) principals: BTreeMap<PrincipalName, StoredPrincipal>,
     pub(super) identities: BTreeMap<PrincipalName, StoredIdentity>,
+    pub(super) groups: Groups,
     pub(super) tokens: BTreeMap<TokenId, StoredToken>,
     pub(super) grants: BTreeMap<GrantId, StoredGrant>,
     pub(super) keys: Vec<StoredKey>,
@@ -49,6 +55,7 @@ impl State {
             policy,
             principals: store.principals().await?.into_iter().map(|it| (it.name.clone(), it)).collect(),
             identities: store.identities().await?.into_iter().map(|it| (it.principal.clone(), it)).collect(),
+            groups: store.directory_groups().await?.into_iter().map(|it| (it.id, Arc::new(it))).collect(),
             tokens: store.tokens(now).await?.into_iter().map(|it| (it.id, it)).collect(),
             grants: store.grants(keep_after(now)).await?.into_iter().map(|it| (it.id, it)).collect(),
             keys: store.keys().await?,
@@ -72,17 +79,34 @@ impl State {
             // Without objects and permissions it lets its holder in, and opens nothing there.
             Some(_) => Grant { permissions: PermissionSet::EMPTY, ..it.grant.clone() },
         });
+        let memberships = self.memberships();
         Snapshot::build(SnapshotParts {
             version: self.version,
             policy: Arc::clone(&self.policy),
-            principals: self.principals.values().map(|it| self.principal(it, now)).collect(),
+            principals: self.principals.values().map(|it| self.principal(it, &memberships, now)).collect(),
             grants: grants.collect(),
             targets: targets.to_vec(),
         })
         .with_exact(self.grants.values().filter_map(exact))
     }
 
-    fn principal(&self, stored: &StoredPrincipal, now: Timestamp) -> Principal {
+    /// In which of policy's groups the directory has put whom; the others mean nothing here.
+    fn memberships(&self) -> HashMap<&PrincipalName, Vec<&GroupName>> {
+        let mut all: HashMap<&PrincipalName, Vec<&GroupName>> = HashMap::new();
+        for group in self.groups.values().filter(|it| self.policy.groups.contains_key(&it.name)) {
+            for member in &group.members {
+                all.entry(member).or_default().push(&group.name);
+            }
+        }
+        all
+    }
+
+    fn principal(
+        &self,
+        stored: &StoredPrincipal,
+        memberships: &HashMap<&PrincipalName, Vec<&GroupName>>,
+        now: Timestamp,
+    ) -> Principal {
         let credentials = stored.password.as_ref().map(|password| Credentials {
             salt: password.salt.clone(),
             iterations: password.iterations,
@@ -101,7 +125,8 @@ impl State {
         });
         let identity = self.identities.get(&stored.name);
         let elsewhere = identity.map(|it| it.groups.as_slice()).unwrap_or_default();
-        let groups: BTreeSet<_> = stored.groups.iter().chain(elsewhere).cloned().collect();
+        let directory = memberships.get(&stored.name).into_iter().flatten().copied();
+        let groups: BTreeSet<_> = stored.groups.iter().chain(elsewhere).chain(directory).cloned().collect();
         Principal {
             name: stored.name.clone(),
             groups: groups.into_iter().collect(),

@@ -22,3 +22,4 @@ pub use claims::{Proven, Purpose};
 pub use device::DeviceLogin;
 pub use error::{IdentityError, TokenProblem};
 pub use provider::Provider;
+pub use seal::Seal;

@@ -1,4 +1,4 @@
-//! State of a login under way, given to the client so that it comes back unread and unchanged.
+//! What is given to a client so that it comes back unread and unchanged: logins under way, sessions of browsers.
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
@@ -11,8 +11,14 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::error::IdentityError;
 use crate::model::secret::Secret;
 
-/// Seals and opens.
-pub(super) struct Seal(RandomizedNonceKey);
+/// Seals and opens what clients keep for us.
+pub struct Seal(RandomizedNonceKey);
+
+impl std::fmt::Debug for Seal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Seal").finish_non_exhaustive()
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 struct Content<T> {
@@ -21,14 +27,21 @@ struct Content<T> {
 }
 
 impl Seal {
-    pub(super) fn new(secret: &Secret<[u8; 32]>) -> Result<Self, IdentityError> {
+    /// One whose seals all gateways with the same `secret` open.
+    ///
+    /// # Errors
+    /// `Random`.
+    pub fn new(secret: &Secret<[u8; 32]>) -> Result<Self, IdentityError> {
         // The secret has other uses: each has a key of its own.
         let key = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.expose()), b"tidegate login state 1");
         RandomizedNonceKey::new(&AES_256_GCM, key.as_ref()).map(Self).map_err(|_| IdentityError::Random)
     }
 
     /// `state` as text that only [`Self::open`] reads, for the same `kind` and before `until`.
-    pub(super) fn close(
+    ///
+    /// # Errors
+    /// `Random`; `NoSuchLogin` for what has no form as JSON.
+    pub fn close(
         &self,
         kind: &'static str,
         state: &impl Serialize,
@@ -42,9 +55,11 @@ impl Seal {
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
 
+    /// What was sealed.
+    ///
     /// # Errors
     /// `NoSuchLogin` for what was not sealed here, is over, or of another kind.
-    pub(super) fn open<T: DeserializeOwned>(
+    pub fn open<T: DeserializeOwned>(
         &self,
         kind: &'static str,
         sealed: &str,

@@ -24,6 +24,8 @@ pub struct LoginMetrics {
 pub struct PolicyMetrics {
     /// Version of the snapshot in force.
     pub snapshot_version: IntGauge,
+    /// Other gateways of the store that judge by another policy.
+    pub gateways_differ: IntGauge,
     /// Grants in force, without the standing ones of policy.
     pub grants_live: IntGauge,
     /// Policies that were read and put in force.
@@ -37,6 +39,10 @@ pub struct PolicyMetrics {
     pub replica_delay_seconds: Histogram,
     /// Refusals that the store could not take, so that they can be asked about at this gateway alone.
     pub denials_not_kept: IntCounter,
+    /// What clients asked here of sessions at other gateways, and the store took.
+    pub errands_sent: IntCounter,
+    /// The same, where it did not.
+    pub errands_lost: IntCounter,
 }
 
 /// The cache of facts.
@@ -68,9 +74,18 @@ impl PolicyMetrics {
     pub(super) fn new(build: &Build) -> prometheus::Result<Self> {
         let reloads =
             build.counters("tidegate_policy_reloads_total", "Policies read by result.", &["result"])?;
+        let errands = build.counters(
+            "tidegate_replica_errands_total",
+            "What clients asked of sessions at other gateways, by result.",
+            &["result"],
+        )?;
         Ok(Self {
             snapshot_version: build
                 .gauge("tidegate_snapshot_version", "Version of the policy snapshot in force.")?,
+            gateways_differ: build.gauge(
+                "tidegate_gateways_with_another_policy",
+                "Other gateways of the store that judge by another policy.",
+            )?,
             grants_live: build
                 .gauge("tidegate_grants_live", "Grants in force, without the standing ones of policy.")?,
             reloads_ok: reloads.with_label_values(&["ok"]),
@@ -87,6 +102,8 @@ impl PolicyMetrics {
             )?,
             denials_not_kept: build
                 .counter("tidegate_denials_not_kept_total", "Refusals that the store could not take.")?,
+            errands_sent: errands.with_label_values(&["sent"]),
+            errands_lost: errands.with_label_values(&["lost"]),
         })
     }
 }

@@ -9,12 +9,14 @@ mod audit;
 mod build;
 mod gateway;
 mod notify;
+mod pins;
 mod process;
 mod registry;
 mod target;
 
 pub use audit::AuditMetrics;
 pub use gateway::{FactsMetrics, LoginMetrics, PolicyMetrics};
-pub use notify::WebhookMetrics;
+pub use notify::{SlackMetrics, WebhookMetrics};
+pub use pins::{PinMetrics, PinReason, Pinned};
 pub use registry::Metrics;
-pub use target::{PoolMetrics, TargetMetrics, UpstreamErrors};
+pub use target::{PoolMetrics, ReturnMetrics, TargetMetrics, UpstreamErrors};

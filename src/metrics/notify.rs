@@ -20,12 +20,26 @@ pub struct WebhookMetrics {
     pub waiting: IntGauge,
 }
 
+/// Slack.
+#[derive(Clone, Debug)]
+pub struct SlackMetrics {
+    /// Clicks, forms and commands that were taken.
+    pub taken: IntCounter,
+    /// Those that nobody had time for.
+    pub busy: IntCounter,
+    /// Requests that are not signed, not of the workspace, or cannot be read.
+    pub refused: IntCounter,
+    /// Events that wait to be told of, up to a page.
+    pub waiting: IntGauge,
+}
+
 /// All of them.
 #[derive(Clone, Debug)]
 pub(super) struct NotifyFamilies {
     deliveries: IntCounterVec,
     seconds: HistogramVec,
     waiting: IntGaugeVec,
+    slack: IntCounterVec,
 }
 
 impl NotifyFamilies {
@@ -47,7 +61,22 @@ impl NotifyFamilies {
                 "Events that wait to be passed on, up to a page of 200.",
                 &["consumer"],
             )?,
+            slack: build.counters(
+                "tidegate_slack_interactions_total",
+                "Clicks, forms and commands of Slack.",
+                &["result"],
+            )?,
         })
+    }
+
+    pub(super) fn slack(&self) -> SlackMetrics {
+        let result = |result| self.slack.with_label_values(&[result]);
+        SlackMetrics {
+            taken: result("taken"),
+            busy: result("busy"),
+            refused: result("refused"),
+            waiting: self.waiting.with_label_values(&["slack"]),
+        }
     }
 
     pub(super) fn webhook(&self, webhook: &WebhookName) -> WebhookMetrics {

@@ -8,7 +8,7 @@ use super::{
     audit::AuditMetrics,
     build::Build,
     gateway::{FactsMetrics, LoginMetrics, PolicyMetrics},
-    notify::{NotifyFamilies, WebhookMetrics},
+    notify::{NotifyFamilies, SlackMetrics, WebhookMetrics},
     process::ProcessMetrics,
     target::{PoolMetrics, TargetFamilies, TargetMetrics},
 };
@@ -72,6 +72,11 @@ impl Metrics {
         self.targets.pool(target, lane)
     }
 
+    /// The handles of Slack.
+    pub fn slack(&self) -> SlackMetrics {
+        self.notify.slack()
+    }
+
     /// The handles of one webhook.
     pub fn webhook(&self, webhook: &WebhookName) -> WebhookMetrics {
         self.notify.webhook(webhook)
@@ -98,7 +103,10 @@ mod tests {
         let metrics = Metrics::new("1.2.3").unwrap();
         metrics.target(&"hr".into()).allowed(Some(Permission::Select));
         metrics.pool(&"hr".into(), Lane::Read).idle.set(2);
+        metrics.audit.sink_lag.with_label_values(&["siem"]).set(0);
+        metrics.audit.sink_failures.with_label_values(&["siem"]).inc();
         metrics.webhook(&"chat".into()).delivered.inc();
+        metrics.slack().taken.inc();
         metrics
     }
 

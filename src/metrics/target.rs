@@ -2,7 +2,10 @@
 
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
-use super::build::{Build, FAST_SECONDS, SLOW_SECONDS};
+use super::{
+    build::{Build, FAST_SECONDS, SLOW_SECONDS},
+    pins::{PinFamilies, PinMetrics},
+};
 use crate::model::{ids::TargetName, permission::Permission, target::Lane};
 
 /// Handles of one target. A session or pool asks for them once, when it begins.
@@ -24,6 +27,8 @@ pub struct TargetMetrics {
     pub held_up: IntCounter,
     /// Connections and logins to the upstream that failed, and leases lost.
     pub upstream_errors: UpstreamErrors,
+    /// Sessions that stay with one connection.
+    pub pins: PinMetrics,
 }
 
 impl TargetMetrics {
@@ -71,6 +76,23 @@ pub struct PoolMetrics {
     pub waiting: IntGauge,
     /// Seconds from asking for a lease to having it or giving up.
     pub wait_seconds: Histogram,
+    /// Connections lent.
+    pub leases: IntCounter,
+    /// Connections that came back.
+    pub returns: ReturnMetrics,
+}
+
+/// Connections that came back, by what it took to lend them again.
+#[derive(Clone, Debug)]
+pub struct ReturnMetrics {
+    /// Nothing: they were lent again as they were.
+    pub untouched: IntCounter,
+    /// A reset.
+    pub reset: IntCounter,
+    /// A reset that began with a ROLLBACK.
+    pub rolled_back: IntCounter,
+    /// They were closed.
+    pub closed: IntCounter,
 }
 
 /// One counter for each permission, and one for none.
@@ -115,6 +137,9 @@ pub(super) struct TargetFamilies {
     excess: IntGaugeVec,
     waiting: IntGaugeVec,
     wait_seconds: HistogramVec,
+    leases: IntCounterVec,
+    returns: IntCounterVec,
+    pins: PinFamilies,
 }
 
 impl TargetFamilies {
@@ -176,11 +201,22 @@ impl TargetFamilies {
                 SLOW_SECONDS,
                 &["target", "lane"],
             )?,
+            leases: build.counters(
+                "tidegate_pool_leases_total",
+                "Times that a connection was lent to a session.",
+                &["target", "lane"],
+            )?,
+            returns: build.counters(
+                "tidegate_pool_returns_total",
+                "Times that a connection came back, by what it took to lend it again.",
+                &["target", "lane", "kind"],
+            )?,
+            pins: PinFamilies::new(build)?,
         })
     }
 
-    pub(super) fn target(&self, target: &TargetName) -> TargetMetrics {
-        let target = target.as_str();
+    pub(super) fn target(&self, name: &TargetName) -> TargetMetrics {
+        let target = name.as_str();
         let error = |kind| self.upstream_errors.with_label_values(&[target, kind]);
         TargetMetrics {
             allowed: self.by_permission(target, "allow"),
@@ -198,12 +234,14 @@ impl TargetFamilies {
                 reset: error("reset"),
                 wait: error("wait"),
             },
+            pins: self.pins.of(name),
         }
     }
 
     pub(super) fn pool(&self, target: &TargetName, lane: Lane) -> PoolMetrics {
         let place = [target.as_str(), lane.as_str()];
         let state = |state| self.connections.with_label_values(&[target.as_str(), lane.as_str(), state]);
+        let returned = |kind| self.returns.with_label_values(&[target.as_str(), lane.as_str(), kind]);
         PoolMetrics {
             idle: state("idle"),
             leased: state("leased"),
@@ -212,6 +250,13 @@ impl TargetFamilies {
             excess: self.excess.with_label_values(&place),
             waiting: self.waiting.with_label_values(&place),
             wait_seconds: self.wait_seconds.with_label_values(&place),
+            leases: self.leases.with_label_values(&place),
+            returns: ReturnMetrics {
+                untouched: returned("untouched"),
+                reset: returned("reset"),
+                rolled_back: returned("rolled_back"),
+                closed: returned("closed"),
+            },
         }
     }
 

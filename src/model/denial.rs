@@ -79,6 +79,9 @@ pub struct Denied {
 pub trait KeepDenials: fmt::Debug + Send + Sync + 'static {
     /// Keeps one for a while and names it; `None` if it cannot be asked about.
     fn keep(&self, denied: Denied) -> Option<DenialId>;
+
+    /// Where a browser shows it, with the form that asks; `None` where people have no address to open.
+    fn page_of(&self, denial: DenialId) -> Option<String>;
 }
 
 #[cfg(test)]

@@ -219,8 +219,12 @@ pub enum SessionEffect {
     },
     /// CLOSE; `None` is ALL.
     CloseCursor(Option<Ident>),
-    /// LISTEN, advisory locks and whatever else belongs to the one upstream connection until it is reset.
+    /// Whatever belongs to the one upstream connection until it is reset, and cannot be given up in another way.
     Pin,
+    /// Something belongs to the one upstream connection until it is given up, or the connection is reset.
+    Ties(Tie),
+    /// Something of the kind may have been given up.
+    Releases(Tie),
     /// Definitions changed: the catalog is out of date.
     Define,
     /// USE: the session's database is another one.
@@ -234,8 +238,25 @@ pub enum SessionEffect {
     ReadsDiagnostics,
     /// It shows whether transactions are read-only. What the read lane answers is the lane's lock, not the session's.
     ShowsReadOnly,
+    /// It may show or change what the client calls itself (`application_name`).
+    ShowsApplication,
     /// Something may have changed settings out of sight: the name context is unknown from here on.
     ContextUnknown,
+}
+
+/// What belongs to the one upstream connection, and can be given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tie {
+    /// An advisory lock that outlives its transaction (PostgreSQL).
+    AdvisoryLock,
+    /// A channel that is listened to.
+    Channel,
+    /// A lock of GET_LOCK, by its name; `None` where the text does not say it as one plain constant.
+    NamedLock(Option<Ident>),
+    /// A temporary relation whose name is not kept, because it can go by itself.
+    Temporary,
+    /// A user variable (MySQL).
+    UserVariable,
 }
 
 /// Something held by the session under a name, which the statement runs.

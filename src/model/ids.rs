@@ -168,3 +168,7 @@ id!(
     /// One event on its way to one webhook.
     DeliveryId
 );
+id!(
+    /// A group that a directory keeps.
+    DirectoryGroupId
+);

@@ -14,6 +14,8 @@ pub struct Lifetime {
 }
 
 impl Lifetime {
+    /// One minute.
+    pub const MINUTE: Self = Self { seconds: 60 };
     /// The longest one, in seconds.
     pub const MAX_SECONDS: i64 = 90 * DAY;
 

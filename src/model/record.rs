@@ -11,8 +11,8 @@ use super::{
     grant::{Grant, GrantName, Holder},
     identity::Subject,
     ids::{
-        DatabaseName, GatewayName, GrantId, GroupName, KeyId, PrincipalName, RequestId, SessionId,
-        StatementId, TargetName, TokenId, WebhookName,
+        DatabaseName, GrantId, GroupName, KeyId, PrincipalName, RequestId, SessionId, StatementId,
+        TargetName, TokenId, WebhookName,
     },
     request::{Request, RequestState},
     review::Review,
@@ -173,6 +173,15 @@ pub enum Record<'a> {
         /// What ("added", "password set", "disabled", "enabled", "removed").
         change: &'a str,
     },
+    /// A directory made, changed or removed a group; what that means for its members stands beside it.
+    GroupChanged {
+        /// Who did it.
+        actor: &'a str,
+        /// Which, as it is called from now on.
+        group: &'a GroupName,
+        /// What ("made by directory", "changed by directory", "removed by directory").
+        change: &'a str,
+    },
     /// A webhook was disabled, enabled or tried, or was sent something again.
     WebhookChanged {
         /// Who did it.
@@ -229,8 +238,6 @@ pub enum Record<'a> {
     Started {
         /// Version of the gateway.
         version: &'a str,
-        /// What it is called among those that share its store; each has a log of its own.
-        gateway: &'a GatewayName,
     },
     /// The gateway stopped in order.
     Stopped,
@@ -348,7 +355,7 @@ pub enum Outcome {
     Completed,
     /// The upstream said it failed.
     Failed,
-    /// Ended because its grant ended.
+    /// Ended by the gateway: its grant ended, or the gateway stopped (SQLSTATE 57P01).
     Revoked,
     /// Sent, but an earlier error made the upstream skip it.
     NotRun,

@@ -64,6 +64,8 @@ pub enum RefusalCode {
     InvalidStatementName,
     /// 34000: FETCH from, or Execute of, a cursor or portal that does not exist.
     InvalidCursorName,
+    /// 25P03: a transaction waited too long for its next statement.
+    IdleInTransaction,
     /// 42501: a permission is missing.
     InsufficientPrivilege,
     /// 3D000: a name without its database, and none is selected (MySQL).
@@ -78,18 +80,22 @@ pub enum RefusalCode {
     QueryCanceled,
     /// 25006: a write in a transaction that was opened read-only.
     ReadOnlyTransaction,
+    /// 57014: a statement ran for too long.
+    StatementTimeout,
     /// 42601: the text is not understood.
     SyntaxError,
     /// 58030: the audit log cannot be written.
     AuditUnavailable,
     /// 53300: too many connections, or none came free in time.
     TooManyConnections,
+    /// 25P04: a transaction was open for too long.
+    TransactionTimeout,
 }
 
 impl RefusalCode {
     /// All of them.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::AdminShutdown,
         Self::ConnectionFailure,
         Self::DuplicateCursor,
@@ -99,6 +105,7 @@ impl RefusalCode {
         Self::InvalidPassword,
         Self::InvalidStatementName,
         Self::InvalidCursorName,
+        Self::IdleInTransaction,
         Self::InsufficientPrivilege,
         Self::NoDatabase,
         Self::NotSupported,
@@ -106,9 +113,11 @@ impl RefusalCode {
         Self::ProtocolViolation,
         Self::QueryCanceled,
         Self::ReadOnlyTransaction,
+        Self::StatementTimeout,
         Self::SyntaxError,
         Self::AuditUnavailable,
         Self::TooManyConnections,
+        Self::TransactionTimeout,
     ];
 
     /// The SQLSTATE.
@@ -121,6 +130,7 @@ impl RefusalCode {
             Self::ConnectionFailure => "08006",
             Self::DuplicateCursor => "42P03",
             Self::DuplicateStatement => "42P05",
+            Self::IdleInTransaction => "25P03",
             Self::InsufficientPrivilege => "42501",
             Self::InvalidAuthorization => "28000",
             Self::InvalidCatalogName | Self::NoDatabase => "3D000",
@@ -130,10 +140,11 @@ impl RefusalCode {
             Self::NotSupported => "0A000",
             Self::ProgramLimitExceeded => "54000",
             Self::ProtocolViolation => "08P01",
-            Self::QueryCanceled => "57014",
+            Self::QueryCanceled | Self::StatementTimeout => "57014",
             Self::ReadOnlyTransaction => "25006",
             Self::SyntaxError => "42601",
             Self::TooManyConnections => "53300",
+            Self::TransactionTimeout => "25P04",
         }
     }
 }

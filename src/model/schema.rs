@@ -17,8 +17,8 @@ use super::{
     denial::DenialId,
     grant::{GrantName, Holder},
     ids::{
-        DatabaseName, DeliveryId, EnvironmentName, GatewayName, GrantId, GroupName, KeyId, PrincipalName,
-        RequestId, RoleName, SessionId, TargetName, TokenId, WebhookName,
+        DatabaseName, DeliveryId, DirectoryGroupId, EnvironmentName, GatewayName, GrantId, GroupName, KeyId,
+        PrincipalName, RequestId, RoleName, SessionId, TargetName, TokenId, WebhookName,
     },
     lifetime::Lifetime,
     object::{Glob, ObjectPattern},
@@ -53,6 +53,7 @@ described! {
 
     DeliveryId: uuid("One event on its way to one webhook.");
     GrantId: uuid("A grant.");
+    DirectoryGroupId: uuid("A group that a directory keeps.");
     KeyId: uuid("A service key.");
     RequestId: uuid("A request for a grant.");
     SessionId: uuid("One login of one client.");

@@ -1,5 +1,7 @@
 //! Clock, shutdown, published values, TLS and streams: what the outside world looks like to the floors above.
 //!
+//! The door: [`clock::Clock`], [`published::Published`], [`shutdown::Shutdown`], [`listen::bind`], [`tls`],
+//! [`stream::Stream`] and [`workers::Workers`].
 //! The door: [`clock::Clock`], [`published::Published`], [`shutdown::Shutdown`], [`tls`], [`stream::Stream`],
 //! [`workers::Workers`] and [`http::serve_http`].
 //! This folder knows nothing of SQL, of principals, or of any database's protocol.
@@ -7,6 +9,7 @@
 pub mod clock;
 pub mod error;
 pub mod http;
+pub mod listen;
 pub mod published;
 pub mod shutdown;
 mod socket;

@@ -15,7 +15,12 @@ use crate::model::{
     window::Window,
 };
 
-use super::{need, permit::Permit, snapshot::Snapshot, view::View};
+use super::{
+    need,
+    permit::{Leave, Permit, sealed},
+    snapshot::Snapshot,
+    view::View,
+};
 
 /// Leave for one exact statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,19 +61,56 @@ impl Once {
         self.grant
     }
 
-    /// The weakest account that the statement can run on.
-    pub fn lane(&self) -> Lane {
+    /// The leave, for whoever has claimed the grant and was the one to get it; and what it goes on with.
+    pub fn claimed(self) -> (Permit, Claimed) {
+        let claimed = Claimed { grant: self.grant, lane: self.permit.lane() };
+        (self.permit, claimed)
+    }
+}
+
+/// It may be prepared before it is claimed: that shows what it returns, and runs nothing.
+impl Leave for Once {
+    fn lane(&self) -> Lane {
         self.permit.lane()
     }
 
-    /// The version of the snapshot that it was decided on; on another one, decide again.
-    pub fn version(&self) -> u64 {
-        self.permit.version()
+    fn until(&self) -> Option<Timestamp> {
+        self.permit.until()
     }
 
-    /// The leave, for whoever has claimed the grant and was the one to get it.
-    pub fn claimed(self) -> Permit {
-        self.permit
+    fn version(&self) -> u64 {
+        self.permit.version()
+    }
+}
+
+impl sealed::Judged for Once {}
+
+/// That leave was claimed: the one run that it was for may go on, until its grant is over or revoked.
+///
+/// ```compile_fail,E0451
+/// use tidegate::{model::{ids::GrantId, target::Lane}, policy::Claimed};
+/// let forged = Claimed { grant: GrantId::new(uuid::Uuid::nil()), lane: Lane::Admin };
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    grant: GrantId,
+    lane: Lane,
+}
+
+impl Claimed {
+    /// Leave for what is left of the run: more rows of it, its end. `None` if the grant is over or revoked, or its
+    /// holder may not be let in any more.
+    pub fn goes_on(
+        self,
+        snapshot: &Snapshot,
+        principal: &Principal,
+        place: &Place,
+        now: Timestamp,
+    ) -> Option<Permit> {
+        View::open(snapshot, principal, place, now).ok()?;
+        let own = snapshot.exact_of(&principal.name).iter().find(|it| it.id == self.grant)?;
+        let names = Arc::from([GrantName::Granted(self.grant)]);
+        own.is_live(now).then(|| Permit::new(self.lane, names, own.window.ends_at, snapshot.version()))
     }
 }
 
@@ -136,16 +178,16 @@ pub fn decide_exact(
     Some(Once { grant: grant.id, permit: Permit::new(lane, names, grant.window.ends_at, snapshot.version()) })
 }
 
-/// Whether what runs on a claimed grant may go on: it is neither over nor revoked, and its holder may be let in.
-pub fn still_runs(
+/// Whether leave for a statement of the form of `facts`, be it with other values, waits for `principal` here.
+pub fn awaits_alike(
     snapshot: &Snapshot,
     principal: &Principal,
     place: &Place,
-    grant: GrantId,
+    facts: &Facts,
     now: Timestamp,
 ) -> bool {
-    View::open(snapshot, principal, place, now).is_ok()
-        && snapshot.exact_of(&principal.name).iter().any(|it| it.id == grant && it.is_live(now))
+    let of_form = |it: &ExactGrant| it.place == *place && it.statement.fingerprint == facts.fingerprint;
+    snapshot.exact_of(&principal.name).iter().any(|it| !it.is_used && it.is_live(now) && of_form(it))
 }
 
 #[cfg(test)]
@@ -202,7 +244,8 @@ mod tests {
         let snapshot = snapshot(&rules, vec![]).with_exact([grant]);
         decide_exact(&snapshot, &principal(who, &[]), &hr(), text, does, at(second)).map(|once| {
             assert_eq!(once.grant().uuid().as_u128(), 9);
-            let permit = once.claimed();
+            let (permit, claimed) = once.claimed();
+            assert_eq!(claimed.lane, permit.lane());
             (permit.lane(), permit.until())
         })
     }
@@ -258,14 +301,30 @@ mod tests {
 
     #[test]
     fn what_runs_on_a_claimed_grant_goes_on_until_it_is_over_or_revoked() {
-        let runs = |grant: ExactGrant, second| {
-            let id = grant.id;
+        let claimed = Claimed { grant: grant().id, lane: Lane::Write };
+        let runs = |grant: ExactGrant, who: &str, second| {
             let snapshot = snapshot(&policy(""), vec![]).with_exact([grant]);
-            still_runs(&snapshot, &principal("dana", &[]), &hr(), id, at(second))
+            let permit = claimed.goes_on(&snapshot, &principal(who, &[]), &hr(), at(second));
+            permit.map(|permit| (permit.lane(), permit.until()))
         };
         let used = ExactGrant { is_used: true, ..grant() };
-        assert!(runs(used.clone(), 59));
-        assert!(!runs(used.clone(), 60));
-        assert!(!runs(ExactGrant { revoked_at: Some(at(5)), ..used }, 5));
+        assert_eq!(runs(used.clone(), "dana", 59), Some((Lane::Write, Some(at(60)))));
+        assert!(runs(used.clone(), "dana", 60).is_none());
+        assert!(runs(used.clone(), "sam", 59).is_none(), "somebody else's");
+        assert!(runs(ExactGrant { revoked_at: Some(at(5)), ..used }, "dana", 5).is_none());
+    }
+
+    #[test]
+    fn leave_for_a_statement_with_other_values_is_known_of_by_its_holder_alone() {
+        let waits = |grant: ExactGrant, who: &str, fingerprint| {
+            let snapshot = snapshot(&policy("principals: { sam: {} }"), vec![]).with_exact([grant]);
+            let asked = Facts { fingerprint, ..deletes() };
+            awaits_alike(&snapshot, &principal(who, &[]), &hr(), &asked, at(0))
+        };
+        let own = deletes().fingerprint;
+        assert!(waits(grant(), "dana", own));
+        assert!(!waits(grant(), "dana", own + 1), "another form");
+        assert!(!waits(grant(), "sam", own), "another person");
+        assert!(!waits(ExactGrant { is_used: true, ..grant() }, "dana", own), "used");
     }
 }

@@ -11,6 +11,7 @@
 //! Whatever is unknown (principal, target, name) is refused.
 
 mod approval;
+mod bounds;
 mod ceiling;
 mod circumstances;
 mod command;
@@ -38,6 +39,7 @@ mod submit;
 mod view;
 
 pub use approval::{Approved, NotReviewed, Outcome, approvers, is_escalated, may_review, review};
+pub use bounds::{Bounds, BoundsRule};
 pub use circumstances::{DAYS, History, Past};
 pub use command::asked_for;
 pub(crate) use command::quoted;
@@ -47,13 +49,13 @@ pub use denial::{Closed, Denial};
 pub use document::{PolicyFile, parse};
 pub use error::{PolicyProblem, ProblemKind};
 pub use estimate::decide_estimate;
-pub use exact::{ExactGrant, Once, can_be_exact, decide_exact, still_runs};
+pub use exact::{Claimed, ExactGrant, Once, awaits_alike, can_be_exact, decide_exact};
 pub use flows::{Flow, Longest, RiskRule, TextForm};
-pub use permit::Permit;
+pub use permit::{Leave, Permit};
 pub use plan::plan_only;
 pub use recent::Recent;
 pub use refusal::missing_in_words;
-pub use rules::{Ceiling, Group, Policy, PolicyPrincipal, RoutineRule};
+pub use rules::{Ceiling, GROUP_SCOPES, Group, Policy, PolicyPrincipal, RoutineRule};
 pub use snapshot::{Snapshot, SnapshotParts};
 pub use submit::{Ask, NotTaken, Submitted, submit};
 

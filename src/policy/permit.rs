@@ -65,3 +65,46 @@ impl Permit {
         self.version
     }
 }
+
+/// Proof that a statement was judged, enough to have it prepared: leave to run it, or [leave to run it once](super::Once)
+/// that nobody has claimed yet. Nothing else can be one.
+///
+/// ```compile_fail,E0277
+/// struct Forged;
+/// impl tidegate::policy::Leave for Forged {
+///     fn lane(&self) -> tidegate::model::target::Lane { tidegate::model::target::Lane::Admin }
+///     fn until(&self) -> Option<jiff::Timestamp> { None }
+///     fn version(&self) -> u64 { 0 }
+/// }
+/// ```
+pub trait Leave: sealed::Judged {
+    /// The weakest account that the statement can run on.
+    fn lane(&self) -> Lane;
+
+    /// First instant at which it no longer holds; `None` is never.
+    fn until(&self) -> Option<Timestamp>;
+
+    /// The version of the snapshot that it was decided on; on another one, decide again.
+    fn version(&self) -> u64;
+}
+
+impl Leave for Permit {
+    fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    fn until(&self) -> Option<Timestamp> {
+        self.until
+    }
+
+    fn version(&self) -> u64 {
+        self.version
+    }
+}
+
+pub(super) mod sealed {
+    /// What this folder alone can make.
+    pub trait Judged {}
+
+    impl Judged for super::Permit {}
+}

@@ -10,6 +10,7 @@ use crate::model::{
 };
 
 use super::{
+    bounds::BoundsRule,
     condition::Condition,
     flows::{Flow, RiskRule},
 };
@@ -33,6 +34,8 @@ pub struct Policy {
     pub risk: Vec<RiskRule>,
     /// By which way requests become grants, in the order of the files; the first that holds counts.
     pub flows: Vec<Flow>,
+    /// What people may take up, in the order of the files.
+    pub bounds: Vec<BoundsRule>,
 }
 
 impl Policy {
@@ -48,7 +51,12 @@ impl Policy {
 pub struct Group {
     /// For people to read.
     pub description: String,
+    /// What its members may do at the API beside acting as themselves; words of [`GROUP_SCOPES`].
+    pub scopes: BTreeSet<String>,
 }
+
+/// What a group may be given at the API. Never `admin` or `directory`: these are for the keys of services.
+pub const GROUP_SCOPES: [&str; 6] = ["audit:read", "grants", "people", "policy", "read", "sessions"];
 
 /// What policy says of a principal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

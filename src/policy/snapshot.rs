@@ -15,6 +15,7 @@ use crate::model::{
 };
 
 use super::{
+    bounds::BoundsRule,
     exact::ExactGrant,
     index::{GrantIndex, HolderNumber},
     rules::{Ceiling, Policy},
@@ -59,6 +60,7 @@ pub(super) struct Member {
 pub(super) struct Site {
     pub(super) target: Target,
     pub(super) ceilings: Vec<Ceiling>,
+    pub(super) bounds: Vec<BoundsRule>,
     routines: HashSet<Ident>,
 }
 
@@ -243,7 +245,8 @@ fn site(policy: &Policy, target: Target) -> Site {
         .filter(|rule| rule.target.matches(&target.name))
         .flat_map(|rule| rule.allow.iter().cloned())
         .collect();
-    Site { target, ceilings, routines }
+    let bounds = policy.bounds.iter().filter(|rule| rule.target.matches(&target.name)).cloned().collect();
+    Site { target, ceilings, bounds, routines }
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     audit::Receipt,
-    model::{ids::GrantId, refusal::Refusal},
-    policy::Permit,
+    model::refusal::Refusal,
+    policy::{Claimed, Permit},
 };
 
 /// A statement that may run.
@@ -35,7 +35,7 @@ impl Desk {
         allowed.iter().all(|it| self.still_holds(&it.permit))
     }
 
-    /// Writes down statements that go out together; `once` is the grant that was used up for them. Gives the first of
+    /// Writes down statements that go out together; `once` is the leave that was used up for them. Gives the first of
     /// their receipts.
     ///
     /// # Errors
@@ -43,7 +43,7 @@ impl Desk {
     pub(super) async fn record_allowed(
         &mut self,
         allowed: &[Allowed],
-        once: Option<GrantId>,
+        once: Option<Claimed>,
     ) -> Result<(Option<Receipt>, Run), Refusal> {
         let starts: Vec<_> = allowed.iter().map(|it| (&it.text, &it.does, &it.permit)).collect();
         let started = self.record_start(&starts).await?;
@@ -54,7 +54,7 @@ impl Desk {
 
     /// Keeps in mind what a COMMIT will have to be decided with. What is approved `once` runs outside a transaction:
     /// there will be none.
-    pub(super) fn note_deeds(&mut self, allowed: &[Allowed], once: Option<GrantId>, block: u64) {
+    pub(super) fn note_deeds(&mut self, allowed: &[Allowed], once: Option<Claimed>, block: u64) {
         for it in allowed.iter().filter(|_| once.is_none()) {
             self.deeds.note(&it.does, &it.permit, block);
         }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::gate::INBOUND_HIGH_BYTES;
 use crate::net::Stream;
@@ -44,7 +44,12 @@ impl ClientSide {
         self.outbound.extend_from_slice(message);
         let say = async {
             self.stream.write_all(&self.outbound).await?;
-            self.stream.shutdown().await
+            self.stream.shutdown().await?;
+            // Closing a socket with unread bytes resets it, and the client would lose the message.
+            let (mut unread, mut nowhere) = ((&mut self.stream).take(MOST_UNREAD_BYTES), tokio::io::sink());
+            // What is there, without waiting for more.
+            let _ = tokio::time::timeout(Duration::ZERO, tokio::io::copy(&mut unread, &mut nowhere)).await;
+            Ok::<_, io::Error>(())
         };
         // Best effort: the client may be gone.
         let _ = tokio::time::timeout(FAREWELL_TIMEOUT, say).await;
@@ -109,6 +114,8 @@ impl ClientSide {
 
 /// How long a client has to take its last message.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
+/// What a client may have sent ahead of its last message and is thrown away.
+const MOST_UNREAD_BYTES: u64 = 64 * 1024;
 
 /// Room for one read.
 const READ_BYTES: usize = 16 * 1024;

@@ -32,7 +32,7 @@ pub(super) trait Conversation: Sized {
     fn awaits_more(&self) -> bool;
 
     /// Sends home the connections that it need not keep. Only while it is idle.
-    fn send_idle_home(&mut self);
+    async fn send_idle_home(&mut self);
 
     /// Whether it has a connection that could go home.
     fn has_untied(&self) -> bool;

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 
-use super::{deeds::Deeds, end::End, gate::Gate, registry::Handle, running::Ended, who::Who};
+use super::{
+    attribution::Signature, deeds::Deeds, end::End, gate::Gate, leaving::Leaving, registry::Handle,
+    running::Ended, who::Who,
+};
 use crate::{
     metrics::TargetMetrics,
     model::{record::Actor, target::Place},
@@ -14,6 +17,8 @@ use crate::{
 /// The part of a session that judges and records; it knows nothing of messages.
 pub(super) struct Desk {
     pub(super) gate: Arc<Gate>,
+    /// Who it is to the database.
+    pub(super) signature: Signature,
     pub(super) who: Arc<Who>,
     pub(super) handle: Arc<Handle>,
     /// What is counted of its target.
@@ -26,8 +31,8 @@ pub(super) struct Desk {
     pub(super) deeds: Deeds,
     /// Statements that are over and whose end records are not written yet.
     pub(super) ended: Vec<Ended>,
-    /// It ends as soon as it does nothing.
-    pub(super) draining: bool,
+    /// Whether it is to end because the gateway stops.
+    pub(super) leaving: Leaving,
     /// Since when something that was told to stop is still running.
     pub(super) stopping_since: Option<Instant>,
 }
@@ -39,13 +44,14 @@ impl Desk {
         Self {
             metrics: counted(&gate, &who),
             place: who.place.clone(),
+            signature: signature(&gate, &who),
             gate,
             who,
             handle,
             recent: Recent::default(),
             deeds: Deeds::default(),
             ended: Vec::new(),
-            draining: false,
+            leaving: Leaving::No,
             stopping_since: None,
         }
     }
@@ -56,6 +62,7 @@ impl Desk {
         self.metrics.sessions.dec();
         self.metrics = counted(&self.gate, &who);
         self.place = who.place.clone();
+        self.signature = signature(&self.gate, &who);
         self.who = who;
     }
 
@@ -83,6 +90,10 @@ impl Drop for Desk {
         self.gate.registry.leave(&self.handle);
         self.metrics.sessions.dec();
     }
+}
+
+fn signature(gate: &Gate, who: &Who) -> Signature {
+    Signature::of(who, gate.pools.attribution(&who.place.target))
 }
 
 /// One session more, at the target of `who`.

@@ -17,7 +17,7 @@ pub(super) enum End {
     ClientClosed,
     /// The gateway ends it, and says why.
     Fatal(Refusal),
-    /// A person, or the shutdown of the gateway, ends it.
+    /// A person ends it, or the shutdown of the gateway cuts it off.
     Terminated,
     /// The upstream connection is gone, or out of step.
     Upstream(String),

@@ -9,6 +9,7 @@ use crate::{
     model::{
         claim::ClaimGrants,
         denial::KeepDenials,
+        errand::SendErrands,
         refusal::{Refusal, RefusalCode},
     },
     net::{Clock, Published},
@@ -38,21 +39,30 @@ pub struct Gate {
     pub denials: Arc<dyn KeepDenials>,
     /// Where grants for one statement are used up.
     pub claims: Arc<dyn ClaimGrants>,
+    /// How the other gateways of the store are reached.
+    pub elsewhere: Arc<dyn SendErrands>,
     /// What is bounded.
     pub limits: Limits,
 }
 
 impl Gate {
-    /// Whether `principal` may have one session more.
+    /// Whether `principal` may have one session more, at `target`.
     ///
     /// # Errors
-    /// `TooManyConnections` if it has `limit` of them.
-    pub(super) fn room_for(&self, principal: &str, limit: usize) -> Result<(), Refusal> {
-        if self.registry.count_of(principal) < limit {
+    /// `TooManyConnections` if it has `limit` of them, or as many at `target` as policy lets it have.
+    pub(super) fn room_for(&self, principal: &str, target: &str, limit: usize) -> Result<(), Refusal> {
+        let bound = self.snapshot.load().bounds(principal, target).sessions;
+        let bound = bound.map(|bound| usize::try_from(bound).unwrap_or(usize::MAX));
+        let over = if self.registry.count_of(principal) >= limit {
+            format!("{limit} sessions open already")
+        } else if let Some(bound) = bound.filter(|bound| self.registry.count_at(principal, target) >= *bound)
+        {
+            format!("as many sessions open at target \"{target}\" as policy allows ({bound})")
+        } else {
             return Ok(());
-        }
+        };
         self.metrics.logins.over_limit.inc();
-        let message = format!("principal \"{principal}\" has {limit} sessions open already");
+        let message = format!("principal \"{principal}\" has {over}");
         Err(Refusal::new(RefusalCode::TooManyConnections, message).with_hint("Close some of them."))
     }
 }

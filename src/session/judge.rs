@@ -12,7 +12,7 @@ use crate::{
         refusal::{Missing, Refusal, RefusalCode},
         target::Lane,
     },
-    policy::{self, Decision, Denial, Permit},
+    policy::{self, Decision, Denial, Leave, Permit},
 };
 
 /// A statement of a text, judged.
@@ -110,6 +110,10 @@ impl Desk {
         let Some(denial) = refused.denial.take().filter(|denial| denial.can_be_asked_for()) else {
             return refused;
         };
+        if let Some(how) = self.how_to_run_once(text, does) {
+            refused.refusal.hint = Some(how.to_owned());
+            return refused;
+        }
         let (principal, place) = (&self.who.principal, &self.place);
         let kept = self.gate.denials.keep(Denied {
             principal: principal.name.clone(),
@@ -121,14 +125,17 @@ impl Desk {
         });
         if let Some(id) = kept {
             refused.refusal = denial.refusal_to_ask(principal, place, id);
+            if let (Some(page), Some(hint)) = (self.gate.denials.page_of(id), &mut refused.refusal.hint) {
+                *hint = format!("{hint} or open {page}");
+            }
         }
         refused
     }
 
     /// Whether what was decided would be decided so now.
-    pub(super) fn still_holds(&self, permit: &Permit) -> bool {
-        permit.version() == self.gate.snapshot.load().version()
-            && permit.until().is_none_or(|until| self.now() < until)
+    pub(super) fn still_holds(&self, leave: &impl Leave) -> bool {
+        leave.version() == self.gate.snapshot.load().version()
+            && leave.until().is_none_or(|until| self.now() < until)
     }
 
     /// Decides again what was written in the open transaction, if that is not as it was decided last.
@@ -156,7 +163,7 @@ impl Desk {
     }
 }
 
-/// The text of one statement of `text`.
+/// The text of one statement of `text`; of its own text, that.
 pub(super) fn own_text(text: &str, facts: &Facts) -> Arc<str> {
     text.get(facts.span.clone()).unwrap_or(text).into()
 }

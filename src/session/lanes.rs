@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::ties::{Reason, Ties};
 use crate::{
+    metrics::TargetMetrics,
     model::{
         refusal::{Refusal, RefusalCode},
         target::Lane,
@@ -18,7 +20,9 @@ use crate::{
 pub(super) struct Lanes<P: Protocol, K> {
     leases: [Option<Borrowed<P, K>>; 3],
     active: Option<Lane>,
+    /// The lane whose connection the session is tied to, as long as there are ties.
     sticky: Option<Lane>,
+    ties: Ties,
     /// The connection that the session was tied to is gone.
     lost_ties: bool,
 }
@@ -69,7 +73,13 @@ impl<P: Protocol, K> Borrowed<P, K> {
 
 impl<P: Protocol, K> Default for Lanes<P, K> {
     fn default() -> Self {
-        Self { leases: [None, None, None], active: None, sticky: None, lost_ties: false }
+        Self {
+            leases: [None, None, None],
+            active: None,
+            sticky: None,
+            ties: Ties::default(),
+            lost_ties: false,
+        }
     }
 }
 
@@ -144,14 +154,38 @@ impl<P: Protocol, K> Lanes<P, K> {
         self.sticky
     }
 
-    /// Ties the session to the lane in use.
-    pub(super) fn stick(&mut self) {
+    /// Ties the session to the lane in use, and counts why.
+    pub(super) fn stick(&mut self, reason: Reason, metrics: &TargetMetrics) {
         self.sticky = self.sticky.max(self.active);
+        self.ties.add(reason, metrics);
     }
 
     /// Nothing ties the session any longer.
-    pub(super) const fn unstick(&mut self) {
-        self.sticky = None;
+    pub(super) fn unstick(&mut self) {
+        self.keep_ties(|_| false);
+    }
+
+    /// Only what `still_ties` ties the session.
+    pub(super) fn keep_ties(&mut self, still_ties: impl Fn(Reason) -> bool) {
+        self.ties.keep(still_ties);
+        self.sticky = self.sticky.filter(|_| !self.ties.is_empty());
+    }
+
+    /// Something that tied the session may have been given up.
+    pub(super) const fn doubt_ties(&mut self) {
+        self.ties.doubt();
+    }
+
+    /// Whether the session may no longer be tied: somebody has to look.
+    pub(super) fn are_ties_doubtful(&self) -> bool {
+        self.sticky.is_some() && self.ties.is_doubtful()
+    }
+
+    /// The connection to look at whether something still ties the session to it: others wait for it (and it is not
+    /// `kept` from them), or it was not used for as long as `idle`.
+    pub(super) fn doubtful_mut(&mut self, idle: Duration, kept: bool) -> Option<&mut Borrowed<P, K>> {
+        let lane = self.sticky.filter(|_| self.ties.is_doubtful())?;
+        self.borrowed_mut(lane).filter(|it| (it.lease.is_wanted() && !kept) || it.used_at.elapsed() >= idle)
     }
 
     /// Whether the connection that the session was tied to is gone: the session cannot go on as it was.
@@ -186,9 +220,10 @@ impl<P: Protocol, K> Lanes<P, K> {
         drop(self.take(lane));
     }
 
-    /// Whether there is a connection that nothing ties.
+    /// Whether there is a connection that nothing ties, or may not tie any longer.
     pub(super) fn has_untied(&self) -> bool {
-        Lane::ALL.into_iter().any(|lane| Some(lane) != self.sticky && self.borrowed(lane).is_some())
+        self.are_ties_doubtful()
+            || Lane::ALL.into_iter().any(|lane| Some(lane) != self.sticky && self.borrowed(lane).is_some())
     }
 
     /// The server of the connection in use said that it takes no writes: unless it is the reading one, it goes home

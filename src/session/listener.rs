@@ -1,6 +1,6 @@
 //! Accepts clients and gives each a task of its own.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, io, net::SocketAddr, sync::Arc, task::Poll, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -36,20 +36,36 @@ pub struct Admission {
     pub per_principal: usize,
 }
 
-/// Accepts on `listener` until the gateway shuts down, and places each client on one of `workers`.
-pub async fn listen(
-    listener: TcpListener,
-    door: Arc<Door>,
-    speaks: Speaks,
-    gate: Arc<Gate>,
-    admission: Admission,
-    workers: Workers,
-    shutdown: Shutdown,
-) {
+/// Who receives clients, whichever way they come.
+#[derive(Clone, Debug)]
+pub struct Reception {
+    /// What lets them in.
+    pub door: Arc<Door>,
+    /// What they speak.
+    pub speaks: Speaks,
+    /// What their sessions share.
+    pub gate: Arc<Gate>,
+    /// How many there may be.
+    pub admission: Admission,
+    /// The threads that serve them.
+    pub workers: Workers,
+}
+
+/// Accepts on `listener` until the gateway shuts down. Whoever was connected by the system before is accepted, too:
+/// closing the listener would reset them.
+pub async fn listen(listener: TcpListener, reception: Reception, shutdown: Shutdown) {
+    let mut late = 0;
     loop {
         let accepted = tokio::select! {
+            biased;
+            () = shutdown.begun() => {
+                late += 1;
+                match accept_now(&listener).await {
+                    Some(accepted) if late <= MOST_LATE => accepted,
+                    Some(_) | None => return,
+                }
+            }
             accepted = listener.accept() => accepted,
-            () = shutdown.begun() => return,
         };
         let (socket, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -60,15 +76,23 @@ pub async fn listen(
                 continue;
             }
         };
+        reception.receive(socket, peer);
+    }
+}
+
+impl Reception {
+    /// Places a client on one of the workers, or closes its connection if there are too many.
+    pub fn receive(&self, socket: TcpStream, peer: SocketAddr) {
+        let Self { door, speaks, gate, admission, workers } = self;
         let Ok(place) = Arc::clone(&admission.connections).try_acquire_owned() else {
             gate.metrics.logins.over_limit.inc();
             tracing::warn!(%peer, "too many connections: closed one");
-            continue;
+            return;
         };
-        let (door, gate, per_principal) = (Arc::clone(&door), Arc::clone(&gate), admission.per_principal);
+        let (door, gate, per_principal) = (Arc::clone(door), Arc::clone(gate), admission.per_principal);
         let speaks = speaks.clone();
         // Known to the runtime of this task, and from now on to that of the worker.
-        let Ok(socket) = socket.into_std() else { continue };
+        let Ok(socket) = socket.into_std() else { return };
         workers.place(async move {
             let _place = place;
             let Ok(socket) = TcpStream::from_std(socket) else { return };
@@ -84,5 +108,16 @@ pub async fn listen(
     }
 }
 
+/// Accepts without waiting.
+async fn accept_now(listener: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+    poll_fn(|cx| match listener.poll_accept(cx) {
+        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Connections accepted when the gateway shuts down: as many as may have waited.
+const MOST_LATE: usize = 1024;
 /// How long accepting pauses when it fails.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

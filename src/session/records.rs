@@ -35,14 +35,16 @@ impl Desk {
         let actor = self.actor();
         let started = Instant::now();
         let ids: Vec<StatementId> = statements.iter().map(|_| self.who.next_statement()).collect();
+        let hashed = self.hashed(statements.iter().map(|(text, ..)| &***text));
         let records: Vec<Record<'_>> = statements
             .iter()
             .zip(&ids)
-            .map(|((text, does, permit), id)| {
+            .enumerate()
+            .map(|(at, ((text, does, permit), id))| {
                 Record::StatementStart(StatementStart {
                     statement: *id,
                     actor: &actor,
-                    sql: text,
+                    sql: kept(&hashed, at, text),
                     fingerprint: does.first().map(|facts| Fingerprint(facts.fingerprint)),
                     kind: does.first().map(|facts| facts.kind),
                     objects: touched(does),
@@ -61,6 +63,7 @@ impl Desk {
             until: permit.until(),
             once: None,
             started,
+            deadline: self.deadline(does, started),
             bytes: 0,
             revoked: None,
         });
@@ -99,19 +102,26 @@ impl Desk {
 
     async fn record_denied(&mut self, refused: &[(&str, &[Arc<Facts>], &Refused)]) -> Result<(), Refusal> {
         let actor = self.actor();
+        let hashed = self.hashed(refused.iter().map(|(text, ..)| *text));
         let records: Vec<Record<'_>> = refused
             .iter()
-            .map(|(text, does, refused)| {
+            .enumerate()
+            .map(|(at, (text, does, refused))| {
                 Record::StatementStart(StatementStart {
                     statement: self.who.next_statement(),
                     actor: &actor,
-                    sql: text,
+                    sql: kept(&hashed, at, text),
                     fingerprint: does.first().map(|facts| Fingerprint(facts.fingerprint)),
                     kind: does.first().map(|facts| facts.kind),
                     objects: touched(does),
                     decision: DecisionRecord::Deny {
                         sqlstate: refused.refusal.code.sqlstate(),
-                        message: &refused.refusal.message,
+                        // What names an object may stay; other messages repeat parts of the text.
+                        message: match refused.refusal.code {
+                            RefusalCode::InsufficientPrivilege => &refused.refusal.message,
+                            _ if hashed.is_some() => NOT_KEPT,
+                            _ => &refused.refusal.message,
+                        },
                         missing: refused.missing.iter().map(in_words).collect(),
                     },
                 })
@@ -122,6 +132,12 @@ impl Desk {
             self.metrics.refused(refused.missing.iter().filter_map(|missing| missing.permission).max());
         }
         Ok(())
+    }
+
+    /// What is written down in the place of texts; `None` where they are written down themselves.
+    fn hashed<'t>(&self, texts: impl Iterator<Item = &'t str>) -> Option<Vec<String>> {
+        let policy = self.gate.audit.texts();
+        (!policy.is_full(&self.who.place.target)).then(|| texts.map(|text| policy.hashed(text)).collect())
     }
 
     /// Notes that a statement is over; [`Self::record_ends`] writes it down before the client knows.
@@ -187,7 +203,8 @@ impl Desk {
     }
 }
 
-fn strongest(does: &[Arc<Facts>]) -> Option<Permission> {
+/// The strongest permission that a statement needs.
+pub(super) fn strongest(does: &[Arc<Facts>]) -> Option<Permission> {
     does.iter().flat_map(|facts| &facts.accesses).filter_map(|access| access.mode.permission()).max()
 }
 
@@ -207,3 +224,14 @@ fn unwritable() -> Refusal {
         .with_detail("No statement runs without its record.")
         .with_hint("Tell the gateway's administrator; try again when the log is writable.")
 }
+
+/// The text of a record, or what stands in its place.
+fn kept<'t>(hashed: &'t Option<Vec<String>>, at: usize, text: &'t str) -> &'t str {
+    match hashed {
+        None => text,
+        // closed: a text without a hash is not written down
+        Some(hashed) => hashed.get(at).map_or("", String::as_str),
+    }
+}
+
+const NOT_KEPT: &str = "not kept: it may repeat parts of the text";

@@ -4,26 +4,38 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicI32, AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
     },
     task::{Context, Poll},
     time::Instant,
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use aws_lc_rs::{constant_time, rand};
 use dashmap::DashMap;
 use futures_util::task::AtomicWaker;
 
-use super::who::Who;
-use crate::model::{ids::SessionId, secret::Secret};
+use super::{cancel_key::CancelKey, tally::Tally, who::Who};
+use crate::{
+    model::{
+        errand::{Asked, Errand},
+        ids::SessionId,
+        replica::{Replica, session_number},
+    },
+    net::Published,
+};
 
 /// All open sessions, by identifier and by the process identifier of their cancel key.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Registry {
     by_process: DashMap<i32, Arc<Handle>>,
     by_session: DashMap<SessionId, i32>,
-    next_process: AtomicI32,
+    tally: Tally,
+    /// Process identifiers given so far.
+    given: AtomicU32,
+    /// The number of this gateway, which is part of them.
+    replica: Published<Option<Replica>>,
+    /// Whoever enters from now on is to end.
+    draining: AtomicBool,
 }
 
 /// One open session, seen from outside.
@@ -31,7 +43,7 @@ pub struct Handle {
     /// Whose it is; another's after a change of user.
     who: ArcSwap<Who>,
     process_id: i32,
-    key: Secret<[u8; 4]>,
+    key: CancelKey,
     signals: AtomicU8,
     waker: AtomicWaker,
     /// When the snapshot that it was last told of was published.
@@ -53,6 +65,7 @@ impl Signals {
     const RECHECK: u8 = 2;
     const TERMINATE: u8 = 4;
     const DRAIN: u8 = 8;
+    const STOP: u8 = 16;
 
     /// Its client asks to cancel what runs.
     pub(super) const fn cancel(self) -> bool {
@@ -67,6 +80,11 @@ impl Signals {
     /// It must end as soon as nothing runs and no transaction is open.
     pub(super) const fn drain(self) -> bool {
         self.0 & Self::DRAIN != 0
+    }
+
+    /// What runs must stop, and then it must end.
+    pub(super) const fn stop(self) -> bool {
+        self.0 & Self::STOP != 0
     }
 
     /// It must end.
@@ -87,7 +105,7 @@ impl Handle {
     }
 
     /// The cancel key that the client is given.
-    pub(super) const fn key(&self) -> &[u8; 4] {
+    pub(super) fn key(&self) -> &[u8] {
         self.key.expose()
     }
 
@@ -112,19 +130,37 @@ impl Handle {
 }
 
 impl Registry {
-    /// Enters a session and gives it its cancel key.
-    pub fn enter(&self, who: Arc<Who>) -> Arc<Handle> {
+    /// One without sessions, at the gateway that has the number `replica`.
+    pub fn new(replica: Published<Option<Replica>>) -> Self {
+        Self {
+            by_process: DashMap::new(),
+            by_session: DashMap::new(),
+            tally: Tally::default(),
+            given: AtomicU32::new(0),
+            replica,
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// The number of this gateway among those on its store.
+    pub(super) fn replica(&self) -> Option<Replica> {
+        **self.replica.peek()
+    }
+
+    /// Enters a session with a cancel key of so many bytes.
+    pub(super) fn enter(&self, who: &Arc<Who>, key_bytes: usize) -> Arc<Handle> {
         loop {
-            if let Some(handle) = self.enter_as(self.next_process(), Arc::clone(&who)) {
+            let key = CancelKey::random(key_bytes);
+            if let Some(handle) = self.enter_as(self.next_process(), Arc::clone(who), key) {
                 return handle;
             }
         }
     }
 
     /// A process identifier that no open session has, for one that has to say it before it is entered.
-    pub fn next_process(&self) -> i32 {
+    pub(super) fn next_process(&self) -> i32 {
         loop {
-            let process_id = self.next_process.fetch_add(1, Ordering::Relaxed).rem_euclid(i32::MAX - 1) + 1;
+            let process_id = session_number(self.replica(), self.given.fetch_add(1, Ordering::Relaxed));
             if !self.by_process.contains_key(&process_id) {
                 return process_id;
             }
@@ -132,36 +168,43 @@ impl Registry {
     }
 
     /// Enters a session under `process_id`; `None` if another one has it.
-    pub fn enter_as(&self, process_id: i32, who: Arc<Who>) -> Option<Arc<Handle>> {
-        let mut key = [0; 4];
-        // Without randomness the key stays zero and is never accepted: cancel fails, nothing is opened.
-        let keyed = rand::fill(&mut key).is_ok();
+    pub(super) fn enter_as(&self, process_id: i32, who: Arc<Who>, key: CancelKey) -> Option<Arc<Handle>> {
         let dashmap::Entry::Vacant(place) = self.by_process.entry(process_id) else { return None };
         let session = who.session;
+        self.tally.enter(&who.principal.name, &who.place.target);
         let handle = Arc::new(Handle {
             who: ArcSwap::new(who),
             process_id,
-            key: Secret::new(if keyed { key } else { [0; 4] }),
+            key,
             signals: AtomicU8::new(0),
             waker: AtomicWaker::new(),
             published_at: ArcSwapOption::empty(),
         });
         place.insert(Arc::clone(&handle));
         self.by_session.insert(session, process_id);
+        // INVARIANT: looked at behind the insert: who drains sets it before looking who is there.
+        if self.draining.load(Ordering::SeqCst) {
+            handle.tell(Signals::DRAIN);
+        }
         Some(handle)
     }
 
     /// A session goes on as somebody else's, or as a new one of the same principal.
     pub(super) fn change(&self, handle: &Handle, who: Arc<Who>) {
         self.by_session.insert(who.session, handle.process_id);
+        self.tally.enter(&who.principal.name, &who.place.target);
         let before = handle.who.swap(who);
+        self.tally.leave(&before.principal.name, &before.place.target);
         self.by_session.remove(&before.session);
     }
 
     /// Takes a session out.
     pub fn leave(&self, handle: &Handle) {
-        self.by_session.remove(&handle.who().session);
-        self.by_process.remove(&handle.process_id);
+        let who = handle.who();
+        self.by_session.remove(&who.session);
+        if self.by_process.remove(&handle.process_id).is_some() {
+            self.tally.leave(&who.principal.name, &who.place.target);
+        }
     }
 
     /// How many there are.
@@ -176,7 +219,12 @@ impl Registry {
 
     /// How many of them `principal` has.
     pub fn count_of(&self, principal: &str) -> usize {
-        self.by_process.iter().filter(|entry| &*entry.who().principal.name == principal).count()
+        self.tally.of(principal)
+    }
+
+    /// How many of those are at `target`.
+    pub fn count_at(&self, principal: &str, target: &str) -> usize {
+        self.tally.at(principal, target)
     }
 
     /// All open sessions.
@@ -184,13 +232,20 @@ impl Registry {
         self.by_process.iter().map(|entry| entry.who()).collect()
     }
 
-    /// Passes on a CancelRequest; a wrong key does nothing, in the same time.
-    pub fn cancel(&self, process_id: i32, key: &[u8]) {
-        if let Some(handle) = self.by_process.get(&process_id) {
-            let known = handle.key.expose();
-            if known != &[0; 4] && constant_time::verify_slices_are_equal(known, key).is_ok() {
-                handle.tell(Signals::CANCEL);
+    /// Passes on a CancelRequest; a wrong key does nothing, in the same time. Whether it was the right one.
+    pub(super) fn cancel(&self, process_id: i32, key: &[u8]) -> bool {
+        self.tell_if(process_id, Signals::CANCEL, |handle| handle.key.is(key))
+    }
+
+    /// Does what a client of another gateway asks; false if there is no such session.
+    pub fn run(&self, errand: &Errand) -> bool {
+        let process_id = errand.session;
+        match &errand.what {
+            Asked::Cancel { proof } => {
+                self.tell_if(process_id, Signals::CANCEL, |handle| handle.key.is_proved(process_id, proof))
             }
+            Asked::Find { principal } => self.is_of(process_id, principal),
+            Asked::Kill { principal, connection } => self.kill(process_id, principal, *connection),
         }
     }
 
@@ -202,10 +257,15 @@ impl Registry {
     /// Cancels what the session of `process_id` runs, or ends it (`connection`), if it is one of `principal`; false if
     /// there is no such session.
     pub(super) fn kill(&self, process_id: i32, principal: &str, connection: bool) -> bool {
-        let handle = self.by_process.get(&process_id);
-        let own = handle.filter(|handle| *handle.who().principal.name == *principal);
-        own.is_some_and(|handle| {
-            handle.tell(if connection { Signals::TERMINATE } else { Signals::CANCEL });
+        let signal = if connection { Signals::TERMINATE } else { Signals::CANCEL };
+        self.tell_if(process_id, signal, |handle| *handle.who().principal.name == *principal)
+    }
+
+    /// Tells the session of `process_id`, if it `fits`; false if there is none that does.
+    fn tell_if(&self, process_id: i32, signal: u8, fits: impl FnOnce(&Handle) -> bool) -> bool {
+        let handle = self.by_process.get(&process_id).filter(|handle| fits(handle));
+        handle.is_some_and(|handle| {
+            handle.tell(signal);
             true
         })
     }
@@ -213,11 +273,7 @@ impl Registry {
     /// Ends a session; false if there is none of that identifier.
     pub fn terminate(&self, session: SessionId) -> bool {
         let process_id = self.by_session.get(&session).map(|entry| *entry);
-        let handle = process_id.and_then(|id| self.by_process.get(&id));
-        handle.is_some_and(|handle| {
-            handle.tell(Signals::TERMINATE);
-            true
-        })
+        process_id.is_some_and(|id| self.tell_if(id, Signals::TERMINATE, |_| true))
     }
 
     /// Ends all sessions.
@@ -225,9 +281,15 @@ impl Registry {
         self.by_process.iter().for_each(|handle| handle.tell(Signals::TERMINATE));
     }
 
-    /// Ends each session as soon as nothing runs in it and no transaction is open.
+    /// Ends each session as soon as nothing runs in it and no transaction is open, also those that are still to come.
     pub fn drain_all(&self) {
+        self.draining.store(true, Ordering::SeqCst);
         self.by_process.iter().for_each(|handle| handle.tell(Signals::DRAIN));
+    }
+
+    /// Stops what runs in each session, and ends it as soon as it has stopped.
+    pub fn stop_all(&self) {
+        self.by_process.iter().for_each(|handle| handle.tell(Signals::STOP));
     }
 
     /// Tells all sessions that the snapshot changed at `at`.

@@ -46,7 +46,8 @@ impl Desk {
         if one.revoked.is_some() {
             return None;
         }
-        if one.once.is_some_and(|grant| self.still_runs(grant)) {
+        one.deadline = self.deadline(&one.does, one.started);
+        if one.once.is_some_and(|claimed| self.goes_on(claimed).is_ok()) {
             return None;
         }
         match self.decide(&one.does).and_then(|permit| lost.cloned().map_or(Ok(permit), Err)) {

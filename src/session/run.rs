@@ -1,12 +1,17 @@
 //! A session from its greeting to its end.
 
-use std::{convert::Infallible, time::Duration};
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
 use jiff::SignedDuration;
 
 use super::{
+    bounds::{Watch, stop_what_takes_too_long},
     conversation::Conversation,
     end::{End, LOOK_EVERY, STOP_PATIENCE},
+    leaving::{Leaving, stop_what_runs},
     pump::{Wake, wait},
     registry::Signals,
     timer::Timer,
@@ -36,15 +41,17 @@ pub(super) async fn run<C: Conversation>(mut session: Box<C>) {
     let said = written.is_ok() && session.has_said(&end);
     let farewell = end.farewell(&session.ends().desk.place.target).filter(|_| !said);
     let message = farewell.map(|refusal| session.last_message(&refusal)).unwrap_or_default();
+    // First, so that what others wait for, and the server would hold, does not wait for this client.
+    session.close_lanes(&end);
     if !matches!(end, End::ClientClosed) {
         session.ends().client.say_last(&message).await;
     }
-    session.close_lanes(&end);
     session.ends().desk.record_session_end(&end).await;
 }
 
 async fn serve<C: Conversation>(session: &mut C) -> Result<Infallible, End> {
     let mut timer = Timer::default();
+    let (mut watch, mut moved) = (Watch::default(), false);
     loop {
         let told = session.ends().client.outbound.len();
         session.go_on().await?;
@@ -58,14 +65,20 @@ async fn serve<C: Conversation>(session: &mut C) -> Result<Infallible, End> {
         let desk = session.ends().desk;
         // For others to see.
         desk.who.note(doing);
-        if desk.draining && is_idle {
-            return Err(End::Terminated);
+        watch.note(doing, moved);
+        if let Some(refusal) = watch.overdue(desk) {
+            return Err(End::Fatal(refusal));
+        }
+        if let Some(end) = desk.leaving.end(doing) {
+            return Err(end);
         }
         if is_idle {
-            session.send_idle_home();
+            session.send_idle_home().await;
         }
-        timer.set(next_look(session, is_idle));
-        match wait(session, &mut timer).await {
+        timer.set(next_look(session, is_idle, &watch));
+        let wake = wait(session, &mut timer).await;
+        moved = matches!(wake, Wake::Bytes);
+        match wake {
             Wake::Bytes => {}
             Wake::ClientClosed => return Err(End::ClientClosed),
             Wake::Signals(signals) => heed(session, signals)?,
@@ -74,6 +87,7 @@ async fn serve<C: Conversation>(session: &mut C) -> Result<Infallible, End> {
                     session.ends().client.rest();
                 }
                 session.recheck()?;
+                stop_what_takes_too_long(session);
                 end_if_it_does_not_stop(session)?;
             }
             Wake::UpstreamClosed(error) => session.on_upstream_closed(&error.to_string())?,
@@ -85,7 +99,13 @@ fn heed<C: Conversation>(session: &mut C, signals: Signals) -> Result<(), End> {
     if signals.terminate() {
         return Err(End::Terminated);
     }
-    session.ends().desk.draining |= signals.drain();
+    let leaving = &mut session.ends().desk.leaving;
+    if signals.drain() && *leaving == Leaving::No {
+        *leaving = Leaving::WhenIdle;
+    }
+    if signals.stop() {
+        stop_what_runs(session);
+    }
     if signals.cancel() {
         session.cancel_running();
     }
@@ -95,19 +115,25 @@ fn heed<C: Conversation>(session: &mut C, signals: Signals) -> Result<(), End> {
     Ok(())
 }
 
-/// How long until whatever ends first: a grant on which something that runs rests, the patience with something that was
-/// told to stop, or with an idle connection.
-fn next_look<C: Conversation>(session: &mut C, is_idle: bool) -> Option<Duration> {
+/// How long until whatever ends first: a grant on which something that runs rests, the time that policy gives it, the
+/// patience with something that was told to stop, or with an idle connection.
+fn next_look<C: Conversation>(session: &mut C, is_idle: bool, watch: &Watch) -> Option<Duration> {
     let idle = (is_idle && session.has_untied()).then_some(LOOK_EVERY);
     let (desk, running) = session.under_way();
-    let grant_end = running
-        .filter(|running| running.revoked.is_none())
-        .filter_map(|running| running.until)
-        .chain(desk.deeds.until)
-        .min();
+    let (mut grant_end, mut deadline) = (desk.deeds.until, None);
+    for one in running.filter(|running| running.revoked.is_none()) {
+        grant_end = earlier(grant_end, one.until);
+        deadline = earlier(deadline, one.deadline);
+    }
+    let timeout = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+    let open = if watch.is_open() { watch.left(&desk.bounds()) } else { None };
     let grant = grant_end.map(|end| end.duration_since(desk.now()).max(SignedDuration::ZERO).unsigned_abs());
     let stopping = desk.stopping_since.map(|since| STOP_PATIENCE.saturating_sub(since.elapsed()));
-    [grant, idle, stopping].into_iter().flatten().min()
+    [grant, idle, stopping, timeout, open].into_iter().flatten().min()
+}
+
+fn earlier<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    one.into_iter().chain(other).min()
 }
 
 /// Ends the session if something that was told to stop has not done so for too long.

@@ -4,11 +4,14 @@ use std::{sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 
-use crate::model::{
-    facts::Facts,
-    ids::{GrantId, StatementId},
-    record::Outcome,
-    refusal::Refusal,
+use crate::{
+    model::{
+        facts::Facts,
+        ids::StatementId,
+        record::Outcome,
+        refusal::{Refusal, RefusalCode},
+    },
+    policy::Claimed,
 };
 
 /// What a statement does, and what it runs by name.
@@ -34,10 +37,12 @@ pub(super) struct Running {
     pub(super) text: Arc<str>,
     /// When it has to be decided again.
     pub(super) until: Option<Timestamp>,
-    /// The grant that was used up for it: it goes on for as long as that is not over or revoked.
-    pub(super) once: Option<GrantId>,
+    /// The leave that was used up for it: it goes on for as long as that is not over or revoked.
+    pub(super) once: Option<Claimed>,
     /// When it was let through.
     pub(super) started: Instant,
+    /// When it has run for as long as policy lets it.
+    pub(super) deadline: Option<Instant>,
     /// Bytes of rows so far.
     pub(super) bytes: u64,
     /// It was told to stop, and this is what its client is told.
@@ -54,6 +59,7 @@ impl Running {
             until: self.until,
             once: self.once,
             started: self.started,
+            deadline: self.deadline,
             bytes: self.bytes,
             revoked: self.revoked.take(),
         }
@@ -78,7 +84,7 @@ impl Running {
             None => self.ended(Outcome::Lost, upstream_pid),
             Some(refusal) => Ended {
                 sqlstate: Some(refusal.code.sqlstate().into()),
-                ..self.ended(Outcome::Revoked, upstream_pid)
+                ..self.ended(stopped_by(refusal), upstream_pid)
             },
         }
     }
@@ -109,6 +115,11 @@ impl Run {
     pub(super) fn open_mut(&mut self) -> &mut [Running] {
         self.statements.get_mut(self.over..).unwrap_or_default()
     }
+}
+
+/// How a statement ended that was told to stop, and told this.
+pub(super) fn stopped_by(refusal: &Refusal) -> Outcome {
+    if refusal.code == RefusalCode::StatementTimeout { Outcome::Failed } else { Outcome::Revoked }
 }
 
 /// How a statement ended; becomes its end record.

@@ -171,9 +171,12 @@ fn facts_bytes(facts: &Facts) -> usize {
         | SessionEffect::DeclareCursor { .. }
         | SessionEffect::CloseCursor(_)
         | SessionEffect::Pin
+        | SessionEffect::Ties(_)
+        | SessionEffect::Releases(_)
         | SessionEffect::UseDatabase(_)
         | SessionEffect::LockTables
         | SessionEffect::UnlockTables
+        | SessionEffect::ShowsApplication
         | SessionEffect::ShowsReadOnly
         | SessionEffect::ReadsDiagnostics
         | SessionEffect::Define

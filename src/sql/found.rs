@@ -7,7 +7,15 @@ use crate::model::{
 
 /// Notes an effect, behind those that come about before it; once is enough for those that say no more the second time.
 pub(super) fn note_effect(effects: &mut Vec<SessionEffect>, effect: SessionEffect) {
-    let once = matches!(effect, SessionEffect::Pin | SessionEffect::Define | SessionEffect::ReadsDiagnostics);
+    let once = matches!(
+        effect,
+        SessionEffect::Pin
+            | SessionEffect::Ties(_)
+            | SessionEffect::Releases(_)
+            | SessionEffect::Define
+            | SessionEffect::ReadsDiagnostics
+            | SessionEffect::ShowsApplication
+    );
     if !(once && effects.contains(&effect)) {
         effects.push(effect);
     }

@@ -115,6 +115,11 @@ const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "directory_groups",
+        columns: &[("id", Text), ("name", Text), ("external_id", Text), ("created_at", Integer)],
+    },
+    Table { name: "directory_members", columns: &[("directory_group", Text), ("principal", Text)] },
+    Table {
         name: "tokens",
         columns: &[
             ("id", Text),

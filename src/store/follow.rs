@@ -19,6 +19,8 @@ use super::{
 #[derive(Debug)]
 pub struct Follower {
     store: Store,
+    /// Where the triggers of the migrations tell of it.
+    channel: &'static str,
     listener: Option<PgListener>,
     /// Not before this it is listened anew, however often the server is lost.
     listen_at: Instant,
@@ -37,9 +39,19 @@ pub enum Look {
 impl Store {
     /// Follows what others change; `None` if there are no others.
     pub fn follow(&self) -> Option<Follower> {
+        self.follow_on("tidegate_snapshot")
+    }
+
+    /// Follows what others ask of the sessions here; `None` if there are no others.
+    pub fn follow_errands(&self) -> Option<Follower> {
+        self.follow_on("tidegate_errands")
+    }
+
+    fn follow_on(&self, channel: &'static str) -> Option<Follower> {
         let now = Instant::now();
         self.is_shared().then(|| Follower {
             store: self.clone(),
+            channel,
             listener: None,
             listen_at: now,
             look_at: now,
@@ -118,14 +130,12 @@ impl Follower {
         let listening = async {
             let mut listener = PgListener::connect_with(&pool.connections).await?;
             listener.eager_reconnect(false);
-            listener.listen(CHANNEL).await?;
+            listener.listen(self.channel).await?;
             Ok(listener)
         };
         timeout(LISTEN_TIMEOUT, listening).await.unwrap_or_else(|_| Err(late()))
     }
 }
 
-/// Where the triggers of the migrations tell of changes.
-const CHANNEL: &str = "tidegate_snapshot";
 const EVERY: Duration = Duration::from_secs(1);
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(3);

@@ -18,6 +18,8 @@ pub struct SaidSessions {
     pub gateway: GatewayName,
     /// As it said it.
     pub sessions: String,
+    /// The digest of the policy that it has in force; empty where an older version said nothing of it.
+    pub policy: String,
 }
 
 /// A session that somebody wants ended.
@@ -36,7 +38,7 @@ impl Store {
     /// `Query` and `Corrupt` when it cannot be read.
     pub async fn sessions_of_others(&self, own: &str) -> Result<Vec<SaidSessions>, StoreError> {
         let rows = query(
-            "SELECT instance, name, sessions FROM gateways WHERE instance <> $1 \
+            "SELECT instance, name, sessions, policy FROM gateways WHERE instance <> $1 \
              AND seen_at > clock_timestamp() - INTERVAL '15 seconds' ORDER BY name, instance",
         )
         .bind(own)
@@ -49,7 +51,28 @@ impl Store {
                 instance: value(row, "instance")?,
                 gateway: name.into(),
                 sessions: value(row, "sessions")?,
+                policy: value(row, "policy")?,
             })
+        };
+        rows.iter().map(said).collect()
+    }
+
+    /// The other gateways that were heard of lately, each with the digest of its policy.
+    ///
+    /// # Errors
+    /// `Query` and `Corrupt` when it cannot be read.
+    pub async fn policies_of_others(&self, own: &str) -> Result<Vec<(GatewayName, String)>, StoreError> {
+        let rows = query(
+            "SELECT name, policy FROM gateways WHERE instance <> $1 \
+             AND seen_at > clock_timestamp() - INTERVAL '15 seconds' ORDER BY name, instance",
+        )
+        .bind(own)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(doing("read the policies of other gateways"))?;
+        let said = |row| {
+            let name: String = value(row, "name")?;
+            Ok((name.into(), value(row, "policy")?))
         };
         rows.iter().map(said).collect()
     }
@@ -91,12 +114,14 @@ impl Change {
     pub async fn put_sessions(&mut self, said: &SaidSessions) -> Result<(), StoreError> {
         let failed = || doing("write the sessions of a gateway");
         query(
-            "INSERT INTO gateways (instance, name, sessions) VALUES ($1, $2, $3) ON CONFLICT (instance) \
-             DO UPDATE SET sessions = excluded.sessions, seen_at = clock_timestamp()",
+            "INSERT INTO gateways (instance, name, sessions, policy) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (instance) DO UPDATE SET sessions = excluded.sessions, policy = excluded.policy, \
+             seen_at = clock_timestamp()",
         )
         .bind(said.instance.as_str())
         .bind(said.gateway.as_str())
         .bind(said.sessions.as_str())
+        .bind(said.policy.as_str())
         .execute(self.connection())
         .await
         .map_err(failed())?;

@@ -79,6 +79,9 @@ pub(super) fn migrations() -> Migrator {
         (30, "event cursors", include_str!("../../migrations/postgres/0030_event_cursors.sql")),
         (31, "webhooks", include_str!("../../migrations/postgres/0031_webhooks.sql")),
         (35, "slack", include_str!("../../migrations/postgres/0035_slack.sql")),
+        (45, "directory groups", include_str!("../../migrations/postgres/0045_directory_groups.sql")),
+        (46, "gateway policies", include_str!("../../migrations/postgres/0046_gateway_policies.sql")),
+        (50, "replicas", include_str!("../../migrations/postgres/0050_replicas.sql")),
     ])
 }
 

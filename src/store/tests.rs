@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 #[path = "../../tests/support/database.rs"]
-mod database;
+pub(super) mod database;
 
 use super::*;
 use crate::model::{
@@ -42,7 +42,7 @@ async fn stores() -> Vec<Kept> {
     all
 }
 
-fn server(fresh: &database::Fresh) -> Server {
+pub(super) fn server(fresh: &database::Fresh) -> Server {
     Server {
         host: fresh.host.clone(),
         port: fresh.port,

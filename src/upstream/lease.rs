@@ -17,7 +17,7 @@ use super::{
     postgres::Postgres,
     protocol::Protocol,
 };
-use crate::{model::target::Lane, policy::Permit};
+use crate::{model::target::Lane, policy::Leave};
 
 /// Exclusive use of one upstream connection of one lane; dropped without [`Lease::go_home`], it is closed.
 ///
@@ -176,16 +176,20 @@ impl<P: Protocol> Lease<P> {
             HomeState::InTransaction if clean => true,
             HomeState::Untouched if clean => {
                 slot.running = None;
+                slot.returns().untouched.inc();
                 slot.put_back(connection);
                 return;
             }
             HomeState::Idle | HomeState::InTransaction | HomeState::Unknown | HomeState::Untouched => {
+                slot.returns().closed.inc();
                 connection.close();
                 return;
             }
         };
         // Nothing runs any more: every reply is there.
         slot.running = None;
+        let returns = slot.returns();
+        if in_transaction { &returns.rolled_back } else { &returns.reset }.inc();
         tokio::spawn(async move {
             match P::reset(&mut connection, slot.lane(), in_transaction).await {
                 Ok(()) => slot.put_back(connection),
@@ -215,7 +219,7 @@ impl<P: Protocol> Lease<P> {
 
     /// # Errors
     /// `WrongLane` if the permit is for a higher lane.
-    pub(super) fn check_lane(&self, permit: &Permit) -> Result<(), UpstreamError> {
+    pub(super) fn check_lane(&self, permit: &impl Leave) -> Result<(), UpstreamError> {
         let (permit, lease) = (permit.lane(), self.slot.lane());
         if permit > lease {
             return Err(UpstreamError::WrongLane { permit, lease });

@@ -4,7 +4,7 @@
 //! waits a hundred times as long in each, and others wait no longer for it.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -19,8 +19,10 @@ pub(crate) struct Lines(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    /// Turns that nobody has; there is none while somebody waits.
+    /// Turns that nobody has; while there is one, nobody waits who may have it.
     free: usize,
+    /// Turns that each principal has; none is 0.
+    held: HashMap<PrincipalName, usize>,
     /// Whose turn is next stands first. No line is empty.
     lines: VecDeque<Line>,
 }
@@ -28,6 +30,8 @@ struct State {
 #[derive(Debug)]
 struct Line {
     principal: PrincipalName,
+    /// Turns that the principal may have at once, as whoever asked last knew.
+    most: usize,
     asking: VecDeque<oneshot::Sender<Turn>>,
 }
 
@@ -35,6 +39,7 @@ struct Line {
 #[must_use]
 #[derive(Debug)]
 pub(crate) struct Turn {
+    principal: PrincipalName,
     /// `None` once it is handed over.
     lines: Option<Arc<Lines>>,
 }
@@ -42,37 +47,22 @@ pub(crate) struct Turn {
 impl Lines {
     /// Lines before `turns` connections.
     pub(crate) fn new(turns: usize) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State { free: turns, lines: VecDeque::new() })))
+        Arc::new(Self(Mutex::new(State { free: turns, held: HashMap::new(), lines: VecDeque::new() })))
     }
 
-    /// Whether there is a turn that nobody waits for.
-    pub(crate) fn has_free(&self) -> bool {
-        self.state().free > 0
+    /// A turn for `principal`, who may have `most` at once, if there is one that nobody waits for.
+    pub(crate) fn free_turn(self: &Arc<Self>, principal: &PrincipalName, most: usize) -> Option<Turn> {
+        self.state().take_free(principal, most).then(|| self.turn_of(principal))
     }
 
-    /// A turn, if there is one that nobody waits for.
-    pub(crate) fn free_turn(self: &Arc<Self>) -> Option<Turn> {
-        let mut state = self.state();
-        state.free = state.free.checked_sub(1)?;
-        Some(Turn { lines: Some(Arc::clone(self)) })
-    }
-
-    /// Waits for a turn of `principal`. Who stops waiting loses the place, and never a turn.
-    pub(crate) async fn turn(self: &Arc<Self>, principal: &PrincipalName) -> Turn {
+    /// Waits for a turn of `principal`, who may have `most` at once. Who stops waiting loses the place, and never a turn.
+    pub(crate) async fn turn(self: &Arc<Self>, principal: &PrincipalName, most: usize) -> Turn {
         let answer = {
             let mut state = self.state();
-            if let Some(left) = state.free.checked_sub(1) {
-                state.free = left;
-                return Turn { lines: Some(Arc::clone(self)) };
+            if state.take_free(principal, most) {
+                return self.turn_of(principal);
             }
-            let (ask, answer) = oneshot::channel();
-            match state.lines.iter_mut().find(|line| line.principal == *principal) {
-                Some(line) => line.asking.push_back(ask),
-                None => state
-                    .lines
-                    .push_back(Line { principal: principal.clone(), asking: VecDeque::from([ask]) }),
-            }
-            answer
+            state.stand_in_line(principal, most)
         };
         match answer.await {
             Ok(turn) => turn,
@@ -81,32 +71,21 @@ impl Lines {
         }
     }
 
-    /// Gives a turn that came back to the next in line.
-    fn hand_on(self: Arc<Self>) {
-        let mut turn = Turn { lines: Some(Arc::clone(&self)) };
+    /// Somebody gave a turn back: the next in line has it.
+    fn hand_on(self: Arc<Self>, principal: &PrincipalName) {
+        self.state().give_back(principal);
         loop {
-            let Some(next) = self.next() else { break };
-            match next.send(turn) {
-                Ok(()) => return,
-                // It stopped waiting.
-                Err(unused) => turn = unused,
-            }
+            let Some((principal, next)) = self.state().next() else { return };
+            let turn = self.turn_of(&principal);
+            let Err(mut unused) = next.send(turn) else { return };
+            // It stopped waiting.
+            unused.lines = None;
+            self.state().give_back(&principal);
         }
-        turn.lines = None;
     }
 
-    /// The next in line; without any, the turn is free.
-    fn next(&self) -> Option<oneshot::Sender<Turn>> {
-        let mut state = self.state();
-        let Some(mut line) = state.lines.pop_front() else {
-            state.free += 1;
-            return None;
-        };
-        let next = line.asking.pop_front();
-        if !line.asking.is_empty() {
-            state.lines.push_back(line);
-        }
-        next
+    fn turn_of(self: &Arc<Self>, principal: &PrincipalName) -> Turn {
+        Turn { principal: principal.clone(), lines: Some(Arc::clone(self)) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -115,10 +94,74 @@ impl Lines {
     }
 }
 
+impl State {
+    fn has_room_for(&self, principal: &PrincipalName, most: usize) -> bool {
+        self.held.get(principal).is_none_or(|held| *held < most)
+    }
+
+    fn take_free(&mut self, principal: &PrincipalName, most: usize) -> bool {
+        let taken = self.free > 0 && self.has_room_for(principal, most);
+        if taken {
+            self.take(principal);
+        }
+        taken
+    }
+
+    fn take(&mut self, principal: &PrincipalName) {
+        self.free -= 1;
+        match self.held.get_mut(principal) {
+            Some(held) => *held += 1,
+            None => drop(self.held.insert(principal.clone(), 1)),
+        }
+    }
+
+    fn give_back(&mut self, principal: &PrincipalName) {
+        self.free += 1;
+        if let Some(held) = self.held.get_mut(principal) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(principal);
+            }
+        }
+    }
+
+    fn stand_in_line(&mut self, principal: &PrincipalName, most: usize) -> oneshot::Receiver<Turn> {
+        let (ask, answer) = oneshot::channel();
+        match self.lines.iter_mut().find(|line| line.principal == *principal) {
+            Some(line) => {
+                line.most = most;
+                line.asking.push_back(ask);
+            }
+            None => self.lines.push_back(Line {
+                principal: principal.clone(),
+                most,
+                asking: VecDeque::from([ask]),
+            }),
+        }
+        answer
+    }
+
+    /// The first who may have a free turn takes it; its line goes to the end.
+    fn next(&mut self) -> Option<(PrincipalName, oneshot::Sender<Turn>)> {
+        if self.free == 0 {
+            return None;
+        }
+        let at = self.lines.iter().position(|line| self.has_room_for(&line.principal, line.most))?;
+        let mut line = self.lines.remove(at)?;
+        let principal = line.principal.clone();
+        let next = line.asking.pop_front();
+        if !line.asking.is_empty() {
+            self.lines.push_back(line);
+        }
+        self.take(&principal);
+        next.map(|next| (principal, next))
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(lines) = mem::take(&mut self.lines) {
-            lines.hand_on();
+            lines.hand_on(&self.principal);
         }
     }
 }
@@ -140,7 +183,7 @@ mod tests {
     }
 
     async fn ask<'a>(lines: &'a Arc<Lines>, principal: &'a PrincipalName) -> Waiting<'a> {
-        let mut waiting: Waiting<'a> = Box::pin(lines.turn(principal));
+        let mut waiting: Waiting<'a> = Box::pin(lines.turn(principal, 9));
         assert!(poll_once(&mut waiting).await.is_none());
         waiting
     }
@@ -148,7 +191,7 @@ mod tests {
     #[tokio::test]
     async fn principals_take_turns_however_many_sessions_each_has() {
         let (lines, many, one) = (Lines::new(1), PrincipalName::from("many"), PrincipalName::from("one"));
-        let held = lines.turn(&many).await;
+        let held = lines.turn(&many, 9).await;
         let mut first = ask(&lines, &many).await;
         let mut second = ask(&lines, &many).await;
         let mut other = ask(&lines, &one).await;
@@ -160,13 +203,13 @@ mod tests {
         let turn = poll_once(&mut other).await.unwrap();
         drop(turn);
         drop(poll_once(&mut second).await.unwrap());
-        drop(lines.turn(&one).await);
+        drop(lines.turn(&one, 9).await);
     }
 
     #[tokio::test]
     async fn who_stops_waiting_loses_no_turn() {
         let (lines, name) = (Lines::new(1), PrincipalName::from("dana"));
-        let held = lines.turn(&name).await;
+        let held = lines.turn(&name, 9).await;
         let gone = ask(&lines, &name).await;
         let mut stays = ask(&lines, &name).await;
         drop(gone);
@@ -175,6 +218,24 @@ mod tests {
         let told_and_gone = ask(&lines, &name).await;
         drop(turn);
         drop(told_and_gone);
-        drop(lines.turn(&name).await);
+        drop(lines.turn(&name, 9).await);
+    }
+
+    #[tokio::test]
+    async fn who_has_as_many_turns_as_they_may_waits_and_others_do_not() {
+        let (lines, many, one) = (Lines::new(3), PrincipalName::from("many"), PrincipalName::from("one"));
+        let held = lines.free_turn(&many, 1).unwrap();
+        assert!(lines.free_turn(&many, 1).is_none());
+        let mut waits: Waiting<'_> = Box::pin(lines.turn(&many, 1));
+        assert!(poll_once(&mut waits).await.is_none());
+        let others = (lines.free_turn(&one, 3).unwrap(), lines.free_turn(&one, 3).unwrap());
+        drop(others.0);
+        assert!(poll_once(&mut waits).await.is_none(), "another's turn is none of its own");
+        drop(held);
+        let turn = poll_once(&mut waits).await.unwrap();
+        drop(turn);
+        drop(others.1);
+        let all = [lines.free_turn(&one, 3), lines.free_turn(&one, 3), lines.free_turn(&one, 3)];
+        assert!(all.iter().all(Option::is_some) && lines.free_turn(&one, 9).is_none());
     }
 }

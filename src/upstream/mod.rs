@@ -5,6 +5,8 @@
 //! through [`Lease::go_home`], is reset and checked, or is closed. What differs between the databases is behind
 //! [`Protocol`]. Knows nothing of clients, sessions or policy.
 
+mod ask;
+mod asking;
 mod cancel;
 mod connect;
 mod connection;
@@ -28,6 +30,8 @@ mod survey;
 mod target;
 mod word;
 
+pub use ask::Ask;
+pub use asking::{Asker, Asking};
 pub use cancel::CancelHandle;
 pub use connection::Progress;
 pub use credential::Credential;
@@ -40,5 +44,7 @@ pub use mysql::{Mysql, MysqlMessage};
 pub use pools::Pools;
 pub use postgres::{CatalogSource, Postgres, ProtocolMessage, ServerFacts, SettingValue, Setup};
 pub use protocol::Protocol;
-pub use settings::{Account, Accounts, Endpoint, PoolSettings, Reader, TargetSettings, TargetTls};
+pub use settings::{
+    Account, Accounts, Attribution, Endpoint, PoolSettings, Reader, TargetSettings, TargetTls,
+};
 pub use survey::{Survey, survey};

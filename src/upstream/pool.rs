@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use super::{
+    asking::Asker,
     cancel::CancelHandle,
     connect::connect,
     connection::Connection,
@@ -26,8 +27,8 @@ use super::{
     settings::{PoolSettings, TargetSettings},
 };
 use crate::{
-    metrics::{Metrics, PoolMetrics, UpstreamErrors},
-    model::{ids::PrincipalName, target::Lane},
+    metrics::{Metrics, PoolMetrics, ReturnMetrics, UpstreamErrors},
+    model::target::Lane,
 };
 
 /// The connections of one lane: at most `max_connections`, lent newest first, waited for in the lines of principals.
@@ -82,28 +83,40 @@ impl<P: Protocol> LanePool<P> {
         }
     }
 
-    /// Lends a connection that fits `home` to a session of `principal`: an idle one, or a new one.
+    /// A turn of `asker`, if there is one at once.
+    pub(super) fn free_turn(&self, asker: &Asker) -> Option<Turn> {
+        self.lines.free_turn(&asker.principal, asker.most(limit(&self.target.pool)))
+    }
+
+    /// Waits for a turn of `asker`, at most as long as `wait_timeout`.
     ///
     /// # Errors
-    /// `Exhausted` after `wait_timeout`, and as [`Self::open`].
-    pub(crate) async fn lease(
+    /// `Exhausted`.
+    pub(super) async fn turn(&self, asker: &Asker) -> Result<Turn, UpstreamError> {
+        let _waiting = Counted::new(&self.metrics.waiting);
+        let most = asker.most(limit(&self.target.pool));
+        let turn = timeout(self.target.pool.wait_timeout, self.lines.turn(&asker.principal, most)).await;
+        turn.map_err(|_| {
+            self.errors.wait.inc();
+            UpstreamError::Exhausted { target: self.target.name.clone(), lane: self.lane }
+        })
+    }
+
+    /// Counts how long somebody waited for a turn, had in the end or not.
+    pub(super) fn note_wait(&self, waited: Duration) {
+        self.metrics.wait_seconds.observe(waited.as_secs_f64());
+    }
+
+    /// Lends a connection that fits `home` to whoever has the turn: an idle one, or a new one.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) async fn lend(
         self: &Arc<Self>,
         home: &P::Home,
-        principal: &PrincipalName,
+        turn: Turn,
     ) -> Result<Lease<P>, UpstreamError> {
-        let asked_at = Instant::now();
-        let turn = match self.lines.free_turn() {
-            Some(turn) => Ok(turn),
-            None => {
-                let _waiting = Counted::new(&self.metrics.waiting);
-                timeout(self.target.pool.wait_timeout, self.lines.turn(principal)).await
-            }
-        };
-        self.metrics.wait_seconds.observe(asked_at.elapsed().as_secs_f64());
-        let Ok(turn) = turn else {
-            self.errors.wait.inc();
-            return Err(UpstreamError::Exhausted { target: self.target.name.clone(), lane: self.lane });
-        };
+        self.metrics.leases.inc();
         if let Some(connection) = self.take_idle(|idle| idle == home) {
             return Ok(Lease::new(connection, Slot::new(self, turn)));
         }
@@ -128,11 +141,6 @@ impl<P: Protocol> LanePool<P> {
             }
         };
         Ok(Lease::new(self.open_in_time(home).await?, slot))
-    }
-
-    /// Whether a connection could be lent at once.
-    pub(crate) fn has_room(&self) -> bool {
-        self.lines.has_free()
     }
 
     /// Opens one; while a server that went away may be on its way back, or another in its place, tries on for as long
@@ -330,6 +338,10 @@ impl<P: Protocol> Slot<P> {
 
     pub(crate) fn errors(&self) -> &UpstreamErrors {
         &self.pool.errors
+    }
+
+    pub(crate) fn returns(&self) -> &ReturnMetrics {
+        &self.pool.metrics.returns
     }
 
     /// Makes a connection that was reset idle.

@@ -3,13 +3,14 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
+    asking::{Asker, Asking},
     error::UpstreamError,
     health::TargetHealth,
     lease::Lease,
     mysql::{self, Mysql},
     postgres::{CatalogSource, Postgres, ServerFacts},
     protocol::Protocol,
-    settings::TargetSettings,
+    settings::{Attribution, TargetSettings},
     target::TargetPools,
 };
 use crate::{
@@ -52,11 +53,38 @@ impl Pools {
         Self(Arc::new(groups))
     }
 
+    /// Asks for a connection to a PostgreSQL target.
+    ///
+    /// # Errors
+    /// `UnknownTarget`, `UnknownDatabase`.
+    pub fn ask(
+        &self,
+        target: &TargetName,
+        database: &DatabaseName,
+        lane: Lane,
+        asker: Asker,
+    ) -> Result<Asking<Postgres>, UpstreamError> {
+        Ok(Asking::new(place(&self.0.postgres, target, Some(database))?.lane(lane), asker))
+    }
+
+    /// Asks for a connection to a MySQL target.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn ask_mysql(
+        &self,
+        target: &TargetName,
+        database: Option<&DatabaseName>,
+        lane: Lane,
+        asker: Asker,
+    ) -> Result<Asking<Mysql>, UpstreamError> {
+        Ok(Asking::new(place(&self.0.mysql, target, database)?.lane(lane), asker))
+    }
+
     /// Lends a connection to a PostgreSQL target; waits in the line of `principal` for one if need be.
     ///
     /// # Errors
-    /// `UnknownTarget`, `UnknownDatabase`, `Exhausted` after the pool's `wait_timeout`, `Unavailable`, and
-    /// `Login` if the server itself does not have the database or refuses the account there.
+    /// As [`Self::ask`] and [`Asking::lease`].
     pub async fn lease(
         &self,
         target: &TargetName,
@@ -64,7 +92,7 @@ impl Pools {
         lane: Lane,
         principal: &PrincipalName,
     ) -> Result<Lease, UpstreamError> {
-        place(&self.0.postgres, target, Some(database))?.lane(lane).lease(database, principal).await
+        self.ask(target, database, lane, Asker::unbounded(principal.clone()))?.lease(database).await
     }
 
     /// Lends a connection to a MySQL target; waits in the line of `principal` for one if need be.
@@ -78,17 +106,8 @@ impl Pools {
         lane: Lane,
         principal: &PrincipalName,
     ) -> Result<Lease<Mysql>, UpstreamError> {
-        place(&self.0.mysql, target, Mysql::database(home))?.lane(lane).lease(home, principal).await
-    }
-
-    /// Whether whoever asks for a connection of a PostgreSQL target now would wait for one.
-    pub fn must_wait(&self, target: &TargetName, database: &DatabaseName, lane: Lane) -> bool {
-        place(&self.0.postgres, target, Some(database)).is_ok_and(|pools| !pools.lane(lane).has_room())
-    }
-
-    /// Whether whoever asks for a connection of a MySQL target now would wait for one.
-    pub fn must_wait_mysql(&self, target: &TargetName, lane: Lane) -> bool {
-        place(&self.0.mysql, target, None).is_ok_and(|pools| !pools.lane(lane).has_room())
+        let asker = Asker::unbounded(principal.clone());
+        self.ask_mysql(target, Mysql::database(home), lane, asker)?.lease(home).await
     }
 
     /// What a MySQL server says of itself: from the newest connection to it, or from one that is opened now.
@@ -159,6 +178,14 @@ impl Pools {
         let postgres = groups.postgres.get(target).map(|pools| &pools.accounts);
         let accounts = postgres.or_else(|| groups.mysql.get(target).map(|pools| &pools.accounts));
         accounts.map_or_else(|| Arc::from([]), Arc::clone)
+    }
+
+    /// How the servers of a target are told whose statements they run; not at all for an unknown one.
+    pub fn attribution(&self, target: &TargetName) -> Attribution {
+        let groups = &self.0;
+        let postgres = groups.postgres.get(target).map(|pools| pools.settings.attribution);
+        let found = postgres.or_else(|| groups.mysql.get(target).map(|pools| pools.settings.attribution));
+        found.unwrap_or(Attribution::Off)
     }
 
     /// What is known of every target, by name.

@@ -31,6 +31,8 @@ pub struct TargetSettings {
     pub databases: Option<Vec<DatabaseName>>,
     /// Bounds of each lane's pool.
     pub pool: PoolSettings,
+    /// How its servers are told whose statements they run.
+    pub attribution: Attribution,
 }
 
 impl TargetSettings {
@@ -41,6 +43,17 @@ impl TargetSettings {
             (None, Lane::Read) | (_, Lane::Write | Lane::Admin) => (&self.endpoint, &self.tls),
         }
     }
+}
+
+/// How a server is told whose statements it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attribution {
+    /// By `application_name` (PostgreSQL).
+    ApplicationName,
+    /// By a comment in each text.
+    Comment,
+    /// Not at all.
+    Off,
 }
 
 /// A server, or several under one name, that follow the writer.

@@ -21,8 +21,8 @@ use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate::{
-    api::{ApiParts, serve},
-    audit::{AuditLog, AuditSettings, Trail},
+    api::{ApiParts, Rooms, serve},
+    audit::{AuditLog, AuditSettings, Rotation, Trail},
     control::{
         BoxFuture, Control, ControlError, ControlParts, Explain, ExplainError, Explanation, Question,
         SessionView, Sessions, TargetHealth, Targets, ToEstimate,
@@ -30,6 +30,7 @@ use tidegate::{
     metrics::Metrics,
     model::{
         dialect::Dialect,
+        errand::Errand,
         facts::{Access, AccessMode, Facts, StatementKind, TransactionEffect, Unanalyzable},
         identity::ProviderSettings,
         ids::SessionId,
@@ -180,7 +181,12 @@ impl Home {
     pub(crate) async fn open_control(&self) -> Result<(Control, AuditLog, Arc<Metrics>), ControlError> {
         let metrics = Metrics::new("test").unwrap();
         let store = Store::open_at(&self.store_place()).await?;
-        let settings = AuditSettings { path: self.path("audit.jsonl"), durability: Durability::Process };
+        let settings = AuditSettings {
+            path: self.path("audit.jsonl"),
+            gateway: self.name.as_str().into(),
+            durability: Durability::Process,
+            rotation: Rotation::NEVER,
+        };
         let audit = AuditLog::open(&settings, self.time.clone(), &metrics.audit).unwrap();
         let parts = ControlParts {
             store,
@@ -197,6 +203,7 @@ impl Home {
             make_keys: scram_keys,
             make_native_key: native_key,
             provider: self.provider.clone(),
+            public_url: None,
             on_call: self.on_call.clone().map(|it| Arc::new(Pagerduty::new(it).unwrap()) as Arc<dyn OnCall>),
             metrics: metrics.policy.clone(),
             announce_before: jiff::SignedDuration::from_mins(5),
@@ -224,6 +231,7 @@ impl Home {
         let sessions = Arc::new(FakeSessions::default());
         let up = Arc::new(AtomicBool::new(true));
         let parts = ApiParts {
+            rooms: Rooms::default(),
             control: control.clone(),
             sessions: Arc::clone(&sessions) as Arc<dyn Sessions>,
             explain: Arc::new(FakeExplain { snapshot: control.snapshot().clone(), clock: self.time.clone() }),
@@ -414,6 +422,10 @@ impl Sessions for FakeSessions {
         let before = sessions.len();
         sessions.retain(|it| it.id != session);
         sessions.len() < before
+    }
+
+    fn run(&self, _: &Errand) -> bool {
+        false
     }
 }
 

@@ -105,7 +105,8 @@ impl Replay {
             | Owed::Quiet
             | Owed::Refused(_)
             | Owed::RefusedQuery(_)
-            | Owed::Sync => {}
+            | Owed::Sync
+            | Owed::Tag => {}
         }
     }
 

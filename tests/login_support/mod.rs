@@ -15,7 +15,7 @@ use rcgen::{
 };
 use tempfile::TempDir;
 use tidegate::{
-    audit::{AuditLog, AuditSettings},
+    audit::{AuditLog, AuditSettings, Rotation},
     metrics::Metrics,
     model::{
         dialect::Dialect,
@@ -202,8 +202,12 @@ impl Gate {
             key: folder.path().join("server.key"),
             client_ca: Some(folder.path().join("ca.crt")),
         };
-        let settings =
-            AuditSettings { path: folder.path().join("audit.jsonl"), durability: Durability::Process };
+        let settings = AuditSettings {
+            path: folder.path().join("audit.jsonl"),
+            gateway: "one".into(),
+            durability: Durability::Process,
+            rotation: Rotation::NEVER,
+        };
         let mut door = Door {
             tls: Some(Arc::new(ServerTls::open(files, &[b"postgresql"]).unwrap())),
             plaintext: false,

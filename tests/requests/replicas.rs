@@ -6,13 +6,7 @@ use jiff::Timestamp;
 use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
 use tidegate::{
-    model::{
-        denial::{Denied, KeepDenials},
-        ids::SessionId,
-        object::Object,
-        permission::Permission,
-        refusal::Missing,
-    },
+    model::{denial::KeepDenials, ids::SessionId},
     policy::{Decision, decide},
 };
 use uuid::Uuid;
@@ -201,18 +195,7 @@ async fn two_gateways_that_start_at_the_same_moment_on_an_empty_store_agree() {
 pub(super) async fn a_refusal_is_known_for_a_day_also_after_a_restart(kept: Kept) {
     let world = World::new(kept).await;
     let [dana, dave] = world.people(["dana", "dave"]).await;
-    let denied = Denied {
-        principal: "dana".into(),
-        place: place(),
-        sql: "SELECT * FROM public.employee".into(),
-        does: Arc::from([Arc::new(read_of_employee(29))]),
-        missing: vec![Missing {
-            permission: Some(Permission::Select),
-            object: Object::Relation { schema: "public".into(), name: "employee".into() },
-        }],
-        at: world.now(),
-    };
-    let id = world.gateway.control.keep(denied).unwrap();
+    let id = world.gateway.control.keep(world.denied()).unwrap();
     let World { home, gateway } = world;
     gateway.stop().await;
     let gateway = home.start().await;

@@ -81,6 +81,7 @@ impl Talk {
             settings: Arc::new(settings),
             listener: Some((listener, None)),
             clock: self.world.home.time.clone(),
+            metrics: self.world.gateway.parts.metrics.slack(),
             pace: Pace { idle: Duration::from_millis(50), retry: short, ..Pace::default() },
         };
         self.shutdown = Shutdown::new();
@@ -98,7 +99,7 @@ impl Talk {
     }
 
     async fn stop(&mut self) {
-        self.shutdown.begin(Duration::ZERO);
+        self.shutdown.give(Duration::ZERO, Duration::ZERO);
         self.running.take().unwrap().await.unwrap();
     }
 

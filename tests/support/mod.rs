@@ -6,6 +6,7 @@
 
 pub mod login;
 pub mod mysql_wire;
+pub mod replicas;
 pub mod server;
 pub mod shell;
 pub mod wire;

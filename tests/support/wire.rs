@@ -56,26 +56,43 @@ impl Message {
 impl Raw {
     /// Connects and logs in with SCRAM.
     pub fn login(login: &Login) -> Self {
+        Self::login_speaking(login, 0)
+    }
+
+    /// The same in protocol 3 of this minor version.
+    pub fn login_speaking(login: &Login, minor: u8) -> Self {
         let mut raw = Self::open(login.port);
-        raw.send(&startup(&[("user", &login.user), ("database", DATABASE), ("client_encoding", "UTF8")]));
-        let sasl = raw.message();
+        raw.log_in_speaking(login, minor);
+        raw
+    }
+
+    /// Logs in with SCRAM, on a connection on which nothing was said yet.
+    pub fn log_in(&mut self, login: &Login) {
+        self.log_in_speaking(login, 0);
+    }
+
+    fn log_in_speaking(&mut self, login: &Login, minor: u8) {
+        let mut hello =
+            startup(&[("user", &login.user), ("database", DATABASE), ("client_encoding", "UTF8")]);
+        hello[7] = minor;
+        self.send(&hello);
+        let sasl = self.message();
         assert_eq!(sasl.tag, 'R', "{}", sasl.shown());
         let mut scram = ScramSha256::new(login.password.as_bytes(), ChannelBinding::unsupported());
         let mut first = SCRAM_SHA_256.as_bytes().to_vec();
         first.push(0);
         first.extend(i32::try_from(scram.message().len()).unwrap().to_be_bytes());
         first.extend(scram.message());
-        raw.send(&message('p', &first));
-        let challenge = raw.message();
+        self.send(&message('p', &first));
+        let challenge = self.message();
         scram.update(&challenge.body[4..]).unwrap();
-        raw.send(&message('p', scram.message()));
-        for message in raw.until_ready() {
+        self.send(&message('p', scram.message()));
+        for message in self.until_ready() {
             assert_ne!(message.tag, 'E', "{}", message.shown());
             if message.tag == 'K' {
-                raw.key = message.body;
+                self.key = message.body;
             }
         }
-        raw
     }
 
     /// Connects and says nothing yet.
@@ -145,6 +162,14 @@ impl Raw {
     pub fn exchange(&mut self, bytes: &[u8], syncs: usize) -> Vec<Vec<String>> {
         self.send(bytes);
         (0..syncs).map(|_| self.until_ready().iter().map(Message::shown).collect()).collect()
+    }
+
+    /// Asks at `port` to stop what the session of `key` runs, and waits until the connection is closed.
+    pub fn cancel(port: u16, key: &[u8]) {
+        let mut request = Self::open(port);
+        let length = u32::try_from(8 + key.len()).unwrap();
+        request.send(&[&length.to_be_bytes(), &80_877_102_u32.to_be_bytes(), key].concat());
+        assert_eq!(request.rest_of_connection(), []);
     }
 
     /// Says that nothing more will be sent.

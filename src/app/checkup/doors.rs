@@ -23,35 +23,36 @@ type Opened = Result<Option<Arc<ServerTls>>, AppError>;
 
 /// `running`: whether a gateway of this configuration runs already, and has the addresses.
 pub(super) fn check(config: &Config, now: Timestamp, running: bool, tell: &mut (dyn FnMut(Finding) + Send)) {
+    let expected = match (running, config.shutdown.shares_ports) {
+        (true, _) => Some("and a gateway of this configuration runs"),
+        (false, true) => Some("and may be shared with another gateway (shutdown.shares_ports)"),
+        (false, false) => None,
+    };
     for listener in &config.listeners {
         let check = format!("listener {}", listener.address);
-        tell(address(&check, listener.address, running));
+        tell(address(&check, listener.address, expected));
         certificate(&check, server_tls(listener), now, tell);
         if listener.plaintext && !listener.address.ip().is_loopback() {
             let advice = "write tls, and plaintext: false";
             tell(Finding::warning(&check, "sessions without TLS are let in from other machines", advice));
         }
     }
-    tell(address("api", config.api.address, running));
+    tell(address("api", config.api.address, expected));
     certificate("api", config.api.tls.as_ref().map(http_server_tls).transpose(), now, tell);
 }
 
-fn address(check: &str, address: SocketAddr, running: bool) -> Finding {
+/// `expected`: why it may be taken. It is not tried as a gateway that shares its ports would: that would take clients.
+fn address(check: &str, address: SocketAddr, expected: Option<&str>) -> Finding {
     let check = format!("{check} address");
     let error = match TcpListener::bind(address) {
         Ok(_) => return Finding::ok(check, format!("{address} is free")),
         Err(error) => error,
     };
     let (found, advice) = match error.kind() {
-        io::ErrorKind::AddrInUse if running => {
-            return Finding::ok(
-                check,
-                format!("{address} is taken, and a gateway of this configuration runs"),
-            );
-        }
-        io::ErrorKind::AddrInUse => {
-            (format!("something else listens on {address}"), "stop it, or write another address")
-        }
+        io::ErrorKind::AddrInUse => match expected {
+            Some(by) => return Finding::ok(check, format!("{address} is taken, {by}")),
+            None => (format!("something else listens on {address}"), "stop it, or write another address"),
+        },
         io::ErrorKind::AddrNotAvailable => {
             (format!("this machine has no address {}", address.ip()), "write one that it has, or 0.0.0.0")
         }

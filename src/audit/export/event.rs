@@ -1,6 +1,6 @@
 //! The parts of an OCSF event.
 //!
-//! Source: OCSF 1.3.0, class Datastore Activity (6005) with the profile Security Control; the objects that it names.
+//! Source: OCSF 1.2.0, class Datastore Activity (6005) with the profile Security Control; the objects that it names.
 
 use std::collections::BTreeMap;
 

@@ -5,6 +5,8 @@
 mod csv;
 mod event;
 mod ocsf;
+#[cfg(test)]
+mod tests;
 
 use super::trail::FoundRecord;
 

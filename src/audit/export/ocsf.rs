@@ -144,4 +144,4 @@ fn unmapped(record: &Value, rows: Option<&Value>, outcome: Option<&Value>) -> BT
 const CLASS: u32 = 6005;
 const CONNECT: u32 = 3;
 /// The version of OCSF.
-const VERSION: &str = "1.3.0";
+const VERSION: &str = "1.2.0";

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use super::{
     feed::{Feed, FeedError},
     filter::{Direction, Filter},
-    index::{Index, cursor},
+    index::{Index, cursor, is_outlived},
     lines::{Lines, StoredRecord},
     live::Live,
     search::{FoundRecord, Page, Spot, places},
@@ -25,6 +25,7 @@ use super::{
 use crate::audit::{
     AuditError,
     follow::{FollowError, Follower},
+    segments::segments,
 };
 
 /// A log as it is read. Cheap to clone; all clones are the same one.
@@ -82,7 +83,7 @@ impl Trail {
         }
         let mut feed = match place.take() {
             Some(feed) => feed,
-            None => Feed::open(&inner.log, &inner.index).await?,
+            None => self.begin_feed().await?,
         };
         loop {
             feed = match feed.step().await {
@@ -104,6 +105,22 @@ impl Trail {
                 Err(FeedError::Audit(error)) => return Err(error),
             };
         }
+    }
+
+    /// Goes on where the index ends; one that is mostly of what the log has no more is made anew first.
+    async fn begin_feed(&self) -> Result<Feed, AuditError> {
+        let inner = &*self.0;
+        let oldest = segments(&inner.log).ok().and_then(|all| all.first().map(|it| it.first));
+        let mut reader = self.reader().await?;
+        let is_outlived = match oldest {
+            Some(oldest) => is_outlived(&mut reader, oldest).await?,
+            None => false,
+        };
+        drop(reader);
+        if is_outlived {
+            inner.index.clear().await?;
+        }
+        Feed::open(&inner.log, &inner.index).await
     }
 
     /// Keeps the index up to date until it is dropped.

@@ -68,6 +68,18 @@ pub(super) async fn cursor(on: &mut SqliteConnection) -> Result<Cursor, AuditErr
     Ok(kept.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Cursor::START))
 }
 
+/// Whether the index has more records that the log has no more than records that it has; `oldest` is the first of these.
+pub(super) async fn is_outlived(on: &mut SqliteConnection, oldest: u64) -> Result<bool, AuditError> {
+    let bounds: (Option<i64>, Option<i64>) =
+        sqlx::query_as("SELECT (SELECT min(seq) FROM record), (SELECT max(seq) FROM record)")
+            .fetch_one(on)
+            .await
+            .map_err(AuditError::index)?;
+    let (Some(least), Some(most)) = bounds else { return Ok(false) };
+    let oldest = super::feed::integer(oldest);
+    Ok(oldest.saturating_sub(least) > most.saturating_sub(oldest))
+}
+
 /// All names of the index.
 pub(super) async fn words(on: &mut SqliteConnection) -> Result<Words, AuditError> {
     let rows = sqlx::query("SELECT id, text FROM word").fetch_all(on).await.map_err(AuditError::index)?;

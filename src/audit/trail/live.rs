@@ -13,6 +13,8 @@ use crate::audit::{
 pub struct Live {
     follower: Option<Follower>,
     filter: Filter,
+    /// Whether records behind the asked one were gone already.
+    missed: bool,
 }
 
 /// What was written since the last look.
@@ -38,7 +40,8 @@ impl Live {
             }
         });
         let follower = begun.await.map_err(|_| AuditError::gone())?.map_err(AuditError::from)?;
-        Ok(Self { follower: Some(follower), filter })
+        let missed = after.is_some_and(|after| follower.cursor().next > after.saturating_add(1));
+        Ok(Self { follower: Some(follower), filter, missed })
     }
 
     /// What was written since the last look; waits for the next record for `patience` at most.
@@ -57,6 +60,9 @@ impl Live {
     }
 
     async fn look(&mut self) -> Result<LivePart, AuditError> {
+        if std::mem::take(&mut self.missed) {
+            return Ok(LivePart { missed: true, ..LivePart::default() });
+        }
         let Some(mut follower) = self.follower.take() else { return Err(AuditError::gone()) };
         let filter = self.filter.clone();
         let looking = tokio::task::spawn_blocking(move || {

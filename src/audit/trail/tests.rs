@@ -367,3 +367,69 @@ async fn a_second_reader_sees_what_the_first_has_indexed() {
     let second = open(&bench).await;
     assert_eq!(found(&second, Filter::default()).await.len(), 7);
 }
+
+/// Prints how long an index of many records takes to make and to ask.
+#[tokio::test]
+#[ignore = "a measurement: TIDEGATE_TEST_RECORDS says of how many"]
+async fn measure_the_index() {
+    let wanted: u64 = std::env::var("TIDEGATE_TEST_RECORDS").unwrap().parse().unwrap();
+    let bench = Bench::new();
+    let log = bench.open().unwrap();
+    let people: Vec<Person> = (0..40_u128).map(|it| Person::new(&format!("person{it}"), it << 3)).collect();
+    let mut number = 0;
+    while number * 2 < wanted {
+        let person = &people[usize::try_from(number % 40).unwrap()];
+        let table = format!("public.table_{}", number * number % 200);
+        let (mode, word) =
+            if number % 50 == 0 { (AccessMode::Write, "UPDATE") } else { (AccessMode::Read, "SELECT") };
+        let sql = format!(
+            "{word} total FROM {table} WHERE customer_id = {number} AND region = 'r{}'",
+            number % 1000
+        );
+        person.runs(&log, number, &sql, &table, mode, number % 100 != 7).await;
+        bench.hand.advance(Duration::from_millis(20));
+        number += 1;
+    }
+    let bytes = fs::metadata(bench.path()).unwrap().len();
+    let begun = std::time::Instant::now();
+    let trail = open(&bench).await;
+    while !trail.catch_up(Duration::from_secs(60)).await.unwrap().is_complete {}
+    let index = fs::metadata(beside(&bench.path(), "index")).unwrap().len();
+    println!("{wanted} records, {bytes} bytes: indexed in {:?}, {index} bytes", begun.elapsed());
+    let filter = Filter::default;
+    for (what, filter) in [
+        ("newest", filter()),
+        ("person", Filter { principal: Some("person7".to_owned()), ..filter() }),
+        ("table", Filter { table: Some("public.table_4".to_owned()), ..filter() }),
+        ("pattern", Filter { table: Some("public.table_1*".to_owned()), ..filter() }),
+        (
+            "person and table",
+            Filter {
+                principal: Some("person0".to_owned()),
+                table: Some("public.table_0".to_owned()),
+                ..filter()
+            },
+        ),
+        ("refused", Filter { decision: Some(Decided::Deny), ..filter() }),
+        ("dml", Filter { permission: Some(Permission::Dml), ..filter() }),
+        ("one value", Filter { text: Some("31337".to_owned()), ..filter() }),
+        ("frequent word", Filter { text: Some("region".to_owned()), ..filter() }),
+        (
+            "nothing is like that",
+            Filter {
+                principal: Some("person1".to_owned()),
+                table: Some("public.table_0".to_owned()),
+                ..filter()
+            },
+        ),
+        ("oldest hour", Filter { until: Some("2026-11-21T13:00:00Z".parse().unwrap()), ..filter() }),
+    ] {
+        let begun = std::time::Instant::now();
+        let found = found(&trail, filter).await.len();
+        println!("{what}: {found} records in {:?}", begun.elapsed());
+        assert!(what.starts_with("nothing") || found > 0, "{what}");
+    }
+    let begun = std::time::Instant::now();
+    let touches = trail.stats(&StatsQuery::default()).await.unwrap().touches.len();
+    println!("stats: {touches} rows in {:?}", begun.elapsed());
+}

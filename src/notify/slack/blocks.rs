@@ -6,6 +6,14 @@ use serde_json::{Value, json};
 
 use super::text::{escaped, fitted};
 
+/// The object with one more field.
+pub(super) fn with(mut object: Value, name: &str, value: impl Into<Value>) -> Value {
+    if let Value::Object(fields) = &mut object {
+        fields.insert(name.to_owned(), value.into());
+    }
+    object
+}
+
 /// Words of others: neither formatted nor linked. At most `most`; whether all of it is there.
 pub(super) fn plain(text: &str, most: usize) -> (Value, bool) {
     let (text, is_whole) = fitted(text, most);
@@ -52,12 +60,12 @@ pub(super) fn table(rows: &[(&str, String)]) -> (Vec<Value>, bool) {
 
 /// A button that tells us which `value` it belongs to.
 pub(super) fn button(label: &str, action: &str, value: &str, style: Option<&str>) -> Value {
-    let mut button =
+    let button =
         json!({ "type": "button", "text": plain(label, BUTTON_TEXT).0, "action_id": action, "value": value });
-    if let Some(style) = style {
-        button["style"] = style.into();
+    match style {
+        Some(style) => with(button, "style", style),
+        None => button,
     }
-    button
 }
 
 /// A button that opens a page; nobody answers the click.
@@ -67,12 +75,10 @@ pub(super) fn page(label: &str, url: &str) -> Value {
 
 /// A field of one line, or of several.
 pub(super) fn input(name: &str, label: &str, initial: &str, hint: &str, bounds: Input) -> Value {
-    let mut element = json!({
+    let element = json!({
         "type": "plain_text_input", "action_id": name, "multiline": bounds.is_long, "max_length": bounds.most,
     });
-    if !initial.is_empty() {
-        element["initial_value"] = initial.into();
-    }
+    let element = if initial.is_empty() { element } else { with(element, "initial_value", initial) };
     field(name, label, hint, bounds.is_optional, element)
 }
 
@@ -93,14 +99,13 @@ pub(super) fn select(name: &str, label: &str, options: &[&str]) -> Value {
 
 /// Boxes to tick; 10 at most.
 pub(super) fn checkboxes(name: &str, label: &str, options: &[&str], ticked: &[&str]) -> Value {
-    let mut element = json!({
+    let element = json!({
         "type": "checkboxes", "action_id": name,
         "options": options.iter().map(|it| option(it)).collect::<Vec<_>>(),
     });
     // Slack takes no empty list.
-    if !ticked.is_empty() {
-        element["initial_options"] = ticked.iter().map(|it| option(it)).collect::<Vec<_>>().into();
-    }
+    let initial: Vec<_> = ticked.iter().map(|it| option(it)).collect();
+    let element = if initial.is_empty() { element } else { with(element, "initial_options", initial) };
     field(name, label, "", false, element)
 }
 
@@ -109,26 +114,23 @@ fn option(value: &str) -> Value {
 }
 
 fn field(name: &str, label: &str, hint: &str, is_optional: bool, element: Value) -> Value {
-    let mut field = json!({
+    let field = json!({
         "type": "input", "block_id": name, "label": plain(label, 2000).0, "element": element,
         "optional": is_optional,
     });
-    if !hint.is_empty() {
-        field["hint"] = plain(hint, 2000).0;
-    }
-    field
+    if hint.is_empty() { field } else { with(field, "hint", plain(hint, 2000).0) }
 }
 
 /// A form; without `submit` it only says something. What `noted` says comes back with it.
 pub(super) fn modal(title: &str, submit: Option<&str>, form: &str, noted: &str, blocks: Vec<Value>) -> Value {
-    let mut view = json!({
+    let view = json!({
         "type": "modal", "title": plain(title, MODAL_TITLE).0, "close": plain("Close", MODAL_TITLE).0,
         "callback_id": form, "private_metadata": noted, "blocks": blocks,
     });
-    if let Some(submit) = submit {
-        view["submit"] = plain(submit, MODAL_TITLE).0;
+    match submit {
+        Some(submit) => with(view, "submit", plain(submit, MODAL_TITLE).0),
+        None => view,
     }
-    view
 }
 
 /// The longest text of a section.

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     control::{Answer, Control, ControlError, Explain, GrantQuery, NewReview, RequestView},
+    metrics::SlackMetrics,
     model::{
         ids::{PrincipalName, RequestId},
         slack::{SlackAccount, SlackSettings},
@@ -38,6 +39,7 @@ struct Parts {
     explain: Arc<dyn Explain>,
     web: Web,
     settings: Arc<SlackSettings>,
+    metrics: SlackMetrics,
     places: Arc<Semaphore>,
 }
 
@@ -80,16 +82,26 @@ impl Desk {
         explain: Arc<dyn Explain>,
         web: Web,
         settings: Arc<SlackSettings>,
+        metrics: SlackMetrics,
     ) -> Self {
-        Self(Arc::new(Parts { control, explain, web, settings, places: Arc::new(Semaphore::new(PLACES)) }))
+        let places = Arc::new(Semaphore::new(PLACES));
+        Self(Arc::new(Parts { control, explain, web, settings, metrics, places }))
+    }
+
+    /// Something that is not surely Slack's, or cannot be read.
+    pub(super) fn refuse(&self, why: &dyn std::error::Error) {
+        self.0.metrics.refused.inc();
+        warn!(%why, "what is sent to Slack's door is not listened to");
     }
 
     /// Takes what somebody did; gives what Slack is answered, in less than three seconds.
     pub(super) async fn take(&self, interaction: Interaction) -> Reply {
         let Ok(place) = Arc::clone(&self.0.places).try_acquire_owned() else {
+            self.0.metrics.busy.inc();
             warn!("more people do something in Slack than can be served at once");
             return Reply::Busy;
         };
+        self.0.metrics.taken.inc();
         match interaction {
             Interaction::Other => Reply::Taken,
             Interaction::Click(click) => {
@@ -113,6 +125,7 @@ impl Desk {
     fn account(&self, who: &Who) -> Option<SlackAccount> {
         let account = who.account(&self.0.settings.team);
         if account.is_none() {
+            self.0.metrics.refused.inc();
             warn!(?who, "somebody of another Slack workspace is not listened to");
         }
         account
@@ -160,35 +173,36 @@ impl Desk {
         }
     }
 
-    /// The form at once, since what opens it is good for three seconds; who is nobody here is told so in its place.
     async fn opens_asking(&self, account: &SlackAccount, command: &Command) -> Result<(), Failed> {
-        let snapshot = self.0.control.snapshot().load();
-        let mut targets: Vec<_> = snapshot.targets().map(|target| target.name.clone()).collect();
-        targets.sort();
-        let view = self.0.web.open_view(&command.trigger, &modal::saying(WAIT)).await?;
-        let shown = match self.person(account).await {
-            Ok(_) => modal::ask(&targets),
-            Err(failed) => modal::saying(&told(&failed)),
+        let form = async {
+            self.person(account).await?;
+            let snapshot = self.0.control.snapshot().load();
+            let mut targets: Vec<_> = snapshot.targets().map(|target| target.name.clone()).collect();
+            targets.sort();
+            Ok(modal::ask(&targets))
         };
-        Ok(self.0.web.update_view(&view, &shown).await?)
+        self.opens(&command.trigger, form).await
     }
 
     async fn opens_change(&self, account: &SlackAccount, click: &Click) -> Result<(), Failed> {
-        let view = self.0.web.open_view(&click.trigger, &modal::saying(WAIT)).await?;
-        let shown = match self.sees(account, click.request).await {
-            Ok(request) => modal::change(&request),
-            Err(failed) => modal::saying(&told(&failed)),
-        };
-        Ok(self.0.web.update_view(&view, &shown).await?)
+        let form = async { Ok(modal::change(&self.sees(account, click.request).await?)) };
+        self.opens(&click.trigger, form).await
     }
 
     async fn opens_denial(&self, account: &SlackAccount, click: &Click) -> Result<(), Failed> {
-        let view = self.0.web.open_view(&click.trigger, &modal::saying(WAIT)).await?;
-        let shown = match self.person(account).await {
-            Ok(_) => modal::deny(click.request),
-            Err(failed) => modal::saying(&told(&failed)),
-        };
-        Ok(self.0.web.update_view(&view, &shown).await?)
+        let form = async { Ok(modal::deny(self.sees(account, click.request).await?.id)) };
+        self.opens(&click.trigger, form).await
+    }
+
+    /// Something at once, since what opens it is good for three seconds; then the form, or why there is none.
+    async fn opens(
+        &self,
+        trigger: &str,
+        form: impl Future<Output = Result<Value, Failed>>,
+    ) -> Result<(), Failed> {
+        let view = self.0.web.open_view(trigger, &modal::saying(WAIT)).await?;
+        let form = form.await.unwrap_or_else(|failed| modal::saying(&told(&failed)));
+        Ok(self.0.web.update_view(&view, &form).await?)
     }
 
     async fn sees(&self, account: &SlackAccount, request: RequestId) -> Result<RequestView, Failed> {

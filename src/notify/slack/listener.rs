@@ -13,12 +13,11 @@ use axum::{
 };
 use jiff::Timestamp;
 use tokio::{net::TcpListener, time::timeout};
-use tracing::warn;
 
 use super::{
     desk::{Desk, Reply},
     payload::of_form,
-    signature::Signatures,
+    signature::{Signatures, Unproven},
 };
 use crate::net::{Clock, HttpTls, serve_http};
 
@@ -59,12 +58,16 @@ impl Door {
         let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
             return StatusCode::PAYLOAD_TOO_LARGE.into_response();
         };
-        if !self.is_slacks(&parts.headers, &body, self.clock.now()) {
+        if let Err(why) = self.check(&parts.headers, &body, self.clock.now()) {
+            self.desk.refuse(&why);
             return StatusCode::UNAUTHORIZED.into_response();
         }
-        let Ok(interaction) = of_form(&body) else {
-            warn!("a payload of Slack's cannot be read");
-            return StatusCode::BAD_REQUEST.into_response();
+        let interaction = match of_form(&body) {
+            Ok(interaction) => interaction,
+            Err(why) => {
+                self.desk.refuse(&why);
+                return StatusCode::BAD_REQUEST.into_response();
+            }
         };
         match self.desk.take(interaction).await {
             Reply::Busy => StatusCode::SERVICE_UNAVAILABLE.into_response(),
@@ -74,16 +77,10 @@ impl Door {
     }
 
     /// The body as it came is what was signed.
-    fn is_slacks(&self, headers: &HeaderMap, body: &Bytes, now: Timestamp) -> bool {
+    fn check(&self, headers: &HeaderMap, body: &Bytes, now: Timestamp) -> Result<(), Unproven> {
         let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let (at, signature) = (header("x-slack-request-timestamp"), header("x-slack-signature"));
-        match self.signatures.check(at, signature, body, now) {
-            Ok(()) => true,
-            Err(why) => {
-                warn!(%why, "a request to Slack's address is not believed");
-                false
-            }
-        }
+        self.signatures.check(at, signature, body, now)
     }
 }
 

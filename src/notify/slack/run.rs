@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     control::{Control, Explain},
+    metrics::SlackMetrics,
     model::slack::{SlackDoor, SlackSettings},
     net::{Clock, HttpTls, Shutdown},
     notify::{Backoff, NotifyError, Pace, backoff::chance, consume},
@@ -28,6 +29,8 @@ pub struct SlackParts {
     pub listener: Option<(TcpListener, Option<HttpTls>)>,
     /// What time it is.
     pub clock: Clock,
+    /// What is counted.
+    pub metrics: SlackMetrics,
     /// How often the outbox is looked into.
     pub pace: Pace,
 }
@@ -37,15 +40,16 @@ pub struct SlackParts {
 /// # Errors
 /// `Setup`.
 pub async fn run(parts: SlackParts, shutdown: &Shutdown) -> Result<(), NotifyError> {
-    let SlackParts { control, explain, settings, listener, clock, pace } = parts;
+    let SlackParts { control, explain, settings, listener, clock, metrics, pace } = parts;
     let web = Web::new(Arc::clone(&settings))?;
     tokio::select! {
         is_ours = until_known(&web, &settings) => if !is_ours { return Ok(()) },
         () = shutdown.begun() => return Ok(()),
     }
-    let desk = Desk::new(control.clone(), explain, web.clone(), Arc::clone(&settings));
+    let desk = Desk::new(control.clone(), explain, web.clone(), Arc::clone(&settings), metrics.clone());
     let is_local = settings.api.starts_with("http:");
-    let updates = Updates { control: control.clone(), web: web.clone(), settings: Arc::clone(&settings) };
+    let updates =
+        Updates { control: control.clone(), web: web.clone(), settings: Arc::clone(&settings), metrics };
     let asked = async {
         match (&settings.door, listener) {
             (SlackDoor::Http { signing_secret }, Some((listener, tls))) => {

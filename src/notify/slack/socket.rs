@@ -220,7 +220,7 @@ async fn answer(desk: &Desk, id: &str, interaction: Result<Interaction, Unreadab
     let reply = match interaction {
         Ok(interaction) => desk.take(interaction).await,
         Err(why) => {
-            warn!(%why, "a payload of Slack's cannot be read");
+            desk.refuse(&why);
             Reply::Taken
         }
     };

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     control::{Control, GrantView, RequestView},
+    metrics::SlackMetrics,
     model::{
         event::{Event, GrantEvent, ToldEvent},
         ids::RequestId,
@@ -27,6 +28,7 @@ pub(super) struct Updates {
     pub(super) control: Control,
     pub(super) web: Web,
     pub(super) settings: Arc<SlackSettings>,
+    pub(super) metrics: SlackMetrics,
 }
 
 /// What an event is to whoever asked.
@@ -40,6 +42,10 @@ enum Letter {
 impl Consumer for Updates {
     fn name(&self) -> &'static str {
         "slack"
+    }
+
+    fn waiting(&self, events: usize) {
+        self.metrics.waiting.set(i64::try_from(events).unwrap_or(i64::MAX));
     }
 
     async fn take(&self, event: &ToldEvent) -> Result<(), NotifyError> {

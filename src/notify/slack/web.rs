@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{error::SlackError, message::Message};
+use super::{blocks::with, error::SlackError, message::Message};
 use crate::{
     model::slack::{SlackDoor, SlackMessage, SlackSettings},
     notify::{NotifyError, Outgoing, OutgoingSettings, Reach},
@@ -49,7 +49,7 @@ impl Web {
     /// Posts a message.
     pub(super) async fn post(&self, channel: &str, message: &Message) -> Result<SlackMessage, SlackError> {
         let method = "chat.postMessage";
-        let answer = self.call(method, &with(message, json!({ "channel": channel }))).await?;
+        let answer = self.call(method, &whole(message, json!({ "channel": channel }))).await?;
         Ok(SlackMessage {
             channel: text_of(method, &answer, "/channel")?.into(),
             ts: text_of(method, &answer, "/ts")?.into(),
@@ -59,7 +59,7 @@ impl Web {
     /// Replaces what a message shows.
     pub(super) async fn update(&self, place: &SlackMessage, message: &Message) -> Result<(), SlackError> {
         let place = json!({ "channel": &*place.channel, "ts": &*place.ts });
-        self.call("chat.update", &with(message, place)).await.map(|_| ())
+        self.call("chat.update", &whole(message, place)).await.map(|_| ())
     }
 
     /// The channel in which the bot and somebody are alone.
@@ -172,12 +172,10 @@ fn member(user: &Value, team: &str) -> Member {
     }
 }
 
-fn with(message: &Message, mut body: Value) -> Value {
-    body["blocks"] = message.blocks.clone().into();
-    body["text"] = message.text.clone().into();
-    body["unfurl_links"] = false.into();
-    body["unfurl_media"] = false.into();
-    body
+/// A message, at `place`.
+fn whole(message: &Message, place: Value) -> Value {
+    let body = with(with(place, "blocks", message.blocks.clone()), "text", message.text.clone());
+    with(with(body, "unfurl_links", false), "unfurl_media", false)
 }
 
 fn text_of<'a>(method: &'static str, answer: &'a Value, path: &str) -> Result<&'a str, SlackError> {

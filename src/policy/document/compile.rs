@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::policy::{
     error::{PolicyProblem, ProblemKind},
-    rules::{Ceiling, Group, Policy, PolicyPrincipal, RoutineRule},
+    rules::{Ceiling, GROUP_SCOPES, Group, Policy, PolicyPrincipal, RoutineRule},
 };
 
 use super::{
@@ -78,7 +78,11 @@ impl Compiler {
             for (name, entry) in &document.groups.0 {
                 if self.declares(file, "group", name, &mut first) {
                     let description = entry.as_ref().map(|entry| entry.description.clone());
-                    let group = Group { description: description.unwrap_or_default() };
+                    let scopes = entry.as_ref().map(|entry| self.scopes(file, &entry.scopes));
+                    let group = Group {
+                        description: description.unwrap_or_default(),
+                        scopes: scopes.unwrap_or_default(),
+                    };
                     self.policy.groups.insert(name.value.as_str().into(), group);
                 }
             }
@@ -96,6 +100,14 @@ impl Compiler {
             }
         }
         self.policy.roles = roles::write_out(&written, &mut self.problems);
+    }
+
+    fn scopes(&mut self, file: &PolicyFile, words: &[Text]) -> BTreeSet<String> {
+        for word in words.iter().filter(|word| !GROUP_SCOPES.contains(&word.value.as_str())) {
+            let instead = "one of audit:read, grants, people, policy, read, sessions";
+            self.report(file, word, bad("scope", &word.value, instead));
+        }
+        words.iter().map(|word| word.value.clone()).collect()
     }
 
     fn declares<'d>(
@@ -132,6 +144,9 @@ impl Compiler {
         }
         for entry in &document.routines {
             self.routines(file, &entry.value);
+        }
+        for entry in &document.limits {
+            self.bounds(file, entry);
         }
         self.requests(file, document);
     }
@@ -215,7 +230,7 @@ impl Compiler {
         }
     }
 
-    fn holder(&mut self, file: &PolicyFile, to: &Spanned<ToEntry>) -> Option<Holder> {
+    pub(super) fn holder(&mut self, file: &PolicyFile, to: &Spanned<ToEntry>) -> Option<Holder> {
         match (&to.value.group, &to.value.principal) {
             (Some(group), None) => self.group(file, group).map(Holder::Group),
             (None, Some(principal)) if is_name(&principal.value) => {
@@ -251,7 +266,7 @@ impl Compiler {
         None
     }
 
-    fn permissions(
+    pub(super) fn permissions(
         &mut self,
         file: &PolicyFile,
         what: &'static str,
@@ -277,7 +292,7 @@ impl Compiler {
         objects
     }
 
-    fn glob(&mut self, file: &PolicyFile, what: &'static str, pattern: &Text) -> Option<Glob> {
+    pub(super) fn glob(&mut self, file: &PolicyFile, what: &'static str, pattern: &Text) -> Option<Glob> {
         let text = &pattern.value;
         let is_bad = text.trim() != text
             || text.is_empty()
@@ -362,7 +377,7 @@ mod tests {
             assert_eq!(parse(&[file("docs/policy.md", text)]).map(drop), Ok(()), "{text}");
             blocks += 1;
         }
-        assert_eq!(blocks, 7);
+        assert_eq!(blocks, 8);
     }
 
     #[test]
@@ -384,6 +399,19 @@ mod tests {
         assert_eq!(
             problems("principals:\n  dana: { group: [] }\n"),
             ["p.yaml:2:11: unknown key \"group\": write \"groups\""]
+        );
+    }
+
+    #[test]
+    fn a_group_is_given_scopes_of_the_api_but_never_those_of_services() {
+        let policy = parse(&[file("p.yaml", "groups: { leads: { scopes: [read, sessions] } }\n")]).unwrap();
+        let scopes = |name: &str| policy.groups.get(name).unwrap().scopes.iter().cloned().collect::<Vec<_>>();
+        assert_eq!(scopes("leads"), ["read", "sessions"]);
+        assert_eq!(
+            problems("groups: { leads: { scopes: [read, admin] } }\n"),
+            [
+                "p.yaml:1:35: bad scope \"admin\": write one of audit:read, grants, people, policy, read, sessions"
+            ]
         );
     }
 

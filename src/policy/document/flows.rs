@@ -147,7 +147,7 @@ impl Compiler {
         form
     }
 
-    fn seconds(&mut self, file: &PolicyFile, what: &'static str, text: &Text) -> Option<i64> {
+    pub(super) fn seconds(&mut self, file: &PolicyFile, what: &'static str, text: &Text) -> Option<i64> {
         let lifetime = text.value.parse::<Lifetime>().ok();
         if lifetime.is_none() {
             self.report(file, text, bad(what, &text.value, "a time, for example 30m, 8h or 1d; at most 90d"));

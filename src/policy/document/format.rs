@@ -35,6 +35,30 @@ pub(super) struct Document {
     pub(super) risk: Vec<Spanned<RiskEntry>>,
     #[serde(default)]
     pub(super) flows: Vec<Spanned<FlowEntry>>,
+    #[serde(default)]
+    pub(super) limits: Vec<Spanned<BoundsEntry>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BoundsEntry {
+    #[serde(default)]
+    pub(super) to: Option<Spanned<ToEntry>>,
+    pub(super) target: Text,
+    #[serde(default)]
+    pub(super) permissions: Option<Spanned<Vec<Text>>>,
+    #[serde(default)]
+    pub(super) sessions: Option<Spanned<u32>>,
+    #[serde(default)]
+    pub(super) connections: Option<Spanned<u32>>,
+    #[serde(default)]
+    pub(super) connections_percent: Option<Spanned<u32>>,
+    #[serde(default)]
+    pub(super) statement_timeout: Option<Text>,
+    #[serde(default)]
+    pub(super) idle_in_transaction_timeout: Option<Text>,
+    #[serde(default)]
+    pub(super) transaction_timeout: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -92,6 +116,8 @@ pub(super) struct EscalateEntry {
 pub(super) struct GroupEntry {
     #[serde(default)]
     pub(super) description: String,
+    #[serde(default)]
+    pub(super) scopes: Vec<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,5 +1,6 @@
 //! The policy files: YAML in, a checked [`Policy`](super::Policy) or a list of problems out.
 
+mod bounds;
 mod compile;
 mod flows;
 mod format;

@@ -41,7 +41,7 @@ pub(in crate::session) async fn admit(
     let per_principal = entrance.per_principal;
     // Each stage in a box of its own: what a login takes is given back before the session begins.
     match Box::pin(login(socket, peer, id, hello, &entrance.door, &entrance.lobby)).await {
-        Ok(arrived) => match gate.room_for(&arrived.principal.name, per_principal) {
+        Ok(arrived) => match gate.room_for(&arrived.principal.name, &arrived.place.target, per_principal) {
             Ok(()) => {
                 if let Some(session) = Box::pin(begin(gate, id, number, *arrived, entrance)).await {
                     Box::pin(run(session)).await;

@@ -3,10 +3,15 @@
 use super::{names::Names, session::Session, settings::can_be_made_again};
 use crate::{
     model::{
-        facts::{Facts, SessionEffect, StatementKind, TransactionEffect},
+        facts::{Facts, SessionEffect, StatementKind, Tie, TransactionEffect},
         object::Object,
     },
-    session::{judge::what_happens, modes::opens, running::Does},
+    session::{
+        judge::what_happens,
+        modes::opens,
+        running::Does,
+        ties::{self, Reason},
+    },
     wire::mysql::{response::Completion, status::Status, track::StateChange},
 };
 
@@ -71,7 +76,10 @@ impl Session {
                     | SessionEffect::DeclareCursor { .. }
                     | SessionEffect::CloseCursor(_)
                     | SessionEffect::Pin
+                    | SessionEffect::Ties(_)
+                    | SessionEffect::Releases(_)
                     | SessionEffect::Define
+                    | SessionEffect::ShowsApplication
                     | SessionEffect::ShowsReadOnly
                     | SessionEffect::ContextUnknown => {}
                 }
@@ -83,7 +91,12 @@ impl Session {
     /// A statement failed: what it did before that is not undone everywhere.
     pub(super) fn apply_failure(&mut self, does: &Does, errno: u16) {
         for facts in what_happens(does) {
+            let known = self.names.context().temporary.len();
             self.names.apply_failure(facts, errno);
+            if self.names.context().temporary.len() < known {
+                // Some of them may still be there.
+                self.lanes.stick(Reason::Unknown, &self.desk.metrics);
+            }
             self.state.unknown |= facts.effects.iter().any(Names::may_change_reading);
         }
     }
@@ -107,8 +120,17 @@ impl Session {
             SessionEffect::Set { value, .. } => !can_be_made_again(value.as_deref()),
             _ => false,
         });
-        if untold || pins(facts) {
-            self.lanes.stick();
+        let untold = untold.then_some(Reason::Unknown);
+        for reason in reasons(facts).chain(untold) {
+            self.lanes.stick(reason, &self.desk.metrics);
+        }
+        for effect in &facts.effects {
+            if let SessionEffect::Ties(Tie::NamedLock(name)) = effect {
+                self.lanes.note_lock(name.as_ref());
+            }
+        }
+        if ties::may_release(facts) {
+            self.lanes.doubt_ties();
         }
         if matches!(facts.transaction, TransactionEffect::SetModes { session: true, .. }) {
             self.lanes.forget_read_only();
@@ -148,25 +170,29 @@ impl Session {
     }
 }
 
-/// Whether something of `facts` stays with the one connection that it ran on, and cannot be made again elsewhere.
-pub(super) fn pins(facts: &Facts) -> bool {
-    let sets = |effect: &SessionEffect| matches!(effect, SessionEffect::Set { .. });
-    let modes = matches!(facts.transaction, TransactionEffect::SetModes { session: true, .. })
-        && !facts.effects.iter().any(sets);
-    modes
-        || facts.effects.iter().any(|effect| {
-            matches!(
-                effect,
-                SessionEffect::Pin | SessionEffect::CreateTemporary(_) | SessionEffect::Prepare { .. }
-            )
-        })
+/// Why a session stays with the connection on which `facts` have run. Modes that were set as settings can be set again,
+/// and the server is asked for what a statement set out of sight.
+fn reasons(facts: &Facts) -> impl Iterator<Item = Reason> {
+    let sets = facts.effects.iter().any(|effect| matches!(effect, SessionEffect::Set { .. }));
+    let pins = facts.effects.contains(&SessionEffect::Pin);
+    ties::reasons(facts).filter(move |reason| match reason {
+        Reason::TransactionModes => !sets,
+        Reason::Unknown => pins,
+        Reason::Cursor
+        | Reason::Listen
+        | Reason::Lock
+        | Reason::Prepared
+        | Reason::SearchPath
+        | Reason::Temporary
+        | Reason::UserVariable => true,
+    })
 }
 
 /// Whether a statement opens a transaction, or ties the session to its connection: then the strongest lane is
 /// taken at once, because neither can be moved later.
 pub(super) fn opens_or_ties(facts: &Facts) -> bool {
     opens(facts)
-        || pins(facts)
+        || reasons(facts).next().is_some()
         || facts.effects.iter().any(|effect| matches!(effect, SessionEffect::LockTables))
 }
 

@@ -21,8 +21,8 @@ use crate::{
         target::{Lane, Place},
     },
     session::{
-        cancelling::Cancelling, client::ClientSide, desk::Desk, gate::Gate, judge::Refused,
-        lanes::refusal_of, login::mysql::LoggedIn, who::Who,
+        cancel_key::CancelKey, cancelling::Cancelling, client::ClientSide, desk::Desk, gate::Gate,
+        judge::Refused, lanes::refusal_of, login::mysql::LoggedIn, who::Who,
     },
     sql::mysql::{reading_of_charset, reading_of_mode},
     upstream::mysql::ServerFacts,
@@ -42,8 +42,8 @@ pub(super) async fn begin(
         arrived;
     let charset = u16::from(charset);
     let who = Who::new(id, principal, place, stream.peer(), application, gate.clock.now());
-    // `None` only after two thousand million logins.
-    let handle = gate.registry.enter_as(number, Arc::new(who))?;
+    // `None` only after a million logins.
+    let handle = gate.registry.enter_as(number, Arc::new(who), CancelKey::none())?;
     let desk = Desk::new(gate, handle);
     let mut side = ClientSide::new(stream);
     match open(&desk.gate, &desk.place, capabilities, charset).await {

@@ -10,6 +10,7 @@ use crate::{
         refusal::{Refusal, RefusalCode},
         target::Lane,
     },
+    policy::Claimed,
     session::{gate::HeldLimits, running::Does},
 };
 
@@ -34,6 +35,8 @@ pub(super) struct Slot {
     pub(super) overflowed: bool,
     /// A cursor is open on this lane's connection.
     pub(super) cursor: Option<Lane>,
+    /// The leave that was used up when it was executed last, if it was: a cursor goes on with it.
+    pub(super) once: Option<Claimed>,
     /// What it was last found to do, and in which context.
     memo: Option<(Arc<NameContext>, Does)>,
 }
@@ -141,6 +144,7 @@ impl Held {
             long_data: Vec::new(),
             overflowed: false,
             cursor: None,
+            once: None,
             memo: Some((Arc::clone(context), Arc::clone(does))),
         };
         self.slots.insert(self.next, slot);
@@ -194,6 +198,11 @@ impl Held {
     /// A statement of SQL's PREPARE.
     pub(super) fn named(&self, name: &str) -> Option<&Named> {
         self.named.get(name)
+    }
+
+    /// Whether there is one.
+    pub(super) fn has_named(&self) -> bool {
+        !self.named.is_empty()
     }
 
     /// Holds a statement of SQL's PREPARE.

@@ -198,10 +198,13 @@ impl Session {
                 | SessionEffect::DeclareCursor { .. }
                 | SessionEffect::CloseCursor(_)
                 | SessionEffect::Pin
+                | SessionEffect::Ties(_)
+                | SessionEffect::Releases(_)
                 | SessionEffect::Define
                 | SessionEffect::UseDatabase(_)
                 | SessionEffect::LockTables
                 | SessionEffect::UnlockTables
+                | SessionEffect::ShowsApplication
                 | SessionEffect::ShowsReadOnly
                 | SessionEffect::ReadsDiagnostics
                 | SessionEffect::ContextUnknown => {}

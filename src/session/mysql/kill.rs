@@ -59,7 +59,7 @@ impl Session {
 
     async fn kill_own(&mut self, kill: Kill, text: &std::sync::Arc<str>, facts: &Facts, next: u8) -> bool {
         let principal = self.desk.who.principal.name.clone();
-        if !self.desk.gate.registry.is_of(kill.process, &principal) {
+        if !self.desk.gate.is_of(kill.process, &principal).await {
             return false;
         }
         // One's own affair: any live grant is enough.
@@ -68,7 +68,7 @@ impl Session {
             [std::sync::Arc::new(Facts { accesses: vec![own], read_only: true, ..facts.clone() })].into();
         let answer = self.record_answered(text, &does, None).await;
         match answer {
-            Ok(()) if self.desk.gate.registry.kill(kill.process, &principal, kill.connection) => {
+            Ok(()) if self.desk.gate.kill(kill.process, &principal, kill.connection).await => {
                 self.say_ok(next);
             }
             Ok(()) => {

@@ -4,10 +4,15 @@ use std::time::Duration;
 
 use super::session::Session;
 use crate::{
-    model::{ids::DatabaseName, refusal::Refusal, target::Lane},
+    model::{
+        ids::{DatabaseName, Ident},
+        refusal::Refusal,
+        target::Lane,
+    },
     session::{
         gate::SETUP_TIMEOUT,
         lanes::{self, refusal_of},
+        ties::Reason,
     },
     upstream::{
         UpstreamError,
@@ -27,6 +32,16 @@ pub(super) struct Known {
     last_insert_id: u64,
     /// Prepared statements that it has and the session no longer holds.
     stale: Vec<u32>,
+    /// Locks of GET_LOCK that the session may hold on it.
+    locks: Vec<Ident>,
+    /// The names of some are not known.
+    unnamed_lock: bool,
+}
+
+impl Known {
+    const fn new(database: DatabaseName) -> Self {
+        Self { database, last_insert_id: 0, stale: Vec::new(), locks: Vec::new(), unnamed_lock: false }
+    }
 }
 
 impl lanes::Known for Known {
@@ -55,6 +70,17 @@ impl Lanes {
     pub(super) fn forget_read_only(&mut self) {
         if let Some(borrowed) = self.active_mut() {
             borrowed.read_only = None;
+        }
+    }
+
+    /// The connection in use may have taken a lock of this name.
+    pub(super) fn note_lock(&mut self, name: Option<&Ident>) {
+        let Some(borrowed) = self.active_mut() else { return };
+        let known = &mut borrowed.known;
+        match name {
+            Some(name) if known.locks.contains(name) => {}
+            Some(name) if known.locks.len() < LOCKS => known.locks.push(name.clone()),
+            Some(_) | None => known.unnamed_lock = true,
         }
     }
 
@@ -111,15 +137,16 @@ impl Session {
             shape: self.capabilities.upstream_shape(),
             database: Some(database.clone()).filter(|database| !database.is_empty()),
         };
-        if self.desk.gate.pools.must_wait_mysql(&self.desk.place.target, lane) {
+        let (pools, target) = (&self.desk.gate.pools, &self.desk.place.target);
+        let asking = pools.ask_mysql(target, home.database.as_ref(), lane, self.desk.asker());
+        let asking = asking.map_err(|error| refusal_of(&error))?;
+        if asking.must_wait() {
             // Sessions that hold what others wait for, and wait for what those hold, would wait for ever.
             self.send_home(Duration::ZERO);
         }
-        let (target, principal) = (&self.desk.place.target, &self.desk.who.principal.name);
-        let lease = self.desk.gate.pools.lease_mysql(target, &home, lane, principal).await;
-        let lease = lease.map_err(|error| refusal_of(&error))?;
+        let lease = asking.lease(&home).await.map_err(|error| refusal_of(&error))?;
         self.held.forget_lane(lane);
-        self.lanes.borrow(lane, lease, Known { database, last_insert_id: 0, stale: Vec::new() });
+        self.lanes.borrow(lane, lease, Known::new(database));
         Ok(())
     }
 
@@ -188,6 +215,41 @@ impl Session {
         self.held.forget_lane(lane);
     }
 
+    /// Looks whether something still ties the session to its connection, where that may be given up and the connection is
+    /// of use elsewhere. Only while nothing runs and no transaction is open.
+    pub(super) async fn look_at_ties(&mut self, idle: Duration) {
+        let has_temporary = !self.names.context().temporary.is_empty();
+        let has_prepared = self.held.has_named();
+        // Asking takes away what the last statement left to be asked for.
+        let kept = self.state.diagnostics;
+        let Some(borrowed) = self.lanes.doubtful_mut(idle, kept) else { return };
+        let (lane, known) = (borrowed.lease.lane(), &mut borrowed.known);
+        let has_lock = if known.unnamed_lock {
+            true
+        } else {
+            match borrowed.lease.holds_lock(&known.locks, SETUP_TIMEOUT).await {
+                Ok(false) => {
+                    known.locks.clear();
+                    false
+                }
+                Ok(true) => true,
+                // The session was tied to it, and ends with it.
+                Err(_) => return self.drop_lane(lane),
+            }
+        };
+        self.lanes.keep_ties(|reason| match reason {
+            Reason::Lock => has_lock,
+            Reason::Prepared => has_prepared,
+            Reason::Temporary => has_temporary,
+            Reason::Cursor
+            | Reason::Listen
+            | Reason::SearchPath
+            | Reason::TransactionModes
+            | Reason::Unknown
+            | Reason::UserVariable => true,
+        });
+    }
+
     /// Sends home what was not used for as long as `idle`, and what others wait for. Only while nothing runs and no
     /// transaction is open.
     pub(super) fn send_home(&mut self, idle: Duration) {
@@ -200,3 +262,6 @@ impl Session {
         }
     }
 }
+
+/// Names of locks that are kept of one connection.
+const LOCKS: usize = 64;

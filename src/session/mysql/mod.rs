@@ -6,6 +6,7 @@
 
 mod admit;
 mod collation;
+mod cursor;
 mod effects;
 mod flight;
 mod greet;

@@ -105,8 +105,11 @@ impl Names {
             | SessionEffect::DeclareCursor { .. }
             | SessionEffect::CloseCursor(_)
             | SessionEffect::Pin
+            | SessionEffect::Ties(_)
+            | SessionEffect::Releases(_)
             | SessionEffect::LockTables
             | SessionEffect::UnlockTables
+            | SessionEffect::ShowsApplication
             | SessionEffect::ShowsReadOnly
             | SessionEffect::ReadsDiagnostics
             | SessionEffect::Define => false,
@@ -135,8 +138,11 @@ impl Names {
             | SessionEffect::DeclareCursor { .. }
             | SessionEffect::CloseCursor(_)
             | SessionEffect::Pin
+            | SessionEffect::Ties(_)
+            | SessionEffect::Releases(_)
             | SessionEffect::LockTables
             | SessionEffect::UnlockTables
+            | SessionEffect::ShowsApplication
             | SessionEffect::ShowsReadOnly
             | SessionEffect::ReadsDiagnostics
             | SessionEffect::Define => {}
@@ -170,19 +176,30 @@ impl Names {
 
     /// Whether a statement can change what is behind it in the same text.
     pub(super) fn is_moved_by(facts: &Facts) -> bool {
-        facts.runs.is_some()
-            || facts.effects.iter().any(|effect| {
-                Self::may_change_reading(effect)
-                    || matches!(
-                        effect,
-                        SessionEffect::UseDatabase(_)
-                            | SessionEffect::DiscardTemporary
-                            | SessionEffect::CreateTemporary(_)
-                            | SessionEffect::DropRelation(_)
-                            | SessionEffect::Prepare { .. }
-                            | SessionEffect::Deallocate(_)
-                    )
-            })
+        let moves = |effect: &SessionEffect| match effect {
+            SessionEffect::UseDatabase(_)
+            | SessionEffect::DiscardTemporary
+            | SessionEffect::CreateTemporary(_)
+            | SessionEffect::DropRelation(_)
+            | SessionEffect::Prepare { .. }
+            | SessionEffect::Deallocate(_) => true,
+            SessionEffect::Set { .. }
+            | SessionEffect::ResetAll
+            | SessionEffect::DiscardAll
+            | SessionEffect::ContextUnknown
+            | SessionEffect::DeclareCursor { .. }
+            | SessionEffect::CloseCursor(_)
+            | SessionEffect::Pin
+            | SessionEffect::Ties(_)
+            | SessionEffect::Releases(_)
+            | SessionEffect::LockTables
+            | SessionEffect::UnlockTables
+            | SessionEffect::ShowsApplication
+            | SessionEffect::ShowsReadOnly
+            | SessionEffect::ReadsDiagnostics
+            | SessionEffect::Define => Self::may_change_reading(effect),
+        };
+        facts.runs.is_some() || facts.effects.iter().any(moves)
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     effects::asks_diagnostics_only,
     flight::Task,
     held::{EXECUTE, no_statement},
+    once::sent,
     send::Recorded,
     session::Session,
 };
@@ -17,14 +18,13 @@ use crate::{
         refusal::{Refusal, RefusalCode},
         target::Lane,
     },
-    policy::Permit,
+    policy::{Claimed, Leave, Permit},
     session::{allowed::Allowed, end::End, judge::Refused, lanes::refusal_of, running::Does},
     upstream::mysql::MysqlMessage,
     wire::{
         WireError,
         mysql::{
             command::{LAST_PREPARED, write},
-            error::ErrorCode,
             execute::{BulkExecute, Execute},
             response::Expect,
         },
@@ -40,6 +40,28 @@ pub(super) enum Execution<'a> {
     One(Execute<'a>),
 }
 
+/// How far an execution has come.
+pub(super) enum Step {
+    /// What was judged no longer holds.
+    Again,
+    /// It was answered.
+    Answered,
+    /// It may run.
+    Runs(Ready),
+}
+
+/// An execution that may run.
+pub(super) struct Ready {
+    /// That it may.
+    pub(super) allowed: Allowed,
+    /// On the connection of which lane.
+    pub(super) lane: Lane,
+    /// What the statement is called there.
+    pub(super) upstream: u32,
+    /// The leave that was used up for it.
+    pub(super) once: Option<Claimed>,
+}
+
 impl Session {
     /// COM_STMT_PREPARE: judged at once, so that a refusal comes where the client expects the columns.
     pub(super) async fn prepare(&mut self, text: &str, next: u8) {
@@ -47,27 +69,33 @@ impl Session {
     }
 
     async fn judge_and_prepare(&mut self, text: &str, next: u8) -> bool {
-        let (does, permit) = match self.judge_prepare(text) {
-            (does, Ok(permit)) => (does, permit),
-            (does, Err(refused)) => {
-                let recorded = self.desk.record_refusal(text, &does, &refused).await;
-                self.say_refused(next, &recorded.err().map_or(refused, Refused::from));
-                return true;
-            }
-        };
+        let (does, verdict) = self.judge_prepare(text);
+        match verdict {
+            Ok(permit) => self.prepare_with(text, &does, &permit, next).await,
+            Err(refused) => match self.approved_once(text, &does) {
+                Some(once) => self.prepare_with(text, &does, &once, next).await,
+                None => {
+                    self.refuse_judged(text, &does, refused, next).await;
+                    true
+                }
+            },
+        }
+    }
+
+    async fn prepare_with(&mut self, text: &str, does: &Does, leave: &impl Leave, next: u8) -> bool {
         if let Some(refusal) = self.state.lost.take() {
             self.say_refusal(next, &refusal);
             return true;
         }
         // Nothing of it runs yet: no transaction opens.
-        let lane = match self.choose_lane(permit.lane(), false) {
+        let lane = match self.choose_lane(leave.lane(), false) {
             Ok(lane) => self.take_lane(lane, None).await.map(|()| lane),
             Err(refusal) => Err(refusal),
         };
         let sent = match lane {
             Err(refusal) => Err(refusal),
-            Ok(_) if !self.desk.still_holds(&permit) => return false,
-            Ok(lane) => self.send_prepare(lane, &does, &text.into(), &permit).map(|sent| (lane, sent)),
+            Ok(_) if !self.desk.still_holds(leave) => return false,
+            Ok(lane) => self.send_prepare(lane, does, &text.into(), leave).map(|sent| (lane, sent)),
         };
         match sent {
             Ok((lane, sent)) => {
@@ -75,7 +103,7 @@ impl Session {
                     self.state.told = None;
                 }
                 let context = Arc::clone(self.names.context());
-                let number = self.held.prepare(&text.into(), &context, &does);
+                let number = self.held.prepare(&text.into(), &context, does);
                 self.take_off(lane, Expect::Prepare, sent, next, Task::Prepare(number));
             }
             Err(refusal) => self.say_refusal(next, &refusal),
@@ -106,18 +134,21 @@ impl Session {
         lane: Lane,
         does: &Does,
         text: &Arc<str>,
-        permit: &Permit,
+        leave: &impl Leave,
     ) -> Result<u8, Refusal> {
         let Some(facts) = does.first() else { return Err(no_statement(0, EXECUTE)) };
         let written = self.written_for(lane, facts, text)?;
         let mut command = BytesMut::new();
-        write::prepare(&mut command, &self.bytes_of(&written)?);
+        let mut text = Vec::new();
+        self.sign(&mut text);
+        text.extend_from_slice(&self.bytes_of(&written)?);
+        write::prepare(&mut command, &text);
         let Some(lease) = self.lanes.active_lease_mut() else { return Err(no_statement(0, EXECUTE)) };
-        lease.send_prepare(&command, permit).map_err(|error| refusal_of(&error))
+        lease.send_prepare(&command, leave).map_err(|error| refusal_of(&error))
     }
 
     /// The number that a client means.
-    fn number(&self, number: u32) -> u32 {
+    pub(super) fn number(&self, number: u32) -> u32 {
         if number == LAST_PREPARED { self.held.last().unwrap_or(number) } else { number }
     }
 
@@ -145,66 +176,88 @@ impl Session {
         if self.tells_prepared_again(number, next).await {
             return Ok(());
         }
-        loop {
-            let Some((allowed, does)) = self.judge_execution(number, next).await else { return Ok(()) };
-            match self.enter_prepared(number, &allowed, &does).await {
-                Err(refusal) => {
-                    self.refuse_allowed(next, vec![allowed], refusal).await;
-                    return Ok(());
-                }
-                Ok(_) if !self.desk.still_holds(&allowed.permit) => {}
-                Ok((lane, upstream)) => {
-                    let recorded = match self.record(vec![allowed], None).await {
-                        Ok(Some(recorded)) => recorded,
-                        Ok(None) => return Ok(()),
-                        Err(refusal) => {
-                            self.say_refusal(next, &refusal);
-                            return Ok(());
-                        }
-                    };
-                    self.send_execution(number, upstream, lane, execution, recorded, next)?;
-                    self.note_gate_time(received);
-                    return Ok(());
-                }
+        // Again if grants changed while a connection was waited for.
+        let ready = loop {
+            match self.make_ready(number, execution, next).await {
+                Step::Again => {}
+                Step::Answered => return Ok(()),
+                Step::Runs(ready) => break ready,
+            }
+        };
+        let Ready { allowed, lane, upstream, once } = ready;
+        let recorded = match self.record(vec![allowed], once).await {
+            Ok(Some(recorded)) => recorded,
+            Ok(None) => return Ok(()),
+            Err(refusal) => {
+                self.say_refusal(next, &refusal);
+                return Ok(());
+            }
+        };
+        if let Some(slot) = self.held.slot(number) {
+            slot.once = once;
+        }
+        self.send_execution(number, upstream, lane, execution, recorded, next)?;
+        self.note_gate_time(received);
+        Ok(())
+    }
+
+    /// Decides an execution and makes ready what it needs, or answers it.
+    async fn make_ready(&mut self, number: u32, execution: Execution<'_>, next: u8) -> Step {
+        let (text, does) = match self.prepared(number) {
+            Ok(prepared) => prepared,
+            Err(refusal) => {
+                self.say_refusal(next, &refusal);
+                return Step::Answered;
+            }
+        };
+        let refused = match self.judge(&text, &does) {
+            Ok(permit) => {
+                self.note_plans(&does);
+                let allowed = Allowed { text: sent(&does, text), does, permit };
+                return self.ready_allowed(number, allowed, next).await;
+            }
+            Err(refused) => refused,
+        };
+        // Several sets of values are several runs.
+        let is_one = matches!(execution, Execution::One(_));
+        match self.approved_once(&text, &does).filter(|_| is_one) {
+            Some(once) => self.ready_once(number, (text, does), once, refused, next).await,
+            None => {
+                self.held.take_long_data(number);
+                self.refuse_judged(&text, &does, refused, next).await;
+                Step::Answered
             }
         }
     }
 
-    /// Decides an execution; answers it if it may not run.
-    async fn judge_execution(&mut self, number: u32, next: u8) -> Option<(Allowed, Does)> {
-        let text = self.held.slot(number).map(|slot| Arc::clone(&slot.text)).unwrap_or_default();
-        let does = match self.prepared_does(number) {
-            Ok(does) => does,
+    async fn ready_allowed(&mut self, number: u32, allowed: Allowed, next: u8) -> Step {
+        let does = Arc::clone(&allowed.does);
+        match self.enter_prepared(number, &allowed.permit, &does).await {
             Err(refusal) => {
-                self.say_refusal(next, &refusal);
-                return None;
+                self.refuse_allowed(next, vec![allowed], refusal).await;
+                Step::Answered
             }
-        };
-        match self.judge(&text, &does) {
-            Ok(permit) => {
-                self.note_plans(&does);
-                let sent = does.first().and_then(|facts| facts.sent.clone()).unwrap_or(text);
-                Some((Allowed { text: sent, does: Arc::clone(&does), permit }, does))
-            }
-            Err(refused) => {
-                let recorded = self.desk.record_refusal(&text, &does, &refused).await;
-                self.held.take_long_data(number);
-                self.say_refused(next, &recorded.err().map_or(refused, Refused::from));
-                None
-            }
+            Ok(_) if !self.desk.still_holds(&allowed.permit) => Step::Again,
+            Ok((lane, upstream)) => Step::Runs(Ready { allowed, lane, upstream, once: None }),
         }
+    }
+
+    /// The text of a prepared statement, and what it does now.
+    pub(super) fn prepared(&mut self, number: u32) -> Result<(Arc<str>, Does), Refusal> {
+        let text = self.held.slot(number).map(|slot| Arc::clone(&slot.text)).unwrap_or_default();
+        Ok((text, self.prepared_does(number)?))
     }
 
     /// Makes ready the lane that a prepared statement runs on, and the statement on it; gives the lane and the
     /// upstream's number.
-    async fn enter_prepared(
+    pub(super) async fn enter_prepared(
         &mut self,
         number: u32,
-        allowed: &Allowed,
+        leave: &impl Leave,
         does: &Does,
     ) -> Result<(Lane, u32), Refusal> {
         let facts: Vec<&Facts> = does.iter().map(|facts| &**facts).collect();
-        let lane = self.enter_lane(allowed.permit.lane(), &facts).await?;
+        let lane = self.enter_lane(leave.lane(), &facts).await?;
         self.close_cursor_elsewhere(number, lane);
         let slot = self.held.slot(number).ok_or_else(|| no_statement(number, EXECUTE))?;
         if let Some(upstream) = slot.on(lane) {
@@ -217,7 +270,7 @@ impl Session {
         }
         let database = now.database.clone();
         self.visit_database(&context.database).await?;
-        let sent = self.send_prepare(lane, does, &text, &allowed.permit)?;
+        let sent = self.send_prepare(lane, does, &text, leave)?;
         let prepared = self.await_own(Expect::Prepare, sent).await;
         self.visit_database(&database).await?;
         let upstream = prepared?.ok_or_else(prepare_again)?.statement;
@@ -225,16 +278,6 @@ impl Session {
             slot.put_on(lane, Some(upstream));
         }
         Ok((lane, upstream))
-    }
-
-    /// A cursor that is open on another connection is closed with the statement there.
-    fn close_cursor_elsewhere(&mut self, number: u32, lane: Lane) {
-        let Some(slot) = self.held.slot(number) else { return };
-        let Some(elsewhere) = slot.cursor.filter(|cursor| *cursor != lane) else { return };
-        if let Some(upstream) = slot.on(elsewhere) {
-            slot.put_on(elsewhere, None);
-            self.lanes.note_stale(elsewhere, upstream);
-        }
     }
 
     fn send_execution(
@@ -279,60 +322,6 @@ impl Session {
         Ok(())
     }
 
-    /// COM_STMT_FETCH: rows of a cursor, decided like an execution and on record as one.
-    pub(super) async fn fetch(&mut self, asked: u32, rows: u32, next: u8) {
-        let number = self.number(asked);
-        let open = self.held.slot(number).and_then(|slot| Some((slot.cursor?, slot.on(slot.cursor?)?)));
-        let Some((lane, upstream)) = open else {
-            return self.say(next, ErrorCode::new(1421, "HY000"), "The statement has no open cursor.");
-        };
-        let Some((allowed, _)) = self.judge_execution(number, next).await else { return };
-        let there = match self.bound_lane() {
-            Some(bound) if bound != lane => Err(elsewhere()),
-            Some(_) | None => self.take_lane(lane, None).await,
-        };
-        // Getting there may have lost it.
-        let lost = self.held.slot(number).is_none_or(|slot| slot.cursor != Some(lane));
-        if let Err(refusal) = there.and_then(|()| if lost { Err(elsewhere()) } else { Ok(()) }) {
-            return self.refuse_allowed(next, vec![allowed], refusal).await;
-        }
-        let recorded = match self.record(vec![allowed], None).await {
-            Ok(Some(recorded)) => recorded,
-            Ok(None) => return,
-            Err(refusal) => return self.say_refusal(next, &refusal),
-        };
-        let mut command = BytesMut::new();
-        write::fetch(&mut command, upstream, rows);
-        let Some(lease) = self.lanes.active_lease_mut() else { return };
-        let sent = lease.send_fetch(&command, &recorded.permit);
-        debug_assert!(sent.is_ok(), "{sent:?}");
-        let task = Task::Run { run: recorded.run, prepared: Some(number) };
-        self.take_off(lane, Expect::Fetch, sent.unwrap_or(1), next, task);
-    }
-
-    /// COM_STMT_RESET.
-    pub(super) fn reset_statement(&mut self, asked: u32, next: u8) {
-        let number = self.number(asked);
-        self.held.take_long_data(number);
-        let Some(slot) = self.held.slot(number) else {
-            return self.say_refusal(next, &no_statement(asked, "mysqld_stmt_reset"));
-        };
-        let cursor = slot.cursor.and_then(|lane| Some((lane, slot.on(lane)?)));
-        match cursor {
-            None => self.say_ok(next),
-            Some((lane, upstream)) if self.lanes.active() == Some(lane) => {
-                let Some(lease) = self.lanes.active_lease_mut() else { return };
-                let sent = lease.send_protocol(MysqlMessage::StmtReset(upstream)).unwrap_or(1);
-                self.take_off(lane, Expect::Simple, sent, next, Task::Reset(number));
-            }
-            Some((lane, upstream)) => {
-                slot.put_on(lane, None);
-                self.lanes.note_stale(lane, upstream);
-                self.say_ok(next);
-            }
-        }
-    }
-
     /// COM_STMT_CLOSE; has no reply.
     pub(super) fn close_statement(&mut self, asked: u32) {
         let number = self.number(asked);
@@ -361,11 +350,6 @@ fn too_long() -> Refusal {
         "the parameters sent in pieces are over the gateway's limit",
     )
     .with_hint("Send less at a time.")
-}
-
-fn elsewhere() -> Refusal {
-    Refusal::new(RefusalCode::InvalidCursorName, "the cursor is on a connection that is not in use now")
-        .with_hint("End the transaction, or execute the statement again.")
 }
 
 fn prepare_again() -> Refusal {

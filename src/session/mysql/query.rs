@@ -8,10 +8,10 @@ use super::{flight::Task, send::is_empty, session::Session};
 use crate::{
     model::{
         facts::{Facts, TransactionEffect},
-        ids::GrantId,
         refusal::Refusal,
         target::Lane,
     },
+    policy::Claimed,
     session::{
         allowed::Allowed,
         judge::{Judged, Refused, nothing_known},
@@ -66,7 +66,9 @@ impl Session {
         if self.tells_of_loss(&judged, next) || self.kills(&judged, next).await {
             return true;
         }
-        if let Some(once) = self.approved_once(&judged) {
+        if let [Judged { text, does, verdict: Err(_) }] = judged.as_slice()
+            && let Some(once) = self.approved_once(text, does)
+        {
             return self.run_once(judged, once, form, next, received).await;
         }
         for judged in &mut judged {
@@ -104,14 +106,14 @@ impl Session {
         }
     }
 
-    /// Sends a text that may run; `once` is the grant that was used up for its one statement.
+    /// Sends a text that may run; `once` is the leave that was used up for its one statement.
     pub(super) async fn send_text(
         &mut self,
         lane: Lane,
         mut allowed: Vec<Allowed>,
         form: Form<'_>,
         next: u8,
-        once: Option<GrantId>,
+        once: Option<Claimed>,
         received: Instant,
     ) {
         match self.write_text(lane, &mut allowed) {
@@ -159,6 +161,7 @@ impl Session {
             if !text.is_empty() {
                 text.push(b';');
             }
+            self.sign(&mut text);
             text.extend_from_slice(&self.bytes_of(&it.text)?);
         }
         Ok(text)

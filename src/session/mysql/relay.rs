@@ -11,7 +11,7 @@ use crate::{
     session::{
         conversation::Conversation,
         end::End,
-        running::{Does, Run, Running},
+        running::{Does, Run, Running, stopped_by},
     },
     upstream::mysql::MysqlMessage,
     wire::{
@@ -168,7 +168,7 @@ impl Session {
         match stopped.or(goes_on.flatten()) {
             Some(refusal) => {
                 let code = self.sqlstate(&refusal);
-                self.end(&running, Outcome::Revoked, None, Some(&code));
+                self.end(&running, stopped_by(&refusal), None, Some(&code));
                 Shown::Instead(refusal)
             }
             None => {
@@ -209,7 +209,7 @@ impl Session {
                 match running.revoked.clone().filter(|_| INTERRUPTED.contains(&error.errno)) {
                     Some(refusal) => {
                         let code = self.sqlstate(&refusal);
-                        self.end(&running, Outcome::Revoked, None, Some(&code));
+                        self.end(&running, stopped_by(&refusal), None, Some(&code));
                         Shown::Instead(refusal)
                     }
                     None => {

@@ -56,9 +56,11 @@ impl Conversation for Session {
         self.flight.is_none()
     }
 
-    fn send_idle_home(&mut self) {
+    async fn send_idle_home(&mut self) {
         if !self.cancelling.is_under_way() {
-            self.send_home(self.desk.gate.limits.lease_idle);
+            let idle = self.desk.gate.limits.lease_idle;
+            self.look_at_ties(idle).await;
+            self.send_home(idle);
         }
     }
 

@@ -11,15 +11,14 @@ use crate::{
     audit::Receipt,
     model::{
         facts::{Facts, StatementKind},
-        ids::GrantId,
         refusal::Refusal,
         target::Lane,
     },
-    policy::Permit,
+    policy::{Claimed, Permit},
     session::{
         allowed::Allowed,
         gate::REPLY_LIMIT_BYTES,
-        judge::{Judged, refusal_of},
+        judge::{Judged, Refused, refusal_of},
         modes::{asks_read_write, stays_read_only},
         running::Run,
     },
@@ -56,14 +55,14 @@ impl Session {
         Ok(lane)
     }
 
-    /// Writes statements down that go out together; `once` is the grant that was used up for them.
+    /// Writes statements down that go out together; `once` is the leave that was used up for them.
     ///
     /// # Errors
     /// When the log cannot be written.
     pub(super) async fn record(
         &mut self,
         allowed: Vec<Allowed>,
-        once: Option<GrantId>,
+        once: Option<Claimed>,
     ) -> Result<Option<Recorded>, Refusal> {
         self.state.told = None;
         let (receipt, run) = self.desk.record_allowed(&allowed, once).await?;
@@ -98,6 +97,18 @@ impl Session {
         self.say_refusal(sequence, &refusal);
     }
 
+    /// Writes down a statement that is not let through, and says why.
+    pub(super) async fn refuse_judged(
+        &mut self,
+        text: &str,
+        does: &[Arc<Facts>],
+        refused: Refused,
+        sequence: u8,
+    ) {
+        let recorded = self.desk.record_refusal(text, does, &refused).await;
+        self.say_refused(sequence, &recorded.err().map_or(refused, Refused::from));
+    }
+
     /// A statement as it goes out. On the read lane, transactions that ask for READ WRITE in words are opened READ
     /// ONLY, so that clients which always say so work with a grant to read.
     ///
@@ -118,6 +129,14 @@ impl Session {
         match self.analyze(&written) {
             Ok(analysis) if !analysis.iter().any(|facts| asks_read_write(facts)) => Ok(written.into()),
             Ok(_) | Err(_) => Err(stays_read_only()),
+        }
+    }
+
+    /// Begins a text with the comment that says whose it is, where that is how the database is told.
+    pub(super) fn sign(&self, text: &mut Vec<u8>) {
+        if let Some(comment) = self.desk.signature.comment() {
+            text.extend_from_slice(comment.as_bytes());
+            text.push(b' ');
         }
     }
 

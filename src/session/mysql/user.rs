@@ -73,8 +73,9 @@ impl Session {
 
     async fn become_another(&mut self, session: SessionId, changed: Changed) -> Result<(), End> {
         let Changed { sequence, principal, place, charset, nonce, application, .. } = changed;
-        if *principal.name != *self.desk.who.principal.name {
-            let room = self.desk.gate.room_for(&principal.name, self.entrance.per_principal);
+        let here = &self.desk.who;
+        if *principal.name != *here.principal.name || place.target != here.place.target {
+            let room = self.desk.gate.room_for(&principal.name, &place.target, self.entrance.per_principal);
             room.map_err(|refusal| self.turn_out(sequence, refusal.into()))?;
         }
         self.desk.record_session_end(&End::ClientClosed).await;

@@ -28,16 +28,18 @@ pub(in crate::session) async fn admit(
 ) {
     // Each stage in a box of its own: what a login takes is given back before the session begins.
     match Box::pin(login(socket, peer, id, door)).await {
-        Ok(Arrival::LoggedIn(arrived)) => match gate.room_for(&arrived.principal.name, per_principal) {
-            Ok(()) => {
-                if let Some(session) = Box::pin(begin(gate, id, *arrived)).await {
-                    Box::pin(run(session)).await;
+        Ok(Arrival::LoggedIn(arrived)) => {
+            match gate.room_for(&arrived.principal.name, &arrived.place.target, per_principal) {
+                Ok(()) => {
+                    if let Some(session) = Box::pin(begin(gate, id, *arrived)).await {
+                        Box::pin(run(session)).await;
+                    }
                 }
+                Err(refusal) => Box::pin(turn_away(*arrived, &refusal)).await,
             }
-            Err(refusal) => Box::pin(turn_away(*arrived, &refusal)).await,
-        },
+        }
         Ok(Arrival::Cancel { request, stream }) => {
-            gate.registry.cancel(request.process_id, &request.key);
+            gate.cancel(request.process_id, &request.key).await;
             drop(stream);
         }
         Err(error) => tracing::debug!(%peer, %error, "login failed"),

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     model::{facts::Facts, refusal::Refusal, target::Lane},
-    policy::Permit,
+    policy::Leave,
     session::judge::Refused,
     upstream::{ProtocolMessage, Setup},
     wire::postgres::{
@@ -33,7 +33,9 @@ impl Session {
         does: &[Arc<Facts>],
     ) -> Result<Option<Lane>, Refusal> {
         if let Some(lane) = self.bound_lane() {
-            return self.choose_lane(needed, false).map(|_| Some(lane));
+            self.choose_lane(needed, false)?;
+            self.sign(does);
+            return Ok(Some(lane));
         }
         let ties = does.iter().any(|facts| opens_or_ties(facts));
         let alone = self.is_alone_in_block();
@@ -44,15 +46,16 @@ impl Session {
             return Ok(self.lanes.is_ready(lane, read_only, self.settings.version()).then_some(lane));
         }
         self.take_lane(lane, read_only).await?;
+        self.sign(does);
         Ok(Some(lane))
     }
 
     /// Makes a prepared statement on a connection that lacks it.
-    pub(super) fn remake(&mut self, lane: Lane, name: &str, permit: &Permit) {
+    pub(super) fn remake(&mut self, lane: Lane, name: &str, leave: &impl Leave) {
         let Some(message) = self.missing_on(lane, name) else { return };
         let Some(slot) = self.held.prepared(name) else { return };
         let prepared = Arc::clone(&slot.prepared);
-        self.send_prepare(&message, permit);
+        self.send_prepare(&message, leave);
         let of = Task::Prepare { name: name.into(), prepared, lane, own: false };
         self.ledger.push(Owed::Parse { silent: true, of });
     }
@@ -69,9 +72,9 @@ impl Session {
         Some(message)
     }
 
-    pub(super) fn send_prepare(&mut self, message: &[u8], permit: &Permit) {
+    pub(super) fn send_prepare(&mut self, message: &[u8], leave: &impl Leave) {
         if let Some(lease) = self.lanes.active_lease_mut() {
-            let sent = lease.send_prepare(message, permit);
+            let sent = lease.send_prepare(message, leave);
             debug_assert!(sent.is_ok(), "{sent:?}");
         }
         self.note_sent();

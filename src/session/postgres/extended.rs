@@ -8,6 +8,7 @@ use super::{
     held::{Portal, Prepared},
     judge::{no_portal, several_statements},
     names::Names,
+    once::Bind,
     receive::Flow,
     session::Session,
     task::{Closing, Task},
@@ -16,10 +17,13 @@ use crate::{
     model::{
         facts::Facts,
         refusal::{Refusal, RefusalCode},
+        target::Lane,
     },
+    policy::{Claimed, Leave, Permit},
     session::{
         judge::Verdict,
-        running::{Does, Run},
+        running::{Does, Run, Running},
+        ties,
     },
     upstream::ProtocolMessage,
     wire::postgres::{
@@ -48,14 +52,22 @@ impl Session {
         if runs_by_name(&does) && !self.is_settled() {
             return self.wait_for_replies();
         }
-        let permit = match verdict {
-            Ok(permit) => permit,
-            Err(refused) => {
-                self.refuse_statement(query, &does, refused).await;
-                return Flow::Done;
-            }
-        };
-        let lane = match self.enter_block(permit.lane(), &does).await {
+        let message = Parse { frame, name, query, types };
+        match verdict {
+            Ok(permit) => self.prepare(message, &does, &permit).await,
+            Err(refused) => match self.approved_in_block(query, &does) {
+                Some(once) => self.prepare(message, &does, &once).await,
+                None => {
+                    self.refuse_statement(query, &does, refused).await;
+                    Flow::Done
+                }
+            },
+        }
+    }
+
+    async fn prepare(&mut self, parse: Parse<'_>, does: &Does, leave: &impl Leave) -> Flow {
+        let Parse { frame, name, query, types } = parse;
+        let lane = match self.enter_block(leave.lane(), does).await {
             Ok(Some(lane)) => lane,
             Ok(None) => return self.wait_for_replies(),
             Err(refusal) => return self.refuse(refusal),
@@ -70,13 +82,13 @@ impl Session {
         let slot = self.held.prepare(name, Arc::clone(&prepared));
         slot.put_on(lane);
         if does.iter().all(|facts| facts.runs.is_none()) {
-            slot.remember(&context, &does);
+            slot.remember(&context, does);
         }
         if !name.is_empty() {
             self.lanes.note_left();
         }
-        self.note_left(&does, query);
-        self.send_prepare(&message, &permit);
+        self.note_left(does, query);
+        self.send_prepare(&message, leave);
         let of = Task::Prepare { name: name.into(), prepared, lane, own: true };
         self.ledger.push(Owed::Parse { silent: false, of });
         Flow::Done
@@ -115,45 +127,61 @@ impl Session {
         if self.must_wait() || self.is_in_doubt(Named::Statement(statement)) {
             return self.wait_for_replies();
         }
+        let bind = Bind { frame, portal, statement };
+        // Again if grants changed while a connection was waited for.
+        loop {
+            if let Some(flow) = self.judge_and_bind(bind).await {
+                return flow;
+            }
+        }
+    }
+
+    /// Judges a Bind and sends it or answers it; `None` if what was judged no longer holds.
+    async fn judge_and_bind(&mut self, bind: Bind<'_>) -> Option<Flow> {
+        let Bind { portal, statement, .. } = bind;
         self.renew_catalog().await;
         if !portal.is_empty() && self.held.portal(portal).is_some() {
             if !self.is_settled() {
-                return self.wait_for_replies();
+                return Some(self.wait_for_replies());
             }
             let message = format!("cursor \"{portal}\" already exists");
-            return self.refuse(Refusal::new(RefusalCode::DuplicateCursor, message));
+            return Some(self.refuse(Refusal::new(RefusalCode::DuplicateCursor, message)));
         }
         if let Err(refusal) = self.held.room_for_portal() {
-            return self.refuse(refusal);
+            return Some(self.refuse(refusal));
         }
         let does = match self.prepared_does(statement) {
             Ok(does) => does,
-            Err(refusal) => return self.refuse(refusal),
+            Err(refusal) => return Some(self.refuse(refusal)),
         };
         if runs_by_name(&does) && !self.is_settled() {
-            return self.wait_for_replies();
+            return Some(self.wait_for_replies());
         }
         let text =
             self.held.prepared(statement).map(|slot| Arc::clone(&slot.prepared.text)).unwrap_or_default();
         let permit = match self.desk.judge(&text, &does) {
             Ok(permit) => permit,
-            Err(refused) => {
-                self.refuse_statement(&text, &does, refused).await;
-                return Flow::Done;
-            }
+            Err(refused) => return self.bind_once(bind, (text, does), refused).await,
         };
         let lane = match self.enter_block(permit.lane(), &does).await {
             Ok(Some(lane)) => lane,
-            Ok(None) => return self.wait_for_replies(),
-            Err(refusal) => return self.refuse(refusal),
+            Ok(None) => return Some(self.wait_for_replies()),
+            Err(refusal) => return Some(self.refuse(refusal)),
         };
         self.remake(lane, statement, &permit);
+        self.send_bind(bind, lane, text, does);
+        Some(Flow::Done)
+    }
+
+    /// Sends a Bind; gives the number of the portal that it makes.
+    pub(super) fn send_bind(&mut self, bind: Bind<'_>, lane: Lane, text: Arc<str>, does: Does) -> u64 {
+        let Bind { frame, portal, .. } = bind;
         let block = self.ledger.block();
         self.note_left(&does, &text);
         let number = self.held.open(portal, Portal { does, text, lane, block, hold: false });
         self.send_protocol(ProtocolMessage::Framed(frame.bytes()));
         self.ledger.push(Owed::Bind(Task::Bind(portal.into(), number)));
-        Flow::Done
+        number
     }
 
     /// One Execute: decided now, written down, and only then sent.
@@ -168,6 +196,17 @@ impl Session {
         let Some(mut bound) = self.held.portal(portal).cloned() else {
             return self.refuse(no_portal(portal));
         };
+        match self.leaves_alone(self.held.portal_number(portal)) {
+            Ok(None) => {}
+            Ok(Some(claimed)) => {
+                self.execute_once(frame, portal, &bound, claimed, received).await;
+                return Flow::Done;
+            }
+            Err(refusal) => {
+                self.refuse_statement(&bound.text, &bound.does, refusal.into()).await;
+                return Flow::Done;
+            }
+        }
         if let Some(facts) = bound.does.first().filter(|facts| facts.runs.is_some()).cloned() {
             // The server looks the name up when the portal runs, and so do we.
             if !self.is_settled() {
@@ -185,60 +224,44 @@ impl Session {
                 return Flow::Done;
             }
         };
+        self.run_portal(frame, portal, &bound, (permit, None), received).await;
+        Flow::Done
+    }
+
+    /// Sends an Execute that may run; `once` is the leave that was used up for it.
+    pub(super) async fn run_portal(
+        &mut self,
+        frame: &Frame,
+        portal: &str,
+        bound: &Portal,
+        (permit, once): (Permit, Option<Claimed>),
+        received: Instant,
+    ) {
         // A portal lives where it was bound: on another connection the server does not know it.
         if self.lanes.active() != Some(bound.lane) || permit.lane() > bound.lane {
-            return self.refuse(no_portal(portal));
+            self.refuse(no_portal(portal));
+            return;
         }
         let mut started = match self.desk.record_start(&[(&bound.text, &bound.does, &permit)]).await {
             Ok(started) => started,
-            Err(refusal) => return self.refuse(refusal),
+            Err(refusal) => {
+                self.refuse(refusal);
+                return;
+            }
         };
-        let Some((receipt, running)) = started.pop() else { return Flow::Done };
+        let Some((receipt, running)) = started.pop() else { return };
         self.note_left(&bound.does, &bound.text);
-        self.desk.deeds.note(&bound.does, &permit, self.ledger.block());
+        if once.is_none() {
+            self.desk.deeds.note(&bound.does, &permit, self.ledger.block());
+        }
         if let Some(lease) = self.lanes.active_lease_mut() {
             let sent = lease.send_statement(frame.bytes(), &permit, &receipt);
             debug_assert!(sent.is_ok(), "{sent:?}");
         }
         self.desk.metrics.gate_seconds.observe(received.elapsed().as_secs_f64());
         self.note_sent();
-        self.ledger.push(Owed::Execute(Task::Run(Run::one(running))));
-        Flow::Done
-    }
-
-    /// One Describe.
-    pub(super) async fn describe(&mut self, frame: &Frame, named: Named<'_>) -> Flow {
-        if self.ledger.is_skipping() {
-            return Flow::Done;
-        }
-        if self.must_wait() || self.is_in_doubt(named) {
-            return self.wait_for_replies();
-        }
-        let (does, statement) = match named {
-            Named::Portal(name) => match self.held.portal(name) {
-                Some(portal) => (Arc::clone(&portal.does), None),
-                None => return self.refuse(no_portal(name)),
-            },
-            Named::Statement(name) => match self.prepared_does(name) {
-                Ok(does) => (does, Some(name)),
-                Err(refusal) => return self.refuse(refusal),
-            },
-        };
-        let permit = match self.desk.decide(&does) {
-            Ok(permit) => permit,
-            Err(refused) => return self.refuse(refused.refusal),
-        };
-        let lane = match self.enter_block(permit.lane(), &does).await {
-            Ok(Some(lane)) => lane,
-            Ok(None) => return self.wait_for_replies(),
-            Err(refusal) => return self.refuse(refusal),
-        };
-        if let Some(name) = statement {
-            self.remake(lane, name, &permit);
-        }
-        self.send_protocol(ProtocolMessage::Framed(frame.bytes()));
-        self.ledger.push(Owed::Describe);
-        Flow::Done
+        self.block.executed = true;
+        self.ledger.push(Owed::Execute(Task::Run(Run::one(Running { once, ..running }))));
     }
 
     /// One Close: of what does not exist it is no error.
@@ -271,7 +294,7 @@ impl Session {
 
     /// Whether it will be known only with replies to come what a name stands for: what made or closed it last is in
     /// a block before this one, and is skipped there if something in front of it fails.
-    fn is_in_doubt(&self, named: Named<'_>) -> bool {
+    pub(super) fn is_in_doubt(&self, named: Named<'_>) -> bool {
         let (mut touched, mut doubtful) = (false, false);
         for owed in self.ledger.iter() {
             let touches = match (owed, named) {
@@ -302,6 +325,8 @@ impl Session {
             if let Err(lost) = self.desk.decide_what_was_done() {
                 let (done, refused) = *lost;
                 self.refuse_statement(done.command, &[Arc::clone(&done)], refused).await;
+            } else if let Err(refusal) = self.lasts_once() {
+                self.refuse_statement("COMMIT", &[], refusal.into()).await;
             }
         }
         if self.is_upstream_involved() {
@@ -313,17 +338,16 @@ impl Session {
             backend::ready_for_query(&mut ready, TransactionStatus::Idle);
             self.ledger.push(Owed::Local(ready.freeze()));
         }
-        self.block.sent = false;
-        self.block.flushed = false;
+        self.block.end();
         Flow::Done
     }
 
     /// Whether something before this message can change what it means, or where it has to run.
-    fn must_wait(&self) -> bool {
+    pub(super) fn must_wait(&self) -> bool {
         self.ledger.iter().any(|owed| match owed {
             Owed::Query(_) | Owed::RefusedQuery(_) | Owed::Quiet => true,
             Owed::Execute(Task::Run(run)) => {
-                let moves = |facts: &Arc<Facts>| Names::is_moved_by(facts) || super::task::pins(facts);
+                let moves = |facts: &Arc<Facts>| Names::is_moved_by(facts) || ties::pins(facts);
                 run.open().iter().any(|running| running.does.iter().any(moves))
             }
             Owed::Execute(Task::Bind(..) | Task::Close(_) | Task::Prepare { .. })
@@ -333,7 +357,8 @@ impl Session {
             | Owed::Local(_)
             | Owed::Parse { .. }
             | Owed::Refused(_)
-            | Owed::Sync => false,
+            | Owed::Sync
+            | Owed::Tag => false,
         })
     }
 }
@@ -341,6 +366,14 @@ impl Session {
 /// Whether a statement runs another by its name, which the server looks up when it comes to it.
 fn runs_by_name(does: &[Arc<Facts>]) -> bool {
     does.iter().any(|facts| facts.runs.is_some())
+}
+
+/// A Parse on its way to the upstream.
+struct Parse<'a> {
+    frame: &'a Frame,
+    name: &'a str,
+    query: &'a str,
+    types: &'a [u8],
 }
 
 fn parse_message(name: &str, query: &str, types: &[u8]) -> Bytes {

@@ -20,6 +20,7 @@ use crate::{
         target::Lane,
     },
     session::{
+        cancel_key::CancelKey,
         cancelling::Cancelling,
         client::ClientSide,
         desk::Desk,
@@ -39,9 +40,10 @@ use crate::{
 
 /// Begins the session of a client that has logged in; `None` if it was turned away.
 pub(super) async fn begin(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) -> Option<Box<Session>> {
-    let LoggedIn { stream, principal, place, settings, application, .. } = arrived;
+    let LoggedIn { stream, principal, place, minor, settings, application, .. } = arrived;
     let who = Who::new(id, principal, place, stream.peer(), application, gate.clock.now());
-    let handle = gate.registry.enter(Arc::new(who));
+    let key_bytes = if minor < 2 { CancelKey::SHORT_BYTES } else { CancelKey::LONG_BYTES };
+    let handle = gate.registry.enter(&Arc::new(who), key_bytes);
     let desk = Desk::new(gate, handle);
     let mut side = ClientSide::new(stream);
     match open(&desk.gate, &desk.who, &settings).await {
@@ -64,6 +66,7 @@ pub(super) async fn begin(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) -> 
                 initial_path: opened.initial_path,
                 said_fatal: false,
                 last_words: None,
+                signed_name: None,
                 cancelling: Cancelling::default(),
                 desk,
             }))

@@ -220,6 +220,11 @@ impl Held {
         }
     }
 
+    /// None of the cursors that outlive their transaction is there any longer.
+    pub(super) fn close_holding(&mut self) {
+        self.portals.retain(|_, (_, portal)| !portal.hold);
+    }
+
     /// Whether some cursor outlives its transaction.
     pub(super) fn has_holding(&self) -> bool {
         self.portals.values().any(|(_, portal)| portal.hold)

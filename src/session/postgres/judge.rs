@@ -174,9 +174,12 @@ impl Session {
                 | SessionEffect::CreateTemporary(_)
                 | SessionEffect::DropRelation(_)
                 | SessionEffect::Pin
+                | SessionEffect::Ties(_)
+                | SessionEffect::Releases(_)
                 | SessionEffect::UseDatabase(_)
                 | SessionEffect::LockTables
                 | SessionEffect::UnlockTables
+                | SessionEffect::ShowsApplication
                 | SessionEffect::ShowsReadOnly
                 | SessionEffect::ReadsDiagnostics
                 | SessionEffect::Define

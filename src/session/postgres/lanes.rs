@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{leaves::begins_untouched, session::Session};
+use super::{leaves::begins_untouched, session::Session, tag::APPLICATION_NAME};
 use crate::{
     model::{
         facts::{Facts, SessionEffect, TransactionEffect},
@@ -14,9 +14,13 @@ use crate::{
     session::{
         gate::SETUP_TIMEOUT,
         lanes::{self, refusal_of},
+        ties::{self, Reason},
     },
     sql::search_path,
-    upstream::{Lease, Postgres, SettingValue, Setup, UpstreamError},
+    upstream::{
+        Lease, Postgres, SettingValue, Setup, UpstreamError,
+        postgres::{HeldThere, Settings as Values},
+    },
 };
 
 /// The connections of a session.
@@ -126,11 +130,6 @@ impl Session {
             self.lanes.drop_lease(lane);
         }
         if self.lanes.borrowed(lane).is_none() {
-            let place = &self.desk.place;
-            if self.desk.gate.pools.must_wait(&place.target, &place.database, lane) {
-                // Sessions that hold what others wait for, and wait for what those hold, would wait for ever.
-                self.send_home(Duration::ZERO);
-            }
             let lease = self.lease_alike(lane).await?;
             self.held.forget_lane(lane);
             self.take_over(lane, lease);
@@ -149,10 +148,17 @@ impl Session {
     ///
     /// # Errors
     /// When there is no connection to be had, or none with the path that the session began with.
-    async fn lease_alike(&self, lane: Lane) -> Result<Lease<Postgres>, Refusal> {
-        let (place, principal) = (&self.desk.place, &self.desk.who.principal.name);
+    async fn lease_alike(&mut self, lane: Lane) -> Result<Lease<Postgres>, Refusal> {
+        let asker = self.desk.asker();
         for _ in 0..LEASES_TRIED {
-            let lease = self.desk.gate.pools.lease(&place.target, &place.database, lane, principal).await;
+            let (pools, place) = (&self.desk.gate.pools, &self.desk.place);
+            let asking = pools.ask(&place.target, &place.database, lane, asker.clone());
+            let asking = asking.map_err(|error| refusal_of(&error))?;
+            if asking.must_wait() {
+                // Sessions that hold what others wait for, and wait for what those hold, would wait for ever.
+                self.send_home(Duration::ZERO);
+            }
+            let lease = asking.lease(&self.desk.place.database).await;
             let lease = lease.map_err(|error| refusal_of(&error))?;
             if lease.search_path() == self.initial_path {
                 return Ok(lease);
@@ -163,7 +169,7 @@ impl Session {
         self.catalog.doubt_facts();
         let message = format!(
             "the {lane} account of target \"{}\" has another search_path than this session began with",
-            place.target
+            self.desk.place.target
         );
         Err(Refusal::new(RefusalCode::ConnectionFailure, message).with_hint(
             "Connect again. If it stays so, all accounts of the target need the same search_path.",
@@ -192,30 +198,40 @@ impl Session {
         let version = self.settings.version();
         let Some(borrowed) = self.lanes.borrowed_mut(lane) else { return Ok(()) };
         borrowed.note_used();
+        // What the connection calls itself is told with the statement.
+        let signed = self.desk.signature.is_application();
+        let is_told = |name: &Ident| !(signed && &**name == APPLICATION_NAME);
+        // Those of the session before, where it left them.
+        let there = match borrowed.settings {
+            OTHER_SETTINGS => borrowed.lease.settings().clone(),
+            _ => Values::new(),
+        };
         let mut setups = Vec::new();
         if borrowed.settings != version {
-            if borrowed.settings != NO_SETTINGS {
+            if !matches!(borrowed.settings, NO_SETTINGS | OTHER_SETTINGS) {
                 setups.push(Setup::ResetAll);
+                borrowed.lease.keep_tag(None);
             }
-            setups.extend(self.settings.iter().map(|(name, value)| setting(name, value)));
+            let changes = changes(&there, self.settings.values());
+            setups
+                .extend(changes.filter(|(name, _)| is_told(name)).map(|(name, value)| setting(name, value)));
             // INVARIANT: the read lane stays read-only whatever the session has set.
-            if lane == Lane::Read {
+            if lane == Lane::Read && !setups.is_empty() {
                 setups.push(Setup::ReadOnly(true));
             }
         }
         let stale = std::mem::take(&mut borrowed.known.stale);
         setups.extend(stale.iter().map(Setup::Deallocate));
-        if setups.is_empty() {
-            return Ok(());
+        if !setups.is_empty() {
+            borrowed.lease.run_setup(&setups, SETUP_TIMEOUT).await?;
+            self.client.outbound.extend_from_slice(&borrowed.lease.take_notifications());
+            self.held.forget_unnamed(lane);
         }
-        borrowed.lease.run_setup(&setups, SETUP_TIMEOUT).await?;
-        self.client.outbound.extend_from_slice(&borrowed.lease.take_notifications());
         if borrowed.settings != version {
             borrowed.lease.keep_settings(self.settings.values());
             borrowed.settings = version;
             borrowed.read_only = None;
         }
-        self.held.forget_unnamed(lane);
         Ok(())
     }
 
@@ -252,8 +268,12 @@ impl Session {
 
     /// Notes that statements of `does` ran on the lane in use: what they leave there may tie the session to it.
     pub(super) fn note_ties(&mut self, facts: &Facts, text: &str) {
-        if super::task::pins(facts) || sets_untold_path(facts) {
-            self.lanes.stick();
+        let untold = sets_untold_path(facts).then_some(Reason::SearchPath);
+        for reason in ties::reasons(facts).chain(untold) {
+            self.lanes.stick(reason, &self.desk.metrics);
+        }
+        if ties::may_release(facts) {
+            self.lanes.doubt_ties();
         }
         if let TransactionEffect::SetModes { session: true, read_write } = facts.transaction {
             // The other modes (isolation, deferrable) have no such word.
@@ -271,6 +291,32 @@ impl Session {
         }
     }
 
+    /// Asks the server whether something still ties the session to its connection, where that may be given up and the
+    /// connection is of use elsewhere. Only while nothing runs and no transaction is open.
+    pub(super) async fn look_at_ties(&mut self, idle: Duration) {
+        if self.cancelling.is_under_way() {
+            return;
+        }
+        let Some(borrowed) = self.lanes.doubtful_mut(idle, false) else { return };
+        let lane = borrowed.lease.lane();
+        let there = borrowed.lease.ties(SETUP_TIMEOUT).await;
+        self.client.outbound.extend_from_slice(&borrowed.lease.take_notifications());
+        self.held.forget_unnamed(lane);
+        match there {
+            Ok(there) => {
+                if !there.temporary {
+                    self.names.forget_temporary();
+                }
+                if !there.cursors {
+                    self.held.close_holding();
+                }
+                self.lanes.keep_ties(|reason| ties_still(&there, reason));
+            }
+            // The session was tied to it, and ends with it.
+            Err(_) => self.drop_lane(lane),
+        }
+    }
+
     /// Sends home what was not used for as long as `idle`, and what others wait for. Only while nothing runs and no
     /// transaction is open.
     pub(super) fn send_home(&mut self, idle: Duration) {
@@ -280,6 +326,18 @@ impl Session {
         for lane in self.lanes.send_home(idle, None, |_| false) {
             self.held.forget_lane(lane);
         }
+    }
+}
+
+/// Whether the server has something by which a session is tied for this reason; what it cannot tell goes on to tie.
+const fn ties_still(there: &HeldThere, reason: Reason) -> bool {
+    match reason {
+        Reason::Cursor => there.cursors,
+        Reason::Listen => there.channels,
+        Reason::Lock => there.locks,
+        Reason::Prepared => there.prepared,
+        Reason::Temporary => there.temporary,
+        Reason::SearchPath | Reason::TransactionModes | Reason::Unknown | Reason::UserVariable => true,
     }
 }
 
@@ -301,6 +359,14 @@ const NO_SETTINGS: u64 = 0;
 /// The version of a connection that has settings of another session: no session comes to it.
 const OTHER_SETTINGS: u64 = u64::MAX;
 
+/// What has to be set to come from the settings `there` to those `wanted`; `None` is the default.
+fn changes<'a>(there: &'a Values, wanted: &'a Values) -> impl Iterator<Item = (&'a Ident, Option<&'a str>)> {
+    let gone = there.keys().filter(|name| !wanted.contains_key(*name)).map(|name| (name, None));
+    let is_new = |name: &Ident, value: &Option<String>| there.get(name) != Some(value);
+    let new = wanted.iter().filter(move |(name, value)| is_new(name, value));
+    gone.chain(new.map(|(name, value)| (name, value.as_deref())))
+}
+
 /// A setting as the gateway makes it on a connection.
 pub(super) fn setting<'a>(name: &'a Ident, value: Option<&'a str>) -> Setup<'a> {
     let value = match value {
@@ -309,4 +375,21 @@ pub(super) fn setting<'a>(name: &'a Ident, value: Option<&'a str>) -> Setup<'a> 
         Some(value) => SettingValue::Literal(value),
     };
     Setup::Set { name, value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_already_is_not_set_again_and_what_is_not_wanted_goes() {
+        let values = |pairs: &[(&str, Option<&str>)]| -> Values {
+            pairs.iter().map(|(name, value)| ((*name).into(), value.map(str::to_owned))).collect()
+        };
+        let there = values(&[("timezone", Some("UTC")), ("datestyle", Some("ISO")), ("my.own", Some("1"))]);
+        let wanted = values(&[("timezone", Some("UTC")), ("datestyle", Some("SQL")), ("work_mem", None)]);
+        let found: Vec<_> = changes(&there, &wanted).map(|(name, value)| (&**name, value)).collect();
+        assert_eq!(found, [("my.own", None), ("datestyle", Some("SQL")), ("work_mem", None)]);
+        assert_eq!(changes(&there, &there).count(), 0);
+    }
 }

@@ -6,6 +6,7 @@
 
 mod admit;
 mod block;
+mod describe;
 mod extended;
 mod greet;
 mod held;
@@ -23,6 +24,7 @@ mod savepoints;
 mod session;
 mod settings;
 mod simple;
+mod tag;
 mod task;
 
 pub(super) use admit::admit;

@@ -100,9 +100,12 @@ impl Names {
                 | SessionEffect::CloseCursor(_)
                 | SessionEffect::ContextUnknown => true,
                 SessionEffect::Pin
+                | SessionEffect::Ties(_)
+                | SessionEffect::Releases(_)
                 | SessionEffect::UseDatabase(_)
                 | SessionEffect::LockTables
                 | SessionEffect::UnlockTables
+                | SessionEffect::ShowsApplication
                 | SessionEffect::ShowsReadOnly
                 | SessionEffect::ReadsDiagnostics
                 | SessionEffect::Define => false,
@@ -224,9 +227,12 @@ impl Names {
             | SessionEffect::DeclareCursor { .. }
             | SessionEffect::CloseCursor(_)
             | SessionEffect::Pin
+            | SessionEffect::Ties(_)
+            | SessionEffect::Releases(_)
             | SessionEffect::UseDatabase(_)
             | SessionEffect::LockTables
             | SessionEffect::UnlockTables
+            | SessionEffect::ShowsApplication
             | SessionEffect::ShowsReadOnly
             | SessionEffect::ReadsDiagnostics
             | SessionEffect::Define => {}

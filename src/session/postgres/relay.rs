@@ -12,14 +12,15 @@ use super::{
 };
 use crate::{
     model::{
-        facts::{Facts, SessionEffect, StatementKind, TransactionEffect},
+        facts::{Facts, SessionEffect, StatementKind, Tie, TransactionEffect},
         record::Outcome,
     },
     session::{
         end::End,
         gate::REPLY_LIMIT_BYTES,
         judge::what_happens,
-        running::{Run, Running},
+        running::{Run, Running, stopped_by},
+        ties::Reason,
     },
     wire::{
         WireError,
@@ -149,12 +150,17 @@ impl Session {
         if let Some(lease) = self.lanes.active_lease_mut() {
             lease.record_parameter(name, value);
         }
+        let own;
         let shown = match name {
             // The gateway's own doing, unless the statement is about it.
             "default_transaction_read_only" if !self.sets_modes_now() => return,
-            "application_name" if value == OWN_APPLICATION => {
-                self.settings.initial("application_name").unwrap_or_default()
-            }
+            "application_name" => match self.own_application(value) {
+                Some(value) => {
+                    own = value;
+                    &own
+                }
+                None => return,
+            },
             _ => value,
         };
         backend::parameter_status(&mut self.client.outbound, name, shown);
@@ -238,7 +244,8 @@ impl Session {
             | Owed::Quiet
             | Owed::Refused(_)
             | Owed::RefusedQuery(_)
-            | Owed::Sync => {}
+            | Owed::Sync
+            | Owed::Tag => {}
         }
     }
 
@@ -282,6 +289,7 @@ impl Session {
         }
         self.names.apply(facts);
         self.apply_to_held(facts, &running.does, &running.text);
+        self.note_application(facts);
         let before = self.settings.version();
         self.settings.apply(facts);
         match facts.transaction {
@@ -321,6 +329,10 @@ impl Session {
         let failed = std::mem::take(&mut self.transaction.failed);
         self.transaction.status = status;
         self.desk.deeds.failed = status == TransactionStatus::Failed;
+        if failed {
+            // What was rolled back ties nothing.
+            self.lanes.doubt_ties();
+        }
         if status == TransactionStatus::Idle {
             if std::mem::take(&mut self.transaction.defined) {
                 // Only now can a catalog that is read by others show it.
@@ -407,7 +419,8 @@ impl Session {
                 | Owed::Quiet
                 | Owed::Refused(_)
                 | Owed::RefusedQuery(_)
-                | Owed::Sync => {}
+                | Owed::Sync
+                | Owed::Tag => {}
             }
             first = false;
         }
@@ -421,6 +434,11 @@ impl Session {
             self.lanes.note_read_only();
         }
         let mut shown = None;
+        if failed.iter().flat_map(|running| running.does.iter()).any(|facts| takes_lock(facts)) {
+            // An advisory lock outlives the error behind it.
+            self.lanes.stick(Reason::Lock, &self.desk.metrics);
+            self.lanes.doubt_ties();
+        }
         for (index, running) in failed.iter().enumerate() {
             let revoked = running.revoked.as_ref().filter(|_| code == QUERY_CANCELED);
             match revoked {
@@ -428,7 +446,7 @@ impl Session {
                     let mut error = bytes::BytesMut::new();
                     backend::error_response(&mut error, Severity::Error, refusal);
                     shown = Some(error.freeze());
-                    self.note_end(running, Outcome::Revoked, None, Some(refusal.code.sqlstate()));
+                    self.note_end(running, stopped_by(refusal), None, Some(refusal.code.sqlstate()));
                 }
                 _ if index == 0 => self.note_end(running, Outcome::Failed, None, Some(code)),
                 _ => self.note_end(running, Outcome::NotRun, None, None),
@@ -451,8 +469,10 @@ impl Session {
     }
 }
 
-/// What upstream connections are called before a session names them.
-const OWN_APPLICATION: &str = "tidegate";
+fn takes_lock(facts: &Facts) -> bool {
+    facts.effects.contains(&SessionEffect::Ties(Tie::AdvisoryLock))
+}
+
 /// SQLSTATE of a statement that was cancelled.
 const QUERY_CANCELED: &str = "57014";
 /// SQLSTATE of a standby, and of a session that is read-only.

@@ -61,8 +61,10 @@ impl Conversation for Session {
         matches!(next, Ok(Some(next)) if next.total_bytes > self.client.inbound.len())
     }
 
-    fn send_idle_home(&mut self) {
-        self.send_home(self.desk.gate.limits.lease_idle);
+    async fn send_idle_home(&mut self) {
+        let idle = self.desk.gate.limits.lease_idle;
+        self.look_at_ties(idle).await;
+        self.send_home(idle);
     }
 
     fn has_untied(&self) -> bool {

@@ -1,15 +1,19 @@
 //! One session: everything that is its own.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+
 use super::{held::Held, lanes::Lanes, names::Names, settings::Settings, task::Task};
 use crate::{
     model::{record::Outcome, target::Lane},
+    policy::Claimed,
     session::{
         cancelling::Cancelling, client::ClientSide, conversation::Conversation, desk::Desk, running::Running,
     },
     upstream::CatalogSource,
     wire::postgres::{backend::TransactionStatus, frame::Frame, ledger::Ledger},
 };
-use bytes::Bytes;
 
 /// One session, between its login and its end.
 pub(super) struct Session {
@@ -32,6 +36,8 @@ pub(super) struct Session {
     pub(super) said_fatal: bool,
     /// What the upstream said before it closed, for the client if the session ends with it.
     pub(super) last_words: Option<Bytes>,
+    /// What connections are called while it works on them, as of a version of its settings.
+    pub(super) signed_name: Option<(u64, Arc<str>)>,
     pub(super) cancelling: Cancelling,
 }
 
@@ -57,6 +63,20 @@ pub(super) struct Block {
     pub(super) copying_in: bool,
     /// Bytes of the upstream's message in hand that go to the client unread.
     pub(super) passing: usize,
+    /// Something of it was executed.
+    pub(super) executed: bool,
+    /// The portal that was bound on leave that was used up for it, by its number: nothing else runs in the block.
+    pub(super) once: Option<(u64, Claimed)>,
+}
+
+impl Block {
+    /// What is sent from now on belongs to another.
+    pub(super) const fn end(&mut self) {
+        self.sent = false;
+        self.flushed = false;
+        self.executed = false;
+        self.once = None;
+    }
 }
 
 impl Transaction {

@@ -92,9 +92,12 @@ impl Settings {
                 }
                 SessionEffect::ContextUnknown
                 | SessionEffect::Pin
+                | SessionEffect::Ties(_)
+                | SessionEffect::Releases(_)
                 | SessionEffect::UseDatabase(_)
                 | SessionEffect::LockTables
                 | SessionEffect::UnlockTables
+                | SessionEffect::ShowsApplication
                 | SessionEffect::ShowsReadOnly
                 | SessionEffect::ReadsDiagnostics
                 | SessionEffect::DiscardTemporary

@@ -9,16 +9,16 @@ use crate::{
     audit::Receipt,
     model::{
         facts::{AccessMode, Facts, Runs},
-        ids::GrantId,
         object::Object,
         refusal::Refusal,
         target::Lane,
     },
-    policy::Permit,
+    policy::{Claimed, Permit},
     session::{
         allowed::{Allowed, strongest},
-        judge::{Judged, nothing_known},
+        judge::{Judged, Refused, nothing_known},
         modes::{asks_read_write, opens, stays_read_only},
+        ties,
     },
     upstream::{ProtocolMessage, Setup},
     wire::postgres::{
@@ -38,6 +38,12 @@ impl Session {
             return self.wait_for_replies();
         }
         let received = Instant::now();
+        if let Err(refusal) = self.leaves_alone(None) {
+            let refused = Refused::from(refusal);
+            let recorded = self.desk.record_refusal(text, &[], &refused).await;
+            self.refuse_query(recorded.err().unwrap_or(refused.refusal));
+            return Flow::Done;
+        }
         // Again if grants changed while a connection was waited for.
         while !self.judge_and_run(text, received).await {}
         Flow::Done
@@ -86,13 +92,13 @@ impl Session {
         true
     }
 
-    /// Sends a Query that may run; `once` is the grant that was used up for its one statement.
+    /// Sends a Query that may run; `once` is the leave that was used up for its one statement.
     pub(super) async fn run_query(
         &mut self,
         text: &str,
         lane: Lane,
         allowed: Vec<Allowed>,
-        once: Option<GrantId>,
+        once: Option<Claimed>,
         received: Instant,
     ) {
         let sent = match self.written_for(lane, text, allowed.iter().filter_map(|it| it.does.first())) {
@@ -103,6 +109,7 @@ impl Session {
             Ok(recorded) => recorded,
             Err(refusal) => return self.refuse_query(refusal),
         };
+        self.sign(allowed.iter().flat_map(|it| it.does.iter()));
         self.remake_prepared(lane, &allowed);
         for Allowed { text, does, .. } in &allowed {
             self.note_left(does, text);
@@ -117,7 +124,7 @@ impl Session {
             self.send_batch(&message, permit, &receipt);
             self.desk.metrics.gate_seconds.observe(received.elapsed().as_secs_f64());
         }
-        self.block.sent = false;
+        self.block.end();
         self.ledger.push(Owed::Query(Task::Run(run)));
     }
 
@@ -168,7 +175,7 @@ impl Session {
             Some(lease) => {
                 let sent = lease.send_setup(Setup::PoisonQuery);
                 debug_assert!(sent.is_ok(), "{sent:?}");
-                self.block.sent = false;
+                self.block.end();
                 self.ledger.push(Owed::RefusedQuery(error.freeze()));
             }
             None => {
@@ -192,14 +199,14 @@ impl Session {
         let spans: Vec<Range<usize>> =
             statements.filter(|facts| asks_read_write(facts)).map(|facts| facts.span.clone()).collect();
         if lane != Lane::Read || spans.is_empty() {
-            return Ok(text.into());
+            return Ok(self.with_comment(text.into()));
         }
         let mut written = text.to_owned();
         spans.into_iter().for_each(|span| say_read_only(&mut written, span));
         // INVARIANT: what goes out on the read lane does not lift its lock; the new text is judged like any other.
         let lifts = |facts: &Arc<Facts>| asks_read_write(facts);
         match self.analyze(&written) {
-            Ok(analysis) if !analysis.iter().any(lifts) => Ok(written.into()),
+            Ok(analysis) if !analysis.iter().any(lifts) => Ok(self.with_comment(written.into())),
             Ok(_) | Err(_) => Err(stays_read_only()),
         }
     }
@@ -217,7 +224,7 @@ impl Session {
 /// Whether a statement opens a transaction, or ties the session to its connection: then the strongest lane is
 /// taken at once, because neither can be moved later.
 pub(super) fn opens_or_ties(facts: &Facts) -> bool {
-    opens(facts) || super::task::pins(facts)
+    opens(facts) || ties::pins(facts)
 }
 
 /// Whether what the statement shows depends on the rights of the account that asks.

@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use super::held::Prepared;
 use crate::{
-    model::{
-        facts::{Facts, SessionEffect, TransactionEffect},
-        target::Lane,
-    },
+    model::target::Lane,
     session::running::{Run, Running},
     wire::postgres::ledger::{Ledger, Owed},
 };
@@ -53,20 +50,4 @@ pub(super) fn under_way(ledger: &mut Ledger<Task>) -> impl Iterator<Item = &mut 
         _ => None,
     });
     runs.flat_map(Run::open_mut)
-}
-
-/// Whether something of `facts` stays with the one connection that it ran on, and cannot be made again elsewhere.
-pub(super) fn pins(facts: &Facts) -> bool {
-    let characteristics = matches!(facts.transaction, TransactionEffect::SetModes { session: true, .. });
-    characteristics
-        || facts.effects.iter().any(|effect| {
-            matches!(
-                effect,
-                SessionEffect::Pin
-                    | SessionEffect::CreateTemporary(_)
-                    | SessionEffect::Prepare { .. }
-                    | SessionEffect::ContextUnknown
-                    | SessionEffect::DeclareCursor { hold: true, .. }
-            )
-        })
 }

@@ -1,7 +1,7 @@
 //! What needs `admin` whatever it is about: accounts, code, the server itself, other servers.
 
 use crate::model::{
-    facts::{SessionEffect, StatementKind, TransactionEffect},
+    facts::{SessionEffect, StatementKind, Tie, TransactionEffect},
     object::Object,
 };
 
@@ -77,7 +77,7 @@ impl Parser<'_> {
             self.next();
             self.accept_any(&["CURRENT", "STACKED"]);
             self.expect_word("DIAGNOSTICS")?;
-            self.found.effect(SessionEffect::Pin);
+            self.found.effect(SessionEffect::Ties(Tie::UserVariable));
         } else {
             self.next();
         }

@@ -134,9 +134,12 @@ impl State {
                 | SessionEffect::DeclareCursor { .. }
                 | SessionEffect::CloseCursor(_)
                 | SessionEffect::Pin
+                | SessionEffect::Ties(_)
+                | SessionEffect::Releases(_)
                 | SessionEffect::Define
                 | SessionEffect::LockTables
                 | SessionEffect::UnlockTables
+                | SessionEffect::ShowsApplication
                 | SessionEffect::ShowsReadOnly
                 | SessionEffect::ReadsDiagnostics => {}
             }

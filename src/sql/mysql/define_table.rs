@@ -1,9 +1,6 @@
 //! CREATE TABLE: columns, keys and where its rows come from.
 
-use crate::model::{
-    facts::{AccessMode, SessionEffect, StatementKind, TransactionEffect, Unanalyzable},
-    object::Object,
-};
+use crate::model::facts::{AccessMode, SessionEffect, StatementKind, TransactionEffect, Unanalyzable};
 
 use super::{
     names::TableName,
@@ -46,7 +43,7 @@ impl<'t> Parser<'t> {
 
     /// What the new name asks for.
     ///
-    /// A temporary table is the session's own: it needs nothing but a grant on the place, and commits nothing.
+    /// A temporary table is the session's own and commits nothing; making one is a definition like any other.
     pub(super) fn new_table(&mut self, name: TableName<'t>, temporary: bool, replace: bool) -> Parsed<()> {
         if !temporary {
             if replace {
@@ -64,12 +61,7 @@ impl<'t> Parser<'t> {
             });
         }
         self.found.transaction = TransactionEffect::None;
-        if name.database.is_some() {
-            let database = self.database_of(name)?;
-            self.touch_database(&database, AccessMode::Use)?;
-        } else {
-            self.found.access(Object::Database, AccessMode::Use);
-        }
+        self.define_new(name)?;
         let name = self.temporary_name(name)?;
         self.found.effect(SessionEffect::CreateTemporary(name.into()));
         Ok(())

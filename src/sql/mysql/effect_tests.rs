@@ -2,7 +2,7 @@
 
 use crate::{
     model::{
-        facts::{Facts, SessionEffect, StatementKind, TransactionEffect, Unanalyzable},
+        facts::{Facts, SessionEffect, StatementKind, Tie, TransactionEffect, Unanalyzable},
         name_context::{MysqlFlavor, MysqlReading, NameContext, SearchPath},
     },
     sql::limits::Limits,
@@ -62,9 +62,23 @@ fn a_setting_is_carried_as_it_can_be_set_again() {
 }
 
 #[test]
+fn a_named_lock_is_known_by_its_name_where_the_text_says_it() {
+    let lock = |name: Option<&str>| SessionEffect::Ties(Tie::NamedLock(name.map(Into::into)));
+    assert_eq!(effects("SELECT GET_LOCK('Job', 5)"), [lock(Some("Job"))]);
+    for text in
+        ["SELECT get_lock('a' 'b', 5)", "SELECT GET_LOCK(CONCAT('a', 'b'), 5)", "SELECT GET_LOCK(?, 5)"]
+    {
+        assert_eq!(effects(text), [lock(None)], "{text}");
+    }
+    for text in ["SELECT RELEASE_LOCK('Job')", "DO RELEASE_ALL_LOCKS()"] {
+        assert_eq!(effects(text), [SessionEffect::Releases(Tie::NamedLock(None))], "{text}");
+    }
+}
+
+#[test]
 fn what_cannot_be_set_again_elsewhere_holds_the_connection() {
+    assert_eq!(effects("SET @a = 1"), [SessionEffect::Ties(Tie::UserVariable)]);
     for text in [
-        "SET @a = 1",
         "SET time_zone = @a",
         "SET time_zone = CONCAT('a', 'b')",
         "SET lc_messages = 'a''b'",

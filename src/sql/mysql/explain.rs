@@ -1,7 +1,7 @@
 //! EXPLAIN, DESCRIBE and MariaDB's ANALYZE of a statement.
 
 use crate::model::{
-    facts::{AccessMode, SessionEffect, StatementKind, TransactionEffect},
+    facts::{AccessMode, SessionEffect, StatementKind, Tie, TransactionEffect},
     name_context::MysqlFlavor,
 };
 
@@ -35,7 +35,7 @@ impl Parser<'_> {
             } else if self.accept_any(&["EXTENDED", "PARTITIONS"]).is_some() {
             } else if self.accept_word("INTO") {
                 self.accept_kind(Kind::UserVariable).ok_or_else(|| self.unexpected())?;
-                self.found.effect(SessionEffect::Pin);
+                self.found.effect(SessionEffect::Ties(Tie::UserVariable));
                 // Only what is no table goes there.
                 tabular = tabular.or(Some(false));
             } else if self.accept_word("FOR") {

@@ -3,7 +3,10 @@
 //! How tightly operators bind decides no fact, so operands and operators are taken in a row; what the grammar must not
 //! do is take a word that belongs to the clause behind.
 
-use crate::model::{facts::SessionEffect, name_context::MysqlFlavor};
+use crate::model::{
+    facts::{SessionEffect, Tie},
+    name_context::MysqlFlavor,
+};
 
 use super::{
     parser::{Parsed, Parser},
@@ -212,7 +215,7 @@ impl<'t> Parser<'t> {
         let assigned = self.accept_symbol(":=");
         if assigned {
             // It belongs to the connection from here on.
-            self.found.effect(SessionEffect::Pin);
+            self.found.effect(SessionEffect::Ties(Tie::UserVariable));
             self.found.captures = true;
         }
         assigned

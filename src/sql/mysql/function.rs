@@ -1,7 +1,7 @@
 //! Calls: which are built in, and what the others are.
 
 use crate::model::{
-    facts::{AccessMode, SessionEffect},
+    facts::{AccessMode, SessionEffect, Tie},
     name_context::MysqlFlavor,
     object::Object,
 };
@@ -11,6 +11,7 @@ use super::{
     keywords,
     names::TableName,
     parser::{Parsed, Parser, unknown},
+    token::Kind,
 };
 
 impl<'t> Parser<'t> {
@@ -81,7 +82,7 @@ impl<'t> Parser<'t> {
     fn builtin_call(&mut self, word: &str, class: Class) -> Parsed<()> {
         match class {
             Class::Pure => {}
-            Class::Pin => self.found.effect(SessionEffect::Pin),
+            Class::Pin => self.found.effect(self.named_lock(word)),
             Class::Diagnostics => {
                 self.found.effect(SessionEffect::ReadsDiagnostics);
                 // LAST_INSERT_ID(value) keeps the value, and tells it with the end of the statement.
@@ -96,6 +97,17 @@ impl<'t> Parser<'t> {
             }
         }
         self.arguments_of(word)
+    }
+
+    /// What GET_LOCK and its kin leave; the bracket behind the name is in hand.
+    fn named_lock(&self, word: &str) -> SessionEffect {
+        if !word.eq_ignore_ascii_case("GET_LOCK") {
+            return SessionEffect::Releases(Tie::NamedLock(None));
+        }
+        let constant = self.peek_at(1).filter(|name| name.kind == Kind::String && name.text.is_ascii());
+        let alone = self.peek_at(2).is_some_and(|behind| behind.is_symbol(","));
+        let name = constant.filter(|_| alone).map(|name| name.text.as_ref().into());
+        SessionEffect::Ties(Tie::NamedLock(name))
     }
 
     /// Whether `NEXT VALUE FOR` or `PREVIOUS VALUE FOR` is in hand.

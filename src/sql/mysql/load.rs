@@ -1,6 +1,6 @@
 //! LOAD DATA and LOAD XML: a file of the server into a table.
 
-use crate::model::facts::{AccessMode, SessionEffect, StatementKind, Unanalyzable};
+use crate::model::facts::{AccessMode, SessionEffect, StatementKind, Tie, Unanalyzable};
 
 use super::{
     parser::{Parsed, Parser},
@@ -56,7 +56,7 @@ impl Parser<'_> {
         while !self.is_symbol(")") {
             if self.peek().is_some_and(|token| token.kind == Kind::UserVariable) {
                 self.next();
-                self.found.effect(SessionEffect::Pin);
+                self.found.effect(SessionEffect::Ties(Tie::UserVariable));
             } else {
                 self.column()?;
             }

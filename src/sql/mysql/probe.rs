@@ -70,7 +70,8 @@ pub(super) fn does_in(text: &str, context: &NameContext) -> Result<String, Unana
     parts.extend(facts.calls.iter().map(|call| format!("call {}", call.name)));
     for effect in &facts.effects {
         parts.push(match effect {
-            SessionEffect::Pin => "pin".to_owned(),
+            SessionEffect::Pin | SessionEffect::Ties(_) => "pin".to_owned(),
+            SessionEffect::Releases(_) => "release".to_owned(),
             SessionEffect::ReadsDiagnostics => "diagnostics".to_owned(),
             other => format!("{other:?}"),
         });

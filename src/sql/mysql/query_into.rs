@@ -1,6 +1,6 @@
 //! What a query does beside showing rows: INTO and locks.
 
-use crate::model::facts::{AccessMode, SessionEffect};
+use crate::model::facts::{AccessMode, SessionEffect, Tie};
 
 use super::{
     names::TableName,
@@ -33,7 +33,7 @@ impl<'t> Parser<'t> {
                 return Err(self.unexpected());
             }
             if !self.accept_symbol(",") {
-                self.found.effect(SessionEffect::Pin);
+                self.found.effect(SessionEffect::Ties(Tie::UserVariable));
                 return Ok(());
             }
         }

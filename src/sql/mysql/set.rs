@@ -1,7 +1,7 @@
 //! SET: of what, and in which scope.
 
 use crate::model::{
-    facts::{SessionEffect, StatementKind, TransactionEffect},
+    facts::{SessionEffect, StatementKind, Tie, TransactionEffect},
     name_context::MysqlFlavor,
 };
 
@@ -98,7 +98,7 @@ impl Parser<'_> {
     fn set_assignment(&mut self, words: &mut Scope) -> Parsed<()> {
         if self.accept_kind(Kind::UserVariable).is_some() {
             self.equals()?;
-            self.found.effect(SessionEffect::Pin);
+            self.found.effect(SessionEffect::Ties(Tie::UserVariable));
             return self.expression();
         }
         if self.is_word("NAMES") && !self.is_assigned(1) {
@@ -245,7 +245,7 @@ impl Parser<'_> {
         let set = std::mem::replace(&mut self.found, before);
         let plain = set.effects.iter().all(|effect| match effect {
             SessionEffect::Set { name, .. } => !is_followed(name),
-            SessionEffect::Pin => true,
+            SessionEffect::Pin | SessionEffect::Ties(Tie::UserVariable) => true,
             _ => false,
         });
         if !plain || set.transaction != TransactionEffect::None {

@@ -76,13 +76,14 @@ impl Walk<'_> {
 
     /// Makes a new relation or type of this name; `temporary` as the statement says.
     pub(super) fn define_new_name(&mut self, name: Name<'_>, temporary: bool) {
-        self.effect(SessionEffect::Define);
         if temporary {
+            // No catalog of anybody shows it.
             let object = Object::Relation { schema: "pg_temp".into(), name: name.name.into() };
             self.access(object, AccessMode::Define);
             self.effect(SessionEffect::CreateTemporary(name.name.into()));
             return;
         }
+        self.effect(SessionEffect::Define);
         let objects = match (name.database, name.schema) {
             (Some(database), _) if database != self.names.context.database.as_str() => {
                 vec![Object::OtherDatabase { name: database.into() }]
@@ -108,7 +109,9 @@ impl Walk<'_> {
 
     /// Changes the definition of an existing relation or type.
     pub(super) fn define(&mut self, name: Name<'_>) {
-        self.effect(SessionEffect::Define);
+        if !matches!(self.meaning(name), Meaning::Temporary) {
+            self.effect(SessionEffect::Define);
+        }
         self.touch(name, AccessMode::Define);
     }
 

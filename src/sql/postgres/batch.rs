@@ -11,7 +11,7 @@ use crate::{
         name_context::{NameContext, SearchPath},
         object::Object,
     },
-    sql::limits::Limits,
+    sql::{found::note_effect, limits::Limits},
 };
 
 use super::{bounds, builtin_columns, lexer::Lexer, parse, setting::search_path, walk::Walk};
@@ -65,6 +65,9 @@ fn statements(text: &str, context: &NameContext, limits: &Limits) -> Result<Vec<
         let head = walk.statement(statement.stmt.as_deref(), source)?;
         let mut found = walk.found;
         builtin_columns::open_definitions(&mut found.accesses, found.writes, source);
+        if shows_application(source) {
+            note_effect(&mut found.effects, SessionEffect::ShowsApplication);
+        }
         let fact = found.into_facts(head, span, parse::fingerprint(source));
         if statements.len() > 1 {
             names.follow(&fact);
@@ -72,6 +75,15 @@ fn statements(text: &str, context: &NameContext, limits: &Limits) -> Result<Vec<
         facts.push(fact);
     }
     Ok(facts)
+}
+
+/// Whether a statement may show or change `application_name`: by its name, or by what shows any setting. A name can be
+/// hidden in escapes only where that is written.
+fn shows_application(source: &str) -> bool {
+    let lower = source.to_ascii_lowercase();
+    let words =
+        ["application_name", "current_setting", "set_config", "pg_settings", "show_all_settings", "u&"];
+    words.iter().any(|word| lower.contains(word)) || (lower.starts_with("show") && lower.ends_with("all"))
 }
 
 /// Where the statement stands, from its first token to its last.
@@ -152,9 +164,12 @@ impl Names {
             | SessionEffect::DeclareCursor { .. }
             | SessionEffect::CloseCursor(_)
             | SessionEffect::Pin
+            | SessionEffect::Ties(_)
+            | SessionEffect::Releases(_)
             | SessionEffect::UseDatabase(_)
             | SessionEffect::LockTables
             | SessionEffect::UnlockTables
+            | SessionEffect::ShowsApplication
             | SessionEffect::ShowsReadOnly
             | SessionEffect::ReadsDiagnostics => {}
         }

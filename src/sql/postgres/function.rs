@@ -6,7 +6,7 @@ use pg_query::{
 };
 
 use crate::model::{
-    facts::{AccessMode, SessionEffect, StatementKind},
+    facts::{AccessMode, SessionEffect, StatementKind, Tie},
     object::Object,
 };
 
@@ -92,7 +92,7 @@ impl Walk<'_> {
         self.found.writes |= builtin::writes(name);
         match class {
             FunctionClass::Pure | FunctionClass::Size { .. } => {}
-            FunctionClass::Pin => self.effect(SessionEffect::Pin),
+            FunctionClass::Pin => self.effect(pinned_by(name)),
             FunctionClass::Sequence { write: false, .. } => {}
             FunctionClass::Sequence { argument, write: true } => {
                 self.found.writes = true;
@@ -216,6 +216,17 @@ impl Walk<'_> {
             // What it leaves in the session would go unseen.
             (kind == StatementKind::Select && walk.found.effects.is_empty()).then_some(walk.found)
         })
+    }
+}
+
+/// What a built-in function leaves that belongs to the connection.
+fn pinned_by(name: &str) -> SessionEffect {
+    if name.starts_with("pg_advisory_unlock") {
+        SessionEffect::Releases(Tie::AdvisoryLock)
+    } else if name.contains("advisory_lock") {
+        SessionEffect::Ties(Tie::AdvisoryLock)
+    } else {
+        SessionEffect::Pin
     }
 }
 

@@ -7,7 +7,7 @@ use pg_query::{
     },
 };
 
-use crate::model::facts::{AccessMode, SessionEffect};
+use crate::model::facts::{AccessMode, SessionEffect, Tie};
 
 use super::{
     names::Name,
@@ -124,7 +124,8 @@ impl Walk<'_> {
     pub(super) fn forget_temporary(&mut self, name: &str) {
         let made = |effect: &SessionEffect| matches!(effect, SessionEffect::CreateTemporary(made) if made.as_str() == name);
         self.found.effects.retain(|effect| !made(effect));
-        self.effect(SessionEffect::Pin);
+        self.effect(SessionEffect::Define);
+        self.effect(SessionEffect::Ties(Tie::Temporary));
     }
 
     /// FOR UPDATE and its kin lock rows: of the relations they name, or of all in FROM.

@@ -6,7 +6,7 @@ use pg_query::protobuf::{
 };
 
 use crate::model::{
-    facts::{AccessMode, Runs, SessionEffect, StatementKind, TransactionEffect, Unanalyzable},
+    facts::{AccessMode, Runs, SessionEffect, StatementKind, Tie, TransactionEffect, Unanalyzable},
     object::Object,
 };
 
@@ -106,8 +106,13 @@ impl Walk<'_> {
     }
 
     pub(super) fn listen(&mut self) -> Head {
-        self.effect(SessionEffect::Pin);
+        self.effect(SessionEffect::Ties(Tie::Channel));
         (StatementKind::Listen, "LISTEN")
+    }
+
+    pub(super) fn unlisten(&mut self) -> Head {
+        self.effect(SessionEffect::Releases(Tie::Channel));
+        (StatementKind::Listen, "UNLISTEN")
     }
 
     pub(super) fn notify(&mut self) -> Head {

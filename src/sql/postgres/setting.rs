@@ -2,7 +2,9 @@
 
 use pg_query::{
     NodeEnum,
-    protobuf::{AExprKind, FuncCall, Node, SelectStmt, VariableSetKind, VariableSetStmt, a_const::Val},
+    protobuf::{
+        AExprKind, FuncCall, KeywordKind, Node, SelectStmt, VariableSetKind, VariableSetStmt, a_const::Val,
+    },
 };
 
 use crate::model::{
@@ -271,10 +273,28 @@ fn written_value(name: &str, args: &[Node]) -> Value {
     let Some(mut literals) = literals else { return Value::Unseen };
     if name.eq_ignore_ascii_case("search_path") {
         for entry in &mut literals {
-            *entry = format!("\"{}\"", entry.replace('"', "\"\""));
+            *entry = in_list(entry);
         }
     }
     Value::Text(literals.join(", "))
+}
+
+/// A name as the server keeps it in a list: between quotes where it is no plain word.
+///
+/// Source: PostgreSQL's `quote_identifier`.
+fn in_list(name: &str) -> String {
+    let mut letters = name.bytes();
+    let is_plain = letters.next().is_some_and(|first| first.is_ascii_lowercase() || first == b'_')
+        && letters.all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'_');
+    let is_word = || {
+        let scanned = pg_query::scan(name);
+        scanned.is_ok_and(|scanned| {
+            scanned.tokens.iter().all(|token| {
+                matches!(token.keyword_kind(), KeywordKind::NoKeyword | KeywordKind::UnreservedKeyword)
+            })
+        })
+    };
+    if is_plain && is_word() { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 fn literal(node: &Node) -> Option<String> {

@@ -55,7 +55,7 @@ impl Walk<'_> {
             NodeEnum::FetchStmt(fetch) => self.fetch(fetch),
             NodeEnum::ClosePortalStmt(close) => self.close(close),
             NodeEnum::ListenStmt(_) => self.listen(),
-            NodeEnum::UnlistenStmt(_) => (StatementKind::Listen, "UNLISTEN"),
+            NodeEnum::UnlistenStmt(_) => self.unlisten(),
             NodeEnum::NotifyStmt(_) => self.notify(),
             NodeEnum::DiscardStmt(discard) => self.discard(discard)?,
             NodeEnum::LockStmt(lock) => self.lock(lock)?,

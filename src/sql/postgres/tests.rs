@@ -11,7 +11,7 @@ use crate::{
     model::{
         catalog::Catalog,
         dialect::Dialect,
-        facts::{Facts, SessionEffect, TransactionEffect, Unanalyzable},
+        facts::{Facts, SessionEffect, Tie, TransactionEffect, Unanalyzable},
         ids::Ident,
         name_context::{NameContext, SearchPath},
     },
@@ -452,9 +452,10 @@ fn what_a_statement_leaves_is_told() {
         local,
     };
     let rows = [
+        ("set search_path to a, \"B\"\"c\", $$d$$", vec![set("search_path", "a, \"B\"\"c\", d", false)]),
         (
-            "set search_path to a, \"B\"\"c\", $$d$$",
-            vec![set("search_path", "\"a\", \"B\"\"c\", \"d\"", false)],
+            "set search_path to \"select\", \"$user\"",
+            vec![set("search_path", "\"select\", \"$user\"", false)],
         ),
         ("set local DateStyle to ISO, DMY", vec![set("datestyle", "iso, dmy", true)]),
         (
@@ -471,7 +472,15 @@ fn what_a_statement_leaves_is_told() {
         ),
         ("close all", vec![SessionEffect::CloseCursor(None)]),
         ("deallocate p", vec![SessionEffect::Deallocate(Some("p".into()))]),
-        ("select pg_advisory_lock(1)", vec![SessionEffect::Pin]),
+        ("select pg_advisory_lock(1)", vec![SessionEffect::Ties(Tie::AdvisoryLock)]),
+        ("select pg_advisory_unlock(1)", vec![SessionEffect::Releases(Tie::AdvisoryLock)]),
+        ("select setseed(0.5)", vec![SessionEffect::Pin]),
+        ("listen c", vec![SessionEffect::Ties(Tie::Channel)]),
+        ("unlisten c", vec![SessionEffect::Releases(Tie::Channel)]),
+        (
+            "create temp table t (a int) on commit drop",
+            vec![SessionEffect::Define, SessionEffect::Ties(Tie::Temporary)],
+        ),
         ("explain select pg_advisory_lock(1), set_config('search_path', 'hr', false)", vec![]),
         ("call p()", vec![SessionEffect::ContextUnknown]),
     ];

@@ -155,9 +155,12 @@ pub(super) fn changes_names(effect: &SessionEffect) -> bool {
         | SessionEffect::DeclareCursor { .. }
         | SessionEffect::CloseCursor(_)
         | SessionEffect::Pin
+        | SessionEffect::Ties(_)
+        | SessionEffect::Releases(_)
         | SessionEffect::UseDatabase(_)
         | SessionEffect::LockTables
         | SessionEffect::UnlockTables
+        | SessionEffect::ShowsApplication
         | SessionEffect::ShowsReadOnly
         | SessionEffect::ReadsDiagnostics
         | SessionEffect::Define => false,

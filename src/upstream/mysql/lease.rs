@@ -16,7 +16,7 @@ use super::{
 use crate::{
     audit::Receipt,
     model::ids::DatabaseName,
-    policy::Permit,
+    policy::{Leave, Permit},
     upstream::{connection::Connection, error::UpstreamError, lease::Lease},
     wire::mysql::{capability::Capabilities, command::write, error::ServerError},
 };
@@ -44,8 +44,8 @@ impl Lease<Mysql> {
     ///
     /// # Errors
     /// As [`Lease::send_statement`].
-    pub fn send_prepare(&mut self, command: &[u8], permit: &Permit) -> Result<u8, UpstreamError> {
-        self.check_lane(permit)?;
+    pub fn send_prepare(&mut self, command: &[u8], leave: &impl Leave) -> Result<u8, UpstreamError> {
+        self.check_lane(leave)?;
         self.append(command, Kind::Prepare)
     }
 

@@ -9,6 +9,7 @@ mod cancel;
 mod facts;
 mod introduce;
 mod lease;
+mod locks;
 mod login;
 mod message;
 mod protocol;

@@ -95,7 +95,7 @@ impl<'a> Setup<'a> {
 }
 
 /// Reads the same whatever `sql_mode` and the character set say: what is not plain goes in hexadecimal digits.
-fn literal(value: SettingValue<'_>) -> String {
+pub(super) fn literal(value: SettingValue<'_>) -> String {
     match value {
         SettingValue::Default => "DEFAULT".to_owned(),
         SettingValue::Null => "NULL".to_owned(),

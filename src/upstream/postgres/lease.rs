@@ -12,7 +12,7 @@ use super::{
 use crate::{
     audit::Receipt,
     model::ids::DatabaseName,
-    policy::Permit,
+    policy::{Leave, Permit},
     upstream::{error::UpstreamError, lease::Lease},
     wire::postgres::upstream::set_parameter,
 };
@@ -39,8 +39,8 @@ impl Lease<Postgres> {
     ///
     /// # Errors
     /// As [`Lease::send_statement`].
-    pub fn send_prepare(&mut self, message: &[u8], permit: &Permit) -> Result<(), UpstreamError> {
-        self.check_lane(permit)?;
+    pub fn send_prepare(&mut self, message: &[u8], leave: &impl Leave) -> Result<(), UpstreamError> {
+        self.check_lane(leave)?;
         self.append(message, Proof::Permit)
     }
 
@@ -117,6 +117,16 @@ impl Lease<Postgres> {
     /// Notes the settings that were made on the connection, all of them and nothing else.
     pub fn keep_settings(&mut self, settings: &Arc<Settings>) {
         self.connection.session.settings = Arc::clone(settings);
+    }
+
+    /// What the gateway had the connection call itself last, as far as that still holds.
+    pub const fn tag(&self) -> Option<&Arc<str>> {
+        self.connection.session.tag.as_ref()
+    }
+
+    /// Notes what the connection calls itself; `None` is not known.
+    pub fn keep_tag(&mut self, tag: Option<Arc<str>>) {
+        self.connection.session.tag = tag;
     }
 
     /// The `search_path` of the connection after login and after every reset, as `current_setting` shows it.

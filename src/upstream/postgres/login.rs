@@ -61,7 +61,8 @@ pub(super) async fn log_in(
         TargetTls::Disable => Transport::Plain,
         TargetTls::VerifyFull(_) => Transport::Tls { end_point: connection.upstream_end_point() },
     };
-    let request = LoginRequest { user: &target.accounts.of(lane).user, database, options: options(lane) };
+    let user = &target.accounts.of(lane).user;
+    let request = LoginRequest { user, database, application: "tidegate", options: options(lane) };
     let mut login = Login::new(request, secret, transport, &mut connection.output).map_err(failed)?;
     loop {
         connection.drive().await?;

@@ -14,9 +14,11 @@ mod message;
 mod protocol;
 mod reset;
 mod setup;
+mod ties;
 
 pub(crate) use catalog::Catalogs;
 pub use catalog::{CatalogSource, ServerFacts};
 pub use message::ProtocolMessage;
 pub use protocol::{Postgres, Session, Settings};
 pub use setup::{SettingValue, Setup};
+pub use ties::HeldThere;

@@ -36,6 +36,8 @@ pub struct Session {
     pub(crate) takes_writes: bool,
     /// Settings that it has beside those of its login, and that it keeps while it is idle.
     pub(crate) settings: Arc<Settings>,
+    /// What the gateway had it call itself last; `None` where a session, or nobody, has said.
+    pub(crate) tag: Option<Arc<str>>,
     /// NotificationResponses that came between the answers to statements of our own, whole.
     pub(crate) notifications: BytesMut,
     /// Bytes of a CopyData that was begun and are still to be sent.

@@ -36,6 +36,7 @@ pub(super) async fn reset(
         Err(UpstreamError::Timeout { target: connection.target.clone(), what: "resetting a connection" })
     })?;
     connection.session.settings = Arc::default();
+    connection.session.tag = None;
     // They were for the one who listened.
     connection.session.notifications.clear();
     let expected: &[&str] =

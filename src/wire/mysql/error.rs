@@ -63,6 +63,8 @@ impl ErrorCode {
             RefusalCode::AuditUnavailable => Self::new(1105, "HY000"),
             RefusalCode::ConnectionFailure => Self::new(2013, "08S01"),
             RefusalCode::DuplicateCursor | RefusalCode::DuplicateStatement => Self::new(1105, "HY000"),
+            // ER_CLIENT_INTERACTION_TIMEOUT: the session ends with it.
+            RefusalCode::IdleInTransaction | RefusalCode::TransactionTimeout => Self::new(4031, "HY000"),
             RefusalCode::InsufficientPrivilege => Self::TABLE_DENIED,
             RefusalCode::InvalidAuthorization | RefusalCode::InvalidPassword => Self::LOGIN_DENIED,
             RefusalCode::InvalidCatalogName => Self::UNKNOWN_DATABASE,
@@ -74,6 +76,8 @@ impl ErrorCode {
             RefusalCode::ProtocolViolation => Self::new(1835, "HY000"),
             RefusalCode::QueryCanceled => Self::new(1317, "70100"),
             RefusalCode::ReadOnlyTransaction => Self::new(1792, "25006"),
+            // ER_QUERY_TIMEOUT.
+            RefusalCode::StatementTimeout => Self::new(3024, "HY000"),
             RefusalCode::SyntaxError => Self::new(1064, "42000"),
             RefusalCode::TooManyConnections => Self::new(1040, "08004"),
         }

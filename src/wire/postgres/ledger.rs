@@ -40,6 +40,8 @@ pub enum Owed<T> {
     RefusedQuery(Bytes),
     /// ReadyForQuery.
     Sync,
+    /// As [`Self::Quiet`], for a text that changes nothing on which what is behind it could depend.
+    Tag,
 }
 
 /// What becomes of one message of the upstream.
@@ -85,7 +87,7 @@ pub struct Ledger<T> {
 impl<T> Owed<T> {
     /// Whether ReadyForQuery is its last reply.
     const fn ends_block(&self) -> bool {
-        matches!(self, Self::Query(_) | Self::Quiet | Self::RefusedQuery(_) | Self::Sync)
+        matches!(self, Self::Query(_) | Self::Quiet | Self::RefusedQuery(_) | Self::Sync | Self::Tag)
     }
 }
 
@@ -193,8 +195,8 @@ impl<T> Ledger<T> {
             return if tag == b'E' { Ok(Step::Unsolicited) } else { Err(WireError::Unexpected { tag }) };
         };
         match (front, tag) {
-            (Owed::Quiet, b'Z') => Ok(Step::Swallow { paid: self.owed.pop_front() }),
-            (Owed::Quiet, _) => Ok(Step::Swallow { paid: None }),
+            (Owed::Quiet | Owed::Tag, b'Z') => Ok(Step::Swallow { paid: self.owed.pop_front() }),
+            (Owed::Quiet | Owed::Tag, _) => Ok(Step::Swallow { paid: None }),
             (Owed::Parse { silent: true, .. }, b'1') => Ok(Step::Swallow { paid: self.owed.pop_front() }),
             (Owed::Parse { .. }, b'1')
             | (Owed::Bind(_), b'2')

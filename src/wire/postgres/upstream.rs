@@ -33,6 +33,8 @@ pub struct LoginRequest<'a> {
     pub user: &'a str,
     /// The database.
     pub database: &'a str,
+    /// What the session is called in the server's lists.
+    pub application: &'a str,
     /// The `options` parameter (`-c name=value …`), empty for none.
     pub options: &'a str,
 }
@@ -156,14 +158,14 @@ impl Login {
         let mut parameters = vec![
             ("user", request.user),
             ("database", request.database),
-            ("application_name", "tidegate"),
+            ("application_name", request.application),
             ("client_encoding", "UTF8"),
         ];
         if !request.options.is_empty() {
             parameters.push(("options", request.options));
         }
         frontend::startup_message(parameters, output)
-            .map_err(|_| LoginError::ZeroByte { what: "the name of the account or database" })?;
+            .map_err(|_| LoginError::ZeroByte { what: "the name of account, database or application" })?;
         Ok(Self {
             state: State::Authenticating,
             transport,
@@ -336,7 +338,8 @@ mod tests {
 
     fn start(transport: Transport) -> (Login, BytesMut) {
         let mut output = BytesMut::new();
-        let request = LoginRequest { user: "gate", database: "hr", options: "-c a=b" };
+        let request =
+            LoginRequest { user: "gate", database: "hr", application: "tidegate", options: "-c a=b" };
         let login = Login::new(request, Secret::new("hunter2".to_owned()), transport, &mut output).unwrap();
         (login, output)
     }
@@ -502,7 +505,7 @@ mod tests {
     fn neither_login_nor_its_errors_show_the_password() {
         let (login, _) = start(tls());
         assert!(!format!("{login:?}").contains("hunter2"));
-        let request = LoginRequest { user: "a\0b", database: "hr", options: "" };
+        let request = LoginRequest { user: "a\0b", database: "hr", application: "tidegate", options: "" };
         let error =
             Login::new(request, Secret::new("hunter2".to_owned()), tls(), &mut BytesMut::new()).unwrap_err();
         assert!(matches!(error, LoginError::ZeroByte { .. }));

@@ -26,7 +26,7 @@ class Gateway:
     ready_at = "/readyz"
 
     def configure(self, plaintext=False, pool=20, policies=None, upstream_tls=True, client_ca=False,
-                  authentication="scram", mysql_authentication="caching_sha2", iam=None, standby=False, failover_wait=0, **changes):
+                  authentication="scram", mysql_authentication="caching_sha2", iam=None, standby=False, failover_wait=0, wait=5000, attribution=None, **changes):
         """Writes tidegate.yaml, the policies and the account passwords: a listener and a target for each server.
 
         With `iam` the accounts log in with tokens, to a database as RDS shows it; it says where the AWS credentials come
@@ -41,7 +41,7 @@ class Gateway:
         for file in glob.glob(os.path.join(policies, "*.yaml")):
             shutil.copy(file, self.path("policies"))
         how = {"certificates": f"certificate: server.crt, key: server.key{', client_ca: ca.crt' if client_ca else ''}",
-               "plaintext": "true" if plaintext else "false", "pool": pool, "failover_wait": failover_wait,
+               "plaintext": "true" if plaintext else "false", "pool": pool, "failover_wait": failover_wait, "wait": wait,
                "upstream": "mode: verify-full, ca: ca.crt, server_name: localhost" if upstream_tls else "mode: disable"}
         listeners, targets = ["listeners:"], ["targets:"]
         for server, port in self.ports.items():
@@ -53,6 +53,8 @@ class Gateway:
                 targets.append(self._on_rds(server, dialect, real_port, pool, **iam))
                 continue
             targets.append(_TARGET.format(target=TARGETS[server], dialect=dialect, server=server, port=real_port, **how))
+            if attribution:
+                targets[-1] += f"\n    attribution: {attribution}"
             if standby:
                 targets[-1] = targets[-1].replace(f"127.0.0.1:{real_port}", self._with_standby(real_port))
             for lane in LANES:
@@ -212,7 +214,7 @@ _TARGET = """\
       read:  {{ user: tidegate_read,  password_file: {server}.read.password }}
       write: {{ user: tidegate_write, password_file: {server}.write.password }}
       admin: {{ user: tidegate_admin, password_file: {server}.admin.password }}
-    pool: {{ max_connections: {pool}, wait_timeout_ms: 5000, idle_timeout_s: 300, max_lifetime_s: 3600, failover_wait_ms: {failover_wait} }}"""
+    pool: {{ max_connections: {pool}, wait_timeout_ms: {wait}, idle_timeout_s: 300, max_lifetime_s: 3600, failover_wait_ms: {failover_wait} }}"""
 
 _TARGET_ON_RDS = """\
   - name: {target}

@@ -44,6 +44,7 @@ api:
   address: "0.0.0.0:6480"
   tls: { certificate: /etc/tidegate/tls/tls.crt, key: /etc/tidegate/tls/tls.key }
 audit: { durability: {{ .Values.audit.durability }} }
+shutdown: { delay_s: {{ .Values.shutdown.delaySeconds }}, drain_s: {{ .Values.shutdown.drainSeconds }} }
 {{- with .Values.extraConfig }}
 {{ toYaml . }}
 {{- end }}

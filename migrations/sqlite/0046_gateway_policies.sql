@@ -1,0 +1,1 @@
+-- A file is one gateway's: there are no others whose policy could differ.

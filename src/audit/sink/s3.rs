@@ -1,0 +1,117 @@
+//! Records as objects of S3, or of what speaks like it.
+//!
+//! Source: Amazon S3 API Reference, "PutObject"; AWS documentation, "Create an AWS Signature Version 4 signed request".
+
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sigv4::{
+    http_request::{
+        PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningParams,
+        SigningSettings, sign,
+    },
+    sign::v4,
+};
+use jiff::Timestamp;
+use reqwest::Client;
+use serde::Deserialize;
+
+use super::{
+    error::SinkError,
+    http::{Ca, client, failed, send},
+};
+use crate::audit::follow::Chunk;
+
+/// Where objects go.
+#[derive(Clone, Debug)]
+pub struct S3Settings {
+    /// The bucket.
+    pub bucket: String,
+    /// What the names of all objects begin with.
+    pub prefix: String,
+    /// The region.
+    pub region: String,
+    /// Another place than Amazon's, as in `https://minio.example:9000`; buckets are part of the path there.
+    pub endpoint: Option<String>,
+    /// Authorities (PEM); `None` is the system's.
+    pub ca: Ca,
+    /// What the gateway is called: part of the names, so that several can share a bucket.
+    pub gateway: String,
+    /// Whose requests they are.
+    pub credentials: SharedCredentialsProvider,
+    /// How long records wait for more to go with them.
+    pub pace: Duration,
+}
+
+/// A bucket.
+#[derive(Debug)]
+pub struct S3 {
+    settings: S3Settings,
+    base: String,
+    client: Client,
+}
+
+impl S3 {
+    /// Reads the authorities; connects nowhere yet.
+    ///
+    /// # Errors
+    /// `Request`.
+    pub fn new(settings: S3Settings) -> Result<Self, SinkError> {
+        let S3Settings { bucket, region, .. } = &settings;
+        let base = match &settings.endpoint {
+            Some(endpoint) => format!("{}/{bucket}", endpoint.trim_end_matches('/')),
+            None => format!("https://{bucket}.s3.{region}.amazonaws.com"),
+        };
+        let client = client(&base, settings.ca.as_deref())?;
+        Ok(Self { settings, base, client })
+    }
+
+    pub(super) const fn pace(&self) -> Duration {
+        self.settings.pace
+    }
+
+    pub(super) async fn send(&self, chunk: &Chunk) -> Result<(), SinkError> {
+        let Some((first, last)) = chunk.lines().next().zip(chunk.lines().last()) else { return Ok(()) };
+        let day = day(first.bytes);
+        let S3Settings { prefix, gateway, .. } = &self.settings;
+        // One name for the same records: what is sent twice is there once.
+        let url = format!("{}/{prefix}{day}/{gateway}-{:020}-{:020}.jsonl", self.base, first.seq, last.seq);
+        let credentials = self.settings.credentials.provide_credentials().await;
+        let credentials = credentials.map_err(|source| failed(source.into()))?;
+        let identity = credentials.into();
+        let mut settings = SigningSettings::default();
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        let params: SigningParams<'_> = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&self.settings.region)
+            .name("s3")
+            .time(SystemTime::now())
+            .settings(settings)
+            .build()
+            .map_err(|source| failed(source.into()))?
+            .into();
+        let headers = [("content-type", "application/x-ndjson")];
+        let body = SignableBody::Bytes(chunk.bytes());
+        let signable = SignableRequest::new("PUT", &url, headers.into_iter(), body);
+        let signable = signable.map_err(|source| failed(source.into()))?;
+        let signed = sign(signable, &params).map_err(|source| failed(source.into()))?;
+        let (instructions, _) = signed.into_parts();
+        let mut request = self.client.put(&url).body(chunk.bytes().to_vec());
+        for (name, value) in headers.into_iter().chain(instructions.headers()) {
+            request = request.header(name, value);
+        }
+        send(request).await.map(drop)
+    }
+}
+
+#[derive(Deserialize)]
+struct Head {
+    at: Timestamp,
+}
+
+/// The day of a record as part of a name.
+fn day(line: &[u8]) -> String {
+    let at = serde_json::from_slice::<Head>(line).map_or(Timestamp::UNIX_EPOCH, |head| head.at);
+    at.to_string().get(..10).unwrap_or("1970-01-01").replace('-', "/")
+}

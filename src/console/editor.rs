@@ -1,0 +1,303 @@
+//! The connections of all pages.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use tokio::{
+    sync::{OwnedMutexGuard, mpsc},
+    time::{interval, timeout},
+};
+use tracing::debug;
+use uuid::Uuid;
+
+use super::{
+    client::{Canceller, Client},
+    error::EditorError,
+    line::{End, Line, Report},
+    mysql,
+    ports::{Dial, TargetInfo},
+    postgres::{self, Copied},
+    sink::Sink,
+    tab::Tab,
+};
+use crate::{
+    control::{Caller, Control, Lifetime, NewToken},
+    model::{
+        dialect::Dialect,
+        ids::{DatabaseName, PrincipalName, TargetName},
+        secret::Secret,
+    },
+};
+
+/// The connections of all pages; cheap to clone.
+#[derive(Clone)]
+pub struct Editor(Arc<Inner>);
+
+struct Inner {
+    control: Control,
+    dial: Arc<dyn Dial>,
+    tabs: Mutex<HashMap<Uuid, Arc<Tab>>>,
+}
+
+impl std::fmt::Debug for Editor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Editor").finish_non_exhaustive()
+    }
+}
+
+/// Whether rows were begun to be sent, or why not.
+pub(super) type Begun = Result<mpsc::Receiver<Result<Bytes, EditorError>>, Report>;
+
+impl Editor {
+    /// One without tabs, whose connections come from `dial`.
+    pub fn new(control: Control, dial: Arc<dyn Dial>) -> Self {
+        Self(Arc::new(Inner { control, dial, tabs: Mutex::default() }))
+    }
+
+    /// Closes tabs that nobody uses, and those whose person is not let in any more, for as long as it is waited for.
+    pub async fn tend(&self) {
+        let mut ticks = interval(TEND_EVERY);
+        loop {
+            ticks.tick().await;
+            let over: Vec<Uuid> = self.with_tabs(|tabs| {
+                let is_over = |tab: &Tab| tab.is_idle() || !self.0.control.is_still_let_in(&tab.caller);
+                tabs.iter().filter(|(_, tab)| is_over(tab)).map(|(id, _)| *id).collect()
+            });
+            for id in over {
+                debug!(tab = %id, "closed a tab of the console");
+                self.close(id).await;
+            }
+        }
+    }
+
+    pub(super) fn targets(&self) -> Vec<TargetInfo> {
+        self.0.dial.targets()
+    }
+
+    /// Opens a tab.
+    ///
+    /// # Errors
+    /// `Stopping`, `Limit`, `UnknownTarget`, `Control`, `Refused`, `Lost`, `Protocol`, `TimedOut`.
+    pub(super) async fn open(
+        &self,
+        (owner, caller): (PrincipalName, Caller),
+        from: SocketAddr,
+        target: TargetName,
+        database: DatabaseName,
+    ) -> Result<(Uuid, Dialect), EditorError> {
+        if self.0.control.is_stopping() {
+            return Err(EditorError::Stopping);
+        }
+        self.check_room(&owner)?;
+        let known = self.targets().into_iter().find(|known| known.name == target);
+        let dialect = known.ok_or_else(|| EditorError::UnknownTarget(target.clone()))?.dialect;
+        let client = self.log_in(&owner, from, &target, &database, dialect).await?;
+        let tab = Arc::new(Tab::new((owner.clone(), caller), from, (target, database), client));
+        let id = Uuid::new_v4();
+        // Others of the same person may have been opened meanwhile.
+        self.check_room(&owner)?;
+        self.with_tabs(|tabs| tabs.insert(id, tab));
+        Ok((id, dialect))
+    }
+
+    /// Closes a tab; what runs in it is cancelled.
+    pub(super) async fn close(&self, id: Uuid) {
+        let tab = self.with_tabs(|tabs| tabs.remove(&id));
+        if let Some(tab) = tab.filter(|tab| tab.take().is_err()) {
+            self.cancel(&tab).await;
+        }
+    }
+
+    /// The tab of this name, if it is `owner`'s.
+    ///
+    /// # Errors
+    /// `UnknownTab`.
+    pub(super) fn tab(&self, owner: &PrincipalName, id: Uuid) -> Result<Arc<Tab>, EditorError> {
+        let tab = self.with_tabs(|tabs| tabs.get(&id).cloned());
+        tab.filter(|tab| tab.owner == *owner).ok_or(EditorError::UnknownTab)
+    }
+
+    /// Runs `sql` in a tab; what it gives comes as lines.
+    ///
+    /// # Errors
+    /// `UnknownTab`, `Busy`.
+    pub(super) fn run(
+        &self,
+        owner: &PrincipalName,
+        id: Uuid,
+        sql: String,
+        most_rows: u64,
+    ) -> Result<mpsc::Receiver<Bytes>, EditorError> {
+        let tab = self.tab(owner, id)?;
+        let client = tab.take()?;
+        let (lines, told) = mpsc::channel(LINES_AHEAD);
+        let (editor, sink) = (self.clone(), Sink::new(lines, most_rows));
+        tokio::spawn(async move { editor.run_to_the_end(id, &tab, client, &sql, sink).await });
+        Ok(told)
+    }
+
+    async fn run_to_the_end(
+        &self,
+        id: Uuid,
+        tab: &Tab,
+        mut client: OwnedMutexGuard<Client>,
+        sql: &str,
+        mut sink: Sink,
+    ) {
+        let begun = Instant::now();
+        let gone = sink.gone();
+        let ran = {
+            let mut run = std::pin::pin!(client.run(sql, &mut sink));
+            tokio::select! {
+                ran = &mut run => ran,
+                () = gone.wait() => {
+                    // Nobody waits for it any more.
+                    self.cancel(tab).await;
+                    timeout(SETTLE, run).await.unwrap_or(Err(EditorError::TimedOut))
+                }
+            }
+        };
+        if let Err(error) = &ran {
+            self.with_tabs(|tabs| tabs.remove(&id));
+            sink.say(&Line::Error(Report::of("08006", error.to_string()))).await;
+        }
+        let transaction = client.transaction();
+        tab.note(transaction);
+        // Free for the next statement before the page hears that it may send one.
+        drop(client);
+        let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        sink.say(&Line::End(End { transaction, ms, closed: ran.is_err() })).await;
+    }
+
+    /// Begins to send the rows of `sql` as CSV.
+    ///
+    /// # Errors
+    /// `UnknownTab`, `Busy`, `NoExport`; `Lost` and `Protocol`: the tab is closed.
+    pub(super) async fn export(
+        &self,
+        owner: &PrincipalName,
+        id: Uuid,
+        sql: &str,
+    ) -> Result<Begun, EditorError> {
+        let tab = self.tab(owner, id)?;
+        let mut client = tab.take()?;
+        let begun = client.begin_export(sql).await.inspect_err(|error| {
+            if !matches!(error, EditorError::NoExport) {
+                self.with_tabs(|tabs| tabs.remove(&id));
+            }
+        })?;
+        tab.note(client.transaction());
+        if let Err(report) = begun {
+            return Ok(Err(report));
+        }
+        let (pieces, sent) = mpsc::channel(LINES_AHEAD);
+        let editor = self.clone();
+        tokio::spawn(async move { editor.export_to_the_end(id, &tab, client, pieces).await });
+        Ok(Ok(sent))
+    }
+
+    async fn export_to_the_end(
+        &self,
+        id: Uuid,
+        tab: &Tab,
+        mut client: OwnedMutexGuard<Client>,
+        pieces: mpsc::Sender<Result<Bytes, EditorError>>,
+    ) {
+        loop {
+            let copied = tokio::select! {
+                copied = client.export() => copied,
+                () = pieces.closed() => {
+                    // Half a file is of no use to anybody: the connection is as good as gone.
+                    self.cancel(tab).await;
+                    self.with_tabs(|tabs| tabs.remove(&id));
+                    return;
+                }
+            };
+            // A page that is gone is noticed above.
+            match copied {
+                Ok(Copied::Data(data)) => drop(pieces.send(Ok(data)).await),
+                Ok(Copied::Over) => return tab.note(client.transaction()),
+                Ok(Copied::Failed(report)) => {
+                    drop(pieces.send(Err(EditorError::refused(report))).await);
+                    return tab.note(client.transaction());
+                }
+                Err(error) => {
+                    self.with_tabs(|tabs| tabs.remove(&id));
+                    drop(pieces.send(Err(error)).await);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Has the gate cancel what runs in a tab; that it does is told by what runs.
+    pub(super) async fn cancel(&self, tab: &Tab) {
+        if let Err(error) = self.try_cancel(tab).await {
+            debug!(%error, "a statement of the console was not cancelled");
+        }
+    }
+
+    async fn try_cancel(&self, tab: &Tab) -> Result<(), EditorError> {
+        match &tab.canceller {
+            Canceller::Postgres(None) => Ok(()),
+            Canceller::Postgres(Some(key)) => {
+                let stream = self.0.dial.dial(&tab.target, tab.from).await?;
+                timeout(SETTLE, postgres::cancel(stream, key)).await.unwrap_or(Err(EditorError::TimedOut))
+            }
+            Canceller::Mysql(session) => {
+                let Tab { owner, from, target, database, .. } = tab;
+                let client = self.log_in(owner, *from, target, database, Dialect::Mysql).await?;
+                let Client::Mysql(client) = client else { return Ok(()) };
+                let kill = mysql::kill(client, *session);
+                timeout(SETTLE, kill).await.unwrap_or(Err(EditorError::TimedOut))
+            }
+        }
+    }
+
+    /// A connection on which `owner` is logged in, by a token that is good for nothing afterwards.
+    async fn log_in(
+        &self,
+        owner: &PrincipalName,
+        from: SocketAddr,
+        target: &TargetName,
+        database: &DatabaseName,
+        dialect: Dialect,
+    ) -> Result<Client, EditorError> {
+        let control = &self.0.control;
+        let stream = self.0.dial.dial(target, from).await?;
+        let new =
+            NewToken { principal: owner.clone(), name: "console".to_owned(), lifetime: Lifetime::MINUTE };
+        let made = control.create_token(owner, new).await?;
+        let secret = Secret::new(made.secret);
+        let client = Client::log_in(stream, dialect, owner, database, secret).await;
+        // Before anything else, whatever became of the login.
+        control.revoke_token(owner, made.token.id).await?;
+        client
+    }
+
+    fn check_room(&self, owner: &PrincipalName) -> Result<(), EditorError> {
+        let (all, own) =
+            self.with_tabs(|tabs| (tabs.len(), tabs.values().filter(|tab| tab.owner == *owner).count()));
+        match (all, own) {
+            (_, MOST_TABS_EACH..) => Err(EditorError::Limit(MOST_TABS_EACH)),
+            (MOST_TABS.., _) => Err(EditorError::Limit(MOST_TABS)),
+            _ => Ok(()),
+        }
+    }
+
+    fn with_tabs<T>(&self, look: impl FnOnce(&mut HashMap<Uuid, Arc<Tab>>) -> T) -> T {
+        look(&mut self.0.tabs.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+const MOST_TABS_EACH: usize = 8;
+const MOST_TABS: usize = 400;
+const LINES_AHEAD: usize = 8;
+const TEND_EVERY: Duration = Duration::from_secs(5);
+/// How long something that was cancelled has to end.
+const SETTLE: Duration = Duration::from_secs(10);
