@@ -73,7 +73,6 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         provider: config.oidc.clone(),
         public_url: config.api.public_url.clone(),
         on_call: on_call(&config)?,
-        public_url: config.api.public_url.clone(),
         metrics: metrics.policy.clone(),
         announce_before: config.announce_before.try_into().unwrap_or(SignedDuration::MAX),
     })
