@@ -71,6 +71,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         make_keys: scram_keys,
         make_native_key: native_key,
         provider: config.oidc.clone(),
+        public_url: config.api.public_url.clone(),
         on_call: on_call(&config)?,
         metrics: metrics.policy.clone(),
         announce_before: config.announce_before.try_into().unwrap_or(SignedDuration::MAX),
