@@ -77,7 +77,7 @@ fn check(schema: &Value, description: &Value, value: &Value, place: &str, found:
         for value in values {
             let kind = attribute["type"].as_str().unwrap();
             let fits = match kind {
-                _ if attribute["is_object"] == true && kind != "object" => {
+                _ if schema["objects"].get(kind).is_some() && kind != "object" => {
                     check(schema, &schema["objects"][kind], value, &format!("{place}.{name}"), found);
                     true
                 }
