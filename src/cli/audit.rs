@@ -82,8 +82,11 @@ async fn tail(args: TailArgs) -> anyhow::Result<ExitCode> {
     let mut last = None;
     let page = reader.search(&filter).await?;
     print(page.records.into_iter().rev().skip(usize::from(lines == 0)), source.connection.json, &mut last)?;
+    if !follow {
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut filter = Filter { limit: Some(500), ..filter };
-    while follow {
+    loop {
         tokio::time::sleep(LOOK_EVERY).await;
         filter.after = last.or(filter.after);
         match all_after(&reader, &filter).await {
@@ -91,7 +94,6 @@ async fn tail(args: TailArgs) -> anyhow::Result<ExitCode> {
             Err(error) => complain!("{error:#}; trying again"),
         }
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Everything that was written since, the newest first.

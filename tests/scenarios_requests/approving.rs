@@ -6,26 +6,26 @@ use super::{
 };
 
 /// dana, for whom lee approves statements.
-pub struct Approving<'l> {
+pub(crate) struct Approving<'l> {
     lab: &'l Lab,
-    pub login: Login,
+    pub(crate) login: Login,
     asks: Person<'l>,
     answers: Person<'l>,
 }
 
 impl<'l> Approving<'l> {
-    pub fn new(lab: &'l Lab) -> Self {
+    pub(crate) fn new(lab: &'l Lab) -> Self {
         let login = lab.add("dana");
         Self { lab, login, asks: Person::new(lab, "dana"), answers: Person::new(lab, "lee") }
     }
 
     /// Has a statement approved; gives the grant.
-    pub fn approve(&self, sql: &str) -> String {
+    pub(crate) fn approve(&self, sql: &str) -> String {
         self.approve_in("hr_prod", sql)
     }
 
     /// The same in another database.
-    pub fn approve_in(&self, database: &str, sql: &str) -> String {
+    pub(crate) fn approve_in(&self, database: &str, sql: &str) -> String {
         let target = self.lab.server().target();
         let place = ["--target", target, "--database", database, "--for", "10m", "--reason", "INC-42"];
         let request = self.asks.does(&[&["request", "create", "--statement", sql], &place[..]].concat());
@@ -34,12 +34,12 @@ impl<'l> Approving<'l> {
     }
 
     /// How many grants were used up.
-    pub fn used(&self) -> usize {
+    pub(crate) fn used(&self) -> usize {
         self.lab.audit().iter().filter(|it| it["event"] == "grant_used").count()
     }
 
     /// The statements that were let through on a grant.
-    pub fn run_on(&self, grant: &str) -> Vec<String> {
+    pub(crate) fn run_on(&self, grant: &str) -> Vec<String> {
         let log = self.lab.audit();
         let named = log.iter().filter(|it| it["event"] == "statement_start" && it["grants"][0] == grant);
         named.map(|it| it["sql"].as_str().unwrap().to_owned()).collect()
@@ -47,7 +47,7 @@ impl<'l> Approving<'l> {
 }
 
 /// The mail address of the person that the tests change.
-pub fn email(lab: &Lab) -> String {
+pub(crate) fn email(lab: &Lab) -> String {
     let table = match lab.server() {
         Server::Postgres => "public.employee",
         Server::Mariadb | Server::Mysql => "hr_prod.employee",

@@ -44,7 +44,7 @@ fn runs_once(server: Server) {
     assert_eq!(wire.run("ROLLBACK"), 0);
     let statement = wire.prepare(SQL).unwrap();
     assert_eq!(wire.run("BEGIN"), 0);
-    let mut runs = |wire: &mut MysqlWire, statement| {
+    let runs = |wire: &mut MysqlWire, statement| {
         wire.command(0x17, &execute(statement, false, &[]));
         wire.outcome()
     };

@@ -161,12 +161,13 @@ impl Slack {
     pub(crate) async fn waits<T>(&self, what: &str, mut found: impl FnMut(&mut State) -> Option<T>) -> T {
         let began = Instant::now();
         loop {
-            let mut state = self.state();
-            if let Some(found) = found(&mut state) {
-                return found;
-            }
-            let seen = format!("{:?}\n{:?}\n{:?}", state.calls.last(), state.faults, state.whispers);
-            drop(state);
+            let seen = {
+                let mut state = self.state();
+                if let Some(found) = found(&mut state) {
+                    return found;
+                }
+                format!("{:?}\n{:?}\n{:?}", state.calls.last(), state.faults, state.whispers)
+            };
             assert!(began.elapsed() < PATIENCE, "not seen: {what}\n{seen}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

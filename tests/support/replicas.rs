@@ -26,7 +26,7 @@ pub struct Replicas {
 #[derive(Debug)]
 pub struct Other {
     child: Option<Child>,
-    config: PathBuf,
+    pub config: PathBuf,
     pub port: u16,
     pub api_port: u16,
 }

@@ -222,7 +222,7 @@ mod tests {
             ("team_id", Value::Null),
             ("profile", json!({ "email": "" })),
         ] {
-            assert_eq!(lee(&[change.clone()]).email, None, "{change:?}");
+            assert_eq!(lee(std::slice::from_ref(&change)).email, None, "{change:?}");
         }
     }
 }
