@@ -5,7 +5,7 @@
 
 mod support;
 
-use support::{Lab, Login, sqlstate};
+use support::{Lab, Login, sqlstate, wire};
 use tokio_postgres::SimpleQueryMessage;
 
 /// What nobody of this file may see.
@@ -163,6 +163,29 @@ async fn an_account_with_a_path_of_its_own_serves_no_names_that_were_judged_by_a
     );
     assert_eq!(sqlstate(&open.simple_query("SELECT * FROM employee").await.unwrap_err()), "08006");
     refused(&omar, &[&["SELECT * FROM employee"]]).await;
+}
+
+/// A server that has given as many rows as it was asked for says that the portal is suspended, although it has run.
+#[test]
+fn what_a_suspended_portal_has_set_is_set() {
+    let lab = lab!(open_lab());
+    let omar = lab.add("omar");
+    lab.grant("omar", "select", &["public.employee"], 600);
+    let mut raw = wire::Raw::login(&omar);
+    for portal in ["", "p"] {
+        let sql = "SELECT set_config('search_path', 'aux', false)";
+        let messages =
+            [wire::parse("", sql), wire::bind(portal, "", &[]), wire::execute(portal, 1), wire::sync()];
+        raw.send(&messages.concat());
+        assert_eq!(wire::tags(&raw.until_ready()), "12DsZ");
+        raw.send(&wire::query("SELECT * FROM employee"));
+        let answer = raw.until_ready();
+        assert_eq!(wire::error(&answer).field('C').unwrap(), "42501");
+        raw.send(&wire::query("SET search_path = public"));
+        raw.until_ready();
+        raw.send(&wire::query("SELECT 1 FROM employee LIMIT 1"));
+        assert!(wire::tags(&raw.until_ready()).contains('D'));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -118,12 +118,11 @@ fn pieces(trail: Trail, filter: Filter, export: Export) -> impl Stream<Item = Re
     let begun = (trail, Some(filter), export.head());
     stream::try_unfold(begun, move |(trail, filter, head)| async move {
         let Some(filter) = filter else { return Ok(None) };
-        let found = trail.find(&filter, Direction::Oldest, PIECE).await?;
+        let (found, last) = trail.find_part(&filter, Direction::Oldest, PIECE).await?;
         let mut text = head;
         for record in &found {
             export.write(record, &mut text);
         }
-        let last = found.last().filter(|_| found.len() as i64 == PIECE).map(|last| last.found.seq);
         let next = last.map(|last| Filter { after: Some(last), ..filter });
         Ok(Some((Bytes::from(text), (trail, next, Vec::new()))))
     })

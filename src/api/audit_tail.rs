@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     audit::{Live, StoredRecord},
-    control::{Caller, Control},
+    control::{Caller, Control, Scope},
     net::Stopping,
 };
 
@@ -83,9 +83,10 @@ impl Reading {
     /// The next message; `None` when there is none to come.
     async fn next(&mut self) -> Option<Message> {
         loop {
-            // Whoever lost their key sees nothing more.
+            // Whoever lost their key, or the right to read, sees nothing more.
             let is_over = self.stopping.as_ref().is_some_and(Stopping::is_said);
-            if is_over || !self.control.is_still_let_in(&self.caller) {
+            let may = |caller: Caller| caller.may(&[Scope::AuditRead]);
+            if is_over || !self.control.again(&self.caller).is_some_and(may) {
                 return None;
             }
             if let Some(message) = self.ready.pop_front() {

@@ -120,14 +120,13 @@ impl Reading {
     /// The next message; `None` when there is none to come.
     async fn next(&mut self) -> Option<Message> {
         loop {
+            // Whoever lost their key or their place in the house hears nothing more, and who lost scopes hears less.
+            let now = self.control.again(&self.caller)?;
+            if self.stopping.as_ref().is_some_and(Stopping::is_said) || now.scopes() != self.caller.scopes() {
+                return None;
+            }
             if let Some(message) = self.ready.pop_front() {
                 return Some(message);
-            }
-            // Whoever lost their key or their place in the house hears nothing more.
-            if self.stopping.as_ref().is_some_and(Stopping::is_said)
-                || !self.control.is_still_let_in(&self.caller)
-            {
-                return None;
             }
             if self.until.is_some_and(|until| self.seen >= until) {
                 return None;

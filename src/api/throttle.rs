@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -45,6 +45,7 @@ impl Throttle {
 
     /// Notes a failure; whether there were too many in the last minute.
     pub(super) fn failed(&self, from: IpAddr, now: Instant) -> bool {
+        let from = network(from);
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.len() >= MAX_ADDRESSES && !failures.contains_key(&from) {
             failures.retain(|_, it| now.duration_since(it.since) < WINDOW);
@@ -68,7 +69,20 @@ impl Throttle {
     /// Whether there were too many failures in the last minute, without noting one.
     pub(super) fn is_shut(&self, from: IpAddr, now: Instant) -> bool {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.get(&from).is_some_and(|it| now.duration_since(it.since) < WINDOW && it.count >= self.most)
+        let is_recent = |it: &Failures| now.duration_since(it.since) < WINDOW;
+        match failures.get(&network(from)) {
+            Some(it) => is_recent(it) && it.count >= self.most,
+            // closed: who cannot be counted is not listened to
+            None => failures.len() >= MAX_ADDRESSES && failures.values().all(is_recent),
+        }
+    }
+}
+
+/// Who holds one address of IPv6 usually holds its whole /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

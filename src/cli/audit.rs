@@ -154,15 +154,15 @@ async fn export(args: ExportArgs) -> anyhow::Result<ExitCode> {
             let mut count = 0;
             out.write_all(&export.head())?;
             loop {
-                let found = trail.find(&filter, Direction::Oldest, PIECE).await?;
+                let (found, last) = trail.find_part(&filter, Direction::Oldest, PIECE).await?;
                 let mut bytes = Vec::new();
                 found.iter().for_each(|record| export.write(record, &mut bytes));
                 out.write_all(&bytes)?;
                 count += found.len();
-                filter.after = found.last().map(|last| last.found.seq);
-                if found.len() as i64 != PIECE {
+                if last.is_none() {
                     break;
                 }
+                filter.after = last;
             }
             Some(count)
         }

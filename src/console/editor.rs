@@ -65,7 +65,7 @@ impl Editor {
         loop {
             ticks.tick().await;
             let over: Vec<Uuid> = self.with_tabs(|tabs| {
-                let is_over = |tab: &Tab| tab.is_idle() || !self.0.control.is_still_let_in(&tab.caller);
+                let is_over = |tab: &Tab| tab.is_idle() || self.0.control.again(&tab.caller).is_none();
                 tabs.iter().filter(|(_, tab)| is_over(tab)).map(|(id, _)| *id).collect()
             });
             for id in over {
@@ -93,15 +93,18 @@ impl Editor {
         if self.0.control.is_stopping() {
             return Err(EditorError::Stopping);
         }
-        self.check_room(&owner)?;
+        self.with_tabs(|tabs| room(tabs, &owner))?;
         let known = self.targets().into_iter().find(|known| known.name == target);
         let dialect = known.ok_or_else(|| EditorError::UnknownTarget(target.clone()))?.dialect;
         let client = self.log_in(&owner, from, &target, &database, dialect).await?;
         let tab = Arc::new(Tab::new((owner.clone(), caller), from, (target, database), client));
         let id = Uuid::new_v4();
         // Others of the same person may have been opened meanwhile.
-        self.check_room(&owner)?;
-        self.with_tabs(|tabs| tabs.insert(id, tab));
+        self.with_tabs(|tabs| {
+            room(tabs, &owner)?;
+            tabs.insert(id, tab);
+            Ok::<_, EditorError>(())
+        })?;
         Ok((id, dialect))
     }
 
@@ -186,11 +189,12 @@ impl Editor {
     ) -> Result<Begun, EditorError> {
         let tab = self.tab(owner, id)?;
         let mut client = tab.take()?;
-        let begun = client.begin_export(sql).await.inspect_err(|error| {
-            if !matches!(error, EditorError::NoExport) {
-                self.with_tabs(|tabs| tabs.remove(&id));
-            }
-        })?;
+        // Whoever asked may be gone in the midst of it: what came next would be taken for another statement's.
+        let mut midst = Midst { editor: self, id, is_whole: false };
+        let begun = client.begin_export(sql).await;
+        midst.is_whole = matches!(begun, Ok(_) | Err(EditorError::NoExport));
+        drop(midst);
+        let begun = begun?;
         tab.note(client.transaction());
         if let Err(report) = begun {
             return Ok(Err(report));
@@ -220,7 +224,14 @@ impl Editor {
             };
             // A page that is gone is noticed above.
             match copied {
-                Ok(Copied::Data(data)) => drop(pieces.send(Ok(data)).await),
+                Ok(Copied::Data(data)) => {
+                    // A page that does not read holds no connection.
+                    if !matches!(timeout(PATIENCE, pieces.send(Ok(data))).await, Ok(Ok(()))) {
+                        self.cancel(tab).await;
+                        self.with_tabs(|tabs| tabs.remove(&id));
+                        return;
+                    }
+                }
                 Ok(Copied::Over) => return tab.note(client.transaction()),
                 Ok(Copied::Failed(report)) => {
                     drop(pieces.send(Err(EditorError::refused(report))).await);
@@ -280,24 +291,40 @@ impl Editor {
         client
     }
 
-    fn check_room(&self, owner: &PrincipalName) -> Result<(), EditorError> {
-        let (all, own) =
-            self.with_tabs(|tabs| (tabs.len(), tabs.values().filter(|tab| tab.owner == *owner).count()));
-        match (all, own) {
-            (_, MOST_TABS_EACH..) => Err(EditorError::Limit(MOST_TABS_EACH)),
-            (MOST_TABS.., _) => Err(EditorError::Limit(MOST_TABS)),
-            _ => Ok(()),
-        }
-    }
-
     fn with_tabs<T>(&self, look: impl FnOnce(&mut HashMap<Uuid, Arc<Tab>>) -> T) -> T {
         look(&mut self.0.tabs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
+/// Forgets a tab, and with it its connection, unless what was begun came to a whole answer.
+struct Midst<'e> {
+    editor: &'e Editor,
+    id: Uuid,
+    is_whole: bool,
+}
+
+impl Drop for Midst<'_> {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            self.editor.with_tabs(|tabs| tabs.remove(&self.id));
+        }
+    }
+}
+
+fn room(tabs: &HashMap<Uuid, Arc<Tab>>, owner: &PrincipalName) -> Result<(), EditorError> {
+    match (tabs.len(), tabs.values().filter(|tab| tab.owner == *owner).count()) {
+        (_, MOST_TABS_EACH..) => Err(EditorError::Limit(MOST_TABS_EACH)),
+        (MOST_TABS.., _) => Err(EditorError::Limit(MOST_TABS)),
+        _ => Ok(()),
+    }
+}
+
 const MOST_TABS_EACH: usize = 8;
 const MOST_TABS: usize = 400;
-const LINES_AHEAD: usize = 8;
+/// Lines are as long as their rows: one waits while the next is made.
+const LINES_AHEAD: usize = 1;
+/// How long a page may take to read a piece of an export.
+const PATIENCE: Duration = Duration::from_secs(60);
 const TEND_EVERY: Duration = Duration::from_secs(5);
 /// How long something that was cancelled has to end.
 const SETTLE: Duration = Duration::from_secs(10);

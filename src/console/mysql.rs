@@ -237,7 +237,7 @@ const BINARY: u16 = 63;
 /// An EOF is shorter; a row that begins with the same byte is longer.
 const EOF_BYTES: usize = 9;
 /// A row over this ends the session.
-const MOST_PACKET_BYTES: usize = 64 << 20;
+const MOST_PACKET_BYTES: usize = 8 << 20;
 
 #[cfg(test)]
 mod tests {

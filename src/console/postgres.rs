@@ -268,7 +268,7 @@ fn report(body: &[u8]) -> Result<Report, WireError> {
 }
 
 /// A row over this ends the session.
-const MOST_MESSAGE_BYTES: usize = 64 << 20;
+const MOST_MESSAGE_BYTES: usize = 8 << 20;
 
 #[cfg(test)]
 mod tests {

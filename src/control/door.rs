@@ -183,7 +183,6 @@ impl Control {
     /// Every key is compared, each in constant time: how long it takes tells nothing of which is near.
     pub fn authenticate(&self, key: &str) -> Option<Caller> {
         let digest = sha256(key);
-        let now = self.now();
         let keys = self.0.keys.load();
         let mut found = None;
         for key in keys.iter() {
@@ -191,7 +190,20 @@ impl Control {
                 found = Some(key);
             }
         }
-        let key = found.filter(|key| key.is_live(now))?;
+        self.caller_of(found?)
+    }
+
+    /// A caller as it would be let in now, with the scopes that it has now; `None` once its key is over or its principal
+    /// is not let in. What goes on for long has to ask again.
+    pub fn again(&self, caller: &Caller) -> Option<Caller> {
+        let keys = self.0.keys.load();
+        self.caller_of(keys.iter().find(|key| key.id == caller.key)?)
+    }
+
+    fn caller_of(&self, key: &StoredKey) -> Option<Caller> {
+        if !key.is_live(self.now()) {
+            return None;
+        }
         let mut scopes = scopes(&key.scopes);
         if let Some(name) = &key.principal {
             let snapshot = self.snapshot().load();
@@ -203,17 +215,6 @@ impl Control {
         }
         let name = key.principal.as_deref().unwrap_or(&key.name).to_owned();
         Some(Caller { name, principal: key.principal.clone(), key: key.id, ends_at: key.ends_at, scopes })
-    }
-
-    /// Whether a caller's key would still be let in: what goes on for long has to ask again.
-    pub fn is_still_let_in(&self, caller: &Caller) -> bool {
-        let keys = self.0.keys.load();
-        let own = keys.iter().find(|key| key.id == caller.key).filter(|key| key.is_live(self.now()));
-        let snapshot = self.snapshot().load();
-        own.is_some_and(|key| match &key.principal {
-            Some(name) => snapshot.principal(name).is_some_and(|principal| !principal.disabled),
-            None => true,
-        })
     }
 
     /// Counts what changes by the clock alone; to be called before metrics are shown.

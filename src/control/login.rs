@@ -119,6 +119,9 @@ impl Control {
         client: SocketAddr,
         reason: &str,
     ) -> Result<(), ControlError> {
+        // Whoever failed wrote it, and logs and indexes keep it.
+        let end = principal.char_indices().nth(MOST_NAME_CHARACTERS).map_or(principal.len(), |(at, _)| at);
+        let principal = principal.get(..end).unwrap_or_default();
         let failed = LoginFailed { client, principal, database: "", reason };
         self.record_first(&[Record::LoginFailed(failed)]).await
     }
@@ -136,4 +139,6 @@ fn knows(credentials: &Credentials, password: &str, make_keys: super::MakeKeys) 
 const PREFIX: &str = "tgk_";
 const LASTS: SignedDuration = SignedDuration::from_hours(12);
 const MOST_LOGINS: usize = 10;
+/// Of a name that nobody has, so much is written down.
+const MOST_NAME_CHARACTERS: usize = 100;
 const MOST_PASSWORD_BYTES: usize = 512;

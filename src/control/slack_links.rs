@@ -115,6 +115,10 @@ impl Control {
         if owner.disabled || !email.contains('@') {
             return Ok(None);
         }
+        // closed: who was unlinked by hand is linked again by hand
+        if self.store().value(&unlinked(&account)).await?.is_some() {
+            return Ok(None);
+        }
         let name = owner.name.clone();
         match self.link_slack(BY_EMAIL.to_owned(), account, name.clone(), EMAIL, None).await {
             Ok(()) => Ok(Some(name)),
@@ -168,9 +172,13 @@ impl Control {
         let actor = actor.to_owned();
         self.to_the_end(move |control| async move {
             let _turn = control.turn().await;
+            let links = control.store().slack_links().await?;
             let mut change = control.store().change().await?;
             if !change.remove_slack_link(&principal).await? {
                 return Err(unknown("link to Slack", &principal));
+            }
+            if let Some(link) = links.iter().find(|link| link.principal == principal) {
+                change.set_value(&unlinked(&link.account), &[1]).await?;
             }
             control.tell(&mut change, &News::of_principal(&actor, &principal, UNLINKED)).await?;
             change.commit().await?;
@@ -194,6 +202,11 @@ impl Control {
     fn is_let_in(&self, name: &PrincipalName) -> bool {
         self.snapshot().load().principal(name).is_some_and(|principal| !principal.disabled)
     }
+}
+
+/// Where it is kept that an account was unlinked by hand: an e-mail address does not link it again.
+fn unlinked(account: &SlackAccount) -> String {
+    format!("slack_unlinked:{}:{}", account.team, account.user)
 }
 
 fn exists(name: String) -> ControlError {

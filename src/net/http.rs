@@ -6,6 +6,7 @@ use axum::{body::Body, extract::Request, response::Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -71,6 +72,10 @@ pub async fn serve_http<A, F>(
                 continue;
             }
         };
+        // Who takes nothing for so long is gone, also where the other end says that it is there.
+        if let Err(error) = SockRef::from(&stream).set_tcp_user_timeout(Some(STALLED)) {
+            debug!(%peer, %error, "an http connection without a bound of time");
+        }
         let (answer, tls, stopped) = (answer.clone(), tls.clone(), stopped.clone());
         connections.spawn(async move {
             let _place = place;
@@ -139,6 +144,8 @@ where
 
 const MAX_CONNECTIONS: usize = 256;
 const MAX_HEADER_BYTES: usize = 32 << 10;
+/// As long as the console waits for a page that does not read.
+const STALLED: Duration = Duration::from_secs(60);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 const HEADERS: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(10);

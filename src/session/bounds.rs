@@ -70,7 +70,8 @@ pub(super) fn stop_what_takes_too_long<C: Conversation>(session: &mut C) {
     let now = Instant::now();
     let (desk, running) = session.under_way();
     let mut late = false;
-    for one in running {
+    // What waits behind the first does not run yet.
+    for one in running.take(1) {
         let Some(end) = one.deadline.filter(|end| *end <= now && one.revoked.is_none()) else { continue };
         one.revoked = Some(takes_too_long(desk, end.duration_since(one.started)));
         late = true;

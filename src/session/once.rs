@@ -12,7 +12,7 @@ use crate::{
         refusal::{Refusal, RefusalCode},
         target::Lane,
     },
-    policy::{self, Claimed, Leave as _, Once, Permit},
+    policy::{self, Claimed, Once, Permit},
 };
 
 impl Desk {
@@ -37,7 +37,7 @@ impl Desk {
         refused: Refused,
     ) -> Result<Option<(Lane, Permit, Claimed)>, Refused> {
         let (lane, mut refused) = (lane?, refused);
-        if once.version() != self.gate.snapshot.load().version() {
+        if !self.still_holds(&once) {
             return Ok(None);
         }
         let (holder, session) = (&self.who.principal.name, self.who.session);

@@ -121,9 +121,10 @@ fn next_look<C: Conversation>(session: &mut C, is_idle: bool, watch: &Watch) -> 
     let idle = (is_idle && session.has_untied()).then_some(LOOK_EVERY);
     let (desk, running) = session.under_way();
     let (mut grant_end, mut deadline) = (desk.deeds.until, None);
-    for one in running.filter(|running| running.revoked.is_none()) {
+    for (place, one) in running.enumerate().filter(|(_, running)| running.revoked.is_none()) {
         grant_end = earlier(grant_end, one.until);
-        deadline = earlier(deadline, one.deadline);
+        // What waits behind the first does not run yet.
+        deadline = deadline.or(one.deadline.filter(|_| place == 0));
     }
     let timeout = deadline.map(|end| end.saturating_duration_since(Instant::now()));
     let open = if watch.is_open() { watch.left(&desk.bounds()) } else { None };

@@ -130,6 +130,8 @@ impl State {
         match self.lines.iter_mut().find(|line| line.principal == *principal) {
             Some(line) => {
                 line.most = most;
+                // Who stopped waiting.
+                line.asking.retain(|ask| !ask.is_closed());
                 line.asking.push_back(ask);
             }
             None => self.lines.push_back(Line {

@@ -390,11 +390,14 @@ pub(super) async fn an_account_is_one_person_and_a_person_one_account(kept: Kept
     talk.does(&talk.slack.command("U0EVE", "grants")).await;
     assert!(talk.slack.whisper().await.contains("not linked"), "nobody here has that address");
     talk.slack.member("U0LEE", Some("lee@example.com"));
-    talk.slack.state().members.get_mut("U0LEE").unwrap()["is_email_confirmed"] = json!(false);
     talk.does(&talk.slack.command("U0LEE", "grants")).await;
+    assert!(talk.slack.whisper().await.contains("not linked"), "it was unlinked by hand");
+    talk.slack.member("U0NEW", Some("lee@example.com"));
+    talk.slack.state().members.get_mut("U0NEW").unwrap()["is_email_confirmed"] = json!(false);
+    talk.does(&talk.slack.command("U0NEW", "grants")).await;
     assert!(talk.slack.whisper().await.contains("not linked"), "Slack does not say that it is confirmed");
-    talk.slack.member("U0LEE", Some("lee@example.com"));
-    talk.does(&talk.slack.command("U0LEE", "grants")).await;
+    talk.slack.member("U0NEW", Some("lee@example.com"));
+    talk.does(&talk.slack.command("U0NEW", "grants")).await;
     assert_eq!(talk.slack.whisper().await, "You hold no grant of your own now.");
     talk.slack.member("U0SAME", Some("lee@example.com"));
     talk.does(&talk.slack.command("U0SAME", "grants")).await;
@@ -402,7 +405,7 @@ pub(super) async fn an_account_is_one_person_and_a_person_one_account(kept: Kept
     let by = talk.world.gateway.get("/slack/links").await["links"][0].clone();
     assert_eq!(
         (&by["principal"], &by["user"], &by["linked_by"]),
-        (&json!("lee"), &json!("U0LEE"), &json!("email"))
+        (&json!("lee"), &json!("U0NEW"), &json!("email"))
     );
     talk.end().await;
 }

@@ -145,10 +145,12 @@ impl Trail {
     pub async fn search(&self, filter: &Filter) -> Result<Page, AuditError> {
         let limit = bounded("limit", filter.limit, 50, 500)?;
         let unindexed = self.freshen().await?;
-        let mut records = self.find(filter, Direction::Newest, limit + 1).await?;
-        let is_more = records.len() as i64 > limit;
+        let (mut records, more) = self.find_part(filter, Direction::Newest, limit + 1).await?;
+        // The one beyond the page, if it is there, comes again as the first of the next.
+        let is_beyond = records.len() as i64 > limit;
         records.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let next = records.last().filter(|_| is_more).map(|last| last.found.seq);
+        let shown = records.last().map(|last| last.found.seq);
+        let next = more.and_then(|more| if is_beyond { shown } else { Some(more) });
         Ok(Page { records, next, unindexed })
     }
 
@@ -162,22 +164,39 @@ impl Trail {
         direction: Direction,
         limit: i64,
     ) -> Result<Vec<FoundRecord>, AuditError> {
+        Ok(self.find_part(filter, direction, limit).await?.0)
+    }
+
+    /// As [`Self::find`], and behind which record there may be more: what the log keeps no longer is passed over, and is
+    /// not the end.
+    ///
+    /// # Errors
+    /// `Index`, `Read`.
+    pub async fn find_part(
+        &self,
+        filter: &Filter,
+        direction: Direction,
+        limit: i64,
+    ) -> Result<(Vec<FoundRecord>, Option<u64>), AuditError> {
         let mut reader = self.reader().await?;
         let found = places(&mut reader, filter, direction, limit).await.map_err(AuditError::index)?;
         drop(reader);
-        self.with_lines(move |lines| {
-            let mut records = Vec::with_capacity(found.len());
-            for ((seq, place), end) in found {
-                let Some(found) = lines.read(seq, place)? else { continue };
-                let end = match end {
-                    Some((seq, place)) => lines.read(seq, place)?,
-                    None => None,
-                };
-                records.push(FoundRecord { found, end });
-            }
-            Ok(records)
-        })
-        .await
+        let last = found.last().filter(|_| found.len() as i64 >= limit).map(|((seq, _), _)| *seq);
+        let records = self
+            .with_lines(move |lines| {
+                let mut records = Vec::with_capacity(found.len());
+                for ((seq, place), end) in found {
+                    let Some(found) = lines.read(seq, place)? else { continue };
+                    let end = match end {
+                        Some((seq, place)) => lines.read(seq, place)?,
+                        None => None,
+                    };
+                    records.push(FoundRecord { found, end });
+                }
+                Ok(records)
+            })
+            .await?;
+        Ok((records, last))
     }
 
     /// The story of a record by its number, or of what has this identifier; `None` if this log has no such thing.

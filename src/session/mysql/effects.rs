@@ -97,6 +97,11 @@ impl Session {
                 // Some of them may still be there.
                 self.lanes.stick(Reason::Unknown, &self.desk.metrics);
             }
+            if self.note_locks(facts) {
+                // It may have them for all that.
+                self.lanes.stick(Reason::Lock, &self.desk.metrics);
+                self.lanes.doubt_ties();
+            }
             self.state.unknown |= facts.effects.iter().any(Names::may_change_reading);
         }
     }
@@ -114,6 +119,18 @@ impl Session {
         self.lanes.note_database(&database);
     }
 
+    /// Notes the locks that a statement takes; whether there are any.
+    fn note_locks(&mut self, facts: &Facts) -> bool {
+        let mut any = false;
+        for effect in &facts.effects {
+            if let SessionEffect::Ties(Tie::NamedLock(name)) = effect {
+                self.lanes.note_lock(name.as_ref());
+                any = true;
+            }
+        }
+        any
+    }
+
     /// What a statement leaves on its connection may tie the session to it.
     fn note_ties(&mut self, facts: &Facts) {
         let untold = facts.effects.iter().any(|effect| match effect {
@@ -124,11 +141,7 @@ impl Session {
         for reason in reasons(facts).chain(untold) {
             self.lanes.stick(reason, &self.desk.metrics);
         }
-        for effect in &facts.effects {
-            if let SessionEffect::Ties(Tie::NamedLock(name)) = effect {
-                self.lanes.note_lock(name.as_ref());
-            }
-        }
+        let _locks = self.note_locks(facts);
         if ties::may_release(facts) {
             self.lanes.doubt_ties();
         }

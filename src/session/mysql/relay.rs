@@ -169,6 +169,8 @@ impl Session {
             Some(refusal) => {
                 let code = self.sqlstate(&refusal);
                 self.end(&running, stopped_by(&refusal), None, Some(&code));
+                // It was done all the same.
+                self.apply_effects(&running.does);
                 Shown::Instead(refusal)
             }
             None => {

@@ -68,6 +68,7 @@ pub(super) async fn begin(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) -> 
                 last_words: None,
                 signed_name: None,
                 cancelling: Cancelling::default(),
+                cancelled: None,
                 desk,
             }))
         }

@@ -37,6 +37,10 @@ impl Session {
                     None => break,
                 },
             };
+            if self.is_settled() {
+                // A cancel that is still on its way is for what was before.
+                self.cancelling.arrived().await;
+            }
             if self.handle(&frame).await? == Flow::Wait {
                 self.parked = Some(frame);
                 break;

@@ -102,6 +102,13 @@ impl Session {
 
     fn relay_one(&mut self, tag: u8, message: &[u8]) -> Result<(), WireError> {
         let body = message.get(HEADER_BYTES..).unwrap_or_default();
+        if tag == b'E'
+            && matches!(self.ledger.front_mut(), Some(Owed::Tag))
+            && let Some(lease) = self.lanes.active_lease_mut()
+        {
+            // It does not call itself so.
+            lease.keep_tag(None);
+        }
         match self.ledger.receive(tag)? {
             Step::Aside => {
                 if tag == b'S' {
@@ -220,12 +227,10 @@ impl Session {
     fn on_done(&mut self, owed: Owed<Task>, tag: u8, body: &[u8]) {
         match owed {
             Owed::Execute(Task::Run(Run { statements, .. })) => {
+                // Suspended or not: what it has set or locked so far is set and locked. It goes on with the next
+                // Execute, which is a statement of its own.
                 for running in &statements {
-                    match tag {
-                        // Suspended: it goes on with the next Execute, which is a statement of its own.
-                        b's' => self.note_end(running, Outcome::Completed, None, None),
-                        _ => self.on_completed(running, tag, body),
-                    }
+                    self.on_completed(running, tag, body);
                 }
             }
             Owed::Query(Task::Run(run)) => {

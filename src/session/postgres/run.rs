@@ -33,6 +33,7 @@ impl Conversation for Session {
 
     async fn go_on(&mut self) -> Result<(), End> {
         self.relay()?;
+        self.cancel_what_is_stopped();
         if self.desk.deeds.lost {
             self.fail_transaction_that_lost_its_grant();
         }
@@ -47,9 +48,10 @@ impl Conversation for Session {
     }
 
     fn doing(&self) -> Doing {
-        if !self.is_settled() || self.block.sent {
+        if !self.is_settled() {
             Doing::Active
-        } else if self.in_transaction() {
+        } else if self.in_transaction() || self.block.sent {
+            // A block that no Sync has ended is a transaction like any other.
             Doing::InTransaction
         } else {
             Doing::Idle
@@ -74,7 +76,7 @@ impl Conversation for Session {
     fn recheck(&mut self) -> Result<(), End> {
         let lasts_at_once = !self.in_transaction();
         if stop_what_lost_its_grant(self, lasts_at_once)? {
-            self.cancel_running();
+            self.cancel_what_is_stopped();
         }
         self.fail_transaction_that_lost_its_grant();
         Ok(())
@@ -132,5 +134,17 @@ impl Conversation for Session {
     fn close_lanes(&mut self, end: &End) {
         let busy = self.doing() != Doing::Idle || matches!(end, End::Upstream(_));
         self.lanes.close((!busy).then_some(HomeState::Idle));
+    }
+}
+
+impl Session {
+    /// Stops what runs now if it was told to stop, once; what waits behind it is stopped when its turn comes.
+    fn cancel_what_is_stopped(&mut self) {
+        let now =
+            task::under_way(&mut self.ledger).next().filter(|one| one.revoked.is_some()).map(|one| one.id);
+        if now.is_some() && now != self.cancelled {
+            self.cancelled = now;
+            self.cancel_running();
+        }
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{held::Held, lanes::Lanes, names::Names, settings::Settings, task::Task};
 use crate::{
-    model::{record::Outcome, target::Lane},
+    model::{ids::StatementId, record::Outcome, target::Lane},
     policy::Claimed,
     session::{
         cancelling::Cancelling, client::ClientSide, conversation::Conversation, desk::Desk, running::Running,
@@ -39,6 +39,8 @@ pub(super) struct Session {
     /// What connections are called while it works on them, as of a version of its settings.
     pub(super) signed_name: Option<(u64, Arc<str>)>,
     pub(super) cancelling: Cancelling,
+    /// The statement that was told to stop last.
+    pub(super) cancelled: Option<StatementId>,
 }
 
 /// What is known of the transaction.

@@ -16,19 +16,22 @@ use crate::{
 impl Session {
     /// Has the connection in use say whose statements come next. It goes out with them; only while nothing is owed.
     ///
-    /// In a transaction that was said at its beginning, and is taken back there if a statement looks.
+    /// In a transaction that was said at its beginning; it is said again behind a statement that looked, or that changed
+    /// the name.
     pub(super) fn sign<'d>(&mut self, does: impl IntoIterator<Item = &'d Arc<Facts>>) {
         if !self.is_settled() || self.block.sent {
             return;
         }
-        let looks = does.into_iter().any(|facts| looks(facts));
+        let own = self.own_name();
+        // A name that reads like one of the gateway's is never said for a client.
+        let looks = does.into_iter().any(|facts| looks(facts)) && !own.starts_with(SIGNED);
         let name: Arc<str> = match self.transaction.status {
-            TransactionStatus::Idle | TransactionStatus::Open if looks => self.own_name().into(),
-            TransactionStatus::Idle => match self.signed_name() {
+            TransactionStatus::Idle | TransactionStatus::Open if looks => own.into(),
+            TransactionStatus::Idle | TransactionStatus::Open => match self.signed_name() {
                 Some(name) => name,
                 None => return,
             },
-            TransactionStatus::Open | TransactionStatus::Failed => return,
+            TransactionStatus::Failed => return,
         };
         // A rollback takes back what a transaction was called.
         let lasts = self.transaction.status == TransactionStatus::Idle;
@@ -113,5 +116,7 @@ fn looks(facts: &Facts) -> bool {
 
 /// Which setting it is.
 pub(super) const APPLICATION_NAME: &str = "application_name";
+/// How the names begin that the gateway gives to connections.
+const SIGNED: &str = "tidegate:";
 /// What upstream connections are called before a session names them.
 const OWN_APPLICATION: &str = "tidegate";
