@@ -360,13 +360,13 @@ fn what_the_gateway_refused_is_what_show_warnings_shows() {
 fn a_drop_that_fails_half_way_hides_nothing_that_is_gone() {
     for server in BOTH {
         let Some(lab) = Lab::of(server) else { return };
-        let dana = lab.add("dana");
-        lab.grant("dana", "select", &["scratch_*"], 600);
-        let mut wire = MysqlWire::connect(&dana, Capabilities::NONE);
+        let full = lab.add("full");
+        lab.grant("full", "select", &["scratch_*"], 600);
+        let mut wire = MysqlWire::connect(&full, Capabilities::NONE);
         let denied = Err(1142);
         assert_eq!(wire.query("SELECT * FROM salary"), denied);
         assert_eq!(wire.run("CREATE TEMPORARY TABLE salary (a INT)"), 1142, "a definition takes ddl");
-        lab.grant("dana", "ddl", &["salary", "title"], 600);
+        lab.grant("full", "ddl", &["salary", "title"], 600);
         assert_eq!(wire.run("CREATE TEMPORARY TABLE salary (a INT)"), 0);
         assert_eq!(wire.query("SELECT * FROM salary"), Ok(vec![]));
         assert_eq!(wire.run("DROP TEMPORARY TABLE salary, missing"), 1051);

@@ -427,7 +427,9 @@ fn a_full_audit_disk_refuses_statements_until_there_is_room_again() {
 }
 
 fn full_disk(disk: &Path) {
-    let audit = format!("audit: {{ path: {}/audit.jsonl, durability: process }}", disk.display());
+    // An index on the same disk would take the room that is made below.
+    let audit =
+        format!("audit: {{ path: {}/audit.jsonl, durability: process, index: false }}", disk.display());
     let lab = lab!(Lab::gateway(&json!({ "plaintext": true, "audit": audit })));
     let full = lab.add_full();
     let mut raw = Raw::login(&full);

@@ -90,7 +90,7 @@ pub(super) async fn stats(
     tag = "audit",
     params(DownloadQuery),
     responses(
-        (status = 200, description = "The file.", content_type = "application/x-ndjson", body = String),
+        (status = 200, description = "The file.", content((String = "application/x-ndjson"), (String = "text/csv"))),
     ),
     security(("service_key" = ["audit:read", "admin"]))
 )]

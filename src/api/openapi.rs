@@ -25,6 +25,7 @@ use super::{
     bodies::{EventBody, ProblemBody},
     problem::CODES,
 };
+use crate::model::ids::DirectoryGroupId;
 
 /// The description as it is sent.
 #[derive(Clone)]
@@ -70,6 +71,8 @@ pub(super) fn beginning() -> OpenApi {
     let mut told_of = vec![
         (ProblemBody::name().into_owned(), ProblemBody::schema()),
         (EventBody::name().into_owned(), EventBody::schema()),
+        // It stands in addresses alone.
+        (DirectoryGroupId::name().into_owned(), DirectoryGroupId::schema()),
     ];
     EventBody::schemas(&mut told_of);
     components.schemas.extend(told_of);
