@@ -19,4 +19,4 @@ pub use gateway::{FactsMetrics, LoginMetrics, PolicyMetrics};
 pub use notify::{SlackMetrics, WebhookMetrics};
 pub use pins::{PinMetrics, PinReason, Pinned};
 pub use registry::Metrics;
-pub use target::{PoolMetrics, ReturnMetrics, TargetMetrics, UpstreamErrors};
+pub use target::{PoolMetrics, ReturnMetrics, StatementCounts, TargetMetrics, UpstreamErrors};

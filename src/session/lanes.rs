@@ -160,6 +160,11 @@ impl<P: Protocol, K> Lanes<P, K> {
         self.ties.add(reason, metrics);
     }
 
+    /// Whether the session is tied by `reason`.
+    pub(super) fn is_tied_by(&self, reason: Reason) -> bool {
+        self.ties.has(reason)
+    }
+
     /// Nothing ties the session any longer.
     pub(super) fn unstick(&mut self) {
         self.keep_ties(|_| false);
