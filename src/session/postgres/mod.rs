@@ -26,7 +26,6 @@ mod run;
 mod savepoints;
 mod session;
 mod settings;
-mod shape;
 mod simple;
 mod standing;
 mod tag;
