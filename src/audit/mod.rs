@@ -45,7 +45,7 @@ pub use error::AuditError;
 pub use export::Export;
 pub use follow::{Chunk, Cursor, FollowError, FollowedLine, Follower};
 pub use log::{AuditLog, AuditSettings, LastRecord};
-pub use receipt::Receipt;
+pub use receipt::{Receipt, Receipts};
 pub use rotation::Rotation;
 pub use segments::{Segment, beside, segments};
 pub use signing::Checkpoints;

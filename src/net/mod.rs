@@ -22,6 +22,6 @@ pub use error::NetError;
 pub use http::{HttpTls, Peer, Stopping, serve_http};
 pub use published::Published;
 pub use shutdown::Shutdown;
-pub use stream::Stream;
+pub use stream::{READ_BYTES, Stream};
 pub use tls::{ClientTls, Roots, ServerTls, ServerTlsFiles};
 pub use workers::{WorkerThreads, Workers};

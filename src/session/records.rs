@@ -2,11 +2,13 @@
 
 use std::{sync::Arc, time::Instant};
 
+use smallvec::SmallVec;
+
 use super::{
     desk::Desk,
     end::End,
     judge::{Judged, Refused},
-    running::{Does, Ended, Running},
+    running::{Does, Ended, Running, Statements},
 };
 use crate::{
     audit::Receipt,
@@ -23,20 +25,20 @@ use crate::{
 };
 
 impl Desk {
-    /// Writes down statements that are let through together. Gives, for each, its place in the log and what the
-    /// session remembers of it.
+    /// Writes down statements that are let through together. Gives the place of the first in the log, and what the session
+    /// remembers of each.
     ///
     /// # Errors
     /// When the log cannot be written: nothing may run.
     pub(super) async fn record_start(
         &mut self,
         statements: &[(&Arc<str>, &Does, &Permit)],
-    ) -> Result<Vec<(Receipt, Running)>, Refusal> {
+    ) -> Result<(Option<Receipt>, Statements), Refusal> {
         let actor = self.actor();
         let started = Instant::now();
-        let ids: Vec<StatementId> = statements.iter().map(|_| self.who.next_statement()).collect();
+        let ids: SmallVec<[StatementId; 1]> = statements.iter().map(|_| self.who.next_statement()).collect();
         let hashed = self.hashed(statements.iter().map(|(text, ..)| &***text));
-        let records: Vec<Record<'_>> = statements
+        let records: SmallVec<[Record<'_>; 1]> = statements
             .iter()
             .zip(&ids)
             .enumerate()
@@ -52,7 +54,7 @@ impl Desk {
                 })
             })
             .collect();
-        let receipts = self.gate.audit.append(&records).await.map_err(|_| unwritable())?;
+        let mut receipts = self.gate.audit.append(&records).await.map_err(|_| unwritable())?;
         for (_, does, _) in statements {
             self.metrics.allowed(strongest(does));
         }
@@ -67,7 +69,7 @@ impl Desk {
             bytes: 0,
             revoked: None,
         });
-        Ok(receipts.into_iter().zip(running).collect())
+        Ok((receipts.next(), running.collect()))
     }
 
     /// Writes down statements that are not let through: `judged` are those of one text, of which at least one
@@ -173,7 +175,7 @@ impl Desk {
         }
         let now = Instant::now();
         let taken = |ended: &Ended| now.saturating_duration_since(ended.started);
-        let records: Vec<Record<'_>> = self
+        let records: SmallVec<[Record<'_>; 1]> = self
             .ended
             .iter()
             .map(|ended| {
@@ -190,6 +192,7 @@ impl Desk {
             })
             .collect();
         let appended = self.gate.audit.append(&records).await;
+        drop(records);
         match appended {
             Ok(_receipts) => {
                 for ended in self.ended.drain(..) {

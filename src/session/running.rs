@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use jiff::Timestamp;
+use smallvec::SmallVec;
 
 use crate::{
     model::{
@@ -17,11 +18,14 @@ use crate::{
 /// What a statement does, and what it runs by name.
 pub(super) type Does = Arc<[Arc<Facts>]>;
 
+/// Most texts are one.
+pub(super) type Statements = SmallVec<[Running; 1]>;
+
 /// The statements of one text, or the one of an execution.
 #[derive(Debug)]
 pub(super) struct Run {
     /// In the order in which they run.
-    pub(super) statements: Vec<Running>,
+    pub(super) statements: Statements,
     /// How many of them are over.
     pub(super) over: usize,
 }
@@ -98,7 +102,7 @@ impl Running {
 impl Run {
     /// One statement.
     pub(super) fn one(statement: Running) -> Self {
-        Self { statements: vec![statement], over: 0 }
+        Self { statements: Statements::from_buf([statement]), over: 0 }
     }
 
     /// The statement whose replies are coming.

@@ -242,14 +242,14 @@ impl Session {
             self.refuse(no_portal(portal));
             return;
         }
-        let mut started = match self.desk.record_start(&[(&bound.text, &bound.does, &permit)]).await {
+        let (receipt, running) = match self.desk.record_start(&[(&bound.text, &bound.does, &permit)]).await {
             Ok(started) => started,
             Err(refusal) => {
                 self.refuse(refusal);
                 return;
             }
         };
-        let Some((receipt, running)) = started.pop() else { return };
+        let Some((receipt, running)) = receipt.zip(running.into_iter().next()) else { return };
         self.note_left(&bound.does, &bound.text);
         if once.is_none() {
             self.desk.deeds.note(&bound.does, &permit, self.ledger.block());

@@ -106,6 +106,9 @@ impl Session {
     }
 
     fn with_what_it_runs_within(&mut self, facts: &Arc<Facts>, depth: usize) -> Result<Does, Refusal> {
+        if facts.runs.is_none() {
+            return Ok(Arc::from([Arc::clone(facts)]));
+        }
         let mut does = vec![Arc::clone(facts)];
         match &facts.runs {
             None => {}
