@@ -36,7 +36,6 @@ mod revoke;
 mod run;
 mod running;
 mod tally;
-pub mod throttle;
 mod ties;
 mod timer;
 mod who;
