@@ -4,7 +4,7 @@ use std::{
     cell::RefCell,
     io,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -79,6 +79,12 @@ impl ClientSide {
             self.inbound.extend_from_slice(read.filled());
             Poll::Ready(Ok(read.filled().len()))
         })
+    }
+
+    /// Sends what the socket takes now, without waiting: the rest goes with what comes next.
+    pub(super) fn send_at_once(&mut self) {
+        // That the client is gone is noticed by whoever reads.
+        let _ = self.poll_write(&mut Context::from_waker(Waker::noop()));
     }
 
     /// Gives back the memory of buffers that are empty.

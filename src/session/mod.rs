@@ -38,6 +38,7 @@ mod running;
 mod tally;
 mod ties;
 mod timer;
+mod waiting;
 mod who;
 
 pub use gate::{Gate, HeldLimits, Limits};

@@ -3,7 +3,7 @@
 use super::{prepared::Execution, query::Form, session::Session};
 use crate::{
     model::refusal::{Refusal, RefusalCode},
-    session::{end::End, gate::OUTBOUND_HIGH_BYTES, judge::Refused},
+    session::{end::End, gate::OUTBOUND_HIGH_BYTES, judge::Refused, waiting::end_if_over},
     sql,
     wire::mysql::{
         command::{Command, Query, RefusedCommand},
@@ -88,7 +88,7 @@ impl Session {
                 self.say(next, ErrorCode::UNKNOWN_COMMAND, &format!("unknown command 0x{code:02x}"));
             }
         }
-        Ok(())
+        end_if_over(&mut self.desk, &mut self.client)
     }
 
     /// A text as it is read; answers it if it cannot be.

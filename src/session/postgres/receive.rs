@@ -6,6 +6,7 @@ use crate::{
     session::{
         end::End,
         gate::{OUTBOUND_HIGH_BYTES, OWED_LIMIT},
+        waiting::end_if_over,
     },
     upstream::ProtocolMessage,
     wire::postgres::{
@@ -82,6 +83,7 @@ impl Session {
                 )));
             }
         };
+        end_if_over(&mut self.desk, &mut self.client)?;
         Ok(flow)
     }
 
