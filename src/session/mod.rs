@@ -25,6 +25,7 @@ mod lanes;
 mod leaving;
 mod listener;
 pub mod login;
+mod long;
 mod modes;
 mod mysql;
 mod once;

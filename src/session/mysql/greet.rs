@@ -60,6 +60,7 @@ pub(super) async fn begin(
                 settings: opened.settings,
                 lanes: Lanes::default(),
                 flight: None,
+                long: None,
                 state: State::new(capabilities),
                 cancelling: Cancelling::default(),
                 desk,

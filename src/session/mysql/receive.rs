@@ -20,6 +20,9 @@ impl Session {
     /// How the session ends.
     pub(super) async fn receive(&mut self) -> Result<(), End> {
         while self.flight.is_none() && self.client.outbound.len() < OUTBOUND_HIGH_BYTES {
+            if !self.pass_over_long().await? {
+                return Ok(());
+            }
             let limit = self.desk.gate.limits.message_bytes;
             let Some(packet) = take_packet(&mut self.client.inbound, limit)? else { return Ok(()) };
             packet.expect_sequence(0)?;

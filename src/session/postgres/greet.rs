@@ -64,6 +64,7 @@ pub(super) async fn begin(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) -> 
                 transaction: Transaction::idle(),
                 block: Block::default(),
                 parked: None,
+                passing_over: 0,
                 catalog: opened.catalog,
                 initial_path: opened.initial_path,
                 said_fatal: false,

@@ -61,6 +61,7 @@ impl Conversation for Session {
     fn awaits_more(&self) -> bool {
         let next = header(&self.client.inbound, usize::MAX);
         matches!(next, Ok(Some(next)) if next.total_bytes > self.client.inbound.len())
+            && self.long_ahead().is_none()
     }
 
     async fn send_idle_home(&mut self) {
