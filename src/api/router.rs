@@ -13,14 +13,15 @@ use utoipa_axum::{
 };
 
 use super::{
-    audit, audit_tail, auth, browser, denials, events, explain, grants, guard, health, keys, login, openapi,
-    people, policy, provider_login, requests, scim, scim_groups, scim_users, sessions, slack,
-    throttle::Throttle, tokens, webhooks,
+    audit, audit_tail, auth, browser, cookie::Cookies, denials, events, explain, grants, guard, health, keys,
+    login, openapi, people, policy, provider_login, reader::Places, requests, scim, scim_groups, scim_users,
+    sessions, slack, throttle::Throttle, tokens, webhooks,
 };
 use crate::{
     audit::{AuditLog, Trail},
     control::{Control, Explain, Sessions, Targets, Webhooks},
     metrics::Metrics,
+    net::throttle::{Throttle as Names, ThrottleLimits},
 };
 
 pub use crate::net::Peer;
@@ -69,7 +70,10 @@ pub(super) struct Api {
     pub(super) trail: Option<Trail>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) throttle: Arc<Throttle>,
-    pub(super) places: Arc<events::Places>,
+    /// Those whose passwords are guessed, wherever the guesses come from.
+    pub(super) names: Arc<Names>,
+    pub(super) places: Arc<Places>,
+    pub(super) cookies: Cookies,
     /// What the identity provider is asked for the sake of people who have proved nothing.
     pub(super) questions: Arc<Throttle>,
     /// Only this machine can reach us: metrics and readiness are told to everybody.
@@ -81,6 +85,8 @@ pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
     let ApiParts { audit, control, explain, metrics, rooms, sessions, targets, trail, webhooks } = parts;
     let throttle = Arc::new(Throttle::telling(control.clone()));
     let (questions, places) = (Arc::new(Throttle::of(MOST_QUESTIONS)), Arc::default());
+    let names = Arc::new(Names::new(&ThrottleLimits::default()));
+    let cookies = Cookies::new(is_loopback, control.public_url());
     let api = Api {
         control,
         sessions,
@@ -91,7 +97,9 @@ pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
         trail,
         metrics,
         throttle,
+        names,
         places,
+        cookies,
         questions,
         is_loopback,
     };

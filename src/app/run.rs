@@ -23,13 +23,13 @@ use crate::{
     control::{Control, ControlParts},
     metrics::Metrics,
     model::{dialect::Dialect, on_call::OnCall, record::Record},
-    net::{Clock, ServerTls, ServerTlsFiles, Shutdown, WorkerThreads, Workers, listen::bind},
-    notify::{Pagerduty, Webhooks},
-    session::{
-        Gate, HeldLimits, Limits, Registry,
-        login::mysql::Lobby,
+    net::{
+        Clock, ServerTls, ServerTlsFiles, Shutdown, WorkerThreads, Workers,
+        listen::bind,
         throttle::{Throttle, ThrottleLimits},
     },
+    notify::{Pagerduty, Webhooks},
+    session::{Gate, HeldLimits, Limits, Registry, login::mysql::Lobby},
     sql::{self, FactsCache},
     upstream::Pools,
     wire::{mysql::auth::native_key, postgres::scram::scram_keys},

@@ -314,7 +314,13 @@ impl Control {
         &self.0.policy
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    /// Where people open the console, without a slash at its end, if they do.
+    pub fn public_url(&self) -> Option<&str> {
+        self.parts().public_url.as_deref()
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Timestamp {
         whole_microseconds(self.0.parts.clock.now())
     }
 

@@ -1,9 +1,7 @@
 //! Clock, shutdown, published values, TLS and streams: what the outside world looks like to the floors above.
 //!
 //! The door: [`clock::Clock`], [`published::Published`], [`shutdown::Shutdown`], [`listen::bind`], [`tls`],
-//! [`stream::Stream`] and [`workers::Workers`].
-//! The door: [`clock::Clock`], [`published::Published`], [`shutdown::Shutdown`], [`tls`], [`stream::Stream`],
-//! [`workers::Workers`] and [`http::serve_http`].
+//! [`stream::Stream`], [`throttle::Throttle`], [`workers::Workers`] and [`http::serve_http`].
 //! This folder knows nothing of SQL, of principals, or of any database's protocol.
 
 pub mod clock;
@@ -14,6 +12,7 @@ pub mod published;
 pub mod shutdown;
 mod socket;
 pub mod stream;
+pub mod throttle;
 pub mod tls;
 pub mod workers;
 
@@ -23,5 +22,7 @@ pub use http::{HttpTls, Peer, Stopping, serve_http};
 pub use published::Published;
 pub use shutdown::Shutdown;
 pub use stream::{READ_BYTES, Stream};
+pub use stream::Stream;
+pub use throttle::Throttle;
 pub use tls::{ClientTls, Roots, ServerTls, ServerTlsFiles};
 pub use workers::{WorkerThreads, Workers};

@@ -3,7 +3,7 @@
 use std::{
     io,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -68,6 +68,12 @@ impl ClientSide {
             }
         }
         if wrote { Poll::Ready(Moved::Sent) } else { Poll::Pending }
+    }
+
+    /// Sends what the socket takes now, without waiting: the rest goes with what comes next.
+    pub(super) fn send_at_once(&mut self) {
+        // That the client is gone is noticed by whoever reads.
+        let _ = self.poll_write(&mut Context::from_waker(Waker::noop()));
     }
 
     /// Gives back the memory of buffers that are empty.

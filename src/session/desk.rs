@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     attribution::Signature, deeds::Deeds, end::End, gate::Gate, leaving::Leaving, registry::Handle,
-    running::Ended, who::Who,
+    running::Ended, waiting::Over, who::Who,
 };
 use crate::{
     metrics::TargetMetrics,
@@ -35,6 +35,8 @@ pub(super) struct Desk {
     pub(super) leaving: Leaving,
     /// Since when something that was told to stop is still running.
     pub(super) stopping_since: Option<Instant>,
+    /// That it was over while it waited for a connection.
+    pub(super) over: Option<Over>,
 }
 
 impl Desk {
@@ -53,6 +55,7 @@ impl Desk {
             ended: Vec::new(),
             leaving: Leaving::No,
             stopping_since: None,
+            over: None,
         }
     }
 

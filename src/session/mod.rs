@@ -25,6 +25,7 @@ mod lanes;
 mod leaving;
 mod listener;
 pub mod login;
+mod long;
 mod modes;
 mod mysql;
 mod once;
@@ -36,9 +37,9 @@ mod revoke;
 mod run;
 mod running;
 mod tally;
-pub mod throttle;
 mod ties;
 mod timer;
+mod waiting;
 mod who;
 
 pub use gate::{Gate, HeldLimits, Limits};

@@ -115,7 +115,7 @@ impl Session {
             },
             _ => return (analysis, Err(several_statements().into())),
         };
-        let verdict = self.desk.judge(query, &does);
+        let verdict = self.judge(query, &does);
         (does, verdict)
     }
 
@@ -159,7 +159,7 @@ impl Session {
         }
         let text =
             self.held.prepared(statement).map(|slot| Arc::clone(&slot.prepared.text)).unwrap_or_default();
-        let permit = match self.desk.judge(&text, &does) {
+        let permit = match self.judge(&text, &does) {
             Ok(permit) => permit,
             Err(refused) => return self.bind_once(bind, (text, does), refused).await,
         };
@@ -217,7 +217,7 @@ impl Session {
                 Err(refusal) => return self.refuse(refusal),
             };
         }
-        let permit = match self.desk.judge(&bound.text, &bound.does) {
+        let permit = match self.judge(&bound.text, &bound.does) {
             Ok(permit) => permit,
             Err(refused) => {
                 self.refuse_statement(&bound.text, &bound.does, refused).await;

@@ -13,6 +13,7 @@ mod held;
 mod judge;
 mod lanes;
 mod leaves;
+mod long;
 mod names;
 mod once;
 mod read_only;

@@ -8,6 +8,7 @@ use crate::{
     model::{
         facts::{Facts, SessionEffect},
         ids::Ident,
+        principal::SIGNED,
     },
     upstream::{SettingValue, Setup},
     wire::postgres::{backend::TransactionStatus, ledger::Owed},
@@ -117,7 +118,5 @@ fn looks(facts: &Facts) -> bool {
 
 /// Which setting it is.
 pub(super) const APPLICATION_NAME: &str = "application_name";
-/// How the names begin that the gateway gives to connections.
-const SIGNED: &str = "tidegate:";
 /// What upstream connections are called before a session names them.
 const OWN_APPLICATION: &str = "tidegate";
