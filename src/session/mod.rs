@@ -39,6 +39,7 @@ mod tally;
 pub mod throttle;
 mod ties;
 mod timer;
+mod trace;
 mod who;
 
 pub use gate::{Gate, HeldLimits, Limits};

@@ -13,6 +13,7 @@ use crate::{
         gate::SETUP_TIMEOUT,
         lanes::{self, refusal_of},
         ties::Reason,
+        trace::Step,
     },
     upstream::{
         UpstreamError,
@@ -128,6 +129,7 @@ impl Session {
             self.drop_lane(lane);
             return Err(refusal_of(&error));
         }
+        self.desk.note_step(Step::Connection);
         Ok(())
     }
 
