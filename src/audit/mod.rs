@@ -49,9 +49,7 @@ pub use receipt::{Receipt, Receipts};
 pub use rotation::Rotation;
 pub use segments::{Segment, beside, segments};
 pub use signing::Checkpoints;
-pub use sink::{
-    Otlp, OtlpSettings, S3, S3Settings, Sink, SinkError, SinkParts, Syslog, SyslogSettings, cursor_of,
-};
+pub use sink::{Otlp, S3, S3Settings, Sink, SinkError, SinkParts, Syslog, SyslogSettings, cursor_of};
 pub use texts::Texts;
 pub use trail::{
     Decided, Direction, Filter, FoundRecord, Hour, Live, LivePart, Page, Progress, SearchQuery, Stats,

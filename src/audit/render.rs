@@ -73,9 +73,13 @@ fn start_members(start: &StatementStart<'_>, out: &mut Vec<u8>) -> Result<(), se
     match &start.decision {
         DecisionRecord::Allow { lane, grants } => {
             value(b",\"decision\":\"allow\",\"lane\":", lane, out)?;
-            value(b",\"grants\":", grants, out)
+            value(b",\"grants\":", grants, out)?;
         }
-        deny @ DecisionRecord::Deny { .. } => members(deny, out),
+        deny @ DecisionRecord::Deny { .. } => members(deny, out)?,
+    }
+    match &start.trace_id {
+        Some(trace) => value(b",\"trace_id\":", trace, out),
+        None => Ok(()),
     }
 }
 

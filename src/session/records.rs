@@ -35,7 +35,7 @@ impl Desk {
         statements: &[(&Arc<str>, &Does, &Permit)],
     ) -> Result<(Option<Receipt>, Statements), Refusal> {
         let actor = self.actor();
-        let started = Instant::now();
+        let (started, trace_id) = (Instant::now(), self.trace_id());
         let ids: SmallVec<[StatementId; 1]> = statements.iter().map(|_| self.who.next_statement()).collect();
         let hashed = self.hashed(statements.iter().map(|(text, ..)| &***text));
         let records: SmallVec<[Record<'_>; 1]> = statements
@@ -51,6 +51,7 @@ impl Desk {
                     kind: does.first().map(|facts| facts.kind),
                     objects: touched(does),
                     decision: DecisionRecord::Allow { lane: permit.lane(), grants: permit.grants() },
+                    trace_id,
                 })
             })
             .collect();
@@ -58,17 +59,24 @@ impl Desk {
         for (_, does, _) in statements {
             self.metrics.allowed(strongest(does));
         }
-        let running = statements.iter().zip(ids).map(|((text, does, permit), id)| Running {
-            id,
-            does: Arc::clone(does),
-            text: Arc::clone(text),
-            until: permit.until(),
-            once: None,
-            started,
-            deadline: self.deadline(does, started),
-            bytes: 0,
-            revoked: None,
-        });
+        let course = self.take_course();
+        let traced = |at, id, does: &Does, lane| {
+            let course = course.as_ref()?;
+            Some(Arc::new(self.traced(course, at, id, does, Some(lane))))
+        };
+        let running =
+            statements.iter().zip(ids).enumerate().map(|(at, ((text, does, permit), id))| Running {
+                id,
+                does: Arc::clone(does),
+                text: Arc::clone(text),
+                until: permit.until(),
+                once: None,
+                started,
+                deadline: self.deadline(does, started),
+                bytes: 0,
+                revoked: None,
+                traced: traced(at, id, does, permit.lane()),
+            });
         Ok((receipts.next(), running.collect()))
     }
 
@@ -103,14 +111,16 @@ impl Desk {
     }
 
     async fn record_denied(&mut self, refused: &[(&str, &[Arc<Facts>], &Refused)]) -> Result<(), Refusal> {
-        let actor = self.actor();
+        let (actor, trace_id) = (self.actor(), self.trace_id());
+        let ids: Vec<StatementId> = refused.iter().map(|_| self.who.next_statement()).collect();
         let hashed = self.hashed(refused.iter().map(|(text, ..)| *text));
         let records: Vec<Record<'_>> = refused
             .iter()
+            .zip(&ids)
             .enumerate()
-            .map(|(at, (text, does, refused))| {
+            .map(|(at, ((text, does, refused), id))| {
                 Record::StatementStart(StatementStart {
-                    statement: self.who.next_statement(),
+                    statement: *id,
                     actor: &actor,
                     sql: kept(&hashed, at, text),
                     fingerprint: does.first().map(|facts| Fingerprint(facts.fingerprint)),
@@ -126,11 +136,17 @@ impl Desk {
                         },
                         missing: refused.missing.iter().map(in_words).collect(),
                     },
+                    trace_id,
                 })
             })
             .collect();
         let _receipts = self.gate.audit.append(&records).await.map_err(|_| unwritable())?;
-        for (_, _, refused) in refused {
+        let course = self.take_course();
+        for (number, ((_, does, refused), id)) in refused.iter().zip(ids).enumerate() {
+            if let Some((course, watch)) = course.as_ref().zip(self.stopwatch.as_ref()) {
+                let traced = self.traced(course, number, id, does, None);
+                watch.keep_refused(traced, refused.refusal.code.sqlstate());
+            }
             self.metrics.refused(refused.missing.iter().filter_map(|missing| missing.permission).max());
         }
         Ok(())
@@ -197,6 +213,9 @@ impl Desk {
             Ok(_receipts) => {
                 for ended in self.ended.drain(..) {
                     self.metrics.statement_seconds.observe(taken(&ended).as_secs_f64());
+                    if let Some(watch) = &self.stopwatch {
+                        watch.keep(ended);
+                    }
                 }
                 Ok(())
             }

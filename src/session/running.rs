@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Instant};
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
+use super::trace::Traced;
 use crate::{
     model::{
         facts::Facts,
@@ -51,6 +52,8 @@ pub(super) struct Running {
     pub(super) bytes: u64,
     /// It was told to stop, and this is what its client is told.
     pub(super) revoked: Option<Refusal>,
+    /// What its trace has so far, if one is kept.
+    pub(super) traced: Option<Arc<Traced>>,
 }
 
 impl Running {
@@ -66,6 +69,7 @@ impl Running {
             deadline: self.deadline,
             bytes: self.bytes,
             revoked: self.revoked.take(),
+            traced: self.traced.clone(),
         }
     }
 
@@ -79,6 +83,7 @@ impl Running {
             started: self.started,
             sqlstate: None,
             upstream_pid,
+            traced: self.traced.as_ref().map(|traced| (Arc::clone(traced), Instant::now())),
         }
     }
 
@@ -143,4 +148,6 @@ pub(super) struct Ended {
     pub(super) sqlstate: Option<Box<str>>,
     /// The upstream's process.
     pub(super) upstream_pid: Option<i32>,
+    /// What its trace has so far, if one is kept, and when it was over.
+    pub(super) traced: Option<(Arc<Traced>, Instant)>,
 }

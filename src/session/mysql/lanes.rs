@@ -13,6 +13,7 @@ use crate::{
         gate::SETUP_TIMEOUT,
         lanes::{self, refusal_of},
         ties::Reason,
+        trace::Step,
         waiting::unless_over,
     },
     upstream::{
@@ -129,6 +130,7 @@ impl Session {
             self.drop_lane(lane);
             return Err(refusal_of(&error));
         }
+        self.desk.note_step(Step::Connection);
         Ok(())
     }
 

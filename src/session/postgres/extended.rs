@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     model::{
+        dialect::Dialect,
         facts::Facts,
         refusal::{Refusal, RefusalCode},
         target::Lane,
@@ -47,6 +48,7 @@ impl Session {
         if !name.is_empty() && self.held.prepared(name).is_some() && !self.is_settled() {
             return self.wait_for_replies();
         }
+        self.desk.watch(query, Dialect::Postgres);
         self.renew_catalog().await;
         let (does, verdict) = self.judge_parse(name, query);
         if runs_by_name(&does) && !self.is_settled() {
@@ -196,6 +198,7 @@ impl Session {
         let Some(mut bound) = self.held.portal(portal).cloned() else {
             return self.refuse(no_portal(portal));
         };
+        self.desk.watch(&bound.text, Dialect::Postgres);
         match self.leaves_alone(self.held.portal_number(portal)) {
             Ok(None) => {}
             Ok(Some(claimed)) => {
@@ -339,6 +342,7 @@ impl Session {
             self.ledger.push(Owed::Local(ready.freeze()));
         }
         self.block.end();
+        self.desk.unwatch();
         Flow::Done
     }
 

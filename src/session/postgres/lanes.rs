@@ -15,6 +15,7 @@ use crate::{
         gate::SETUP_TIMEOUT,
         lanes::{self, refusal_of},
         ties::{self, Reason},
+        trace::Step,
         waiting::unless_over,
     },
     sql::search_path,
@@ -115,7 +116,9 @@ impl Session {
             return Ok(());
         }
         self.go_onto(lane).await?;
-        self.hold_read_only(lane, read_only).await
+        self.hold_read_only(lane, read_only).await?;
+        self.desk.note_step(Step::Connection);
+        Ok(())
     }
 
     /// Goes onto `lane`: borrows a connection if there is none, and brings it up to the session's settings.

@@ -8,6 +8,7 @@ use super::{receive::Flow, session::Session, task::Task};
 use crate::{
     audit::Receipt,
     model::{
+        dialect::Dialect,
         facts::{AccessMode, Facts, Runs},
         object::Object,
         refusal::Refusal,
@@ -38,6 +39,7 @@ impl Session {
             return self.wait_for_replies();
         }
         let received = Instant::now();
+        self.desk.watch_anew(text, Dialect::Postgres);
         if let Err(refusal) = self.leaves_alone(None) {
             let refused = Refused::from(refusal);
             let recorded = self.desk.record_refusal(text, &[], &refused).await;
