@@ -164,6 +164,7 @@ pub(super) struct RawPool {
     pub(super) max_lifetime_s: Option<Spanned<u64>>,
     pub(super) failover_wait_ms: Option<Spanned<u64>>,
     pub(super) new_connections_per_second: Option<Spanned<u64>>,
+    pub(super) prepared_statements: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

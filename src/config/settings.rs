@@ -288,6 +288,8 @@ pub struct Pool {
     pub failover_wait: Duration,
     /// So many may be opened in a second over all lanes, 1 to 10,000; `None` is any number.
     pub new_connections_per_second: Option<u32>,
+    /// So many prepared statements are kept on one, 1 to 10,000.
+    pub prepared_statements: u32,
 }
 
 /// Where people, requests, grants and keys are kept.

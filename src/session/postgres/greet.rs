@@ -70,6 +70,7 @@ pub(super) async fn begin(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) -> 
                 said_fatal: false,
                 last_words: None,
                 signed_name: None,
+                read: None,
                 cancelling: Cancelling::default(),
                 cancelled: None,
                 desk,

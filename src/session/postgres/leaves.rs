@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::session::Session;
 use crate::model::{
     catalog::Catalog,
-    facts::{Access, AccessMode, Facts, StatementKind, TransactionEffect},
+    facts::{Access, AccessMode, Facts, SessionEffect, StatementKind, TransactionEffect},
     object::Object,
     target::Lane,
 };
@@ -47,9 +47,18 @@ fn leaves_nothing(facts: &Facts, catalog: Option<&Catalog>) -> bool {
         | TransactionEffect::SetModes { .. } => false,
     };
     ends_with_itself
-        && is_plain_kind(facts.kind)
+        && facts.kind != StatementKind::Set
         && facts.read_only
         && facts.effects.is_empty()
+        && runs_no_code(facts, catalog)
+}
+
+/// Whether only what the server does by itself runs for a statement, whatever the database holds.
+pub(super) fn runs_no_code(facts: &Facts, catalog: Option<&Catalog>) -> bool {
+    let is_unclear =
+        |effect: &SessionEffect| matches!(effect, SessionEffect::Pin | SessionEffect::ContextUnknown);
+    (is_plain_kind(facts.kind) || facts.kind == StatementKind::Set)
+        && !facts.effects.iter().any(is_unclear)
         && facts.calls.is_empty()
         && facts.runs.is_none()
         && facts.accesses.iter().all(|access| reads_plain(access, catalog))
