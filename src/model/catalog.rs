@@ -10,7 +10,7 @@ use super::ids::Ident;
 /// it, the analysis assumes the worst.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalog {
-    /// Rises with every renewal of the catalog of one database.
+    /// Rises with every renewal; no two contents have the same.
     pub version: u64,
     /// Whether the database keeps text as UTF-8.
     pub is_utf8: bool,
