@@ -3,11 +3,13 @@
 
 mod support;
 
+use bytes::BytesMut;
+use serde_json::json;
 use support::{
     Lab, Server,
     mysql_wire::{MysqlWire, execute, framed},
 };
-use tidegate::wire::mysql::capability::Capabilities;
+use tidegate::wire::mysql::{capability::Capabilities, error::ServerError, packet::write_packet};
 
 const BOTH: [Server; 2] = [Server::Mariadb, Server::Mysql];
 const FETCH: u8 = 0x1c;
@@ -188,6 +190,47 @@ fn commands_that_are_sent_ahead_are_answered_in_their_order() {
         assert_eq!(wire.outcome(), 0);
         assert_eq!(wire.rows().unwrap(), [b"\x013"]);
     });
+}
+
+#[test]
+fn a_text_far_over_the_limit_is_refused_and_never_kept() {
+    for server in BOTH {
+        let settings = json!({ "plaintext": true, "limits": "limits: { statement_bytes: 10000 }" });
+        let Some(lab) = Lab::with_gateway(server, &settings) else { return };
+        let mut wire = MysqlWire::connect(&lab.add_full(), Capabilities::NONE);
+        let memory = || {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", lab.gateway_pid())).unwrap();
+            let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap().to_owned();
+            line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+        };
+        let before = memory();
+        for (command, bytes) in
+            [(0x03, 60_000_000), (0x16, 60_000_000), (0x03, 20_000), (0x03, 0xff_ff_ff - 1)]
+        {
+            let head: &[u8] = if command == 0x03 { b"\x03SELECT 'tell-tale', '" } else { b"\x16SELECT ?, '" };
+            let mut payload = head.to_vec();
+            payload.resize(bytes, b'x');
+            let (mut framed, mut sequence) = (BytesMut::new(), 0);
+            write_packet(&mut framed, &mut sequence, |out| out.extend_from_slice(&payload));
+            // What is sent ahead is answered behind it.
+            framed.extend_from_slice(b"\x01\0\0\0\x0e");
+            wire.send(&framed);
+            let refused = wire.packet().unwrap();
+            assert_eq!(refused.sequence(), sequence, "{server:?} {command} {bytes}");
+            let error = ServerError::read(refused.payload()).unwrap();
+            assert!(error.message.contains("10000"), "{server:?}: {error:?}");
+            assert_eq!(wire.outcome(), 0);
+        }
+        assert_eq!(wire.query("SELECT 7").unwrap(), [b"\x017"]);
+        let grown = memory().saturating_sub(before);
+        assert!(grown < 30_000, "{server:?}: {grown} KiB");
+        let begins = |record: &&serde_json::Value| {
+            record["sql"]
+                .as_str()
+                .is_some_and(|sql| sql.starts_with("SELECT 'tell-tale'") && sql.len() <= 1024)
+        };
+        assert_eq!(lab.audit().iter().filter(begins).count(), 3, "{server:?}");
+    }
 }
 
 #[test]

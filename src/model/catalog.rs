@@ -10,7 +10,7 @@ use super::ids::Ident;
 /// it, the analysis assumes the worst.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalog {
-    /// Rises with every renewal of the catalog of one database.
+    /// Rises with every renewal; no two contents have the same.
     pub version: u64,
     /// All schemas that exist, the system's too.
     pub schemas: BTreeSet<Ident>,

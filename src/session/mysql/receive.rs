@@ -3,7 +3,7 @@
 use super::{prepared::Execution, query::Form, session::Session};
 use crate::{
     model::refusal::{Refusal, RefusalCode},
-    session::{end::End, gate::OUTBOUND_HIGH_BYTES, judge::Refused},
+    session::{end::End, gate::OUTBOUND_HIGH_BYTES, judge::Refused, waiting::end_if_over},
     sql,
     wire::mysql::{
         command::{Command, Query, RefusedCommand},
@@ -20,6 +20,9 @@ impl Session {
     /// How the session ends.
     pub(super) async fn receive(&mut self) -> Result<(), End> {
         while self.flight.is_none() && self.client.outbound.len() < OUTBOUND_HIGH_BYTES {
+            if !self.pass_over_long().await? {
+                return Ok(());
+            }
             let limit = self.desk.gate.limits.message_bytes;
             let Some(packet) = take_packet(&mut self.client.inbound, limit)? else { return Ok(()) };
             packet.expect_sequence(0)?;
@@ -91,7 +94,7 @@ impl Session {
                 self.say(next, ErrorCode::UNKNOWN_COMMAND, &format!("unknown command 0x{code:02x}"));
             }
         }
-        Ok(())
+        end_if_over(&mut self.desk, &mut self.client)
     }
 
     /// A text as it is read; answers it if it cannot be.

@@ -91,7 +91,8 @@ impl Conversation for Session {
         }
         let lane = self.lanes.active();
         let cursor = lane.is_some_and(|lane| self.held.has_cursor_on(lane));
-        let tied = (lane.is_some() && self.lanes.sticky() == lane) || cursor || self.state.locked;
+        let is_tied = lane.is_some_and(|lane| self.lanes.is_tied(lane));
+        let tied = is_tied || cursor || self.state.locked;
         if self.flight.is_none() && !self.in_transaction() && !tied {
             if let Some(lane) = lane {
                 self.drop_lane(lane);

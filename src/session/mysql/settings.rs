@@ -29,6 +29,11 @@ impl Settings {
         self.version
     }
 
+    /// Bytes of all of them.
+    pub(super) fn bytes(&self) -> usize {
+        self.values.iter().map(|(name, value)| name.len() + value.as_deref().map_or(0, str::len)).sum()
+    }
+
     /// As it was after the login.
     pub(super) fn reset(&mut self) {
         self.values.clear();

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use super::{
     receive::Flow,
     session::Session,
     simple::{opens_or_ties, shows_by_rights},
-    task::Task,
 };
 use crate::{
     model::{facts::Facts, refusal::Refusal, target::Lane},
@@ -48,28 +47,6 @@ impl Session {
         self.take_lane(lane, read_only).await?;
         self.sign(does);
         Ok(Some(lane))
-    }
-
-    /// Makes a prepared statement on a connection that lacks it.
-    pub(super) fn remake(&mut self, lane: Lane, name: &str, leave: &impl Leave) {
-        let Some(message) = self.missing_on(lane, name) else { return };
-        let Some(slot) = self.held.prepared(name) else { return };
-        let prepared = Arc::clone(&slot.prepared);
-        self.send_prepare(&message, leave);
-        let of = Task::Prepare { name: name.into(), prepared, lane, own: false };
-        self.ledger.push(Owed::Parse { silent: true, of });
-    }
-
-    /// The Parse that makes a prepared statement on the connection of `lane`, if that lacks it; from now on it
-    /// counts as having it.
-    pub(super) fn missing_on(&mut self, lane: Lane, name: &str) -> Option<Bytes> {
-        let slot = self.held.prepared(name).filter(|slot| !slot.is_on(lane))?;
-        let message = slot.prepared.message.clone()?;
-        slot.put_on(lane);
-        if !name.is_empty() {
-            self.lanes.note_left();
-        }
-        Some(message)
     }
 
     pub(super) fn send_prepare(&mut self, message: &[u8], leave: &impl Leave) {

@@ -28,6 +28,7 @@ use crate::{
         lanes::refusal_of,
         login::postgres::LoggedIn,
         registry::Handle,
+        waiting::unless_over,
         who::Who,
     },
     sql::search_path,
@@ -44,9 +45,10 @@ pub(super) async fn begin(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) -> 
     let who = Who::new(id, principal, place, stream.peer(), application, gate.clock.now());
     let key_bytes = if minor < 2 { CancelKey::SHORT_BYTES } else { CancelKey::LONG_BYTES };
     let handle = gate.registry.enter(&Arc::new(who), key_bytes);
-    let desk = Desk::new(gate, handle);
-    let mut side = ClientSide::new(stream);
-    match open(&desk.gate, &desk.who, &settings).await {
+    let mut desk = Desk::new(Arc::clone(&gate), handle);
+    let (mut side, who) = (ClientSide::new(stream), Arc::clone(&desk.who));
+    let opened = unless_over(&mut desk, &mut side, open(&gate, &who, &settings)).await;
+    match opened.and_then(|opened| opened) {
         Ok(opened) => {
             greet(&mut side.outbound, &opened, &desk.handle);
             Some(Box::new(Session {
@@ -62,11 +64,13 @@ pub(super) async fn begin(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) -> 
                 transaction: Transaction::idle(),
                 block: Block::default(),
                 parked: None,
+                passing_over: 0,
                 catalog: opened.catalog,
                 initial_path: opened.initial_path,
                 said_fatal: false,
                 last_words: None,
                 signed_name: None,
+                read: None,
                 cancelling: Cancelling::default(),
                 cancelled: None,
                 desk,

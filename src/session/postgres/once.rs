@@ -75,13 +75,11 @@ impl Session {
             return Some(Flow::Done);
         };
         let lane = match self.enter_block(once.lane(), &does).await {
-            Ok(Some(lane)) => {
-                self.remake(lane, message.statement, &once);
-                if !self.is_settled() {
-                    return Some(self.wait_for_replies());
-                }
-                Ok(lane)
-            }
+            Ok(Some(lane)) => match self.make_ready(lane, message.statement, &does, &once) {
+                Ok(true) if self.is_settled() => Ok(lane),
+                Ok(_) => return Some(self.wait_for_replies()),
+                Err(refusal) => return Some(self.refuse(refusal)),
+            },
             Ok(None) => return Some(self.wait_for_replies()),
             Err(refusal) => Err(refusal),
         };

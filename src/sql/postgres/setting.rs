@@ -12,6 +12,7 @@ use crate::model::{
     ids::Ident,
     name_context::SearchPath,
     object::Object,
+    principal::SIGNED,
 };
 
 use super::{
@@ -117,6 +118,9 @@ impl Walk<'_> {
     /// SET, RESET or their like by function.
     fn set(&mut self, name: &str, value: Value, local: bool) -> Step {
         let name = name.to_ascii_lowercase();
+        if name == "application_name" && may_be_signed(&value) {
+            self.administer(&format!("setting {name}"));
+        }
         match builtin::setting(&name) {
             Some(SettingClass::Harmless) => self.leaves(&name, value, local),
             Some(SettingClass::Values(harmless)) => {
@@ -307,6 +311,19 @@ fn literal(node: &Node) -> Option<String> {
             Val::Bsval(_) => return None,
         }),
         _ => None,
+    }
+}
+
+/// Whether what a connection is to call itself could be taken for what the gateway calls it.
+fn may_be_signed(value: &Value) -> bool {
+    match value {
+        Value::Default => false,
+        Value::Text(text) => {
+            let beginning = text.trim_start().get(..SIGNED.len());
+            beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(SIGNED))
+        }
+        // closed: it may be any name.
+        Value::Unseen => true,
     }
 }
 

@@ -176,14 +176,14 @@ mod tests {
     fn a_missing_permission_is_a_denied_table_with_the_next_step_ahead_of_the_detail() {
         let refusal =
             Refusal::new(RefusalCode::InsufficientPrivilege, "permission denied: select on hr.salary")
-                .with_detail("dana holds explain on hr until standing.")
+                .with_detail("dana holds explain on hr (standing).")
                 .with_hint("Ask for it: tidegate request --denial d7f3a");
         let error = ServerError::refused(&refusal);
         assert_eq!((error.errno, error.sqlstate.as_str()), (1142, "42000"));
         assert_eq!(
             error.message,
             "permission denied: select on hr.salary. Ask for it: tidegate request --denial d7f3a. \
-             dana holds explain on hr until standing."
+             dana holds explain on hr (standing)."
         );
     }
 
