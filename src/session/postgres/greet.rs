@@ -48,7 +48,7 @@ pub(super) async fn begin(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) -> 
     let mut desk = Desk::new(Arc::clone(&gate), handle);
     let (mut side, who) = (ClientSide::new(stream), Arc::clone(&desk.who));
     let opened = unless_over(&mut desk, &mut side, open(&gate, &who, &settings)).await;
-    match opened.and_then(|opened| opened) {
+    match opened.flatten() {
         Ok(opened) => {
             greet(&mut side.outbound, &opened, &desk.handle);
             Some(Box::new(Session {
