@@ -21,5 +21,4 @@ pub use notify::{SlackMetrics, WebhookMetrics};
 pub use pins::{PinMetrics, PinReason, Pinned};
 pub use registry::Metrics;
 pub use target::{PoolMetrics, ReturnMetrics, StatementCounts, TargetMetrics, UpstreamErrors};
-pub use target::{PoolMetrics, ReturnMetrics, TargetMetrics, UpstreamErrors};
 pub use traces::TraceMetrics;

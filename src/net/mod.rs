@@ -24,7 +24,6 @@ pub use http::{HttpTls, Peer, Stopping, serve_http};
 pub use outgoing::{http_client, http_send};
 pub use published::Published;
 pub use shutdown::Shutdown;
-pub use stream::Stream;
 pub use stream::{READ_BYTES, Stream};
 pub use throttle::Throttle;
 pub use tls::{ClientTls, Roots, ServerTls, ServerTlsFiles};

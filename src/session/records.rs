@@ -56,6 +56,7 @@ impl Desk {
             })
             .collect();
         let mut receipts = self.gate.audit.append(&records).await.map_err(|_| unwritable())?;
+        drop(records);
         for (_, does, _) in statements {
             self.metrics.allowed(strongest(does));
         }
