@@ -1,7 +1,9 @@
 //! `/api/v1/audit`: the log of this gateway, searched, told, counted and taken away.
 
+use std::io;
+
 use axum::{
-    Json,
+    BoxError, Json,
     body::Body,
     extract::{Path, State},
     http::{StatusCode, header},
@@ -15,11 +17,12 @@ use super::{
     auth::Auditor,
     body::QueryOf,
     problem::Problem,
+    reader::Reader,
     router::Api,
 };
 use crate::{
-    audit::{AuditError, Direction, Export, Filter, Page, Stats, Story, Trail},
-    control::{Caller, Control, ControlError},
+    audit::{Direction, Export, Filter, Page, Stats, Story, Trail},
+    control::{Caller, Control, ControlError, Scope},
     model::ids::{GrantId, RequestId},
 };
 
@@ -96,9 +99,10 @@ pub(super) async fn stats(
 )]
 pub(super) async fn download(
     State(api): State<Api>,
-    _: Auditor,
+    Auditor(caller): Auditor,
     QueryOf(query): QueryOf<DownloadQuery>,
 ) -> Result<Response, Problem> {
+    let reader = Reader::new(&api, caller, None)?;
     let trail = trail(&api)?.clone();
     let export = match query.format.unwrap_or_default() {
         AuditFormat::Csv => Export::Csv,
@@ -109,22 +113,31 @@ pub(super) async fn download(
         (header::CONTENT_TYPE, export.content_type().to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"audit.{}\"", export.ending())),
     ];
-    let body = Body::from_stream(pieces(trail, query.filter(), export));
+    let body = Body::from_stream(pieces(reader, trail, query.filter(), export));
     Ok((headers, body).into_response())
 }
 
-/// The file, piece by piece, as it is read from the log.
-fn pieces(trail: Trail, filter: Filter, export: Export) -> impl Stream<Item = Result<Bytes, AuditError>> {
-    let begun = (trail, Some(filter), export.head());
-    stream::try_unfold(begun, move |(trail, filter, head)| async move {
+/// The file, piece by piece, as it is read from the log. It breaks off for whoever may no longer read it.
+fn pieces(
+    reader: Reader,
+    trail: Trail,
+    filter: Filter,
+    export: Export,
+) -> impl Stream<Item = Result<Bytes, BoxError>> {
+    let begun = (reader, trail, Some(filter), export.head());
+    stream::try_unfold(begun, move |(reader, trail, filter, head)| async move {
         let Some(filter) = filter else { return Ok(None) };
+        if !reader.now().is_some_and(|caller| caller.may(&[Scope::AuditRead])) {
+            // An error, so that nobody takes it for the whole file.
+            return Err(io::Error::from(io::ErrorKind::PermissionDenied).into());
+        }
         let (found, last) = trail.find_part(&filter, Direction::Oldest, PIECE).await?;
         let mut text = head;
         for record in &found {
             export.write(record, &mut text);
         }
         let next = last.map(|last| Filter { after: Some(last), ..filter });
-        Ok(Some((Bytes::from(text), (trail, next, Vec::new()))))
+        Ok(Some((Bytes::from(text), (reader, trail, next, Vec::new()))))
     })
 }
 

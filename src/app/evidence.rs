@@ -7,14 +7,15 @@ use tokio::task::JoinSet;
 use super::error::AppError;
 use crate::{
     audit::{
-        AuditError, CheckpointKey, Checkpoints, Otlp, OtlpSettings, Rotation, S3, S3Settings, Sink,
-        SinkError, SinkParts, Syslog, SyslogSettings, Texts, Trail, beside, checkpoints_of, cursor_of,
+        AuditError, CheckpointKey, Checkpoints, Otlp, Rotation, S3, S3Settings, Sink, SinkError, SinkParts,
+        Syslog, SyslogSettings, Texts, Trail, beside, checkpoints_of, cursor_of,
     },
     config::{self, AuditSinkKind, AuditText, Config, UpstreamTls},
     metrics::Metrics,
     model::ids::GatewayName,
     net::{ClientTls, Roots},
     session::Gate,
+    telemetry::OtlpSettings,
     upstream::iam::{ChainSettings, SharedCredentialsProvider, StandardChain},
 };
 
@@ -67,14 +68,15 @@ pub(super) fn sinks(config: &Config) -> Result<Vec<(String, Sink)>, AppError> {
     config.audit.sinks.iter().map(sink).collect()
 }
 
+/// A receiver of OpenTelemetry's protocol.
+pub(super) fn receiver(gateway: &GatewayName, otlp: &config::Otlp) -> OtlpSettings {
+    let config::Otlp { url, ca, token } = otlp.clone();
+    OtlpSettings { url, ca, token, gateway: gateway.to_string() }
+}
+
 fn sink(gateway: &GatewayName, kind: &AuditSinkKind) -> Result<Sink, SinkError> {
     Ok(match kind {
-        AuditSinkKind::Otlp { url, ca, token } => Sink::Otlp(Otlp::new(OtlpSettings {
-            url: url.clone(),
-            ca: ca.clone(),
-            token: token.clone(),
-            gateway: gateway.to_string(),
-        })?),
+        AuditSinkKind::Otlp(otlp) => Sink::Otlp(Otlp::new(receiver(gateway, otlp))?),
         AuditSinkKind::S3 { bucket, prefix, region, endpoint, ca, profile, role_arn, every } => {
             let chain = StandardChain::new(ChainSettings {
                 region: region.clone(),

@@ -57,6 +57,8 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// The process's own log.
     pub log: Log,
+    /// Traces, if they are made.
+    pub traces: Option<Traces>,
     /// What is allowed and should not be; to be logged at start.
     pub warnings: Vec<String>,
 }
@@ -379,14 +381,7 @@ pub struct AuditSink {
 #[derive(Clone, Debug)]
 pub enum AuditSinkKind {
     /// OpenTelemetry's protocol for logs, over HTTP.
-    Otlp {
-        /// All of the address.
-        url: String,
-        /// Authorities (PEM); `None` is the system's.
-        ca: Option<PathBuf>,
-        /// A bearer token.
-        token: Option<Secret<String>>,
-    },
+    Otlp(Otlp),
     /// Objects of S3, or of what speaks like it.
     S3 {
         /// The bucket.
@@ -415,6 +410,26 @@ pub enum AuditSinkKind {
         /// How it is trusted.
         tls: UpstreamTls,
     },
+}
+
+/// A receiver of OpenTelemetry's protocol over HTTP.
+#[derive(Clone, Debug)]
+pub struct Otlp {
+    /// All of the address.
+    pub url: String,
+    /// Authorities (PEM); `None` is the system's.
+    pub ca: Option<PathBuf>,
+    /// A bearer token.
+    pub token: Option<Secret<String>>,
+}
+
+/// Traces of statements and of requests to the API.
+#[derive(Clone, Debug)]
+pub struct Traces {
+    /// Where they go.
+    pub otlp: Otlp,
+    /// Of those that begin here, one in so many is kept.
+    pub one_in: u64,
 }
 
 /// Checkpoints of the audit log.

@@ -13,6 +13,7 @@ mod pins;
 mod process;
 mod registry;
 mod target;
+mod traces;
 
 pub use audit::AuditMetrics;
 pub use gateway::{FactsMetrics, LoginMetrics, PolicyMetrics};
@@ -20,3 +21,4 @@ pub use notify::{SlackMetrics, WebhookMetrics};
 pub use pins::{PinMetrics, PinReason, Pinned};
 pub use registry::Metrics;
 pub use target::{PoolMetrics, ReturnMetrics, StatementCounts, TargetMetrics, UpstreamErrors};
+pub use traces::TraceMetrics;

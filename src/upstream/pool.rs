@@ -299,27 +299,23 @@ pub(crate) struct Slot<P: Protocol> {
     pub(crate) running: Option<CancelHandle<P>>,
     _leased: Counted,
     /// Freed after the count below, so that whoever waits finds room.
-    _turn: Turn,
+    turn: Turn,
 }
 
 impl<P: Protocol> Slot<P> {
     /// Takes over a place that is counted as open.
     fn new(pool: &Arc<LanePool<P>>, turn: Turn) -> Self {
-        Self {
-            pool: Arc::clone(pool),
-            running: None,
-            _leased: Counted::new(&pool.metrics.leased),
-            _turn: turn,
-        }
+        Self { pool: Arc::clone(pool), running: None, _leased: Counted::new(&pool.metrics.leased), turn }
     }
 
     pub(crate) fn target(&self) -> &Arc<TargetSettings> {
         &self.pool.target
     }
 
-    /// Whether somebody waits for a connection of this lane.
+    /// Whether somebody waits for a connection of this lane who could have this one.
     pub(crate) fn is_wanted(&self) -> bool {
-        self.pool.metrics.waiting.get() > 0
+        // Asked at every turn: the lines are looked at only if somebody waits at all.
+        self.pool.metrics.waiting.get() > 0 && self.turn.is_wanted()
     }
 
     pub(crate) fn lane(&self) -> Lane {

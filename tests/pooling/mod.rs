@@ -9,6 +9,7 @@ pub mod mysql;
 pub mod postgres;
 mod statements;
 mod ties;
+mod waiting;
 
 pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()

@@ -5,7 +5,6 @@
 //! stopped. A record may come twice (after a kill), never not at all: its number tells.
 
 mod error;
-mod http;
 mod otlp;
 mod run;
 mod s3;
@@ -15,7 +14,7 @@ mod syslog;
 mod tests;
 
 pub use error::SinkError;
-pub use otlp::{Otlp, OtlpSettings};
+pub use otlp::Otlp;
 pub use run::{Sink, SinkParts, cursor_of};
 pub use s3::{S3, S3Settings};
 pub use syslog::{Syslog, SyslogSettings};

@@ -25,7 +25,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Otlp, OtlpSettings, S3, S3Settings, Sink, SinkParts, Syslog, SyslogSettings, cursor_of};
+use super::{Otlp, S3, S3Settings, Sink, SinkParts, Syslog, SyslogSettings, cursor_of};
 use crate::{
     audit::{
         AuditLog, Cursor, Rotation,
@@ -33,6 +33,7 @@ use crate::{
         tests::{Bench, note},
     },
     model::secret::Secret,
+    telemetry::OtlpSettings,
 };
 
 fn started(bench: &Bench, sink: Sink) -> JoinHandle<()> {

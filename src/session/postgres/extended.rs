@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     model::{
+        dialect::Dialect,
         facts::Facts,
         refusal::{Refusal, RefusalCode},
         target::Lane,
@@ -50,6 +51,7 @@ impl Session {
         if !name.is_empty() && self.held.prepared(name).is_some() && !self.is_settled() {
             return self.wait_for_replies();
         }
+        self.desk.watch(query, Dialect::Postgres);
         self.renew_catalog().await;
         let (does, verdict) = self.judge_parse(name, query);
         if runs_by_name(&does) && !self.is_settled() {
@@ -121,7 +123,7 @@ impl Session {
             },
             _ => return (analysis, Err(several_statements().into())),
         };
-        let verdict = self.desk.judge(query, &does);
+        let verdict = self.judge(query, &does);
         (does, verdict)
     }
 
@@ -165,7 +167,7 @@ impl Session {
         }
         let text =
             self.held.prepared(statement).map(|slot| Arc::clone(&slot.prepared.text)).unwrap_or_default();
-        let permit = match self.desk.judge(&text, &does) {
+        let permit = match self.judge(&text, &does) {
             Ok(permit) => permit,
             Err(refused) => return self.bind_once(bind, (text, does), refused).await,
         };
@@ -211,6 +213,7 @@ impl Session {
         let Some(mut bound) = self.held.portal(portal).cloned() else {
             return self.refuse(no_portal(portal));
         };
+        self.desk.watch(&bound.text, Dialect::Postgres);
         match self.leaves_alone(self.held.portal_number(portal)) {
             Ok(None) => {}
             Ok(Some(claimed)) => {
@@ -232,7 +235,7 @@ impl Session {
                 Err(refusal) => return self.refuse(refusal),
             };
         }
-        let permit = match self.desk.judge(&bound.text, &bound.does) {
+        let permit = match self.judge(&bound.text, &bound.does) {
             Ok(permit) => permit,
             Err(refused) => {
                 self.refuse_statement(&bound.text, &bound.does, refused).await;
@@ -261,14 +264,14 @@ impl Session {
             self.refuse(no_portal(portal));
             return;
         }
-        let mut started = match self.desk.record_start(&[(&bound.text, &bound.does, &permit)]).await {
+        let (receipt, running) = match self.desk.record_start(&[(&bound.text, &bound.does, &permit)]).await {
             Ok(started) => started,
             Err(refusal) => {
                 self.refuse(refusal);
                 return;
             }
         };
-        let Some((receipt, running)) = started.pop() else { return };
+        let Some((receipt, running)) = receipt.zip(running.into_iter().next()) else { return };
         self.note_left(&bound.does, &bound.text);
         if once.is_none() {
             self.desk.deeds.note(&bound.does, &permit, self.ledger.block());
@@ -367,6 +370,7 @@ impl Session {
             self.ledger.push(Owed::Local(ready.freeze()));
         }
         self.block.end();
+        self.desk.unwatch();
         Flow::Done
     }
 

@@ -11,14 +11,15 @@ use super::{
 use crate::{
     model::{
         dialect::Dialect,
-        facts::{Facts, Runs, SessionEffect},
+        facts::{Facts, Runs, SessionEffect, TransactionEffect},
         name_context::NameContext,
         refusal::{Refusal, RefusalCode},
         target::Lane,
     },
     policy,
     session::{
-        judge::{Judged, Refused, own_text, what_happens},
+        gate::check_settings,
+        judge::{Judged, Refused, Verdict, own_text, what_happens},
         running::Does,
     },
 };
@@ -71,13 +72,28 @@ impl Session {
         let own = own_text(text, facts);
         match self.with_what_it_runs(facts) {
             Ok(does) => {
-                let verdict = self.desk.judge(&own, &does);
+                let verdict = self.judge(&own, &does);
                 Judged { text: own, does, verdict }
             }
             Err(refusal) => {
                 Judged { text: own, does: Arc::from([Arc::clone(facts)]), verdict: Err(refusal.into()) }
             }
         }
+    }
+
+    /// Decides on a statement that the client sent, if there is room for what it may add to what the session keeps.
+    pub(super) fn judge(&mut self, text: &str, does: &Does) -> Verdict {
+        let adds = |facts: &Arc<Facts>| {
+            matches!(facts.transaction, TransactionEffect::Savepoint(_))
+                || facts
+                    .effects
+                    .iter()
+                    .any(|effect| matches!(effect, SessionEffect::Set { local: false, .. }))
+        };
+        if does.iter().any(adds) {
+            check_settings(self.settings.bytes() + text.len(), self.names.savepoints())?;
+        }
+        self.desk.judge(text, does)
     }
 
     /// Takes the catalog as it is now, reading it again if definitions have changed.
@@ -108,6 +124,9 @@ impl Session {
 
     fn with_what_it_runs_within(&mut self, facts: &Arc<Facts>, depth: usize) -> Result<Does, Refusal> {
         check_names(facts)?;
+        if facts.runs.is_none() {
+            return Ok(Arc::from([Arc::clone(facts)]));
+        }
         let mut does = vec![Arc::clone(facts)];
         match &facts.runs {
             None => {}

@@ -115,11 +115,10 @@ fn draws(text: &str) -> bool {
     let is_at = |at: usize, word: &[u8]| {
         bytes.get(at..at + word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word))
     };
-    bytes.iter().enumerate().any(|(at, byte)| match byte.to_ascii_lowercase() {
-        b'r' => is_at(at, b"random"),
-        b's' => is_at(at, b"shuffle") || is_at(at, b"sample"),
-        b'u' => is_at(at, b"u&"),
-        _ => false,
+    memchr::memchr3_iter(b'm', b'M', b'&', bytes).chain(memchr::memchr2_iter(b'f', b'F', bytes)).any(|at| {
+        // By a letter that is rarer than the first.
+        let is_behind = |offset: usize, word: &[u8]| at.checked_sub(offset).is_some_and(|at| is_at(at, word));
+        is_behind(5, b"random") || is_behind(2, b"sample") || is_behind(1, b"u&") || is_behind(3, b"shuffle")
     })
 }
 

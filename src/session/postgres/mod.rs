@@ -13,6 +13,7 @@ mod held;
 mod judge;
 mod lanes;
 mod leaves;
+mod long;
 mod messages;
 mod names;
 mod once;

@@ -93,10 +93,10 @@ impl Session {
             if input.len() < next.total_bytes {
                 return Ok(());
             }
-            let message = input.split_to(next.total_bytes);
             if !matches!(next.tag, b'D' | b'd') {
-                self.relay_one(next.tag, &message)?;
+                self.relay_one(next.tag, input.get(..next.total_bytes).unwrap_or_default())?;
             }
+            input.advance(next.total_bytes);
         }
     }
 

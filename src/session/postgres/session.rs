@@ -28,6 +28,8 @@ pub(super) struct Session {
     pub(super) block: Block,
     /// A message that waits until everything before it is settled.
     pub(super) parked: Option<Frame>,
+    /// Bytes of a message that are thrown away as they come.
+    pub(super) passing_over: usize,
     /// Where the catalog of its database comes from.
     pub(super) catalog: CatalogSource,
     /// The `search_path` of connections on which nobody has set one, as the session was told when it began.

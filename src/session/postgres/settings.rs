@@ -54,6 +54,11 @@ impl Settings {
         &self.values
     }
 
+    /// Bytes of all of them.
+    pub(super) fn bytes(&self) -> usize {
+        self.iter().map(|(name, value)| name.len() + value.map_or(0, str::len)).sum()
+    }
+
     /// Whether RESET on a connection leaves something to be set again.
     pub(super) fn has_initial(&self) -> bool {
         !self.initial.is_empty()
