@@ -50,7 +50,8 @@ pub use rotation::Rotation;
 pub use segments::{Segment, beside, segments};
 pub use signing::Checkpoints;
 pub use sink::{
-    Otlp, OtlpSettings, S3, S3Settings, Sink, SinkError, SinkParts, Syslog, SyslogSettings, cursor_of,
+    Kafka, KafkaAccount, KafkaMechanism, KafkaSettings, Otlp, OtlpSettings, S3, S3Settings, Sink, SinkError,
+    SinkParts, Syslog, SyslogSettings, cursor_of,
 };
 pub use texts::Texts;
 pub use trail::{

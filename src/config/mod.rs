@@ -6,6 +6,7 @@
 //! Never knows what the settings are used for.
 
 mod audit;
+mod audit_kafka;
 mod audit_sinks;
 #[cfg(test)]
 mod breakage_tests;
@@ -33,6 +34,6 @@ pub use schema::schema;
 pub use settings::{
     Account, Accounts, Api, Attribution, Audit, AuditCheckpoints, AuditSink, AuditSinkKind, AuditText,
     Authentication, CertificateFiles, Config, Credential, Endpoint, Iam, Listener, ListenerTls, Log,
-    LogFormat, LogLevel, Pool, PostgresStore, Reader, Shutdown, Slack, SlackHttp, Store, StoreTls,
-    TargetSettings, UpstreamTls,
+    LogFormat, LogLevel, Pool, PostgresStore, Reader, SaslAccount, SaslMechanism, Shutdown, Slack, SlackHttp,
+    Store, StoreTls, TargetSettings, UpstreamTls,
 };

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     error::SinkError,
+    head::Head,
     http::{Ca, client, send},
 };
 use crate::{audit::follow::Chunk, model::secret::Secret};
@@ -72,16 +73,8 @@ impl Otlp {
     }
 }
 
-#[derive(Default, Deserialize)]
-struct Head {
-    at: Option<Timestamp>,
-    #[serde(default)]
-    event: String,
-    decision: Option<String>,
-}
-
 fn record(seq: u64, line: &[u8]) -> LogRecord {
-    let head: Head = serde_json::from_slice(line).unwrap_or_default();
+    let head = Head::of(line);
     let at = head.at.map_or(0, Timestamp::as_nanosecond).to_string();
     let is_denied = head.decision.as_deref() == Some("deny") || head.event == "login_failed";
     let number = AnyValue::Int { int_value: seq.to_string() };
