@@ -18,7 +18,7 @@ use super::{
     router::Api,
 };
 use crate::{
-    audit::{AuditError, Direction, Export, Filter, Page, Stats, Story, Trail},
+    audit::{AuditError, Export, Page, Stats, Story, Taking, Trail},
     control::{Caller, Control, ControlError},
     model::ids::{GrantId, RequestId},
 };
@@ -82,7 +82,8 @@ pub(super) async fn stats(
     Ok(Json(trail(&api)?.stats(&query).await?))
 }
 
-/// All records that are wanted, the oldest first: the lines of the log as they are, or a table, or OCSF events.
+/// All records that are wanted, the oldest first: the lines of the log as they are, or a table, or OCSF events, or a
+/// table of typed columns.
 #[utoipa::path(
     get,
     path = "/audit/download",
@@ -90,7 +91,9 @@ pub(super) async fn stats(
     tag = "audit",
     params(DownloadQuery),
     responses(
-        (status = 200, description = "The file.", content((String = "application/x-ndjson"), (String = "text/csv"))),
+        (status = 200, description = "The file.", content(
+            (String = "application/x-ndjson"), (String = "text/csv"), (Vec<u8> = "application/vnd.apache.parquet")
+        )),
     ),
     security(("service_key" = ["audit:read", "admin"]))
 )]
@@ -104,27 +107,21 @@ pub(super) async fn download(
         AuditFormat::Csv => Export::Csv,
         AuditFormat::Jsonl => Export::Jsonl,
         AuditFormat::Ocsf => Export::Ocsf,
+        AuditFormat::Parquet => Export::Parquet,
     };
     let headers = [
         (header::CONTENT_TYPE, export.content_type().to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"audit.{}\"", export.ending())),
     ];
-    let body = Body::from_stream(pieces(trail, query.filter(), export));
+    let body = Body::from_stream(pieces(Taking::new(trail, query.filter(), export)?));
     Ok((headers, body).into_response())
 }
 
 /// The file, piece by piece, as it is read from the log.
-fn pieces(trail: Trail, filter: Filter, export: Export) -> impl Stream<Item = Result<Bytes, AuditError>> {
-    let begun = (trail, Some(filter), export.head());
-    stream::try_unfold(begun, move |(trail, filter, head)| async move {
-        let Some(filter) = filter else { return Ok(None) };
-        let (found, last) = trail.find_part(&filter, Direction::Oldest, PIECE).await?;
-        let mut text = head;
-        for record in &found {
-            export.write(record, &mut text);
-        }
-        let next = last.map(|last| Filter { after: Some(last), ..filter });
-        Ok(Some((Bytes::from(text), (trail, next, Vec::new()))))
+fn pieces(taking: Taking) -> impl Stream<Item = Result<Bytes, AuditError>> {
+    stream::try_unfold(taking, |mut taking| async move {
+        let piece = taking.next().await?;
+        Ok(piece.map(|piece| (Bytes::from(piece.bytes), taking)))
     })
 }
 
@@ -161,6 +158,3 @@ pub(super) fn trail(api: &Api) -> Result<&Trail, Problem> {
         Problem::new(StatusCode::NOT_IMPLEMENTED, "audit_not_indexed", detail)
     })
 }
-
-/// Records read at one time.
-const PIECE: i64 = 500;

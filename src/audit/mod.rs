@@ -42,7 +42,7 @@ mod verify_tests;
 
 pub use checkpoint::{Checkpoint, CheckpointKey, checkpoints_of, read_checkpoints};
 pub use error::AuditError;
-pub use export::Export;
+pub use export::{Export, Piece, Taking};
 pub use follow::{Chunk, Cursor, FollowError, FollowedLine, Follower};
 pub use log::{AuditLog, AuditSettings, LastRecord};
 pub use receipt::Receipt;
