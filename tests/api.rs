@@ -4,14 +4,25 @@
 mod api_support;
 #[path = "api/browser.rs"]
 mod browser;
+#[path = "api/editor.rs"]
+mod editor;
 
 use std::{os::unix::fs::PermissionsExt, sync::atomic::Ordering, time::Duration};
 
 use api_support::{Gateway, Home, Kept, POLICY, grant, is_kept_somewhere};
 use axum::{body::Body, http::Request};
+use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tidegate::{control::ControlError, model::grant::GrantName, store::StoreError};
+use tidegate::{
+    api::Peer,
+    control::ControlError,
+    model::{
+        grant::GrantName,
+        record::{LoginFailed, Record},
+    },
+    store::StoreError,
+};
 use tower::ServiceExt;
 
 const GET: Method = Method::GET;
@@ -145,6 +156,49 @@ async fn wrong_keys_are_throttled_and_the_right_one_is_not(kept: Kept) {
     }
     assert_eq!(last, 429);
     gateway.get("/grants").await;
+    gateway.stop().await;
+}
+
+async fn a_password_that_is_guessed_at_from_many_addresses_is_held_up_by_its_name(kept: Kept) {
+    let home = Home::over(kept);
+    let gateway = home.start().await;
+    gateway.call(PUT, "/principals/dana/password", json!({ "password": "correct horse" })).await;
+    let router = tidegate::api::router(gateway.parts.clone(), true);
+    let login = async |name: &str, password: &str, from: u8| {
+        let body = json!({ "principal": name, "password": password }).to_string();
+        let request = Request::post("/api/v1/login").header("content-type", "application/json");
+        let mut request = request.body(Body::from(body)).unwrap();
+        request.extensions_mut().insert(Peer(([10, 0, 0, from], 1).into()));
+        router.clone().oneshot(request).await.unwrap().status().as_u16()
+    };
+    for from in 0..10 {
+        assert_eq!(login("dana", "wrong horse", from).await, 401);
+    }
+    assert_eq!(login("dana", "correct horse", 10).await, 429, "nor does the right one get in");
+    assert_eq!(login("erin", "wrong horse", 10).await, 401, "others are not held up");
+    home.clock.advance(Duration::from_secs(3));
+    assert_eq!(login("dana", "correct horse", 10).await, 201);
+    gateway.stop().await;
+}
+
+async fn a_download_breaks_off_for_whoever_may_no_longer_read(kept: Kept) {
+    let home = Home::over(kept);
+    let gateway = home.start().await;
+    for _ in 0..600 {
+        let client = ([127, 0, 0, 1], 1).into();
+        let failed = LoginFailed { client, principal: "dana", database: "", reason: "wrong password" };
+        let _receipt = gateway.parts.audit.append_one(&Record::LoginFailed(failed)).await.unwrap();
+    }
+    let (id, auditor) = gateway.key("auditor", &["audit:read"]).await;
+    // A search indexes what was written just now.
+    assert_eq!(gateway.with(&auditor, GET, "/audit/records", Value::Null).await.1["unindexed"], 0);
+    let router = tidegate::api::router(gateway.parts.clone(), true);
+    let request = Request::get("/api/v1/audit/download").header("authorization", format!("Bearer {auditor}"));
+    let answer = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let mut pieces = answer.into_body().into_data_stream();
+    assert!(pieces.next().await.unwrap().unwrap().len() > 10_000);
+    gateway.call(DELETE, &format!("/keys/{id}"), Value::Null).await;
+    assert!(pieces.next().await.unwrap().is_err(), "half a file is not taken for a whole one");
     gateway.stop().await;
 }
 
@@ -702,6 +756,8 @@ over_both_stores!(
     a_restart_keeps_grants_people_and_keys,
     without_a_live_key_nothing_is_told,
     wrong_keys_are_throttled_and_the_right_one_is_not,
+    a_download_breaks_off_for_whoever_may_no_longer_read,
+    a_password_that_is_guessed_at_from_many_addresses_is_held_up_by_its_name,
     a_key_does_what_its_scopes_say_and_no_more,
     a_revoked_or_ended_key_opens_nothing,
     people_are_added_changed_and_removed_and_each_change_is_recorded,

@@ -16,8 +16,8 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use serde_json::{Value, json};
 use tidegate::{
     audit::{
-        AuditLog, AuditSettings, Cursor, Kafka, KafkaAccount, KafkaMechanism, KafkaSettings, Otlp,
-        OtlpSettings, Rotation, S3, S3Settings, Sink, SinkParts, Syslog, SyslogSettings, cursor_of,
+        AuditLog, AuditSettings, Cursor, Kafka, KafkaAccount, KafkaMechanism, KafkaSettings, Otlp, Rotation,
+        S3, S3Settings, Sink, SinkParts, Syslog, SyslogSettings, cursor_of,
     },
     metrics::{AuditMetrics, Metrics},
     model::{
@@ -33,6 +33,7 @@ use tidegate::{
         target::Lane,
     },
     net::{ClientTls, Clock, Roots},
+    telemetry::OtlpSettings,
 };
 use uuid::Uuid;
 

@@ -306,7 +306,7 @@ async fn begin(world: &World, redirect: &str) -> (String, String) {
     let response = world.gateway.raw(POST, "/api/v1/login/browser", None, Some(&body)).await;
     assert_eq!(response.status(), 201);
     let cookie = response.headers()["set-cookie"].to_str().unwrap().to_owned();
-    for part in ["; HttpOnly", "; SameSite=Strict", "; Path=/api/v1/login/browser"] {
+    for part in ["; HttpOnly", "; SameSite=Strict", "; Max-Age=600"] {
         assert!(cookie.contains(part), "{cookie}");
     }
     let begun: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();

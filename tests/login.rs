@@ -11,12 +11,12 @@ use support::{
 };
 use tidegate::{
     model::identity::{AdmitTokens, Admitted, Subject, TokenRefused, WhereTokensComeFrom},
-    net::Published,
-    policy::Snapshot,
-    session::{
-        login::Authentication,
+    net::{
+        Published,
         throttle::{Allowance, Throttle, ThrottleLimits},
     },
+    policy::Snapshot,
+    session::login::Authentication,
 };
 use tokio::io::AsyncWriteExt;
 

@@ -12,13 +12,13 @@ use bytes::{BufMut, BytesMut};
 use support::{Gate, OLD_TOKEN, PASSWORD, TOKEN, id};
 use tidegate::{
     model::{ids::SessionId, secret::Secret},
-    net::Stream,
-    session::{
-        login::{
-            Authentication, Door,
-            mysql::{Caller, Hello, Lobby, change_user, login},
-        },
+    net::{
+        Stream,
         throttle::{Allowance, Throttle, ThrottleLimits},
+    },
+    session::login::{
+        Authentication, Door,
+        mysql::{Caller, Hello, Lobby, change_user, login},
     },
     wire::mysql::{
         capability::Capabilities,

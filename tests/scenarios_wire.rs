@@ -504,6 +504,56 @@ fn a_statement_over_the_limit_is_refused_and_the_session_goes_on() {
     assert_eq!(tags(&raw.until_ready()), "TDCZ");
 }
 
+/// The most memory that a process has had, in KiB.
+fn most_memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_text_far_over_the_limit_is_refused_by_its_header_and_never_kept() {
+    let lab =
+        lab!(Lab::gateway(&json!({ "plaintext": true, "limits": "limits: { statement_bytes: 10000 }" })));
+    let mut raw = Raw::login(&lab.add_full());
+    let before = most_memory(lab.gateway_pid());
+    let text = format!("SELECT 'tell-tale', '{}'", "x".repeat(60_000_000));
+    for (bytes, sent_ahead) in [
+        (query(&text), true),
+        ([parse("long", &text), bind("", "long", &[]), execute("", 0), sync()].concat(), false),
+        // In its place: behind what was sent before it, in a transaction that it fails.
+        ([query("BEGIN; SELECT 1"), query(&text)].concat(), false),
+    ] {
+        let mut sender = raw.clone_stream();
+        let (start, rest) = bytes.split_at(5_000);
+        sender.send(start);
+        if sent_ahead {
+            assert_eq!(tags(&raw.until_ready()), "EZ", "before the rest is there");
+        }
+        sender.send(rest);
+        if !sent_ahead {
+            let mut answer = raw.until_ready();
+            if tags(&answer) != "EZ" {
+                assert_eq!(tags(&answer), "CTDCZ");
+                answer = raw.until_ready();
+                assert_eq!(answer[1].body, b"E", "the transaction has failed");
+            }
+            assert_eq!(error(&answer).field('C').unwrap(), "54000", "{}", tags(&answer));
+        }
+        raw.send(&query("ROLLBACK"));
+        assert!(tags(&raw.until_ready()).ends_with("CZ"));
+    }
+    raw.send(&[run("SELECT 1"), sync()].concat());
+    assert_eq!(tags(&raw.until_ready()), "12TDCZ");
+    let grown = most_memory(lab.gateway_pid()).saturating_sub(before);
+    assert!(grown < 30_000, "{grown} KiB");
+    let refused = |record: &&serde_json::Value| {
+        let sql = record["sql"].as_str().unwrap_or_default();
+        sql.starts_with("SELECT 'tell-tale'") && sql.len() <= 1024 && record["sqlstate"] == "54000"
+    };
+    assert_eq!(lab.audit().iter().filter(refused).count(), 3);
+}
+
 #[test]
 fn a_message_over_the_limit_is_not_read() {
     let lab =

@@ -1,7 +1,9 @@
 //! `/api/v1/audit`: the log of this gateway, searched, told, counted and taken away.
 
+use std::io;
+
 use axum::{
-    Json,
+    BoxError, Json,
     body::Body,
     extract::{Path, State},
     http::{StatusCode, header},
@@ -15,11 +17,12 @@ use super::{
     auth::Auditor,
     body::QueryOf,
     problem::Problem,
+    reader::Reader,
     router::Api,
 };
 use crate::{
-    audit::{AuditError, Export, Page, Stats, Story, Taking, Trail},
-    control::{Caller, Control, ControlError},
+    audit::{Export, Page, Stats, Story, Taking, Trail},
+    control::{Caller, Control, ControlError, Scope},
     model::ids::{GrantId, RequestId},
 };
 
@@ -99,9 +102,10 @@ pub(super) async fn stats(
 )]
 pub(super) async fn download(
     State(api): State<Api>,
-    _: Auditor,
+    Auditor(caller): Auditor,
     QueryOf(query): QueryOf<DownloadQuery>,
 ) -> Result<Response, Problem> {
+    let reader = Reader::new(&api, caller, None)?;
     let trail = trail(&api)?.clone();
     let export = match query.format.unwrap_or_default() {
         AuditFormat::Csv => Export::Csv,
@@ -113,15 +117,19 @@ pub(super) async fn download(
         (header::CONTENT_TYPE, export.content_type().to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"audit.{}\"", export.ending())),
     ];
-    let body = Body::from_stream(pieces(Taking::new(trail, query.filter(), export)?));
-    Ok((headers, body).into_response())
+    let taking = Taking::new(trail, query.filter(), export)?;
+    Ok((headers, Body::from_stream(pieces(reader, taking))).into_response())
 }
 
-/// The file, piece by piece, as it is read from the log.
-fn pieces(taking: Taking) -> impl Stream<Item = Result<Bytes, AuditError>> {
-    stream::try_unfold(taking, |mut taking| async move {
+/// The file, piece by piece, as it is read from the log. It breaks off for whoever may no longer read it.
+fn pieces(reader: Reader, taking: Taking) -> impl Stream<Item = Result<Bytes, BoxError>> {
+    stream::try_unfold((reader, taking), |(reader, mut taking)| async move {
+        if !reader.now().is_some_and(|caller| caller.may(&[Scope::AuditRead])) {
+            // An error, so that nobody takes it for the whole file.
+            return Err(io::Error::from(io::ErrorKind::PermissionDenied).into());
+        }
         let piece = taking.next().await?;
-        Ok(piece.map(|piece| (Bytes::from(piece.bytes), taking)))
+        Ok(piece.map(|piece| (Bytes::from(piece.bytes), (reader, taking))))
     })
 }
 

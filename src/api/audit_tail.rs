@@ -5,11 +5,8 @@ use std::{collections::VecDeque, convert::Infallible, time::Duration};
 use axum::{
     Extension,
     extract::State,
-    http::{HeaderMap, StatusCode},
-    response::{
-        Sse,
-        sse::{Event as Message, KeepAlive},
-    },
+    http::HeaderMap,
+    response::{Sse, sse::Event as Message},
 };
 use futures_util::{Stream, stream};
 
@@ -18,13 +15,13 @@ use super::{
     audit_bodies::{AuditMessage, TailQuery},
     auth::Auditor,
     body::QueryOf,
-    events::{Place, Places},
     problem::Problem,
+    reader::{Reader, heartbeat, last_seen},
     router::Api,
 };
 use crate::{
     audit::{Live, StoredRecord},
-    control::{Caller, Control, Scope},
+    control::{Caller, Scope},
     net::Stopping,
 };
 
@@ -48,35 +45,24 @@ pub(super) async fn tail(
     headers: HeaderMap,
     QueryOf(query): QueryOf<TailQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<Message, Infallible>>>, Problem> {
-    let after = match headers.get("last-event-id") {
-        Some(value) => Some(value.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
-            let detail = "last-event-id is the number of a record";
-            Problem::new(StatusCode::BAD_REQUEST, "malformed", detail)
-        })?),
-        None => query.after,
-    };
-    let place = Places::take(&api.places, caller.key)?;
+    let after = last_seen(&headers, query.after)?;
+    let reader = Reader::new(&api, caller, stopping)?;
     let follow = query.follow.unwrap_or(true);
     let live = trail(&api)?.live(after, query.filter()).await?;
-    let stopping = stopping.map(|Extension(stopping)| stopping);
-    let control = api.control.clone();
-    let reading = Reading { control, caller, live, stopping, follow, ready: VecDeque::new(), _place: place };
+    let reading = Reading { reader, live, follow, ready: VecDeque::new() };
     let messages = stream::unfold(reading, |mut reading| async move {
         let message = reading.next().await?;
         Some((Ok(message), reading))
     });
-    Ok(Sse::new(messages).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
+    Ok(Sse::new(messages).keep_alive(heartbeat()))
 }
 
 /// One caller who looks on.
 struct Reading {
-    control: Control,
-    caller: Caller,
+    reader: Reader,
     live: Live,
-    stopping: Option<Stopping>,
     follow: bool,
     ready: VecDeque<Message>,
-    _place: Place,
 }
 
 impl Reading {
@@ -84,9 +70,8 @@ impl Reading {
     async fn next(&mut self) -> Option<Message> {
         loop {
             // Whoever lost their key, or the right to read, sees nothing more.
-            let is_over = self.stopping.as_ref().is_some_and(Stopping::is_said);
             let may = |caller: Caller| caller.may(&[Scope::AuditRead]);
-            if is_over || !self.control.again(&self.caller).is_some_and(may) {
+            if self.reader.is_stopping() || !self.reader.now().is_some_and(may) {
                 return None;
             }
             if let Some(message) = self.ready.pop_front() {
@@ -113,5 +98,4 @@ fn message(record: &StoredRecord) -> Option<Message> {
     Some(Message::default().id(record.seq.to_string()).event("record").data(text))
 }
 
-const HEARTBEAT: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_secs(1);

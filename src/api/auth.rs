@@ -11,6 +11,7 @@ use axum::{
 
 use super::{
     browser,
+    cookie::Cookie,
     problem::Problem,
     router::{Api, Peer},
 };
@@ -39,7 +40,7 @@ pub(super) async fn authenticate(State(api): State<Api>, mut request: Request, n
             if let Some(cookie) = renewed
                 && !response.headers().contains_key(header::SET_COOKIE)
             {
-                response.headers_mut().extend(browser::set(&api, &cookie));
+                response.headers_mut().extend(api.cookies.set(Cookie::Session, &cookie, None));
             }
             response
         }

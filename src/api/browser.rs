@@ -7,11 +7,11 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
-use super::{auth::Person, bodies::CreatedKey, problem::Problem, router::Api};
+use super::{auth::Person, bodies::CreatedKey, cookie::Cookie, problem::Problem, router::Api};
 use crate::{
     control::{Unsealed, WhoView},
     model::secret::Secret,
@@ -25,7 +25,7 @@ pub(super) const MARK: HeaderName = HeaderName::from_static("x-tidegate-console"
 /// # Errors
 /// 403 where another site may be behind the call.
 pub(super) fn proven(api: &Api, headers: &HeaderMap) -> Result<Option<Unsealed>, Problem> {
-    let Some(cookie) = cookie(headers, name(api)) else { return Ok(None) };
+    let Some(cookie) = api.cookies.read(Cookie::Session, headers) else { return Ok(None) };
     let Some(mark) = mark(headers)? else {
         return Err(forbidden("a cookie opens this to pages of the console alone"));
     };
@@ -69,7 +69,7 @@ pub(super) fn logged_in(api: &Api, is_page: bool, made: CreatedKey) -> Result<Re
     // closed: somebody who was disabled meanwhile is nobody
     let who = who.ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "not any more"))?;
     let cookie = api.control.seal_key(&secret)?;
-    Ok((set(api, &cookie), Json(who)).into_response())
+    Ok((api.cookies.set(Cookie::Session, &cookie, None), Json(who)).into_response())
 }
 
 /// Who is signed in, and what their key opens.
@@ -101,27 +101,7 @@ pub(super) async fn log_out(
     Person(caller): Person,
 ) -> Result<(StatusCode, HeaderMap), Problem> {
     api.control.revoke_key(&caller.name, caller.key).await?;
-    Ok((StatusCode::NO_CONTENT, set(&api, "")))
-}
-
-/// The header that has the browser keep `cookie`; empty ends it.
-pub(super) fn set(api: &Api, cookie: &str) -> HeaderMap {
-    let secure = if api.is_loopback { "" } else { "; Secure" };
-    let age = if cookie.is_empty() { "; Max-Age=0" } else { "" };
-    let text = format!("{}={cookie}; Path=/; HttpOnly; SameSite=Strict{secure}{age}", name(api));
-    let value = HeaderValue::from_str(&text).ok();
-    value.into_iter().map(|value| (header::SET_COOKIE, value)).collect()
-}
-
-/// Plain HTTP is spoken on loopback alone, where a browser takes no cookie with the prefix.
-const fn name(api: &Api) -> &'static str {
-    if api.is_loopback { "tidegate_session" } else { "__Host-tidegate_session" }
-}
-
-/// The value of a cookie, if there is one of this name.
-pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    all.flat_map(|value| value.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+    Ok((StatusCode::NO_CONTENT, api.cookies.end(Cookie::Session)))
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {

@@ -36,8 +36,27 @@ pub(super) async fn log_in(
     let is_page = browser::is_page(&headers)?;
     let client = address_of(peer.as_deref());
     listened_to(&api, peer.as_deref())?;
+    let name = login.principal.clone();
+    not_held_up(&api, &name, client)?;
     let made = api.control.log_in(login, client).await;
+    // Again: guesses that are made side by side learn no more than those made one after another.
+    not_held_up(&api, &name, client)?;
+    if matches!(made, Err(ControlError::WrongPassword)) {
+        api.names.failed(&name, client.ip(), api.control.now());
+    }
     browser::logged_in(&api, is_page, judged(&api, peer.as_deref(), made)?)
+}
+
+/// Refuses a login by a name whose password was guessed at too often, from wherever: also the right one.
+fn not_held_up(api: &Api, name: &str, client: SocketAddr) -> Result<(), Problem> {
+    if !api.names.holds_up(name, client.ip(), api.control.now()) {
+        return Ok(());
+    }
+    for (name, address) in api.names.take_held_up() {
+        api.control.notice_held_up(Some(name), address);
+    }
+    let detail = "too many wrong passwords for this name, or from this address: wait a moment";
+    Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "throttled", detail))
 }
 
 /// Refuses whoever has failed too often: a password can be guessed.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use axum::{
     Extension, Json,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
@@ -16,6 +16,7 @@ use super::{
     },
     body::{JsonBody, SecretBody},
     browser,
+    cookie::Cookie,
     login::{address_of, judged, listened_to, throttled},
     problem::Problem,
     router::{Api, Peer},
@@ -76,12 +77,8 @@ pub(super) async fn begin_browser(
 ) -> Result<(StatusCode, HeaderMap, Json<BegunBrowserLogin>), Problem> {
     question(&api, peer.as_deref())?;
     let (begun, kept) = api.control.begin_browser_login(&begin.redirect_uri).await?;
-    // Plain HTTP is spoken on loopback alone, where a cookie for TLS would not come back.
-    let secure = if api.is_loopback { "" } else { "; Secure" };
-    let age = begun.expires_in;
-    let cookie =
-        format!("{COOKIE}={kept}; Path={COOKIE_PATH}; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
-    Ok((StatusCode::CREATED, set_cookie(&cookie), Json(begun)))
+    let cookie = api.cookies.set(Cookie::Login, &kept, Some(begun.expires_in));
+    Ok((StatusCode::CREATED, cookie, Json(begun)))
 }
 
 /// The key, for the browser that comes back with the cookie and the provider's answer.
@@ -101,14 +98,13 @@ pub(super) async fn finish_browser(
 ) -> Result<Response, Problem> {
     question(&api, peer.as_deref())?;
     let is_page = browser::is_page(&headers)?;
-    let kept = browser::cookie(&headers, COOKIE).unwrap_or_default();
+    let kept = api.cookies.read(Cookie::Login, &headers).unwrap_or_default();
     let made = api.control.finish_browser_login(kept, &returned, address_of(peer.as_deref())).await;
     let made = judged(&api, peer.as_deref(), made)?;
-    // Used up.
-    let gone = format!("{COOKIE}=; Path={COOKIE_PATH}; Max-Age=0; HttpOnly; SameSite=Strict");
     let mut answer = browser::logged_in(&api, is_page, made)?;
-    for (_, value) in &set_cookie(&gone) {
-        answer.headers_mut().append(header::SET_COOKIE, value.clone());
+    // Used up.
+    for (_, value) in api.cookies.end(Cookie::Login) {
+        answer.headers_mut().append(header::SET_COOKIE, value);
     }
     Ok(answer)
 }
@@ -137,11 +133,3 @@ fn question(api: &Api, peer: Option<&Peer>) -> Result<(), Problem> {
     listened_to(api, peer)?;
     if api.questions.failed(address_of(peer).ip(), Instant::now()) { Err(throttled()) } else { Ok(()) }
 }
-
-fn set_cookie(cookie: &str) -> HeaderMap {
-    let value = HeaderValue::from_str(cookie).ok();
-    value.into_iter().map(|value| (header::SET_COOKIE, value)).collect()
-}
-
-const COOKIE: &str = "tidegate_login";
-const COOKIE_PATH: &str = "/api/v1/login/browser";

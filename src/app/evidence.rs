@@ -8,14 +8,15 @@ use super::error::AppError;
 use crate::{
     audit::{
         AuditError, CheckpointKey, Checkpoints, Kafka, KafkaAccount, KafkaMechanism, KafkaSettings, Otlp,
-        OtlpSettings, Rotation, S3, S3Settings, Sink, SinkError, SinkParts, Syslog, SyslogSettings, Texts,
-        Trail, beside, checkpoints_of, cursor_of,
+        Rotation, S3, S3Settings, Sink, SinkError, SinkParts, Syslog, SyslogSettings, Texts, Trail, beside,
+        checkpoints_of, cursor_of,
     },
     config::{self, AuditSinkKind, AuditText, Config, SaslAccount, SaslMechanism, UpstreamTls},
     metrics::Metrics,
     model::ids::GatewayName,
     net::{ClientTls, NetError, Roots},
     session::Gate,
+    telemetry::OtlpSettings,
     upstream::iam::{ChainSettings, SharedCredentialsProvider, StandardChain},
 };
 
@@ -68,6 +69,12 @@ pub(super) fn sinks(config: &Config) -> Result<Vec<(String, Sink)>, AppError> {
     config.audit.sinks.iter().map(sink).collect()
 }
 
+/// A receiver of OpenTelemetry's protocol.
+pub(super) fn receiver(gateway: &GatewayName, otlp: &config::Otlp) -> OtlpSettings {
+    let config::Otlp { url, ca, token } = otlp.clone();
+    OtlpSettings { url, ca, token, gateway: gateway.to_string() }
+}
+
 fn sink(gateway: &GatewayName, kind: &AuditSinkKind) -> Result<Sink, SinkError> {
     Ok(match kind {
         AuditSinkKind::Kafka { brokers, topic, tls, account } => {
@@ -81,12 +88,7 @@ fn sink(gateway: &GatewayName, kind: &AuditSinkKind) -> Result<Sink, SinkError> 
                 gateway: gateway.to_string(),
             }))
         }
-        AuditSinkKind::Otlp { url, ca, token } => Sink::Otlp(Otlp::new(OtlpSettings {
-            url: url.clone(),
-            ca: ca.clone(),
-            token: token.clone(),
-            gateway: gateway.to_string(),
-        })?),
+        AuditSinkKind::Otlp(otlp) => Sink::Otlp(Otlp::new(receiver(gateway, otlp))?),
         AuditSinkKind::S3 { bucket, prefix, region, endpoint, ca, profile, role_arn, every } => {
             let chain = StandardChain::new(ChainSettings {
                 region: region.clone(),

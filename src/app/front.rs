@@ -11,11 +11,10 @@ use crate::{
     console::{self, Editor, TargetInfo},
     control::Control,
     model::{dialect::Dialect, identity::AdmitTokens},
-    net::{ServerTls, Shutdown, Workers},
+    net::{ServerTls, Shutdown, Throttle, Workers},
     session::{
         Admission, Gate, Reception, Speaks, listen,
         login::{Authentication, Door, Listing, mysql::Lobby},
-        throttle::Throttle,
     },
 };
 

@@ -39,6 +39,21 @@ pub(super) struct RawConfig {
     pub(super) shutdown: RawShutdown,
     #[serde(default)]
     pub(super) log: RawLog,
+    #[serde(default)]
+    pub(super) telemetry: RawTelemetry,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTelemetry {
+    pub(super) traces: Option<RawTraces>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTraces {
+    pub(super) otlp: RawOtlp,
+    pub(super) one_in: Option<Spanned<u64>>,
 }
 
 fn policies() -> String {
@@ -149,6 +164,7 @@ pub(super) struct RawPool {
     pub(super) max_lifetime_s: Option<Spanned<u64>>,
     pub(super) failover_wait_ms: Option<Spanned<u64>>,
     pub(super) new_connections_per_second: Option<Spanned<u64>>,
+    pub(super) prepared_statements: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

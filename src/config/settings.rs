@@ -57,6 +57,8 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// The process's own log.
     pub log: Log,
+    /// Traces, if they are made.
+    pub traces: Option<Traces>,
     /// What is allowed and should not be; to be logged at start.
     pub warnings: Vec<String>,
 }
@@ -286,6 +288,8 @@ pub struct Pool {
     pub failover_wait: Duration,
     /// So many may be opened in a second over all lanes, 1 to 10,000; `None` is any number.
     pub new_connections_per_second: Option<u32>,
+    /// So many prepared statements are kept on one, 1 to 10,000.
+    pub prepared_statements: u32,
 }
 
 /// Where people, requests, grants and keys are kept.
@@ -388,14 +392,7 @@ pub enum AuditSinkKind {
         account: Option<SaslAccount>,
     },
     /// OpenTelemetry's protocol for logs, over HTTP.
-    Otlp {
-        /// All of the address.
-        url: String,
-        /// Authorities (PEM); `None` is the system's.
-        ca: Option<PathBuf>,
-        /// A bearer token.
-        token: Option<Secret<String>>,
-    },
+    Otlp(Otlp),
     /// Objects of S3, or of what speaks like it.
     S3 {
         /// The bucket.
@@ -449,6 +446,26 @@ pub enum SaslMechanism {
     /// SCRAM-SHA-512.
     #[serde(rename = "scram-sha-512")]
     ScramSha512,
+}
+
+/// A receiver of OpenTelemetry's protocol over HTTP.
+#[derive(Clone, Debug)]
+pub struct Otlp {
+    /// All of the address.
+    pub url: String,
+    /// Authorities (PEM); `None` is the system's.
+    pub ca: Option<PathBuf>,
+    /// A bearer token.
+    pub token: Option<Secret<String>>,
+}
+
+/// Traces of statements and of requests to the API.
+#[derive(Clone, Debug)]
+pub struct Traces {
+    /// Where they go.
+    pub otlp: Otlp,
+    /// Of those that begin here, one in so many is kept.
+    pub one_in: u64,
 }
 
 /// Checkpoints of the audit log.

@@ -70,7 +70,7 @@ impl Editor {
             });
             for id in over {
                 debug!(tab = %id, "closed a tab of the console");
-                self.close(id).await;
+                self.close(id);
             }
         }
     }
@@ -108,11 +108,11 @@ impl Editor {
         Ok((id, dialect))
     }
 
-    /// Closes a tab; what runs in it is cancelled.
-    pub(super) async fn close(&self, id: Uuid) {
-        let tab = self.with_tabs(|tabs| tabs.remove(&id));
-        if let Some(tab) = tab.filter(|tab| tab.take().is_err()) {
-            self.cancel(&tab).await;
+    /// Closes a tab: nothing is begun in it any more, and what runs in it is left. Its connection goes with the last
+    /// who holds it, and the gate cancels what runs on it.
+    pub(super) fn close(&self, id: Uuid) {
+        if let Some(tab) = self.with_tabs(|tabs| tabs.remove(&id)) {
+            tab.close();
         }
     }
 
@@ -140,14 +140,14 @@ impl Editor {
         let client = tab.take()?;
         let (lines, told) = mpsc::channel(LINES_AHEAD);
         let (editor, sink) = (self.clone(), Sink::new(lines, most_rows));
-        tokio::spawn(async move { editor.run_to_the_end(id, &tab, client, &sql, sink).await });
+        tokio::spawn(async move { editor.run_to_the_end(id, tab, client, &sql, sink).await });
         Ok(told)
     }
 
     async fn run_to_the_end(
         &self,
         id: Uuid,
-        tab: &Tab,
+        tab: Arc<Tab>,
         mut client: OwnedMutexGuard<Client>,
         sql: &str,
         mut sink: Sink,
@@ -158,23 +158,30 @@ impl Editor {
             let mut run = std::pin::pin!(client.run(sql, &mut sink));
             tokio::select! {
                 ran = &mut run => ran,
+                () = tab.closed() => Err(EditorError::UnknownTab),
                 () = gone.wait() => {
                     // Nobody waits for it any more.
-                    self.cancel(tab).await;
-                    timeout(SETTLE, run).await.unwrap_or(Err(EditorError::TimedOut))
+                    self.cancel(&tab).await;
+                    tokio::select! {
+                        ran = timeout(SETTLE, run) => ran.unwrap_or(Err(EditorError::TimedOut)),
+                        () = tab.closed() => Err(EditorError::UnknownTab),
+                    }
                 }
             }
         };
-        if let Err(error) = &ran {
-            self.with_tabs(|tabs| tabs.remove(&id));
-            sink.say(&Line::Error(Report::of("08006", error.to_string()))).await;
-        }
         let transaction = client.transaction();
         tab.note(transaction);
-        // Free for the next statement before the page hears that it may send one.
-        drop(client);
+        if ran.is_err() {
+            self.close(id);
+        }
+        // Free for the next statement, or gone, before the page hears of it, which may take its time.
+        drop((client, tab));
+        let closed = ran.is_err();
+        if let Err(error) = ran {
+            sink.say(&Line::Error(Report::of("08006", error.to_string()))).await;
+        }
         let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        sink.say(&Line::End(End { transaction, ms, closed: ran.is_err() })).await;
+        sink.say(&Line::End(End { transaction, ms, closed })).await;
     }
 
     /// Begins to send the rows of `sql` as CSV.
@@ -191,7 +198,10 @@ impl Editor {
         let mut client = tab.take()?;
         // Whoever asked may be gone in the midst of it: what came next would be taken for another statement's.
         let mut midst = Midst { editor: self, id, is_whole: false };
-        let begun = client.begin_export(sql).await;
+        let begun = tokio::select! {
+            begun = client.begin_export(sql) => begun,
+            () = tab.closed() => Err(EditorError::UnknownTab),
+        };
         midst.is_whole = matches!(begun, Ok(_) | Err(EditorError::NoExport));
         drop(midst);
         let begun = begun?;
@@ -201,49 +211,34 @@ impl Editor {
         }
         let (pieces, sent) = mpsc::channel(LINES_AHEAD);
         let editor = self.clone();
-        tokio::spawn(async move { editor.export_to_the_end(id, &tab, client, pieces).await });
+        tokio::spawn(async move { editor.export_to_the_end(id, tab, client, pieces).await });
         Ok(Ok(sent))
     }
 
     async fn export_to_the_end(
         &self,
         id: Uuid,
-        tab: &Tab,
+        tab: Arc<Tab>,
         mut client: OwnedMutexGuard<Client>,
         pieces: mpsc::Sender<Result<Bytes, EditorError>>,
     ) {
-        loop {
-            let copied = tokio::select! {
-                copied = client.export() => copied,
-                () = pieces.closed() => {
-                    // Half a file is of no use to anybody: the connection is as good as gone.
-                    self.cancel(tab).await;
-                    self.with_tabs(|tabs| tabs.remove(&id));
-                    return;
-                }
-            };
-            // A page that is gone is noticed above.
-            match copied {
-                Ok(Copied::Data(data)) => {
-                    // A page that does not read holds no connection.
-                    if !matches!(timeout(PATIENCE, pieces.send(Ok(data))).await, Ok(Ok(()))) {
-                        self.cancel(tab).await;
-                        self.with_tabs(|tabs| tabs.remove(&id));
-                        return;
-                    }
-                }
-                Ok(Copied::Over) => return tab.note(client.transaction()),
-                Ok(Copied::Failed(report)) => {
-                    drop(pieces.send(Err(EditorError::refused(report))).await);
-                    return tab.note(client.transaction());
-                }
-                Err(error) => {
-                    self.with_tabs(|tabs| tabs.remove(&id));
-                    drop(pieces.send(Err(error)).await);
-                    return;
-                }
-            }
+        let sent = tokio::select! {
+            sent = send_pieces(&mut client, &pieces) => sent,
+            () = tab.closed() => Err(EditorError::UnknownTab),
+        };
+        if sent.is_ok() {
+            tab.note(client.transaction());
+        } else {
+            // Half a file is of no use to anybody: the connection is as good as gone.
+            self.close(id);
         }
+        drop((client, tab));
+        let problem = match sent {
+            Ok(Ok(())) => return,
+            Ok(Err(report)) => EditorError::refused(report),
+            Err(error) => error,
+        };
+        drop(timeout(PATIENCE, pieces.send(Err(problem))).await);
     }
 
     /// Has the gate cancel what runs in a tab; that it does is told by what runs.
@@ -306,7 +301,32 @@ struct Midst<'e> {
 impl Drop for Midst<'_> {
     fn drop(&mut self) {
         if !self.is_whole {
-            self.editor.with_tabs(|tabs| tabs.remove(&self.id));
+            self.editor.close(self.id);
+        }
+    }
+}
+
+/// Sends the rows of an export for as long as the page takes them; gives why there are no more, if they end early.
+///
+/// # Errors
+/// `TimedOut` when the page is gone or does not read; `Lost` and `Protocol`.
+async fn send_pieces(
+    client: &mut Client,
+    pieces: &mpsc::Sender<Result<Bytes, EditorError>>,
+) -> Result<Result<(), Report>, EditorError> {
+    loop {
+        let copied = tokio::select! {
+            copied = client.export() => copied?,
+            () = pieces.closed() => return Err(EditorError::TimedOut),
+        };
+        match copied {
+            // A page that does not read holds no connection.
+            Copied::Data(data) => match timeout(PATIENCE, pieces.send(Ok(data))).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return Err(EditorError::TimedOut),
+            },
+            Copied::Failed(report) => return Ok(Err(report)),
+            Copied::Over => return Ok(Ok(())),
         }
     }
 }

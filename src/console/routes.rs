@@ -93,7 +93,7 @@ async fn close(
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Problem> {
     editor.tab(&owner, id)?;
-    editor.close(id).await;
+    editor.close(id);
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
+use tokio::sync::{Mutex as Turn, OwnedMutexGuard, watch};
 
 use super::{
     client::{Canceller, Client},
@@ -29,6 +29,8 @@ pub(super) struct Tab {
     pub(super) canceller: Canceller,
     client: Arc<Turn<Client>>,
     used: Mutex<Used>,
+    /// Stays set: whoever looks late sees it, too.
+    is_closed: watch::Sender<bool>,
 }
 
 #[derive(Clone, Copy)]
@@ -47,15 +49,29 @@ impl Tab {
         let used = Mutex::new(Used { at: Instant::now(), transaction: Transaction::Idle });
         let canceller = client.canceller();
         let client = Arc::new(Turn::new(client));
-        Self { owner, caller, from, target, database, canceller, client, used }
+        let is_closed = watch::Sender::new(false);
+        Self { owner, caller, from, target, database, canceller, client, used, is_closed }
+    }
+
+    /// Nothing is begun in it any more, and what runs in it is left.
+    pub(super) fn close(&self) {
+        self.is_closed.send_replace(true);
+    }
+
+    /// Waits until it is closed.
+    pub(super) async fn closed(&self) {
+        drop(self.is_closed.subscribe().wait_for(|is_closed| *is_closed).await);
     }
 
     /// The connection, for one statement.
     ///
     /// # Errors
-    /// `Busy` while another runs.
+    /// `Busy` while another runs, `UnknownTab` once it is closed.
     pub(super) fn take(&self) -> Result<OwnedMutexGuard<Client>, EditorError> {
         let client = Arc::clone(&self.client).try_lock_owned().map_err(|_| EditorError::Busy)?;
+        if *self.is_closed.borrow() {
+            return Err(EditorError::UnknownTab);
+        }
         self.note(client.transaction());
         Ok(client)
     }

@@ -126,7 +126,7 @@ impl KeepDenials for Control {
     }
 
     fn page_of(&self, denial: DenialId) -> Option<String> {
-        self.parts().public_url.as_ref().map(|url| format!("{url}/r/{denial}"))
+        self.public_url().map(|url| format!("{url}/r/{denial}"))
     }
 }
 

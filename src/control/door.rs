@@ -134,7 +134,8 @@ impl Control {
         let loaded = Record::PolicyLoaded { actor: START, digest: &digest };
         let provider = parts.provider.clone();
         let provider = provider.map(|it| Provider::new(it, &mock_secret, parts.clock.clone())).transpose()?;
-        parts.audit.append(&[loaded]).await.map_err(|source| ControlError::Audit { source })?;
+        let _receipts =
+            parts.audit.append(&[loaded]).await.map_err(|source| ControlError::Audit { source })?;
         change.commit().await?;
         drop(hold);
         let snapshot = state.snapshot(&parts.targets, now);
@@ -313,7 +314,13 @@ impl Control {
         &self.0.policy
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    /// Where people open the console, without a slash at its end, if they do.
+    pub fn public_url(&self) -> Option<&str> {
+        self.parts().public_url.as_deref()
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Timestamp {
         whole_microseconds(self.0.parts.clock.now())
     }
 

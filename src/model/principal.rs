@@ -24,6 +24,9 @@ pub struct Principal {
     pub credentials: Arc<Credentials>,
 }
 
+/// How the names begin by which the database is told for whom the gateway uses a connection.
+pub const SIGNED: &str = "tidegate:";
+
 /// What a principal can prove itself with; never a password itself.
 ///
 /// Password and tokens share one salt, because SCRAM tells the client the salt before it shows which of them

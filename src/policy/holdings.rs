@@ -52,7 +52,7 @@ impl Holdings {
         Self { held, left_out }
     }
 
-    /// "explain on hr/hr_prod until standing, select on public.employee until 14:05:33Z", or "no grant on …".
+    /// "explain on hr/hr_prod (standing), select on public.employee until 14:05:33Z", or "no grant on …".
     pub(super) fn in_words(&self, place: &Place, now: Timestamp) -> String {
         if self.held.is_empty() {
             return format!("no grant on {place}");
@@ -64,8 +64,10 @@ impl Holdings {
             }
             let permissions = permissions_in_words(holding.permissions);
             let objects = objects_in_words(&holding.objects, place);
-            let until = holding.until.map_or_else(|| "standing".to_owned(), |at| instant(at, now));
-            let _ = write!(text, "{permissions} on {objects} until {until}");
+            let until = holding
+                .until
+                .map_or_else(|| "(standing)".to_owned(), |at| format!("until {}", instant(at, now)));
+            let _ = write!(text, "{permissions} on {objects} {until}");
         }
         if self.left_out > 0 {
             let _ = write!(text, " and {} more", self.left_out);

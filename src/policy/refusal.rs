@@ -180,7 +180,7 @@ mod tests {
         );
         assert_eq!(
             refusal.detail.unwrap(),
-            "dana holds explain on hr/hr_prod until standing; this statement reads public.employee, public.salary."
+            "dana holds explain on hr/hr_prod (standing); this statement reads public.employee, public.salary."
         );
         assert_eq!(
             refusal.hint.unwrap(),
@@ -218,7 +218,7 @@ ceilings: [ { environment: prod, forbid: [admin] } ]";
         );
         assert_eq!(
             refusal.detail.unwrap(),
-            "dana holds explain on hr/hr_prod until standing, select on public.employee until 14:05:33Z; \
+            "dana holds explain on hr/hr_prod (standing), select on public.employee until 14:05:33Z; \
              this statement reads public.salary, public.employee."
         );
     }

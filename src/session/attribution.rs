@@ -1,7 +1,7 @@
 //! Who a session is to the database: the principal and the session, in few letters.
 
 use super::who::Who;
-use crate::upstream::Attribution;
+use crate::{model::principal::SIGNED, upstream::Attribution};
 
 /// How the database is told whose statements it runs.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ fn words(who: &Who) -> String {
     let name: String = who.principal.name.chars().map(plain).take(NAME_LETTERS).collect();
     let session = who.session.uuid().simple().to_string();
     let session = session.get(SESSION_AT..).unwrap_or_default();
-    format!("tidegate:{name}:{session}")
+    format!("{SIGNED}{name}:{session}")
 }
 
 /// NAMEDATALEN of the server, less the end of the text.

@@ -15,6 +15,7 @@ use crate::{
     net::{Clock, Published},
     policy::Snapshot,
     sql,
+    telemetry::Tracer,
     upstream::Pools,
 };
 
@@ -33,6 +34,8 @@ pub struct Gate {
     pub clock: Clock,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Where traces of statements go, if they are made.
+    pub tracer: Option<Tracer>,
     /// The open sessions.
     pub registry: Registry,
     /// Where refusals are kept that people may ask about.
@@ -107,6 +110,21 @@ impl HeldLimits {
     }
 }
 
+/// Whether a session may keep its settings of so many `bytes`, and again for each of its `savepoints`, which may bring
+/// them back.
+///
+/// # Errors
+/// `ProgramLimitExceeded`.
+pub(super) fn check_settings(bytes: usize, savepoints: usize) -> Result<(), Refusal> {
+    let kept = bytes.saturating_add(SAVEPOINT_BYTES).saturating_mul(savepoints.saturating_add(1));
+    if kept <= SETTINGS_BYTES {
+        return Ok(());
+    }
+    let message = format!("a session may hold {SETTINGS_BYTES} bytes of settings and savepoints");
+    Err(Refusal::new(RefusalCode::ProgramLimitExceeded, message)
+        .with_hint("Release savepoints that are no longer needed, or set shorter values."))
+}
+
 /// Replies owed at one time, beyond which a client's messages wait.
 pub(super) const OWED_LIMIT: usize = 4096;
 /// Bytes waiting for a client, beyond which nothing more is read from the upstream.
@@ -115,5 +133,23 @@ pub(super) const OUTBOUND_HIGH_BYTES: usize = 256 * 1024;
 pub(super) const INBOUND_HIGH_BYTES: usize = 256 * 1024;
 /// Bytes of one message of the upstream that must be read whole (not rows, not COPY data).
 pub(super) const REPLY_LIMIT_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of what a session has set, with what its savepoints may bring back.
+const SETTINGS_BYTES: usize = 64 * 1024 * 1024;
+/// What is kept of a savepoint beside the settings.
+const SAVEPOINT_BYTES: usize = 256;
 /// How long the upstream may take for a statement of the gateway's own.
 pub(super) const SETUP_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_count_once_more_for_each_savepoint() {
+        assert!(check_settings(SETTINGS_BYTES - SAVEPOINT_BYTES, 0).is_ok());
+        assert!(check_settings(SETTINGS_BYTES - SAVEPOINT_BYTES + 1, 0).is_err());
+        assert!(check_settings(300, 100_000).is_ok());
+        assert!(check_settings(1000, 100_000).is_err());
+        assert!(check_settings(usize::MAX, usize::MAX).is_err());
+    }
+}

@@ -20,10 +20,9 @@ use crate::{
 pub(super) struct Lanes<P: Protocol, K> {
     leases: [Option<Borrowed<P, K>>; 3],
     active: Option<Lane>,
-    /// The lane whose connection the session is tied to, as long as there are ties.
-    sticky: Option<Lane>,
-    ties: Ties,
-    /// The connection that the session was tied to is gone.
+    /// What ties the session to the connection of each.
+    ties: [Ties; 3],
+    /// A connection that the session was tied to is gone.
     lost_ties: bool,
 }
 
@@ -73,13 +72,7 @@ impl<P: Protocol, K> Borrowed<P, K> {
 
 impl<P: Protocol, K> Default for Lanes<P, K> {
     fn default() -> Self {
-        Self {
-            leases: [None, None, None],
-            active: None,
-            sticky: None,
-            ties: Ties::default(),
-            lost_ties: false,
-        }
+        Self { leases: [None, None, None], active: None, ties: Default::default(), lost_ties: false }
     }
 }
 
@@ -149,46 +142,75 @@ impl<P: Protocol, K> Lanes<P, K> {
         }
     }
 
-    /// The lane that something of the session is tied to.
-    pub(super) const fn sticky(&self) -> Option<Lane> {
-        self.sticky
+    /// Whether something ties the session to the connection of `lane`.
+    pub(super) fn is_tied(&self, lane: Lane) -> bool {
+        self.ties.get(lane as usize).is_some_and(|ties| !ties.is_empty())
+    }
+
+    /// The strongest lane that the session is tied to.
+    fn sticky(&self) -> Option<Lane> {
+        Lane::ALL.into_iter().rev().find(|lane| self.is_tied(*lane))
     }
 
     /// Ties the session to the lane in use, and counts why.
     pub(super) fn stick(&mut self, reason: Reason, metrics: &TargetMetrics) {
-        self.sticky = self.sticky.max(self.active);
-        self.ties.add(reason, metrics);
+        if let Some(ties) = self.active_ties() {
+            ties.add(reason, metrics);
+        }
     }
 
-    /// Nothing ties the session any longer.
-    pub(super) fn unstick(&mut self) {
-        self.keep_ties(|_| false);
+    /// Whether the session is tied by `reason`.
+    pub(super) fn is_tied_by(&self, reason: Reason) -> bool {
+        self.ties.iter().any(|ties| ties.has(reason))
     }
 
-    /// Only what `still_ties` ties the session.
-    pub(super) fn keep_ties(&mut self, still_ties: impl Fn(Reason) -> bool) {
-        self.ties.keep(still_ties);
-        self.sticky = self.sticky.filter(|_| !self.ties.is_empty());
+    /// Nothing ties the session any longer: it began anew on the connection in use, and what it was tied to on others
+    /// goes home at once. Gives their lanes.
+    pub(super) fn unstick(&mut self) -> Vec<Lane> {
+        let others = Lane::ALL.into_iter().filter(|lane| Some(*lane) != self.active && self.is_tied(*lane));
+        let others: Vec<Lane> = others.collect();
+        self.ties = Default::default();
+        for borrowed in others.iter().filter_map(|lane| self.take(*lane)) {
+            borrowed.go_home(HomeState::Idle);
+        }
+        others
     }
 
-    /// Something that tied the session may have been given up.
-    pub(super) const fn doubt_ties(&mut self) {
-        self.ties.doubt();
+    /// Only what `still_ties` ties the session to the connection of `lane`.
+    pub(super) fn keep_ties(&mut self, lane: Lane, still_ties: impl Fn(Reason) -> bool) {
+        if let Some(ties) = self.ties.get_mut(lane as usize) {
+            ties.keep(still_ties);
+        }
     }
 
-    /// Whether the session may no longer be tied: somebody has to look.
-    pub(super) fn are_ties_doubtful(&self) -> bool {
-        self.sticky.is_some() && self.ties.is_doubtful()
+    /// Something that tied the session to the connection in use may have been given up.
+    pub(super) fn doubt_ties(&mut self) {
+        if let Some(ties) = self.active_ties() {
+            ties.doubt();
+        }
     }
 
-    /// The connection to look at whether something still ties the session to it: others wait for it (and it is not
+    fn active_ties(&mut self) -> Option<&mut Ties> {
+        self.ties.get_mut(self.active? as usize)
+    }
+
+    /// Whether the session may no longer be tied to the connection of `lane`: somebody has to look.
+    fn is_doubtful(&self, lane: Lane) -> bool {
+        self.ties.get(lane as usize).is_some_and(|ties| !ties.is_empty() && ties.is_doubtful())
+    }
+
+    /// A connection to look at whether something still ties the session to it: others wait for it (and it is not
     /// `kept` from them), or it was not used for as long as `idle`.
     pub(super) fn doubtful_mut(&mut self, idle: Duration, kept: bool) -> Option<&mut Borrowed<P, K>> {
-        let lane = self.sticky.filter(|_| self.ties.is_doubtful())?;
-        self.borrowed_mut(lane).filter(|it| (it.lease.is_wanted() && !kept) || it.used_at.elapsed() >= idle)
+        let lane = Lane::ALL.into_iter().find(|lane| {
+            let is_of_use =
+                |it: &Borrowed<P, K>| (it.lease.is_wanted() && !kept) || it.used_at.elapsed() >= idle;
+            self.is_doubtful(*lane) && self.borrowed(*lane).is_some_and(is_of_use)
+        })?;
+        self.borrowed_mut(lane)
     }
 
-    /// Whether the connection that the session was tied to is gone: the session cannot go on as it was.
+    /// Whether a connection that the session was tied to is gone: the session cannot go on as it was.
     pub(super) const fn lost_ties(&self) -> bool {
         self.lost_ties
     }
@@ -216,14 +238,15 @@ impl<P: Protocol, K> Lanes<P, K> {
 
     /// Drops the connection of `lane`: it is closed.
     pub(super) fn drop_lease(&mut self, lane: Lane) {
-        self.lost_ties |= self.sticky == Some(lane);
+        self.lost_ties |= self.is_tied(lane);
+        self.keep_ties(lane, |_| false);
         drop(self.take(lane));
     }
 
     /// Whether there is a connection that nothing ties, or may not tie any longer.
     pub(super) fn has_untied(&self) -> bool {
-        self.are_ties_doubtful()
-            || Lane::ALL.into_iter().any(|lane| Some(lane) != self.sticky && self.borrowed(lane).is_some())
+        let is_untied = |lane| !self.is_tied(lane) || self.is_doubtful(lane);
+        Lane::ALL.into_iter().any(|lane| self.borrowed(lane).is_some() && is_untied(lane))
     }
 
     /// The server of the connection in use said that it takes no writes: unless it is the reading one, it goes home
@@ -249,7 +272,7 @@ impl<P: Protocol, K> Lanes<P, K> {
                 let wanted = Some(lane) != kept && it.lease.is_wanted() && it.had_its_turn();
                 it.used_at.elapsed() >= idle || wanted || it.lease.is_given_up()
             };
-            if Some(lane) == self.sticky || is_tied(lane) || !self.borrowed(lane).is_some_and(is_due) {
+            if self.is_tied(lane) || is_tied(lane) || !self.borrowed(lane).is_some_and(is_due) {
                 continue;
             }
             if let Some(borrowed) = self.take(lane) {
@@ -292,7 +315,8 @@ impl<P: Protocol, K: Known> Lanes<P, K> {
         has_temporary: bool,
         least: impl FnOnce() -> Lane,
     ) -> Result<Lane, Refusal> {
-        if let Some(lane) = self.sticky.filter(|_| has_temporary) {
+        let sticky = self.sticky();
+        if let Some(lane) = sticky.filter(|_| has_temporary) {
             // INVARIANT: a name that is judged to be a temporary table is looked up where that table is.
             let is_here = bound.is_none_or(|bound| bound == lane);
             return if needed <= lane && is_here {
@@ -304,7 +328,7 @@ impl<P: Protocol, K: Known> Lanes<P, K> {
         if let Some(lane) = bound {
             return if needed <= lane { Ok(lane) } else { Err(too_weak(needed, lane)) };
         }
-        let lane = self.sticky.map_or(needed, |sticky| sticky.max(needed));
+        let lane = sticky.map_or(needed, |sticky| sticky.max(needed));
         Ok(if lane < Lane::Admin { lane.max(least()) } else { lane })
     }
 }
@@ -344,14 +368,39 @@ pub(super) fn refusal_of(error: &UpstreamError) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::Postgres;
+    use crate::{metrics::Metrics, upstream::Postgres};
 
     impl Known for () {
         const DROP_TEMPORARY: &'static str = "DISCARD TEMP";
     }
 
-    fn tied(sticky: Option<Lane>) -> Lanes<Postgres, ()> {
-        Lanes { sticky, ..Lanes::default() }
+    fn tied(to: impl IntoIterator<Item = Lane>) -> Lanes<Postgres, ()> {
+        let metrics = Metrics::new("0").unwrap().target(&"hr".into());
+        let mut lanes = Lanes::default();
+        for lane in to {
+            lanes.enter(lane);
+            lanes.stick(Reason::Lock, &metrics);
+        }
+        lanes
+    }
+
+    #[test]
+    fn what_ties_to_one_connection_is_followed_apart_from_what_ties_to_another() {
+        let mut lanes = tied([Lane::Read, Lane::Write]);
+        assert_eq!(lanes.sticky(), Some(Lane::Write));
+        lanes.keep_ties(Lane::Write, |_| false);
+        assert_eq!(lanes.sticky(), Some(Lane::Read));
+        lanes.drop_lease(Lane::Write);
+        assert!(!lanes.lost_ties());
+        lanes.drop_lease(Lane::Read);
+        assert!(lanes.lost_ties());
+    }
+
+    #[test]
+    fn a_session_that_begins_anew_is_tied_to_nothing() {
+        let mut lanes = tied([Lane::Read, Lane::Write]);
+        assert_eq!(lanes.unstick(), [Lane::Read]);
+        assert_eq!(lanes.sticky(), None);
     }
 
     #[test]
@@ -364,7 +413,7 @@ mod tests {
 
     #[test]
     fn what_uses_temporary_tables_runs_where_they_are_or_not_at_all() {
-        let choose = |needed, bound| tied(Some(Lane::Write)).choose(needed, bound, true, || Lane::Admin);
+        let choose = |needed, bound| tied([Lane::Write]).choose(needed, bound, true, || Lane::Admin);
         assert_eq!(choose(Lane::Read, None), Ok(Lane::Write));
         assert_eq!(choose(Lane::Read, Some(Lane::Write)), Ok(Lane::Write));
         for (needed, bound) in [(Lane::Admin, None), (Lane::Read, Some(Lane::Admin))] {

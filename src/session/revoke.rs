@@ -30,7 +30,7 @@ impl Desk {
     ///
     /// # Errors
     /// `Terminated` if not.
-    fn check_welcome(&self) -> Result<(), End> {
+    pub(super) fn check_welcome(&self) -> Result<(), End> {
         let snapshot = self.gate.snapshot.load();
         match snapshot.principal(&self.who.principal.name) {
             // closed: no principal, no session.

@@ -44,6 +44,13 @@ pub(crate) struct Turn {
     lines: Option<Arc<Lines>>,
 }
 
+impl Turn {
+    /// Whether somebody waits who could have it. Who has as many as they may is helped by their own alone.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.lines.as_ref().is_some_and(|lines| lines.state().helps(&self.principal))
+    }
+}
+
 impl Lines {
     /// Lines before `turns` connections.
     pub(crate) fn new(turns: usize) -> Arc<Self> {
@@ -143,6 +150,14 @@ impl State {
         answer
     }
 
+    /// Whether somebody waits who could go on if `principal` gave a turn back.
+    fn helps(&self, principal: &PrincipalName) -> bool {
+        self.lines.iter().any(|line| {
+            (line.principal == *principal || self.has_room_for(&line.principal, line.most))
+                && line.asking.iter().any(|ask| !ask.is_closed())
+        })
+    }
+
     /// The first who may have a free turn takes it; its line goes to the end.
     fn next(&mut self) -> Option<(PrincipalName, oneshot::Sender<Turn>)> {
         if self.free == 0 {
@@ -237,6 +252,13 @@ mod tests {
         let turn = poll_once(&mut waits).await.unwrap();
         drop(turn);
         drop(others.1);
+        let (own, others) = (lines.free_turn(&many, 1).unwrap(), lines.free_turn(&one, 2).unwrap());
+        let mut waits: Waiting<'_> = Box::pin(lines.turn(&many, 1));
+        assert!(poll_once(&mut waits).await.is_none());
+        assert!(own.is_wanted() && !others.is_wanted(), "one of another would not help");
+        drop(waits);
+        assert!(!own.is_wanted(), "nobody waits any more");
+        drop((own, others));
         let all = [lines.free_turn(&one, 3), lines.free_turn(&one, 3), lines.free_turn(&one, 3)];
         assert!(all.iter().all(Option::is_some) && lines.free_turn(&one, 9).is_none());
     }

@@ -27,7 +27,7 @@ use super::{
     settings::{PoolSettings, TargetSettings},
 };
 use crate::{
-    metrics::{Metrics, PoolMetrics, ReturnMetrics, UpstreamErrors},
+    metrics::{Metrics, PoolMetrics, ReturnMetrics, StatementCounts, UpstreamErrors},
     model::target::Lane,
 };
 
@@ -299,27 +299,23 @@ pub(crate) struct Slot<P: Protocol> {
     pub(crate) running: Option<CancelHandle<P>>,
     _leased: Counted,
     /// Freed after the count below, so that whoever waits finds room.
-    _turn: Turn,
+    turn: Turn,
 }
 
 impl<P: Protocol> Slot<P> {
     /// Takes over a place that is counted as open.
     fn new(pool: &Arc<LanePool<P>>, turn: Turn) -> Self {
-        Self {
-            pool: Arc::clone(pool),
-            running: None,
-            _leased: Counted::new(&pool.metrics.leased),
-            _turn: turn,
-        }
+        Self { pool: Arc::clone(pool), running: None, _leased: Counted::new(&pool.metrics.leased), turn }
     }
 
     pub(crate) fn target(&self) -> &Arc<TargetSettings> {
         &self.pool.target
     }
 
-    /// Whether somebody waits for a connection of this lane.
+    /// Whether somebody waits for a connection of this lane who could have this one.
     pub(crate) fn is_wanted(&self) -> bool {
-        self.pool.metrics.waiting.get() > 0
+        // Asked at every turn: the lines are looked at only if somebody waits at all.
+        self.pool.metrics.waiting.get() > 0 && self.turn.is_wanted()
     }
 
     pub(crate) fn lane(&self) -> Lane {
@@ -342,6 +338,10 @@ impl<P: Protocol> Slot<P> {
 
     pub(crate) fn returns(&self) -> &ReturnMetrics {
         &self.pool.metrics.returns
+    }
+
+    pub(crate) fn statements(&self) -> &StatementCounts {
+        &self.pool.metrics.statements
     }
 
     /// Makes a connection that was reset idle.

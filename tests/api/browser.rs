@@ -105,6 +105,25 @@ async fn a_page_is_signed_in_by_a_cookie_and_never_told_the_key(kept: Kept) {
     gateway.stop().await;
 }
 
+async fn behind_a_proxy_that_speaks_tls_cookies_are_for_tls_alone(kept: Kept) {
+    let mut home = Home::over(kept);
+    home.write_policy(POLICY);
+    home.public_url = Some("https://gate.example".to_owned());
+    let gateway = home.start().await;
+    let password = json!({ "password": "correct horse" });
+    gateway.call(Method::PUT, "/principals/dana/password", password).await;
+    let mut page = Page::signed_in(&gateway, "dana").await;
+    assert!(page.cookie.starts_with("__Host-tidegate_session="), "{}", page.cookie);
+    assert_eq!(page.get("/session").await.status(), 200);
+    let answer = page.ask(Method::DELETE, "/session", &[MARK], Value::Null).await;
+    assert_eq!(page.keep(&answer).unwrap(), "Path=/; HttpOnly; SameSite=Strict; Secure; Max-Age=0");
+    // One without the prefix may have been set by a page of a neighbouring host.
+    page = Page::signed_in(&gateway, "dana").await;
+    page.cookie = page.cookie.replace("__Host-", "");
+    assert_eq!(page.get("/session").await.status(), 401);
+    gateway.stop().await;
+}
+
 async fn a_cookie_opens_nothing_to_the_page_of_another_site(kept: Kept) {
     let (_home, gateway) = home_with_people(kept).await;
     let page = Page::signed_in(&gateway, "dana").await;
@@ -224,6 +243,7 @@ async fn a_refusal_is_shown_to_the_one_who_was_refused_alone(kept: Kept) {
 const NO_ID: &str = "019aa000-0000-7000-8000-000000000001";
 
 over_both_stores!(
+    behind_a_proxy_that_speaks_tls_cookies_are_for_tls_alone,
     a_cookie_opens_nothing_to_the_page_of_another_site,
     a_page_is_signed_in_by_a_cookie_and_never_told_the_key,
     a_refusal_is_shown_to_the_one_who_was_refused_alone,

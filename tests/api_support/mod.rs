@@ -113,6 +113,7 @@ pub(crate) struct Home {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) time: Clock,
     pub(crate) provider: Option<ProviderSettings>,
+    pub(crate) public_url: Option<String>,
     pub(crate) webhooks: Vec<WebhookSettings>,
     pub(crate) on_call: Option<OnCallSettings>,
 }
@@ -132,8 +133,8 @@ impl Home {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("policies")).unwrap();
         let name = "one".to_owned();
-        let (provider, webhooks, on_call) = (None, Vec::new(), None);
-        let home = Self { dir, kept, name, clock, time, provider, webhooks, on_call };
+        let (provider, public_url, webhooks, on_call) = (None, None, Vec::new(), None);
+        let home = Self { dir, kept, name, clock, time, provider, public_url, webhooks, on_call };
         home.write_policy(POLICY);
         home
     }
@@ -203,7 +204,7 @@ impl Home {
             make_keys: scram_keys,
             make_native_key: native_key,
             provider: self.provider.clone(),
-            public_url: None,
+            public_url: self.public_url.clone(),
             on_call: self.on_call.clone().map(|it| Arc::new(Pagerduty::new(it).unwrap()) as Arc<dyn OnCall>),
             metrics: metrics.policy.clone(),
             announce_before: jiff::SignedDuration::from_mins(5),
@@ -240,6 +241,7 @@ impl Home {
             audit,
             trail: Some(self.trail().await),
             metrics,
+            tracer: None,
         };
         let kept = parts.clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -29,14 +29,14 @@ use tidegate::{
         target::Target,
         window::Window,
     },
-    net::{ClientTls, Clock, ManualClock, Published, Roots, ServerTls, ServerTlsFiles, Stream},
-    policy::{Snapshot, SnapshotParts},
-    session::{
-        login::{
-            Authentication, Door, Listing,
-            postgres::{Arrival, login},
-        },
+    net::{
+        ClientTls, Clock, ManualClock, Published, Roots, ServerTls, ServerTlsFiles, Stream,
         throttle::{Throttle, ThrottleLimits},
+    },
+    policy::{Snapshot, SnapshotParts},
+    session::login::{
+        Authentication, Door, Listing,
+        postgres::{Arrival, login},
     },
     wire::{
         mysql::auth::native_key,

@@ -8,6 +8,7 @@ mod limits;
 pub mod mysql;
 pub mod postgres;
 mod ties;
+mod waiting;
 
 pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()

@@ -30,7 +30,6 @@ pub enum SinkError {
     #[error("the receiver cannot be reached")]
     Net {
         /// Why.
-        #[from]
         source: NetError,
     },
     /// The connection broke.
@@ -65,8 +64,8 @@ pub enum SinkError {
         /// The beginning of its answer.
         answer: String,
     },
-    /// The request could not be made or sent.
-    #[error("the request failed")]
+    /// The request could not be made.
+    #[error("the request could not be made")]
     Request {
         /// Why.
         source: Box<dyn Error + Send + Sync>,
@@ -79,6 +78,22 @@ pub enum SinkError {
         /// In which version.
         version: i16,
     },
+}
+
+impl From<NetError> for SinkError {
+    fn from(error: NetError) -> Self {
+        match error {
+            NetError::Refused { status, answer } => Self::Refused { status, answer },
+            source => Self::Net { source },
+        }
+    }
+}
+
+impl SinkError {
+    /// A request that could not be made.
+    pub(super) fn unmade(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Request { source: source.into() }
+    }
 }
 
 impl Classify for SinkError {

@@ -6,7 +6,6 @@
 
 mod error;
 mod head;
-mod http;
 mod kafka;
 mod otlp;
 mod run;
@@ -22,7 +21,7 @@ mod tests;
 
 pub use error::SinkError;
 pub use kafka::{Kafka, KafkaAccount, KafkaMechanism, KafkaSettings};
-pub use otlp::{Otlp, OtlpSettings};
+pub use otlp::Otlp;
 pub use run::{Sink, SinkParts, cursor_of};
 pub use s3::{S3, S3Settings};
 pub use syslog::{Syslog, SyslogSettings};

@@ -18,10 +18,10 @@ use tokio::{
 };
 
 use super::{
-    Kafka, KafkaSettings, Otlp, OtlpSettings, S3, S3Settings, Sink, Syslog, SyslogSettings,
+    Kafka, KafkaSettings, Otlp, S3, S3Settings, Sink, Syslog, SyslogSettings,
     kafka::double_tests::{Taken, answer},
 };
-use crate::model::secret::Secret;
+use crate::{model::secret::Secret, telemetry::OtlpSettings};
 
 /// What a receiver is a double of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

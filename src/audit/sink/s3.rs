@@ -2,7 +2,10 @@
 //!
 //! Source: Amazon S3 API Reference, "PutObject"; AWS documentation, "Create an AWS Signature Version 4 signed request".
 
-use std::time::{Duration, SystemTime};
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sigv4::{
@@ -16,12 +19,11 @@ use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Client;
 
-use super::{
-    error::SinkError,
-    head::Head,
-    http::{Ca, client, failed, send},
+use super::{error::SinkError, head::Head};
+use crate::{
+    audit::follow::Chunk,
+    net::{http_client, http_send},
 };
-use crate::audit::follow::Chunk;
 
 /// Where objects go.
 #[derive(Clone, Debug)]
@@ -35,7 +37,7 @@ pub struct S3Settings {
     /// Another place than Amazon's, as in `https://minio.example:9000`; buckets are part of the path there.
     pub endpoint: Option<String>,
     /// Authorities (PEM); `None` is the system's.
-    pub ca: Ca,
+    pub ca: Option<PathBuf>,
     /// What the gateway is called: part of the names, so that several can share a bucket.
     pub gateway: String,
     /// Whose requests they are.
@@ -56,14 +58,14 @@ impl S3 {
     /// Reads the authorities; connects nowhere yet.
     ///
     /// # Errors
-    /// `Request`.
+    /// `Net`.
     pub fn new(settings: S3Settings) -> Result<Self, SinkError> {
         let S3Settings { bucket, region, .. } = &settings;
         let base = match &settings.endpoint {
             Some(endpoint) => format!("{}/{bucket}", endpoint.trim_end_matches('/')),
             None => format!("https://{bucket}.s3.{region}.amazonaws.com"),
         };
-        let client = client(&base, settings.ca.as_deref())?;
+        let client = http_client(&base, settings.ca.as_deref())?;
         Ok(Self { settings, base, client })
     }
 
@@ -79,7 +81,7 @@ impl S3 {
         let name = format!("{prefix}{day}/{gateway}-{:020}-{:020}.jsonl", first.seq, last.seq);
         let url = format!("{}/{}", self.base, utf8_percent_encode(&name, NAME));
         let credentials = self.settings.credentials.provide_credentials().await;
-        let credentials = credentials.map_err(|source| failed(source.into()))?;
+        let credentials = credentials.map_err(SinkError::unmade)?;
         let identity = credentials.into();
         let mut settings = SigningSettings::default();
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
@@ -91,19 +93,20 @@ impl S3 {
             .time(SystemTime::now())
             .settings(settings)
             .build()
-            .map_err(|source| failed(source.into()))?
+            .map_err(SinkError::unmade)?
             .into();
         let headers = [("content-type", "application/x-ndjson")];
         let body = SignableBody::Bytes(chunk.bytes());
         let signable = SignableRequest::new("PUT", &url, headers.into_iter(), body);
-        let signable = signable.map_err(|source| failed(source.into()))?;
-        let signed = sign(signable, &params).map_err(|source| failed(source.into()))?;
+        let signable = signable.map_err(SinkError::unmade)?;
+        let signed = sign(signable, &params).map_err(SinkError::unmade)?;
         let (instructions, _) = signed.into_parts();
         let mut request = self.client.put(&url).body(chunk.bytes().to_vec());
         for (name, value) in headers.into_iter().chain(instructions.headers()) {
             request = request.header(name, value);
         }
-        send(request).await.map(drop)
+        http_send(request).await?;
+        Ok(())
     }
 }
 

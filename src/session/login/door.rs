@@ -11,9 +11,8 @@ use crate::{
         ids::{DatabaseName, TargetName},
         secret::Secret,
     },
-    net::{Clock, Published, ServerTls},
+    net::{Clock, Published, ServerTls, Throttle},
     policy::Snapshot,
-    session::throttle::Throttle,
 };
 
 /// How clients without a certificate prove who they are.

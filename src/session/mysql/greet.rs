@@ -22,7 +22,7 @@ use crate::{
     },
     session::{
         cancel_key::CancelKey, cancelling::Cancelling, client::ClientSide, desk::Desk, gate::Gate,
-        judge::Refused, lanes::refusal_of, login::mysql::LoggedIn, who::Who,
+        judge::Refused, lanes::refusal_of, login::mysql::LoggedIn, waiting::unless_over, who::Who,
     },
     sql::mysql::{reading_of_charset, reading_of_mode},
     upstream::mysql::ServerFacts,
@@ -44,9 +44,10 @@ pub(super) async fn begin(
     let who = Who::new(id, principal, place, stream.peer(), application, gate.clock.now());
     // `None` only after a million logins.
     let handle = gate.registry.enter_as(number, Arc::new(who), CancelKey::none())?;
-    let desk = Desk::new(gate, handle);
-    let mut side = ClientSide::new(stream);
-    match open(&desk.gate, &desk.place, capabilities, charset).await {
+    let mut desk = Desk::new(Arc::clone(&gate), handle);
+    let (mut side, place) = (ClientSide::new(stream), desk.place.clone());
+    let opened = unless_over(&mut desk, &mut side, open(&gate, &place, capabilities, charset)).await;
+    match opened.flatten() {
         Ok(opened) => {
             let mut session = Box::new(Session {
                 client: side,
@@ -55,10 +56,11 @@ pub(super) async fn begin(
                 charset,
                 nonce,
                 names: Names::new(opened.context),
-                held: Held::new(desk.gate.limits.held),
+                held: Held::new(desk.gate.limits.held, desk.gate.limits.message_bytes),
                 settings: opened.settings,
                 lanes: Lanes::default(),
                 flight: None,
+                long: None,
                 state: State::new(capabilities),
                 cancelling: Cancelling::default(),
                 desk,

@@ -16,6 +16,7 @@ use crate::{
     },
     policy,
     session::{
+        gate::check_settings,
         judge::{Judged, Refused, Verdict, own_text, what_happens},
         running::Does,
     },
@@ -174,8 +175,12 @@ impl Session {
         self.desk.decide_lasting(does, does.iter().any(|facts| commits(facts)))
     }
 
-    /// Decides on a statement that the client sent; a refusal says how to ask.
+    /// Decides on a statement that the client sent, if there is room for what it may set; a refusal says how to ask.
     pub(super) fn judge(&mut self, text: &str, does: &Does) -> Verdict {
+        let sets = |effect: &SessionEffect| matches!(effect, SessionEffect::Set { local: false, .. });
+        if does.iter().flat_map(|facts| &facts.effects).any(sets) {
+            check_settings(self.settings.bytes() + text.len(), 0)?;
+        }
         self.decide(does).map_err(|refused| self.desk.askable(text, does, refused))
     }
 

@@ -13,6 +13,8 @@ use crate::{
         gate::SETUP_TIMEOUT,
         lanes::{self, refusal_of},
         ties::Reason,
+        trace::Step,
+        waiting::unless_over,
     },
     upstream::{
         UpstreamError,
@@ -113,10 +115,16 @@ impl Session {
         if self.bound_lane() == Some(lane) {
             return Ok(());
         }
-        let elsewhere = self.lanes.active() != Some(lane) && self.lanes.sticky() != Some(lane);
+        let elsewhere = self.lanes.active() != Some(lane) && !self.lanes.is_tied(lane);
         if elsewhere && self.lanes.is_gone(lane, |_| true) {
             // Nobody looked at it while another was in use; nothing is lost with it, and it has nothing to say that was
             // not asked for, but that it goes.
+            self.drop_lane(lane);
+        }
+        let nowhere = self.names.context().database.is_empty();
+        let somewhere = self.lanes.borrowed(lane).is_some_and(|it| !it.known.database.is_empty());
+        if nowhere && somewhere && self.lanes.sticky() != Some(lane) {
+            // The session's database was dropped, and no command leads a connection back to none.
             self.drop_lane(lane);
         }
         if self.lanes.borrowed(lane).is_none() {
@@ -128,6 +136,7 @@ impl Session {
             self.drop_lane(lane);
             return Err(refusal_of(&error));
         }
+        self.desk.note_step(Step::Connection);
         Ok(())
     }
 
@@ -144,7 +153,8 @@ impl Session {
             // Sessions that hold what others wait for, and wait for what those hold, would wait for ever.
             self.send_home(Duration::ZERO);
         }
-        let lease = asking.lease(&home).await.map_err(|error| refusal_of(&error))?;
+        let asked = unless_over(&mut self.desk, &mut self.client, asking.lease(&home)).await?;
+        let lease = asked.map_err(|error| refusal_of(&error))?;
         self.held.forget_lane(lane);
         self.lanes.borrow(lane, lease, Known::new(database));
         Ok(())
@@ -154,6 +164,8 @@ impl Session {
         let version = self.settings.version();
         let database = self.names.context().database.clone();
         let insert_id = self.state.last_insert_id;
+        // What the session has said of its transactions holds for what may change something, too.
+        let read_only = read_only.map(|held| held || self.settings.read_only());
         let Some(borrowed) = self.lanes.borrowed_mut(lane) else { return Ok(()) };
         borrowed.note_used();
         for statement in std::mem::take(&mut borrowed.known.stale) {
@@ -165,6 +177,8 @@ impl Session {
         }
         if borrowed.settings != version {
             setups.extend(self.settings.setups());
+            // They may have set it anew.
+            borrowed.read_only = None;
             // INVARIANT: the read lane stays read-only whatever the session has set.
             if lane == Lane::Read {
                 setups.push(Setup::ReadOnly(true));
@@ -207,7 +221,7 @@ impl Session {
 
     /// Drops the connection of `lane`, and what was on it.
     pub(super) fn drop_lane(&mut self, lane: Lane) {
-        if self.lanes.sticky() == Some(lane) {
+        if self.lanes.is_tied(lane) {
             // INVARIANT: what is judged to be a temporary table is one: they went with the connection.
             self.names.forget_temporary();
         }
@@ -223,6 +237,8 @@ impl Session {
         // Asking takes away what the last statement left to be asked for.
         let kept = self.state.diagnostics;
         let Some(borrowed) = self.lanes.doubtful_mut(idle, kept) else { return };
+        // What the client waits for does not wait for what we want to know.
+        self.client.send_at_once();
         let (lane, known) = (borrowed.lease.lane(), &mut borrowed.known);
         let has_lock = if known.unnamed_lock {
             true
@@ -237,7 +253,7 @@ impl Session {
                 Err(_) => return self.drop_lane(lane),
             }
         };
-        self.lanes.keep_ties(|reason| match reason {
+        self.lanes.keep_ties(lane, |reason| match reason {
             Reason::Lock => has_lock,
             Reason::Prepared => has_prepared,
             Reason::Temporary => has_temporary,

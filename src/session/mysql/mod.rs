@@ -14,6 +14,7 @@ mod held;
 mod judge;
 mod kill;
 mod lanes;
+mod long;
 mod names;
 mod once;
 mod own;

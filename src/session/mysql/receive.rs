@@ -3,7 +3,7 @@
 use super::{prepared::Execution, query::Form, session::Session};
 use crate::{
     model::refusal::{Refusal, RefusalCode},
-    session::{end::End, gate::OUTBOUND_HIGH_BYTES, judge::Refused},
+    session::{end::End, gate::OUTBOUND_HIGH_BYTES, judge::Refused, waiting::end_if_over},
     sql,
     wire::mysql::{
         command::{Command, Query, RefusedCommand},
@@ -20,6 +20,9 @@ impl Session {
     /// How the session ends.
     pub(super) async fn receive(&mut self) -> Result<(), End> {
         while self.flight.is_none() && self.client.outbound.len() < OUTBOUND_HIGH_BYTES {
+            if !self.pass_over_long().await? {
+                return Ok(());
+            }
             let limit = self.desk.gate.limits.message_bytes;
             let Some(packet) = take_packet(&mut self.client.inbound, limit)? else { return Ok(()) };
             packet.expect_sequence(0)?;
@@ -36,7 +39,7 @@ impl Session {
             Command::Quit => return Err(End::ClientClosed),
             Command::Ping => self.say_ok(next),
             Command::Query(Query { attributes, text }) => {
-                if let Some(text) = self.text_of(text, next).await {
+                if let Some(text) = self.text_of(without_end(text), next).await {
                     self.run_text(&text, Form::Query(attributes), next).await;
                 }
             }
@@ -48,7 +51,7 @@ impl Session {
             }
             Command::FieldList { table, wildcard } => self.field_list(table, wildcard, next).await,
             Command::StmtPrepare(text) => {
-                if let Some(text) = self.text_of(text, next).await {
+                if let Some(text) = self.text_of(without_end(text), next).await {
                     self.prepare(&text, next).await;
                 }
             }
@@ -68,6 +71,9 @@ impl Session {
                 reply::end(&mut self.client.outbound, &mut sequence, status, self.capabilities);
             }
             Command::Statistics => self.statistics(next),
+            Command::ProcessInfo => {
+                self.run_text("SHOW PROCESSLIST", Form::Query(Default::default()), next).await;
+            }
             Command::ProcessKill(process) => {
                 if !self.kill_process(process, next).await {
                     self.run_text(
@@ -88,7 +94,7 @@ impl Session {
                 self.say(next, ErrorCode::UNKNOWN_COMMAND, &format!("unknown command 0x{code:02x}"));
             }
         }
-        Ok(())
+        end_if_over(&mut self.desk, &mut self.client)
     }
 
     /// A text as it is read; answers it if it cannot be.
@@ -130,6 +136,11 @@ impl Session {
             out.extend_from_slice(text.as_bytes());
         });
     }
+}
+
+/// A text without the zero byte that some clients send behind it (mysqlslap): the servers take one for the end.
+fn without_end(text: &[u8]) -> &[u8] {
+    text.strip_suffix(b"\0").unwrap_or(text)
 }
 
 /// A name that came without quotes.

@@ -91,7 +91,8 @@ impl Conversation for Session {
         }
         let lane = self.lanes.active();
         let cursor = lane.is_some_and(|lane| self.held.has_cursor_on(lane));
-        let tied = (lane.is_some() && self.lanes.sticky() == lane) || cursor || self.state.locked;
+        let is_tied = lane.is_some_and(|lane| self.lanes.is_tied(lane));
+        let tied = is_tied || cursor || self.state.locked;
         if self.flight.is_none() && !self.in_transaction() && !tied {
             if let Some(lane) = lane {
                 self.drop_lane(lane);
@@ -133,8 +134,9 @@ impl Conversation for Session {
 }
 
 impl Session {
-    /// The number of the packet that the client waits for, if it waits for anything.
+    /// The number of the packet that the client waits for. One that waits for nothing finds what it is told when it has
+    /// sent its next command, and takes it for the answer.
     fn next_to_client(&self) -> u8 {
-        self.flight.as_ref().map_or(0, |flight| flight.response.client_next())
+        self.flight.as_ref().map_or(1, |flight| flight.response.client_next())
     }
 }

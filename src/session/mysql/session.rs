@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{flight::Flight, held::Held, lanes::Lanes, names::Names, settings::Settings};
+use super::{flight::Flight, held::Held, lanes::Lanes, long::Long, names::Names, settings::Settings};
 use crate::{
     model::{
         ids::Ident,
@@ -45,6 +45,8 @@ pub(super) struct Session {
     pub(super) lanes: Lanes,
     /// The command that is under way, if one is.
     pub(super) flight: Option<Flight>,
+    /// A command that is thrown away as it comes.
+    pub(super) long: Option<Long>,
     pub(super) state: State,
     pub(super) cancelling: Cancelling,
 }

@@ -29,6 +29,11 @@ impl Settings {
         self.version
     }
 
+    /// Bytes of all of them.
+    pub(super) fn bytes(&self) -> usize {
+        self.values.iter().map(|(name, value)| name.len() + value.as_deref().map_or(0, str::len)).sum()
+    }
+
     /// As it was after the login.
     pub(super) fn reset(&mut self) {
         self.values.clear();
@@ -50,6 +55,12 @@ impl Settings {
                 self.set(name, value.clone());
             }
         }
+    }
+
+    /// Whether the session has its transactions read-only.
+    pub(super) fn read_only(&self) -> bool {
+        let mode = |name: &str| matches!(name, "transaction_read_only" | "tx_read_only");
+        self.values.iter().any(|(name, value)| mode(name) && value.as_deref() == Some("1"))
     }
 
     /// What makes them on a connection that has none of them.

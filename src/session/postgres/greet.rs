@@ -28,6 +28,7 @@ use crate::{
         lanes::refusal_of,
         login::postgres::LoggedIn,
         registry::Handle,
+        waiting::unless_over,
         who::Who,
     },
     sql::search_path,
@@ -44,9 +45,10 @@ pub(super) async fn begin(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) -> 
     let who = Who::new(id, principal, place, stream.peer(), application, gate.clock.now());
     let key_bytes = if minor < 2 { CancelKey::SHORT_BYTES } else { CancelKey::LONG_BYTES };
     let handle = gate.registry.enter(&Arc::new(who), key_bytes);
-    let desk = Desk::new(gate, handle);
-    let mut side = ClientSide::new(stream);
-    match open(&desk.gate, &desk.who, &settings).await {
+    let mut desk = Desk::new(Arc::clone(&gate), handle);
+    let (mut side, who) = (ClientSide::new(stream), Arc::clone(&desk.who));
+    let opened = unless_over(&mut desk, &mut side, open(&gate, &who, &settings)).await;
+    match opened.flatten() {
         Ok(opened) => {
             greet(&mut side.outbound, &opened, &desk.handle);
             Some(Box::new(Session {
@@ -62,11 +64,13 @@ pub(super) async fn begin(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) -> 
                 transaction: Transaction::idle(),
                 block: Block::default(),
                 parked: None,
+                passing_over: 0,
                 catalog: opened.catalog,
                 initial_path: opened.initial_path,
                 said_fatal: false,
                 last_words: None,
                 signed_name: None,
+                read: None,
                 cancelling: Cancelling::default(),
                 cancelled: None,
                 desk,
@@ -136,19 +140,19 @@ fn judge_startup(
     asked: &[(String, String)],
 ) -> Result<(NameContext, Vec<(Ident, String)>), Refusal> {
     let mut settings = Vec::new();
-    for (name, value) in asked {
+    for (name, asked) in asked {
         let wrong = |why: &str| {
             Refusal::new(RefusalCode::InvalidAuthorization, format!("setting \"{name}\" at startup: {why}"))
         };
         let known = name.split('.').all(|part| {
             !part.is_empty() && part.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'_')
         });
-        if !known || value.contains('\0') {
+        if !known || asked.contains('\0') {
             return Err(wrong("no such setting"));
         }
         let name: String = name.to_ascii_lowercase();
         // A list stays a list: each of its names is judged by the path that it makes.
-        let text = match search_path(value) {
+        let text = match search_path(asked) {
             crate::model::name_context::SearchPath::Known(path) if name == "search_path" => {
                 let names: Vec<String> = path.iter().map(|name| literal(name)).collect();
                 if names.is_empty() {
@@ -156,7 +160,7 @@ fn judge_startup(
                 }
                 format!("SET {name} TO {}", names.join(", "))
             }
-            _ => format!("SET {name} TO {}", literal(value)),
+            _ => format!("SET {name} TO {}", literal(asked)),
         };
         let context_now = Arc::new(context.clone());
         let analysis = gate
@@ -176,7 +180,9 @@ fn judge_startup(
                     if &**name == "search_path" {
                         context.search_path = search_path(value);
                     }
-                    settings.push((name.clone(), value.clone()));
+                    // What is the same path is shown as the client wrote it.
+                    let as_asked = &**name == "search_path" && search_path(asked) == context.search_path;
+                    settings.push((name.clone(), if as_asked { asked } else { value }.clone()));
                 }
             }
         }

@@ -15,6 +15,8 @@ use crate::{
         gate::SETUP_TIMEOUT,
         lanes::{self, refusal_of},
         ties::{self, Reason},
+        trace::Step,
+        waiting::unless_over,
     },
     sql::search_path,
     upstream::{
@@ -94,13 +96,17 @@ impl Lanes {
 }
 
 impl Session {
-    /// The lane for something that needs `needed`; `opens` takes the strongest that the grants allow.
+    /// The lane for something that needs `needed`; what writes, and what `opens`, takes the strongest that the grants
+    /// allow.
+    ///
+    /// So whatever somebody makes belongs to one account, in a transaction and outside: what a migration has made in
+    /// one, its next statement may change.
     ///
     /// # Errors
     /// When the open transaction, or a temporary table, is on a weaker one: its connection cannot be changed.
     pub(super) fn choose_lane(&self, needed: Lane, opens: bool) -> Result<Lane, Refusal> {
         let has_temporary = !self.names.context().temporary.is_empty();
-        let least = || if opens { self.desk.highest_lane() } else { needed };
+        let least = || if opens || needed > Lane::Read { self.desk.highest_lane() } else { needed };
         self.lanes.choose(needed, self.bound_lane(), has_temporary, least)
     }
 
@@ -114,7 +120,9 @@ impl Session {
             return Ok(());
         }
         self.go_onto(lane).await?;
-        self.hold_read_only(lane, read_only).await
+        self.hold_read_only(lane, read_only).await?;
+        self.desk.note_step(Step::Connection);
+        Ok(())
     }
 
     /// Goes onto `lane`: borrows a connection if there is none, and brings it up to the session's settings.
@@ -123,7 +131,7 @@ impl Session {
     /// # Errors
     /// When there is none to be had, or it does not take the settings.
     async fn go_onto(&mut self, lane: Lane) -> Result<(), Refusal> {
-        let elsewhere = self.lanes.active() != Some(lane) && self.lanes.sticky() != Some(lane);
+        let elsewhere = self.lanes.active() != Some(lane) && !self.lanes.is_tied(lane);
         if elsewhere && self.lanes.is_gone(lane, |said| said.first() == Some(&b'E')) {
             // Nobody looked at it while another was in use; nothing is lost with it. An error that nobody asked for is
             // the last that a server says.
@@ -150,16 +158,17 @@ impl Session {
     /// When there is no connection to be had, or none with the path that the session began with.
     async fn lease_alike(&mut self, lane: Lane) -> Result<Lease<Postgres>, Refusal> {
         let asker = self.desk.asker();
+        let database = self.desk.place.database.clone();
         for _ in 0..LEASES_TRIED {
-            let (pools, place) = (&self.desk.gate.pools, &self.desk.place);
-            let asking = pools.ask(&place.target, &place.database, lane, asker.clone());
+            let (pools, target) = (&self.desk.gate.pools, &self.desk.place.target);
+            let asking = pools.ask(target, &database, lane, asker.clone());
             let asking = asking.map_err(|error| refusal_of(&error))?;
             if asking.must_wait() {
                 // Sessions that hold what others wait for, and wait for what those hold, would wait for ever.
                 self.send_home(Duration::ZERO);
             }
-            let lease = asking.lease(&self.desk.place.database).await;
-            let lease = lease.map_err(|error| refusal_of(&error))?;
+            let asked = unless_over(&mut self.desk, &mut self.client, asking.lease(&database)).await?;
+            let lease = asked.map_err(|error| refusal_of(&error))?;
             if lease.search_path() == self.initial_path {
                 return Ok(lease);
             }
@@ -258,7 +267,7 @@ impl Session {
 
     /// Drops the connection of `lane`, and what was on it.
     fn drop_lane(&mut self, lane: Lane) {
-        if self.lanes.sticky() == Some(lane) {
+        if self.lanes.is_tied(lane) {
             // INVARIANT: what is judged to be a temporary table is one: they went with the connection.
             self.names.forget_temporary();
         }
@@ -282,7 +291,9 @@ impl Session {
             }
         }
         if facts.effects.iter().any(|effect| matches!(effect, SessionEffect::DiscardAll)) {
-            self.lanes.unstick();
+            for lane in self.lanes.unstick() {
+                self.held.forget_lane(lane);
+            }
         }
         let resets =
             |effect: &SessionEffect| matches!(effect, SessionEffect::DiscardAll | SessionEffect::ResetAll);
@@ -298,6 +309,8 @@ impl Session {
             return;
         }
         let Some(borrowed) = self.lanes.doubtful_mut(idle, false) else { return };
+        // What the client waits for does not wait for what we want to know.
+        self.client.send_at_once();
         let lane = borrowed.lease.lane();
         let there = borrowed.lease.ties(SETUP_TIMEOUT).await;
         self.client.outbound.extend_from_slice(&borrowed.lease.take_notifications());
@@ -310,7 +323,7 @@ impl Session {
                 if !there.cursors {
                     self.held.close_holding();
                 }
-                self.lanes.keep_ties(|reason| ties_still(&there, reason));
+                self.lanes.keep_ties(lane, |reason| ties_still(&there, reason));
             }
             // The session was tied to it, and ends with it.
             Err(_) => self.drop_lane(lane),

@@ -62,11 +62,11 @@ impl Names {
             (Some(known), Some(catalog)) => Arc::ptr_eq(known, catalog),
             (known, catalog) => known.is_none() && catalog.is_none(),
         };
-        let fresh = |context: &mut Arc<NameContext>| {
-            if !is_it(&context.catalog) {
-                Arc::make_mut(context).catalog.clone_from(&catalog);
-            }
-        };
+        // INVARIANT: what is saved has the catalog of the current context, whose copies it is.
+        if is_it(&self.current.catalog) {
+            return;
+        }
+        let fresh = |context: &mut Arc<NameContext>| Arc::make_mut(context).catalog.clone_from(&catalog);
         fresh(&mut self.current);
         self.saved.iter_mut().for_each(|saved| fresh(&mut saved.current));
     }
@@ -145,6 +145,11 @@ impl Names {
     /// Whether a transaction is open.
     pub(super) const fn in_transaction(&self) -> bool {
         self.saved.is_open()
+    }
+
+    /// How many savepoints the open transaction has, itself included.
+    pub(super) const fn savepoints(&self) -> usize {
+        self.saved.len()
     }
 
     /// A statement succeeded.

@@ -6,6 +6,7 @@ use crate::{
     session::{
         end::End,
         gate::{OUTBOUND_HIGH_BYTES, OWED_LIMIT},
+        waiting::end_if_over,
     },
     upstream::ProtocolMessage,
     wire::postgres::{
@@ -32,6 +33,7 @@ impl Session {
         while self.ledger.len() < OWED_LIMIT && !self.is_full() {
             let frame = match self.parked.take() {
                 Some(frame) => frame,
+                None if self.pass_over_long().await? == Flow::Wait => break,
                 None => match take_frame(&mut self.client.inbound, self.desk.gate.limits.message_bytes)? {
                     Some(frame) => frame,
                     None => break,
@@ -82,6 +84,7 @@ impl Session {
                 )));
             }
         };
+        end_if_over(&mut self.desk, &mut self.client)?;
         Ok(flow)
     }
 
@@ -89,7 +92,7 @@ impl Session {
     ///
     /// # Errors
     /// `ProtocolViolation` where the server would fail the COPY with it and end the session.
-    fn while_copying(&mut self, tag: u8) -> Result<Option<Flow>, End> {
+    pub(super) fn while_copying(&mut self, tag: u8) -> Result<Option<Flow>, End> {
         if matches!(tag, b'd' | b'c' | b'f' | b'H' | b'X') {
             return Ok(None);
         }

@@ -61,6 +61,7 @@ impl Conversation for Session {
     fn awaits_more(&self) -> bool {
         let next = header(&self.client.inbound, usize::MAX);
         matches!(next, Ok(Some(next)) if next.total_bytes > self.client.inbound.len())
+            && self.long_ahead().is_none()
     }
 
     async fn send_idle_home(&mut self) {
@@ -93,7 +94,7 @@ impl Conversation for Session {
     fn on_upstream_closed(&mut self, reason: &str) -> Result<(), End> {
         self.relay()?;
         let lane = self.lanes.active();
-        let tied = self.lanes.sticky() == lane || self.held.has_holding();
+        let tied = lane.is_some_and(|lane| self.lanes.is_tied(lane)) || self.held.has_holding();
         if self.is_settled() && !self.in_transaction() && !self.block.sent && !tied {
             if let Some(lane) = lane {
                 self.lanes.drop_lease(lane);

@@ -21,6 +21,11 @@ impl<T> Savepoints<T> {
         !self.saved.is_empty()
     }
 
+    /// How many savepoints there are, the transaction itself included.
+    pub(super) const fn len(&self) -> usize {
+        self.saved.len()
+    }
+
     /// A transaction begins, if none is open.
     pub(super) fn begin(&mut self, now: impl FnOnce() -> T) {
         if self.saved.is_empty() {

@@ -61,7 +61,8 @@ impl ErrorCode {
         match code {
             RefusalCode::AdminShutdown => Self::new(1053, "08S01"),
             RefusalCode::AuditUnavailable => Self::new(1105, "HY000"),
-            RefusalCode::ConnectionFailure => Self::new(2013, "08S01"),
+            // ER_NET_READ_ERROR. Numbers of 2000 and above are the clients' own: some take them from no server.
+            RefusalCode::ConnectionFailure => Self::new(1158, "08S01"),
             RefusalCode::DuplicateCursor | RefusalCode::DuplicateStatement => Self::new(1105, "HY000"),
             // ER_CLIENT_INTERACTION_TIMEOUT: the session ends with it.
             RefusalCode::IdleInTransaction | RefusalCode::TransactionTimeout => Self::new(4031, "HY000"),
@@ -164,17 +165,25 @@ mod tests {
     }
 
     #[test]
+    fn no_error_has_a_number_that_is_a_client_s_own() {
+        for code in RefusalCode::ALL {
+            let errno = ErrorCode::of(code).errno;
+            assert!(!(2000..3000).contains(&errno), "{code:?} is {errno}");
+        }
+    }
+
+    #[test]
     fn a_missing_permission_is_a_denied_table_with_the_next_step_ahead_of_the_detail() {
         let refusal =
             Refusal::new(RefusalCode::InsufficientPrivilege, "permission denied: select on hr.salary")
-                .with_detail("dana holds explain on hr until standing.")
+                .with_detail("dana holds explain on hr (standing).")
                 .with_hint("Ask for it: tidegate request --denial d7f3a");
         let error = ServerError::refused(&refusal);
         assert_eq!((error.errno, error.sqlstate.as_str()), (1142, "42000"));
         assert_eq!(
             error.message,
             "permission denied: select on hr.salary. Ask for it: tidegate request --denial d7f3a. \
-             dana holds explain on hr until standing."
+             dana holds explain on hr (standing)."
         );
     }
 

@@ -111,6 +111,49 @@ pub fn take_packet(input: &mut BytesMut, limit_bytes: usize) -> Result<Option<Pa
     Ok(Some(Packet { payload, first: first.sequence, last: expected }))
 }
 
+/// A packet at the front of what has come that is thrown away, piece by piece, as it comes.
+#[derive(Debug, Default)]
+pub struct Discard {
+    /// What is left of the piece in hand.
+    left: usize,
+    /// Of the pieces so far.
+    payload_bytes: usize,
+    pieces: u8,
+    is_last: bool,
+}
+
+impl Discard {
+    /// Throws away what there is of it; gives the number that the other side answers with once all of it was there.
+    ///
+    /// # Errors
+    /// As [`take_packet`].
+    pub fn pass(&mut self, input: &mut BytesMut, limit_bytes: usize) -> Result<Option<u8>, WireError> {
+        loop {
+            let there = self.left.min(input.len());
+            input.advance(there);
+            self.left -= there;
+            if self.left > 0 {
+                return Ok(None);
+            }
+            if self.is_last {
+                return Ok(Some(self.pieces));
+            }
+            let Some(Header { length_bytes, sequence }) = header(input) else { return Ok(None) };
+            if sequence != self.pieces {
+                return Err(WireError::OutOfOrder { expected: self.pieces, found: sequence });
+            }
+            self.payload_bytes += length_bytes;
+            if self.payload_bytes > limit_bytes {
+                return Err(WireError::PacketTooLarge { length_bytes: self.payload_bytes, limit_bytes });
+            }
+            input.advance(HEADER_BYTES);
+            self.left = length_bytes;
+            self.pieces = self.pieces.wrapping_add(1);
+            self.is_last = length_bytes < MAX_PIECE_BYTES;
+        }
+    }
+}
+
 fn join(mut whole: BytesMut, payload_bytes: usize) -> BytesMut {
     let mut payload = BytesMut::with_capacity(payload_bytes);
     while let Some(piece) = header(&whole) {
@@ -202,6 +245,29 @@ mod tests {
             assert_eq!((packet.sequence(), packet.next_sequence()), (255, sequence));
             assert!(out.is_empty());
         }
+    }
+
+    #[test]
+    fn a_packet_is_thrown_away_however_it_comes_and_nothing_behind_it() {
+        let mut whole = BytesMut::new();
+        write_packet(&mut whole, &mut 0, |out| out.put_bytes(1, MAX_PIECE_BYTES + 5));
+        whole.extend_from_slice(b"next");
+        for step in [1 << 20, 1 << 24, whole.len()] {
+            let (mut discard, mut input, mut rest) = (Discard::default(), BytesMut::new(), whole.clone());
+            let next = loop {
+                input.extend_from_slice(&rest.split_to(step.min(rest.len())));
+                if let Some(next) = discard.pass(&mut input, MAX_PIECE_BYTES + 5).unwrap() {
+                    break next;
+                }
+                assert!(input.len() < HEADER_BYTES, "nothing of it is kept");
+            };
+            input.extend_from_slice(&rest);
+            assert_eq!((next, &input[..]), (2, &b"next"[..]));
+        }
+        let over = Discard::default().pass(&mut whole, MAX_PIECE_BYTES + 4);
+        assert!(matches!(over, Err(WireError::PacketTooLarge { .. })));
+        let over = Discard::default().pass(&mut BytesMut::from(&b"\x01\0\0\x01\x03"[..]), 9);
+        assert_eq!(over, Err(WireError::OutOfOrder { expected: 0, found: 1 }));
     }
 
     #[test]

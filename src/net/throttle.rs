@@ -65,6 +65,7 @@ impl Throttle {
     /// Whether an attempt on `name` from `address` is held up now.
     pub fn holds_up(&self, name: &str, address: IpAddr, now: Timestamp) -> bool {
         // A panic elsewhere leaves counts that are still counts.
+        let name = beginning(name);
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         let holds_up = names.is_over(name, now) || addresses.is_over(&network(address), now);
@@ -72,7 +73,7 @@ impl Throttle {
         if holds_up {
             let mut held_up = self.held_up.lock().unwrap_or_else(PoisonError::into_inner);
             if held_up.len() < MOST_HELD_UP {
-                held_up.insert((name.chars().take(MOST_LETTERS).collect(), address));
+                held_up.insert((name.to_owned(), address));
             }
         }
         holds_up
@@ -86,7 +87,7 @@ impl Throttle {
     /// Counts a failed attempt on `name` from `address`.
     pub fn failed(&self, name: &str, address: IpAddr, now: Timestamp) {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.count(name.to_owned(), now);
+        names.count(beginning(name).to_owned(), now);
         drop(names);
         self.addresses.lock().unwrap_or_else(PoisonError::into_inner).count(network(address), now);
     }
@@ -94,7 +95,13 @@ impl Throttle {
 
 /// Names and addresses of those held up that are kept until somebody asks.
 const MOST_HELD_UP: usize = 1000;
+/// Of a name, so much is remembered; longer ones that begin alike count as one.
 const MOST_LETTERS: usize = 100;
+
+fn beginning(name: &str) -> &str {
+    let end = name.char_indices().nth(MOST_LETTERS).map_or(name.len(), |(at, _)| at);
+    name.get(..end).unwrap_or_default()
+}
 
 /// One holder of an IPv6 address usually holds the whole /64.
 fn network(address: IpAddr) -> IpAddr {
