@@ -3,7 +3,7 @@
 //! Source: OpenTelemetry Protocol 1.x, "OTLP/HTTP" and "JSON Protobuf Encoding"; its logs data model.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{error::SinkError, head::Head};
 use crate::{
