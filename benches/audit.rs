@@ -68,6 +68,7 @@ fn start<'a>(names: &'a Names, actor: &'a Actor<'a>) -> Record<'a> {
         kind: Some(StatementKind::Select),
         objects: vec![Touched(&names.access)],
         decision: DecisionRecord::Allow { lane: Lane::Read, grants: &names.grants },
+        trace_id: None,
     })
 }
 

@@ -19,5 +19,6 @@ pub mod policy;
 pub mod session;
 pub mod sql;
 pub mod store;
+pub mod telemetry;
 pub mod upstream;
 pub mod wire;

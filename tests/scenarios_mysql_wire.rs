@@ -15,6 +15,8 @@ const BOTH: [Server; 2] = [Server::Mariadb, Server::Mysql];
 const FETCH: u8 = 0x1c;
 const EXECUTE: u8 = 0x17;
 const LONG_DATA: u8 = 0x18;
+const PROCESS_INFO: u8 = 0x0a;
+const RESET_CONNECTION: u8 = 0x1f;
 
 /// Tells a story to each server, as somebody who may read all tables.
 fn reader(tell: impl Fn(&Lab, MysqlWire)) {
@@ -85,6 +87,22 @@ fn parameters_come_in_pieces_and_their_types_only_once() {
 }
 
 #[test]
+fn a_value_in_pieces_may_be_as_large_as_one_in_a_message() {
+    reader(|_, mut wire| {
+        let statement = wire.prepare("SELECT LENGTH(?)").unwrap();
+        let piece = vec![b'x'; 1 << 20];
+        let head = [&statement.to_le_bytes()[..], &0_u16.to_le_bytes()].concat();
+        for _ in 0..20 {
+            wire.command(LONG_DATA, &[head.as_slice(), piece.as_slice()].concat());
+        }
+        // No NULLs, the types are given: a blob.
+        wire.command(EXECUTE, &execute(statement, false, &[0, 1, 252, 0]));
+        let rows = wire.rows().unwrap();
+        assert_eq!(rows[0][2..6], (20_i32 << 20).to_le_bytes());
+    });
+}
+
+#[test]
 fn a_prepared_statement_follows_onto_the_connection_of_a_transaction() {
     for server in BOTH {
         let Some(lab) = Lab::of(server) else { return };
@@ -150,6 +168,16 @@ fn a_comment_alone_is_done_and_nothing_at_all_is_an_error() {
 }
 
 #[test]
+fn one_zero_byte_behind_a_text_is_its_end() {
+    reader(|_, mut wire| {
+        assert_eq!(wire.query("SELECT 7\0").unwrap(), [b"\x017"]);
+        assert!(wire.prepare("SELECT 7\0").is_ok());
+        assert_eq!(wire.query("SELECT 7\0\0"), Err(1064));
+        assert_eq!(wire.run("\0"), 1065);
+    });
+}
+
+#[test]
 fn commands_that_are_sent_ahead_are_answered_in_their_order() {
     reader(|_, mut wire| {
         let ahead: Vec<u8> = [b"\x03SELECT 1".as_slice(), b"\x03SELEC 2", b"\x0e", b"\x03SELECT 3"]
@@ -208,11 +236,13 @@ fn a_text_far_over_the_limit_is_refused_and_never_kept() {
 #[test]
 fn commands_that_read_everything_or_end_the_server_are_refused() {
     reader(|_, mut wire| {
-        // Replication, shutdown, clone, process list, refresh, and one that does not exist.
-        for code in [0x12, 0x1e, 0x15, 0x08, 0x20, 0x0a, 0x07, 0x0d, 0x77] {
+        // Replication, shutdown, clone, refresh, and one that does not exist.
+        for code in [0x12, 0x1e, 0x15, 0x08, 0x20, 0x07, 0x0d, 0x77] {
             wire.command(code, &[0; 4]);
             assert_eq!(wire.outcome(), 1047, "{code:#x}");
         }
+        wire.command(PROCESS_INFO, &[]);
+        assert_eq!(wire.outcome(), 1227, "who works is an administrator's to see");
         assert_eq!(wire.query("SELECT 1").unwrap().len(), 1, "the session goes on");
         wire.command(0x0e, &[]);
         assert_eq!(wire.outcome(), 0);
@@ -485,5 +515,136 @@ fn the_collation_of_a_login_is_that_of_the_session() {
             let tell = |login| MysqlWire::connect_in(login, Capabilities::NONE, number).query(asks).unwrap();
             assert_eq!(tell(&dana), tell(&lab.directly()), "{server:?}: {number}");
         }
+    }
+}
+
+#[test]
+fn out_parameters_of_a_prepared_call_come_as_a_result_and_the_session_goes_on() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let full = lab.add_full();
+        let shape = Capabilities::MULTI_RESULTS | Capabilities::PS_MULTI_RESULTS;
+        let mut wire = MysqlWire::connect(&full, shape);
+        let made = "CREATE PROCEDURE twice(IN a INT, OUT b INT) BEGIN SELECT a; SET b = 2 * a; END";
+        assert_eq!(wire.run(made), 0);
+        let statement = wire.prepare("CALL twice(?, ?)").unwrap();
+        // No NULLs, types given: two integers of four bytes.
+        let values = [&[0_u8, 1, 3, 0, 3, 0][..], &21_i32.to_le_bytes(), &0_i32.to_le_bytes()].concat();
+        wire.command(EXECUTE, &execute(statement, false, &values));
+        assert_eq!(wire.rows().unwrap(), [[&[0_u8, 0][..], &21_i32.to_le_bytes()].concat()], "{server:?}");
+        assert_eq!(wire.rows().unwrap(), [[&[0_u8, 0][..], &42_i32.to_le_bytes()].concat()], "{server:?}");
+        assert_eq!(wire.outcome(), 0);
+        assert_eq!(wire.query("SELECT 7").unwrap(), [b"\x017"]);
+    }
+}
+
+#[test]
+fn a_session_that_said_read_only_changes_nothing_and_reads_its_own_word() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let full = lab.add_full();
+        let mut wire = MysqlWire::connect(&full, Capabilities::NONE);
+        let asks = match server {
+            Server::Mariadb => "SELECT @@session.tx_read_only",
+            _ => "SELECT @@session.transaction_read_only",
+        };
+        let (off, on): (&[u8], &[u8]) = (b"\x010", b"\x011");
+        let inserts = "INSERT INTO department VALUES ('x001', 'Extra')";
+        assert_eq!(wire.query(asks).unwrap(), [off]);
+        assert_eq!(wire.run("SET SESSION TRANSACTION READ ONLY"), 0);
+        assert_eq!(wire.query("SELECT COUNT(*) FROM department").unwrap(), [b"\x019"]);
+        assert_eq!(wire.run(inserts), 1792, "{server:?}");
+        assert_eq!(wire.run("BEGIN"), 0);
+        assert_eq!(wire.run(inserts), 1792, "{server:?}");
+        assert_eq!(wire.run("ROLLBACK"), 0);
+        assert_eq!(wire.query(asks).unwrap(), [on]);
+        assert_eq!(wire.run("START TRANSACTION READ WRITE"), 0);
+        assert_eq!(wire.run(inserts), 0);
+        assert_eq!(wire.run("ROLLBACK"), 0);
+        assert_eq!(wire.run("SET SESSION TRANSACTION READ WRITE"), 0);
+        assert_eq!(wire.run(inserts), 0);
+        assert_eq!(wire.query(asks).unwrap(), [off]);
+        let set = asks.replace("SELECT @@", "SET @@") + " = ON";
+        assert_eq!(wire.run(&set), 0);
+        assert_eq!(wire.run(&inserts.replace("x001", "x002")), 1792);
+        wire.command(RESET_CONNECTION, &[]);
+        assert_eq!(wire.outcome(), 0);
+        assert_eq!(wire.run("DELETE FROM department WHERE department_no = 'x001'"), 0);
+    }
+}
+
+#[test]
+fn who_may_only_read_is_told_what_is_missing_and_not_that_the_session_is_read_only() {
+    reader(|lab, mut wire| {
+        let asks = if lab.server() == Server::Mariadb { "@@tx_read_only" } else { "@@transaction_read_only" };
+        assert_eq!(wire.query(&format!("SELECT {asks}")).unwrap(), [b"\x010"]);
+        assert_eq!(wire.run("DELETE FROM department"), 1142);
+    });
+}
+
+#[test]
+fn a_session_in_a_database_that_was_dropped_is_in_none() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let full = lab.add("full");
+        lab.superuser("GRANT ALL ON gone.* TO tidegate_admin; GRANT SELECT ON gone.* TO tidegate_read");
+        let target = format!("hr_{}", server.name());
+        lab.admin(&[
+            "grant",
+            "create",
+            "--to",
+            "full",
+            "--target",
+            &target,
+            "--database",
+            "*",
+            "--all-tables",
+            "--permission",
+            "select,ddl,admin",
+            "--for",
+            "600s",
+            "--reason",
+            "scenario",
+        ]);
+        let mut wire = MysqlWire::connect(&full, Capabilities::NONE);
+        assert_eq!(wire.run("CREATE DATABASE gone"), 0);
+        assert_eq!(wire.run("USE gone"), 0);
+        assert_eq!(wire.query("SELECT DATABASE()").unwrap(), [b"\x04gone"]);
+        assert_eq!(wire.run("DROP DATABASE gone"), 0);
+        assert_eq!(wire.query("SELECT DATABASE()").unwrap(), [b"\xfb"], "{server:?}");
+        assert_eq!(wire.query("SELECT * FROM salary"), Err(1046));
+    }
+}
+
+#[test]
+fn a_connection_that_was_reset_knows_the_collation_of_its_database() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let dana = lab.add("dana");
+        lab.grant("dana", "select", &[], 600);
+        let asks = "SELECT @@collation_database";
+        let direct = MysqlWire::connect(&lab.directly(), Capabilities::NONE).query(asks).unwrap();
+        for turn in 0..3 {
+            // What the session leaves has its connection reset before the next one gets it.
+            let mut wire = MysqlWire::connect(&dana, Capabilities::NONE);
+            assert_eq!(wire.query(asks).unwrap(), direct, "{server:?}, turn {turn}");
+            assert_eq!(wire.query("SELECT @left := 1").unwrap().len(), 1);
+        }
+    }
+}
+
+#[test]
+fn after_what_only_an_administrator_may_set_the_session_goes_on() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let full = lab.add_full();
+        let privilege = if server == Server::Mariadb { "BINLOG ADMIN" } else { "SESSION_VARIABLES_ADMIN" };
+        lab.superuser(&format!("GRANT {privilege} ON *.* TO tidegate_admin"));
+        let mut wire = MysqlWire::connect(&full, Capabilities::NONE);
+        assert_eq!(wire.query("SELECT COUNT(*) FROM department").unwrap(), [b"\x019"]);
+        assert_eq!(wire.run("SET SESSION sql_log_bin = 0"), 0);
+        assert_eq!(wire.query("SELECT @@sql_log_bin").unwrap(), [b"\x010"]);
+        assert_eq!(wire.query("SELECT COUNT(*) FROM department").unwrap(), [b"\x019"]);
+        assert_eq!(wire.run("DELETE FROM department WHERE department_no = 'none'"), 0);
     }
 }

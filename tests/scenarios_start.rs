@@ -1,7 +1,14 @@
 //! Before the first start: `tidegate init` writes what a gateway starts on, `tidegate doctor` says what is not as it should be.
+//! Once it runs, traces tell where time goes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod oidc_support;
+#[path = "start/outside.rs"]
+mod outside;
+mod slack_support;
 mod support;
+#[path = "start/traces.rs"]
+mod traces;
 
 use std::{
     fs,

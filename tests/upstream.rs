@@ -278,3 +278,5 @@ mod own;
 mod pool;
 #[path = "upstream/reset.rs"]
 mod reset;
+#[path = "upstream/statements.rs"]
+mod statements;

@@ -96,7 +96,7 @@ fn unhex(text: &str) -> Vec<u8> {
 
 fn expect(command: &Command<'_>) -> Option<Expect> {
     Some(match command {
-        Command::Query(_) => Expect::Query,
+        Command::ProcessInfo | Command::Query(_) => Expect::Query,
         Command::StmtExecute(_) | Command::StmtBulkExecute(_) => Expect::Execute,
         Command::StmtFetch { .. } => Expect::Fetch,
         Command::StmtPrepare(_) => Expect::Prepare,
@@ -287,7 +287,8 @@ fn a_command_that_is_written_again_is_the_same() {
                     assert_eq!(it.database, "lab");
                     continue;
                 }
-                Command::ProcessKill(_)
+                Command::ProcessInfo
+                | Command::ProcessKill(_)
                 | Command::Refused(_)
                 | Command::StmtBulkExecute(_)
                 | Command::Unknown(_) => panic!("{name}"),

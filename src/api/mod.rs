@@ -36,6 +36,7 @@ mod sessions;
 mod slack;
 mod throttle;
 mod tokens;
+mod traces;
 mod webhooks;
 
 pub mod bodies;

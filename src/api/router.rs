@@ -7,6 +7,7 @@ use axum::{
     extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
 };
+use tower::util::option_layer;
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouterExt},
     routes,
@@ -15,13 +16,14 @@ use utoipa_axum::{
 use super::{
     audit, audit_tail, auth, browser, cookie::Cookies, denials, events, explain, grants, guard, health, keys,
     login, openapi, people, policy, provider_login, reader::Places, requests, scim, scim_groups, scim_users,
-    sessions, slack, throttle::Throttle, tokens, webhooks,
+    sessions, slack, throttle::Throttle, tokens, traces, webhooks,
 };
 use crate::{
     audit::{AuditLog, Trail},
     control::{Control, Explain, Sessions, Targets, Webhooks},
     metrics::Metrics,
     net::throttle::{Throttle as Names, ThrottleLimits},
+    telemetry::Tracer,
 };
 
 pub use crate::net::Peer;
@@ -45,6 +47,8 @@ pub struct ApiParts {
     pub trail: Option<Trail>,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
+    /// Where traces of requests go, if they are made.
+    pub tracer: Option<Tracer>,
     /// The console.
     pub rooms: Rooms,
 }
@@ -82,7 +86,8 @@ pub(super) struct Api {
 
 /// All addresses; `is_loopback` says that only this machine can reach them.
 pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
-    let ApiParts { audit, control, explain, metrics, rooms, sessions, targets, trail, webhooks } = parts;
+    let ApiParts { audit, control, explain, metrics, rooms, sessions, targets, tracer, trail, webhooks } =
+        parts;
     let throttle = Arc::new(Throttle::telling(control.clone()));
     let (questions, places) = (Arc::new(Throttle::of(MOST_QUESTIONS)), Arc::default());
     let names = Arc::new(Names::new(&ThrottleLimits::default()));
@@ -123,6 +128,7 @@ pub fn router(parts: ApiParts, is_loopback: bool) -> Router {
         .merge(rooms.pages)
         .fallback(guard::no_such_address)
         .method_not_allowed_fallback(guard::no_such_method)
+        .layer(option_layer(tracer.map(|tracer| from_fn_with_state(tracer, traces::trace))))
         .layer(from_fn(guard::surround))
 }
 

@@ -148,6 +148,7 @@ impl Asking<'_> {
             kind: Some(facts.kind),
             objects: facts.accesses.iter().map(Touched).collect(),
             decision: DecisionRecord::Allow { lane: permit.lane(), grants: permit.grants() },
+            trace_id: None,
         };
         let recorded = self.gate.audit.append_one(&Record::StatementStart(start)).await;
         recorded.map_err(|_| "the audit log cannot be written".to_owned())

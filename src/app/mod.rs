@@ -17,6 +17,7 @@ mod slack;
 mod stop;
 mod store;
 mod targets;
+mod traces;
 
 pub use checkup::{Finding, Grade, check_up, check_up_targets};
 pub use error::AppError;

@@ -14,7 +14,7 @@ use super::{
     error::AppError,
     evidence,
     front::{Front, Port, Serving},
-    logging, ports, reload, slack, stop, store, targets,
+    logging, ports, reload, slack, stop, store, targets, traces,
 };
 use crate::{
     api::{self, ApiParts, ApiTls, Rooms},
@@ -57,6 +57,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         config.targets.iter().map(|it| targets::upstream(it, &clock)).collect::<Result<Vec<_>, _>>()?;
 
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION")).map_err(|source| AppError::Metrics { source })?;
+    let (tracer, exporter) = traces::open(&config, &clock, &metrics)?;
     make_data_directory(&config)?;
     let store = store::open(&config.store).await?;
     let audit = open_audit(&config, &clock, &metrics)?;
@@ -90,6 +91,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         pools: Arc::new(Pools::new(pools_settings, &metrics)),
         clock: clock.clone(),
         metrics: Arc::clone(&metrics),
+        tracer,
         registry: Registry::new(control.replica().clone()),
         denials: Arc::new(control.clone()),
         claims: Arc::new(control.clone()),
@@ -102,6 +104,8 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     tasks.spawn(watch_policy(control.clone(), shutdown.clone()));
     tasks.spawn(tend(control.clone(), shutdown.clone()));
     let telling = tokio::spawn(tell_webhooks(webhooks.clone(), shutdown.clone()));
+    let (end_traces, traces_end) = oneshot::channel::<()>();
+    let exporting = tokio::spawn(traces::export(exporter, traces_end));
     let throttle = Arc::new(Throttle::new(&ThrottleLimits::default()));
     // Until the very end: also a session that is let finish may lose its grant at another gateway.
     tasks.spawn(follow_store(control.clone(), Arc::clone(&gate)));
@@ -151,6 +155,8 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     // Nobody writes behind the last record.
     stop::within("threads that serve clients did not end", tokio::task::spawn_blocking(|| drop(threads)))
         .await;
+    drop(end_traces);
+    stop::within("the last spans were not sent", exporting).await;
     let _receipt = audit.append_one(&Record::Stopped).await?;
     if let Some(signing) = signing {
         signing.take(&audit, None).await;
@@ -184,6 +190,7 @@ fn api_parts(
         audit: gate.audit.clone(),
         trail,
         metrics: Arc::clone(&gate.metrics),
+        tracer: gate.tracer.clone(),
         rooms,
     }
 }

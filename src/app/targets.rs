@@ -56,6 +56,7 @@ pub(super) fn upstream(target: &config::TargetSettings, clock: &Clock) -> Result
             max_lifetime: target.pool.max_lifetime,
             failover_wait: target.pool.failover_wait,
             new_connections_per_second: target.pool.new_connections_per_second,
+            prepared_statements: usize::try_from(target.pool.prepared_statements).unwrap_or(usize::MAX),
             ..PoolSettings::default()
         },
         attribution: match target.attribution {

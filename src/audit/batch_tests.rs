@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::{
-    Receipt,
+    Receipts,
     tests::{Bench, Fake, is_ready, lines, note, report},
 };
 use crate::model::record::Durability;
@@ -15,7 +15,7 @@ async fn appends_of_one_turn_share_a_write_and_each_has_its_own_numbers() {
     let writes = fake.writes.load(Ordering::SeqCst);
     let (pair, single) = ([note("a"), note("b")], [note("c")]);
     let (first, second) = tokio::join!(log.append(&pair), log.append(&single));
-    let numbers = |receipts: Vec<Receipt>| receipts.iter().map(Receipt::sequence).collect::<Vec<_>>();
+    let numbers = |receipts: Receipts| receipts.map(|receipt| receipt.sequence()).collect::<Vec<_>>();
     assert_eq!((numbers(first.unwrap()), numbers(second.unwrap())), (vec![1, 2], vec![3]));
     assert_eq!(fake.writes.load(Ordering::SeqCst), writes + 1);
     let report = report(&fake.bytes());

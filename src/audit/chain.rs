@@ -39,22 +39,32 @@ impl Head {
     /// Of a log without lines.
     pub(super) const EMPTY: Self = Self { next: 0, hash: NO_HASH, at: Timestamp::MIN, end: 0 };
 
-    /// Writes the next line, of `origin`, to `out` and moves on to it. `out` may hold other lines already.
+    /// What lines that are written at `now` say of it. Moves to that time.
     ///
-    /// Time does not step back within a log: when `now` is before the last line, the line repeats the last line's
-    /// time and says in `clock_back_us` how far the clock is behind. Returns whether it did.
-    pub(super) fn chain(&mut self, origin: &Origin, body: &[u8], now: Timestamp, out: &mut Vec<u8>) -> bool {
-        let start = out.len();
+    /// Time does not step back within a log: when `now` is before the last line, they repeat the last line's time and
+    /// say in `clock_back_us` how far the clock is behind.
+    pub(super) fn moment(&mut self, now: Timestamp) -> Moment {
         let back = self.at.as_microsecond().saturating_sub(now.as_microsecond()).max(0);
         self.at = self.at.max(now);
-        // Writing to a vector, and a time within the calendar: neither can fail.
-        let _written = write!(out, "{{\"seq\":{},\"at\":\"", self.next);
-        let _written = MICROSECONDS.print_timestamp(&self.at, &mut *out);
+        let mut at = String::with_capacity(32);
+        // Writing to a string, and a time within the calendar: neither can fail.
+        let _written = MICROSECONDS.print_timestamp(&self.at, &mut at);
+        Moment { at, back }
+    }
+
+    /// Writes the next line, of `origin`, to `out` and moves on to it. `out` may hold other lines already.
+    pub(super) fn chain(&mut self, origin: &Origin, body: &[u8], moment: &Moment, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(b"{\"seq\":");
+        out.extend_from_slice(itoa::Buffer::new().format(self.next).as_bytes());
+        out.extend_from_slice(b",\"at\":\"");
+        out.extend_from_slice(moment.at.as_bytes());
         out.extend_from_slice(b"\",\"prev\":\"");
         out.extend_from_slice(&self.hash);
         out.push(b'"');
-        if back > 0 {
-            let _written = write!(out, ",\"clock_back_us\":{back}");
+        if moment.is_back() {
+            // Writing to a vector cannot fail.
+            let _written = write!(out, ",\"clock_back_us\":{}", moment.back);
         }
         out.extend_from_slice(&origin.0);
         out.extend_from_slice(body);
@@ -64,7 +74,22 @@ impl Head {
         out.extend_from_slice(LINE_END);
         self.next += 1;
         self.end += (out.len() - start) as u64;
-        back > 0
+    }
+}
+
+/// When lines are written that go out together, rendered once.
+#[derive(Debug)]
+pub(super) struct Moment {
+    /// As it stands in them.
+    at: String,
+    /// Microseconds that the clock is behind them.
+    back: i64,
+}
+
+impl Moment {
+    /// Whether the clock has stepped back.
+    pub(super) const fn is_back(&self) -> bool {
+        self.back > 0
     }
 }
 
@@ -184,12 +209,14 @@ pub(super) fn hash(bytes: &[u8]) -> [u8; HASH_BYTES] {
     let digest = digest(&SHA256, bytes);
     let mut text = NO_HASH;
     for (pair, byte) in text.chunks_exact_mut(2).zip(digest.as_ref()) {
-        if let [high, low] = pair {
-            *high = hex_digit(byte >> 4);
-            *low = hex_digit(byte & 15);
-        }
+        pair.copy_from_slice(&hex(*byte));
     }
     text
+}
+
+/// A byte in hexadecimal digits.
+pub(super) const fn hex(byte: u8) -> [u8; 2] {
+    [hex_digit(byte >> 4), hex_digit(byte & 15)]
 }
 
 const fn hex_digit(value: u8) -> u8 {

@@ -24,7 +24,7 @@ use super::{
     error::AuditError,
     keeper::{Keeper, Synced},
     queue::{Desk, Outcome, Step},
-    receipt::Receipt,
+    receipt::{Receipt, Receipts},
     render::Body,
     rotation::{Rotation, Rotator},
     tail::{self, Opened},
@@ -148,9 +148,9 @@ impl AuditLog {
     /// # Errors
     /// `Unwritable` if the log cannot be written now; nothing was kept. It tries again at each append, and by
     /// itself once a second. `Unserializable` if a record has no form as JSON.
-    pub async fn append(&self, records: &[Record<'_>]) -> Result<Vec<Receipt>, AuditError> {
+    pub async fn append(&self, records: &[Record<'_>]) -> Result<Receipts, AuditError> {
         let written = self.write(records).await?;
-        Ok((written.first..written.next()).map(Receipt::new).collect())
+        Ok(Receipts::new(written.first..written.next()))
     }
 
     /// Appends one record; like [`AuditLog::append`].

@@ -1,5 +1,7 @@
 //! Proof that a record is kept.
 
+use std::ops::Range;
+
 /// Proof that one record is kept as durably as configured. Only the audit log makes one.
 ///
 /// It cannot be made elsewhere:
@@ -30,5 +32,24 @@ impl Receipt {
     /// The record's number in the log.
     pub const fn sequence(&self) -> u64 {
         self.sequence
+    }
+}
+
+/// Receipts of records that were appended together, in their order.
+#[must_use]
+#[derive(Debug)]
+pub struct Receipts(Range<u64>);
+
+impl Receipts {
+    pub(super) const fn new(sequences: Range<u64>) -> Self {
+        Self(sequences)
+    }
+}
+
+impl Iterator for Receipts {
+    type Item = Receipt;
+
+    fn next(&mut self) -> Option<Receipt> {
+        self.0.next().map(Receipt::new)
     }
 }

@@ -5,14 +5,15 @@
 use std::{
     fmt::{self, Write as _},
     io::Write as _,
+    net::SocketAddr,
 };
 
 use serde::Serialize;
 use uuid::{Uuid, fmt::Hyphenated};
 
-use crate::model::record::{Actor, DecisionRecord, Record, StatementEnd, StatementStart};
+use crate::model::record::{Actor, DecisionRecord, Fingerprint, Record, StatementEnd, StatementStart};
 
-use super::chain::OwnRecord;
+use super::chain::{OwnRecord, hex};
 
 /// What a line of the log holds between its head and its hash.
 pub(super) trait Body {
@@ -51,8 +52,12 @@ fn start_members(start: &StatementStart<'_>, out: &mut Vec<u8>) -> Result<(), se
     out.extend_from_slice(b",\"event\":\"statement_start\",\"statement\":");
     uuid(start.statement.uuid(), out);
     actor_members(start.actor, out)?;
-    value(b",\"sql\":", start.sql, out)?;
-    value(b",\"fingerprint\":", &start.fingerprint, out)?;
+    text(b",\"sql\":", start.sql, out)?;
+    out.extend_from_slice(b",\"fingerprint\":");
+    match start.fingerprint {
+        Some(Fingerprint(number)) => fingerprint(number, out),
+        None => out.extend_from_slice(b"null"),
+    }
     value(b",\"kind\":", &start.kind, out)?;
     out.extend_from_slice(b",\"objects\":[");
     let mut before = "";
@@ -68,21 +73,46 @@ fn start_members(start: &StatementStart<'_>, out: &mut Vec<u8>) -> Result<(), se
     match &start.decision {
         DecisionRecord::Allow { lane, grants } => {
             value(b",\"decision\":\"allow\",\"lane\":", lane, out)?;
-            value(b",\"grants\":", grants, out)
+            value(b",\"grants\":", grants, out)?;
         }
-        deny @ DecisionRecord::Deny { .. } => members(deny, out),
+        deny @ DecisionRecord::Deny { .. } => members(deny, out)?,
+    }
+    match &start.trace_id {
+        Some(trace) => value(b",\"trace_id\":", trace, out),
+        None => Ok(()),
     }
 }
 
 fn actor_members(actor: &Actor<'_>, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     out.extend_from_slice(b",\"session\":");
     uuid(actor.session.uuid(), out);
-    value(b",\"principal\":", actor.principal.as_str(), out)?;
-    // An address holds nothing that JSON escapes, and writing to a vector cannot fail.
-    let _written = write!(out, ",\"client\":\"{}\"", actor.client);
-    value(b",\"application\":", actor.application, out)?;
-    value(b",\"target\":", actor.target.as_str(), out)?;
-    value(b",\"database\":", actor.database.as_str(), out)
+    text(b",\"principal\":", actor.principal.as_str(), out)?;
+    address(actor.client, out);
+    text(b",\"application\":", actor.application, out)?;
+    text(b",\"target\":", actor.target.as_str(), out)?;
+    text(b",\"database\":", actor.database.as_str(), out)
+}
+
+/// Nothing in an address is escaped by JSON, and writing to a vector cannot fail.
+fn address(client: SocketAddr, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"client\":\"");
+    let mut number = itoa::Buffer::new();
+    match client {
+        SocketAddr::V4(client) => {
+            for (at, part) in client.ip().octets().into_iter().enumerate() {
+                if at > 0 {
+                    out.push(b'.');
+                }
+                out.extend_from_slice(number.format(part).as_bytes());
+            }
+            out.push(b':');
+            out.extend_from_slice(number.format(client.port()).as_bytes());
+        }
+        SocketAddr::V6(client) => {
+            let _written = write!(out, "{client}");
+        }
+    }
+    out.push(b'"');
 }
 
 fn end_members(end: &StatementEnd<'_>, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
@@ -102,6 +132,33 @@ fn end_members(end: &StatementEnd<'_>, out: &mut Vec<u8>) -> Result<(), serde_js
 fn value(key: &[u8], value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     out.extend_from_slice(key);
     serde_json::to_writer(out, value)
+}
+
+/// A string; most hold nothing to escape.
+fn text(key: &[u8], text: &str, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    if !is_plain(text.as_bytes()) {
+        return value(key, text, out);
+    }
+    out.extend_from_slice(key);
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+    Ok(())
+}
+
+/// Whether JSON escapes none of it. Without a way out of the inner loop, which goes over many bytes at a time.
+fn is_plain(text: &[u8]) -> bool {
+    let is_escaped = |byte: &u8| (*byte < b' ') | (*byte == b'"') | (*byte == b'\\');
+    text.chunks(32).all(|chunk| !chunk.iter().fold(false, |any, byte| any | is_escaped(byte)))
+}
+
+/// As [`Fingerprint`] is written.
+fn fingerprint(number: u64, out: &mut Vec<u8>) {
+    out.push(b'"');
+    for byte in number.to_be_bytes() {
+        out.extend_from_slice(&hex(byte));
+    }
+    out.push(b'"');
 }
 
 fn uuid(id: Uuid, out: &mut Vec<u8>) {
@@ -128,7 +185,7 @@ struct Escaping<'o> {
 
 impl fmt::Write for Escaping<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        if is_plain(text.as_bytes()) {
             self.out.extend_from_slice(text.as_bytes());
             return Ok(());
         }

@@ -11,6 +11,7 @@ use crate::model::{
     object::Object,
     record::{Actor, DecisionRecord, Fingerprint, Outcome, Record, StatementEnd, StatementStart, Touched},
     target::Lane,
+    trace::TraceId,
 };
 
 fn by_hand(record: &Record<'_>) -> String {
@@ -50,6 +51,8 @@ proptest! {
         client in any::<std::net::SocketAddr>(),
         understood in any::<bool>(),
         allowed in any::<bool>(),
+        trace in any::<[u8; 16]>(),
+        traced in any::<bool>(),
     ) {
         let [principal, application, target, database, sql, grant] = &texts;
         let (principal, target) = (PrincipalName::from(&**principal), TargetName::from(&**target));
@@ -75,6 +78,7 @@ proptest! {
             } else {
                 DecisionRecord::Deny { sqlstate: "42501", message: grant, missing: vec![sql.clone(), String::new()] }
             },
+            trace_id: TraceId::new(trace).filter(|_| traced),
         });
         prop_assert_eq!(by_hand(&record), derived(&record));
     }
@@ -126,6 +130,7 @@ fn a_start_record_has_its_members_in_order() {
         kind: Some(StatementKind::Select),
         objects: vec![Touched(&access)],
         decision: DecisionRecord::Allow { lane: Lane::Read, grants: &[] },
+        trace_id: None,
     });
     assert_eq!(
         by_hand(&record),

@@ -230,9 +230,10 @@ fn prepare(
     let mut head = Head { end: 0, ..writer.head() };
     let mut bodies = Bodies::default();
     bodies.push(&OwnRecord::Continued { format: FORMAT, log, before })?;
+    let moment = head.moment(now);
     let mut line = Vec::new();
     for body in bodies.iter() {
-        head.chain(writer.origin(), body, now, &mut line);
+        head.chain(writer.origin(), body, &moment, &mut line);
     }
     file.write_all(&line)?;
     file.sync_all()?;

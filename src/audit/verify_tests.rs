@@ -91,6 +91,7 @@ async fn statements_let_run_and_never_ended_are_listed() {
             kind: None,
             objects: vec![Touched(&access)],
             decision,
+            trace_id: None,
         })
     };
     let allow = || DecisionRecord::Allow { lane: Lane::Read, grants: &[] };

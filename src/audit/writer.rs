@@ -111,6 +111,7 @@ impl Writer {
     fn try_write(&mut self, batches: [&Bodies; 2], now: Timestamp) -> io::Result<(Head, u64)> {
         self.make_whole(now)?;
         let mut head = self.head;
+        let moment = head.moment(now);
         self.out.clear();
         if let Some(trouble) = &self.trouble {
             let record =
@@ -118,15 +119,14 @@ impl Writer {
             let mut bodies = Bodies::default();
             bodies.push(&record)?;
             for body in bodies.iter() {
-                head.chain(&self.origin, body, now, &mut self.out);
+                head.chain(&self.origin, body, &moment, &mut self.out);
             }
         }
         let first = head.next;
-        let mut back = false;
         for body in batches.iter().flat_map(|bodies| bodies.iter()) {
-            back |= head.chain(&self.origin, body, now, &mut self.out);
+            head.chain(&self.origin, body, &moment, &mut self.out);
         }
-        if back {
+        if moment.is_back() {
             self.metrics.clock_steps.inc();
         }
         let written = self.medium.append(&self.out);

@@ -21,7 +21,7 @@ use super::{
         Api, Authentication, CertificateFiles, Config, Listener, ListenerTls, Log, Shutdown, Store,
         TargetSettings,
     },
-    slack, store, targets, webhooks,
+    slack, store, targets, telemetry, webhooks,
 };
 use crate::model::{ids::GatewayName, replica::Replica};
 
@@ -79,6 +79,7 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
     let slack = slack::read(&mut place, raw.slack.as_ref())?;
     let limits = Limits::read(&place, &raw.limits)?;
     let audit = audit::read(&mut place, &raw.audit, &data_dir)?;
+    let traces = telemetry::read(&mut place, &raw.telemetry)?;
     Ok(Config {
         file: place.file.to_owned(),
         policies: place.beside(&raw.policies),
@@ -98,6 +99,7 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
         announce_before: announce_before(&place, raw)?,
         shutdown: shutdown(&place, raw)?,
         log: Log { format: raw.log.format, level: raw.log.level },
+        traces,
         warnings: place.warnings,
     })
 }

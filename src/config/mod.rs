@@ -6,6 +6,7 @@
 //! Never knows what the settings are used for.
 
 mod audit;
+mod audit_kafka;
 mod audit_sinks;
 #[cfg(test)]
 mod breakage_tests;
@@ -17,6 +18,7 @@ mod load;
 mod nearest;
 mod oidc;
 mod on_call;
+mod otlp;
 mod raw;
 mod schema;
 mod secrets;
@@ -24,6 +26,7 @@ mod settings;
 mod slack;
 mod store;
 mod targets;
+mod telemetry;
 mod webhooks;
 
 pub use error::{ConfigError, Problem};
@@ -33,6 +36,6 @@ pub use schema::schema;
 pub use settings::{
     Account, Accounts, Api, Attribution, Audit, AuditCheckpoints, AuditSink, AuditSinkKind, AuditText,
     Authentication, CertificateFiles, Config, Credential, Endpoint, Iam, Listener, ListenerTls, Log,
-    LogFormat, LogLevel, Pool, PostgresStore, Reader, Shutdown, Slack, SlackHttp, Store, StoreTls,
-    TargetSettings, UpstreamTls,
+    LogFormat, LogLevel, Otlp, Pool, PostgresStore, Reader, SaslAccount, SaslMechanism, Shutdown, Slack,
+    SlackHttp, Store, StoreTls, TargetSettings, Traces, UpstreamTls,
 };

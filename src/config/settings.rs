@@ -57,6 +57,8 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// The process's own log.
     pub log: Log,
+    /// Traces, if they are made.
+    pub traces: Option<Traces>,
     /// What is allowed and should not be; to be logged at start.
     pub warnings: Vec<String>,
 }
@@ -286,6 +288,8 @@ pub struct Pool {
     pub failover_wait: Duration,
     /// So many may be opened in a second over all lanes, 1 to 10,000; `None` is any number.
     pub new_connections_per_second: Option<u32>,
+    /// So many prepared statements are kept on one, 1 to 10,000.
+    pub prepared_statements: u32,
 }
 
 /// Where people, requests, grants and keys are kept.
@@ -376,15 +380,19 @@ pub struct AuditSink {
 /// What a sink is.
 #[derive(Clone, Debug)]
 pub enum AuditSinkKind {
-    /// OpenTelemetry's protocol for logs, over HTTP.
-    Otlp {
-        /// All of the address.
-        url: String,
-        /// Authorities (PEM); `None` is the system's.
-        ca: Option<PathBuf>,
-        /// A bearer token.
-        token: Option<Secret<String>>,
+    /// Messages of a Kafka topic.
+    Kafka {
+        /// Brokers that know the others, at least one.
+        brokers: Vec<Endpoint>,
+        /// The topic.
+        topic: String,
+        /// How brokers are trusted; there is no name of a server in it.
+        tls: UpstreamTls,
+        /// As whom the gateway logs in.
+        account: Option<SaslAccount>,
     },
+    /// OpenTelemetry's protocol for logs, over HTTP.
+    Otlp(Otlp),
     /// Objects of S3, or of what speaks like it.
     S3 {
         /// The bucket.
@@ -413,6 +421,51 @@ pub enum AuditSinkKind {
         /// How it is trusted.
         tls: UpstreamTls,
     },
+}
+
+/// An account at the brokers of Kafka.
+#[derive(Clone, Debug)]
+pub struct SaslAccount {
+    /// How it proves itself.
+    pub mechanism: SaslMechanism,
+    /// Its name.
+    pub user: String,
+    /// Its password.
+    pub password: Secret<String>,
+}
+
+/// How an account proves itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SaslMechanism {
+    /// By sending its password.
+    Plain,
+    /// SCRAM-SHA-256.
+    #[serde(rename = "scram-sha-256")]
+    ScramSha256,
+    /// SCRAM-SHA-512.
+    #[serde(rename = "scram-sha-512")]
+    ScramSha512,
+}
+
+/// A receiver of OpenTelemetry's protocol over HTTP.
+#[derive(Clone, Debug)]
+pub struct Otlp {
+    /// All of the address.
+    pub url: String,
+    /// Authorities (PEM); `None` is the system's.
+    pub ca: Option<PathBuf>,
+    /// A bearer token.
+    pub token: Option<Secret<String>>,
+}
+
+/// Traces of statements and of requests to the API.
+#[derive(Clone, Debug)]
+pub struct Traces {
+    /// Where they go.
+    pub otlp: Otlp,
+    /// Of those that begin here, one in so many is kept.
+    pub one_in: u64,
 }
 
 /// Checkpoints of the audit log.

@@ -196,6 +196,8 @@ fn pool(place: &Place<'_>, raw: &RawPool, tokens: bool, follows: bool) -> Result
         None if !tokens => None,
         written => Some(bounded(place, key, written.as_ref(), TOKEN_LOGINS_PER_SECOND, 1, 10_000)?),
     };
+    let prepared =
+        bounded(place, "targets.pool.prepared_statements", raw.prepared_statements.as_ref(), 500, 1, 10_000)?;
     Ok(Pool {
         max_connections: u32::try_from(connections).unwrap_or(u32::MAX),
         wait_timeout: Duration::from_millis(wait),
@@ -203,6 +205,7 @@ fn pool(place: &Place<'_>, raw: &RawPool, tokens: bool, follows: bool) -> Result
         max_lifetime: Duration::from_secs(lifetime),
         failover_wait: Duration::from_millis(failover),
         new_connections_per_second: pace.map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
+        prepared_statements: u32::try_from(prepared).unwrap_or(u32::MAX),
     })
 }
 

@@ -134,7 +134,8 @@ impl Control {
         let loaded = Record::PolicyLoaded { actor: START, digest: &digest };
         let provider = parts.provider.clone();
         let provider = provider.map(|it| Provider::new(it, &mock_secret, parts.clock.clone())).transpose()?;
-        parts.audit.append(&[loaded]).await.map_err(|source| ControlError::Audit { source })?;
+        let _receipts =
+            parts.audit.append(&[loaded]).await.map_err(|source| ControlError::Audit { source })?;
         change.commit().await?;
         drop(hold);
         let snapshot = state.snapshot(&parts.targets, now);

@@ -2,7 +2,8 @@
 
 use std::{fs, time::Duration};
 
-use reqwest::{Certificate, Client, RequestBuilder, StatusCode, redirect};
+use jiff::{Timestamp, fmt::rfc2822};
+use reqwest::{Certificate, Client, RequestBuilder, StatusCode, header::DATE, redirect};
 use rustls::crypto::aws_lc_rs;
 
 use super::error::IdentityError;
@@ -46,11 +47,22 @@ impl Fetch {
     /// # Errors
     /// `Unreachable`, `Answer` when it is not there or too large.
     pub(super) async fn get(&self, doing: &'static str, address: &str) -> Result<Vec<u8>, IdentityError> {
-        match send(doing, self.client.get(address)).await? {
-            (StatusCode::OK, body) => Ok(body),
-            (status, _) => {
-                Err(IdentityError::Answer { doing, problem: format!("status {}", status.as_u16()) })
-            }
+        Ok(self.get_dated(doing, address).await?.0)
+    }
+
+    /// What is at `address`, and what time it is there, if that is told; in whole seconds.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(super) async fn get_dated(
+        &self,
+        doing: &'static str,
+        address: &str,
+    ) -> Result<(Vec<u8>, Option<Timestamp>), IdentityError> {
+        let Answered { status, date, body } = send(doing, self.client.get(address)).await?;
+        match status {
+            StatusCode::OK => Ok((body, date)),
+            _ => Err(IdentityError::Answer { doing, problem: format!("status {}", status.as_u16()) }),
         }
     }
 
@@ -70,11 +82,18 @@ impl Fetch {
             // RFC 6749, section 2.3.1: both are form-encoded first.
             request = request.basic_auth(form_encoded(id), Some(form_encoded(secret)));
         }
-        send(doing, request).await
+        let Answered { status, body, .. } = send(doing, request).await?;
+        Ok((status, body))
     }
 }
 
-async fn send(doing: &'static str, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), IdentityError> {
+struct Answered {
+    status: StatusCode,
+    date: Option<Timestamp>,
+    body: Vec<u8>,
+}
+
+async fn send(doing: &'static str, request: RequestBuilder) -> Result<Answered, IdentityError> {
     let request = request.header("accept", "application/json");
     let unreachable =
         |source: reqwest::Error| IdentityError::Unreachable { doing, source: source.without_url() };
@@ -86,7 +105,9 @@ async fn send(doing: &'static str, request: RequestBuilder) -> Result<(StatusCod
         }
         body.extend_from_slice(&chunk);
     }
-    Ok((response.status(), body))
+    let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+    let date = date.and_then(|date| rfc2822::parse(date).ok()).map(|date| date.timestamp());
+    Ok(Answered { status: response.status(), date, body })
 }
 
 /// As `application/x-www-form-urlencoded` writes it.

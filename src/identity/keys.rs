@@ -52,6 +52,11 @@ impl KeySet {
         Some(Self { keys: keys.into_iter().filter_map(read_key).collect() })
     }
 
+    /// How many sign something that is taken here.
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Whether there is a key for a token with this header.
     pub(super) fn has(&self, header: &Header) -> bool {
         self.find(header).is_some()

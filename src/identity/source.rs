@@ -158,8 +158,8 @@ fn age(at: Timestamp, now: Timestamp) -> SignedDuration {
     if age < SignedDuration::ZERO { STALE } else { age }
 }
 
-const DESCRIPTION: &str = "its description";
-const KEYS: &str = "its keys";
+pub(super) const DESCRIPTION: &str = "its description";
+pub(super) const KEYS: &str = "its keys";
 const FRESH: SignedDuration = SignedDuration::from_mins(10);
 const STALE: SignedDuration = SignedDuration::from_hours(24);
 const AGAIN: SignedDuration = SignedDuration::from_secs(30);

@@ -13,10 +13,12 @@ mod pins;
 mod process;
 mod registry;
 mod target;
+mod traces;
 
 pub use audit::AuditMetrics;
 pub use gateway::{FactsMetrics, LoginMetrics, PolicyMetrics};
 pub use notify::{SlackMetrics, WebhookMetrics};
 pub use pins::{PinMetrics, PinReason, Pinned};
 pub use registry::Metrics;
-pub use target::{PoolMetrics, ReturnMetrics, TargetMetrics, UpstreamErrors};
+pub use target::{PoolMetrics, ReturnMetrics, StatementCounts, TargetMetrics, UpstreamErrors};
+pub use traces::TraceMetrics;

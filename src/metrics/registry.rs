@@ -11,6 +11,7 @@ use super::{
     notify::{NotifyFamilies, SlackMetrics, WebhookMetrics},
     process::ProcessMetrics,
     target::{PoolMetrics, TargetFamilies, TargetMetrics},
+    traces::TraceMetrics,
 };
 use crate::model::{
     ids::{TargetName, WebhookName},
@@ -32,6 +33,8 @@ pub struct Metrics {
     pub logins: LoginMetrics,
     /// Policy and grants.
     pub policy: PolicyMetrics,
+    /// Traces.
+    pub traces: TraceMetrics,
     /// Cancel requests that named a running session with its key.
     pub cancels: IntCounter,
 }
@@ -54,6 +57,7 @@ impl Metrics {
             facts: FactsMetrics::new(&build)?,
             logins: LoginMetrics::new(&build)?,
             policy: PolicyMetrics::new(&build)?,
+            traces: TraceMetrics::new(&build)?,
             cancels: build.counter(
                 "tidegate_cancel_requests_total",
                 "How often an upstream was asked to stop a statement.",

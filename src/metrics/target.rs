@@ -80,6 +80,19 @@ pub struct PoolMetrics {
     pub leases: IntCounter,
     /// Connections that came back.
     pub returns: ReturnMetrics,
+    /// Prepared statements on the connections.
+    pub statements: StatementCounts,
+}
+
+/// What became of prepared statements on upstream connections.
+#[derive(Clone, Debug)]
+pub struct StatementCounts {
+    /// They were made.
+    pub parsed: IntCounter,
+    /// They stood there already when a session needed them.
+    pub reused: IntCounter,
+    /// They gave way to others.
+    pub evicted: IntCounter,
 }
 
 /// Connections that came back, by what it took to lend them again.
@@ -139,6 +152,7 @@ pub(super) struct TargetFamilies {
     wait_seconds: HistogramVec,
     leases: IntCounterVec,
     returns: IntCounterVec,
+    prepared: IntCounterVec,
     pins: PinFamilies,
 }
 
@@ -211,6 +225,11 @@ impl TargetFamilies {
                 "Times that a connection came back, by what it took to lend it again.",
                 &["target", "lane", "kind"],
             )?,
+            prepared: build.counters(
+                "tidegate_prepared_statements_total",
+                "Prepared statements on upstream connections: made, found there, and gone for want of room.",
+                &["target", "lane", "kind"],
+            )?,
             pins: PinFamilies::new(build)?,
         })
     }
@@ -241,6 +260,7 @@ impl TargetFamilies {
     pub(super) fn pool(&self, target: &TargetName, lane: Lane) -> PoolMetrics {
         let place = [target.as_str(), lane.as_str()];
         let state = |state| self.connections.with_label_values(&[target.as_str(), lane.as_str(), state]);
+        let prepared = |kind| self.prepared.with_label_values(&[target.as_str(), lane.as_str(), kind]);
         let returned = |kind| self.returns.with_label_values(&[target.as_str(), lane.as_str(), kind]);
         PoolMetrics {
             idle: state("idle"),
@@ -256,6 +276,11 @@ impl TargetFamilies {
                 reset: returned("reset"),
                 rolled_back: returned("rolled_back"),
                 closed: returned("closed"),
+            },
+            statements: StatementCounts {
+                parsed: prepared("parsed"),
+                reused: prepared("reused"),
+                evicted: prepared("evicted"),
             },
         }
     }

@@ -30,5 +30,6 @@ mod schema;
 pub mod secret;
 pub mod slack;
 pub mod target;
+pub mod trace;
 pub mod webhook;
 pub mod window;

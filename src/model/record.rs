@@ -17,6 +17,7 @@ use super::{
     request::{Request, RequestState},
     review::Review,
     target::Lane,
+    trace::TraceId,
 };
 
 /// When a record counts as kept.
@@ -279,6 +280,9 @@ pub struct StatementStart<'a> {
     /// What was decided: `decision` with its own fields beside it.
     #[serde(flatten)]
     pub decision: DecisionRecord<'a>,
+    /// The trace that it is part of, where traces are made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<TraceId>,
 }
 
 /// A fingerprint, written as 16 hexadecimal digits.

@@ -1,6 +1,6 @@
 //! What can go wrong between us and the network or the files that TLS is set up from.
 
-use std::{io, path::PathBuf};
+use std::{error::Error, io, path::PathBuf};
 
 use crate::model::failure::{Classify, FailureClass};
 
@@ -68,6 +68,20 @@ pub enum NetError {
         /// Where it breaks.
         source: rustls::pki_types::pem::Error,
     },
+    /// A receiver of HTTP said no.
+    #[error("the receiver answers {status}: {answer}")]
+    Refused {
+        /// The status.
+        status: u16,
+        /// The beginning of its answer.
+        answer: String,
+    },
+    /// A request could not be made or sent.
+    #[error("the request failed")]
+    Request {
+        /// Why.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// rustls refuses the settings as a whole.
     #[error("TLS cannot be set up")]
     Setup {
@@ -121,7 +135,7 @@ impl Classify for NetError {
             | Self::ServerName { .. }
             | Self::Unreadable { .. } => FailureClass::Configuration,
             Self::CertificateSyntax | Self::Handshake { .. } | Self::Socket { .. } => FailureClass::Client,
-            Self::Connect { .. } => FailureClass::Upstream,
+            Self::Connect { .. } | Self::Refused { .. } | Self::Request { .. } => FailureClass::Upstream,
             Self::Signals { .. } => FailureClass::Internal,
         }
     }

@@ -1,13 +1,15 @@
 //! A connection, in plain text or TLS, from a client or to an upstream.
 
 use std::{
+    cell::RefCell,
     io::{self, IoSlice},
     net::SocketAddr,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
+use bytes::BytesMut;
 use rustls::{CommonState, ProtocolVersion};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
@@ -126,6 +128,24 @@ impl Stream {
         }
     }
 
+    /// Reads once, by way of the thread's own buffer, and appends to `bytes`: whoever is sent nothing holds no memory for
+    /// it, and what is read often lies in few places. 0 at the end.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub fn poll_read_behind(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
+        READ.with_borrow_mut(|room| {
+            let mut read = ReadBuf::new(room);
+            ready!(Pin::new(self).poll_read(cx, &mut read))?;
+            bytes.extend_from_slice(read.filled());
+            Poll::Ready(Ok(read.filled().len()))
+        })
+    }
+
     /// Looks at the bytes that wait in the socket without taking them; waits for the first. 0 at the end.
     ///
     /// In TLS these are bytes of records.
@@ -177,6 +197,13 @@ impl Stream {
             }
         }
     }
+}
+
+/// The most that [`Stream::poll_read_behind`] reads at a time.
+pub const READ_BYTES: usize = 16 * 1024;
+
+thread_local! {
+    static READ: RefCell<[u8; READ_BYTES]> = const { RefCell::new([0; READ_BYTES]) };
 }
 
 /// A dead peer is noticed after about two minutes of silence.

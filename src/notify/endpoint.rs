@@ -187,7 +187,8 @@ fn status(problem: &NotifyError) -> Option<u16> {
         | NotifyError::Control { .. }
         | NotifyError::NotUnderstood { .. }
         | NotifyError::Setup { .. }
-        | NotifyError::Unreachable { .. } => None,
+        | NotifyError::Unreachable { .. }
+        | NotifyError::Unresolved { .. } => None,
     }
 }
 

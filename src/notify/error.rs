@@ -1,6 +1,6 @@
 //! What can go wrong when others are told.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, io, time::Duration};
 
 use crate::{
     control::ControlError,
@@ -43,6 +43,12 @@ pub enum NotifyError {
         /// Why.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The name of its host is not found.
+    #[error("the name of its host is not found")]
+    Unresolved {
+        /// Why.
+        source: io::Error,
+    },
     /// Nobody answers there, or not in time.
     #[error("no answer")]
     Unreachable {
@@ -60,7 +66,8 @@ impl NotifyError {
             | Self::Control { .. }
             | Self::NotUnderstood { .. }
             | Self::Setup { .. }
-            | Self::Unreachable { .. } => None,
+            | Self::Unreachable { .. }
+            | Self::Unresolved { .. } => None,
         }
     }
 
@@ -83,9 +90,10 @@ impl Classify for NotifyError {
     fn class(&self) -> FailureClass {
         match self {
             Self::Address { .. } | Self::Setup { .. } => FailureClass::Configuration,
-            Self::Answer { .. } | Self::NotUnderstood { .. } | Self::Unreachable { .. } => {
-                FailureClass::Upstream
-            }
+            Self::Answer { .. }
+            | Self::NotUnderstood { .. }
+            | Self::Unreachable { .. }
+            | Self::Unresolved { .. } => FailureClass::Upstream,
             Self::Control { source } => source.class(),
         }
     }

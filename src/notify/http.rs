@@ -2,7 +2,7 @@
 //! machine that the configuration did not allow.
 
 use std::{
-    fs,
+    fs, io,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::Arc,
@@ -13,7 +13,7 @@ use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::{
     Certificate, Client, Method, Response, Url,
     dns::{Addrs, Name, Resolve, Resolving},
-    header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER},
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect,
 };
 use rustls::crypto::aws_lc_rs;
@@ -22,6 +22,7 @@ use super::{
     address::{Standing, standing},
     error::NotifyError,
 };
+use crate::model::webhook::WebhookSettings;
 
 /// Which machines may be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +63,8 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// What it says, cut off where it is longer than what is read.
     pub body: Vec<u8>,
+    /// What it says beside that.
+    pub headers: HeaderMap,
 }
 
 impl Outgoing {
@@ -139,6 +142,7 @@ impl Outgoing {
         let unreachable = |source: reqwest::Error| NotifyError::Unreachable { source: source.without_url() };
         let mut response = request.send().await.map_err(unreachable)?;
         let (status, retry_after) = (response.status().as_u16(), retry_after(&response));
+        let headers = std::mem::take(response.headers_mut());
         let mut body = Vec::new();
         while body.len() < self.answer_bytes
             && let Some(chunk) = response.chunk().await.map_err(unreachable)?
@@ -146,7 +150,7 @@ impl Outgoing {
             let room = self.answer_bytes - body.len();
             body.extend(chunk.into_iter().take(room));
         }
-        Ok(Answer { status, retry_after, body })
+        Ok(Answer { status, retry_after, body, headers })
     }
 }
 
@@ -180,6 +184,40 @@ impl Reach {
             (Standing::Never, _) => Err("it is of no machine that calls are meant for"),
         }
     }
+
+    /// What a name stands for: an error of the look-up, or of the check.
+    async fn resolve(self, name: &str, port: u16) -> io::Result<Result<Vec<SocketAddr>, NotifyError>> {
+        let found: Vec<SocketAddr> = tokio::net::lookup_host((name, port)).await?.collect();
+        // closed: one address that is not allowed is enough
+        let checked = found.iter().try_for_each(|address| self.check(address.ip()));
+        Ok(checked.map(|()| found).map_err(|problem| NotifyError::Address { problem }))
+    }
+}
+
+/// Where a webhook is.
+#[derive(Clone, Debug)]
+pub struct Located {
+    /// Its host.
+    pub host: String,
+    /// Whether it is spoken to over TLS.
+    pub tls: bool,
+    /// What its name stands for; each of them may be called.
+    pub addresses: Vec<SocketAddr>,
+}
+
+/// Checks and resolves the address of a webhook as a delivery would; connects nowhere.
+///
+/// # Errors
+/// `Address`, `Unresolved`.
+pub async fn locate(webhook: &WebhookSettings) -> Result<Located, NotifyError> {
+    let reach = if webhook.allow_private { Reach::Private } else { Reach::Public };
+    let url = allowed(webhook.url.expose(), reach)?;
+    let host = url.host_str().unwrap_or_default().to_owned();
+    let port = url.port_or_known_default().unwrap_or_default();
+    let name = host.trim_matches(['[', ']']);
+    let addresses =
+        reach.resolve(name, port).await.map_err(|source| NotifyError::Unresolved { source })??;
+    Ok(Located { tls: url.scheme() == "https", host, addresses })
 }
 
 /// Resolves names and gives out what was checked: what is then connected to is exactly that, however a name changes.
@@ -190,11 +228,7 @@ impl Resolve for Checked {
     fn resolve(&self, name: Name) -> Resolving {
         let reach = self.0;
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            // closed: one address that is not allowed is enough
-            for address in &found {
-                reach.check(address.ip()).map_err(|problem| NotifyError::Address { problem })?;
-            }
+            let found = reach.resolve(name.as_str(), 0).await??;
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }

@@ -22,6 +22,6 @@ mod webhooks;
 pub use backoff::Backoff;
 pub use consume::{Consumer, Pace, consume};
 pub use error::NotifyError;
-pub use http::{Answer, Outgoing, OutgoingSettings, Reach};
+pub use http::{Answer, Located, Outgoing, OutgoingSettings, Reach, locate};
 pub use on_call::Pagerduty;
 pub use webhooks::Webhooks;

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::{
     desk::Desk,
     judge::{Judged, Refused},
-    running::{Does, Run, Running},
+    running::{Does, Run},
 };
 use crate::{
     audit::Receipt,
@@ -45,11 +47,12 @@ impl Desk {
         allowed: &[Allowed],
         once: Option<Claimed>,
     ) -> Result<(Option<Receipt>, Run), Refusal> {
-        let starts: Vec<_> = allowed.iter().map(|it| (&it.text, &it.does, &it.permit)).collect();
-        let started = self.record_start(&starts).await?;
-        let (receipts, statements): (Vec<Receipt>, Vec<Running>) = started.into_iter().unzip();
-        let statements = statements.into_iter().map(|running| Running { once, ..running }).collect();
-        Ok((receipts.into_iter().next(), Run { statements, over: 0 }))
+        let starts: SmallVec<[_; 1]> = allowed.iter().map(|it| (&it.text, &it.does, &it.permit)).collect();
+        let (receipt, mut statements) = self.record_start(&starts).await?;
+        for running in &mut statements {
+            running.once = once;
+        }
+        Ok((receipt, Run { statements, over: 0 }))
     }
 
     /// Keeps in mind what a COMMIT will have to be decided with. What is approved `once` runs outside a transaction:

@@ -25,11 +25,11 @@ pub(super) struct Watch {
 impl Watch {
     /// Notes what the session does now; `moved` says that bytes came since the last time.
     pub(super) fn note(&mut self, doing: Doing, moved: bool) {
-        let now = Instant::now();
         match doing {
             Doing::Idle => *self = Self::default(),
             Doing::Active => self.idle_since = None,
             Doing::InTransaction => {
+                let now = Instant::now();
                 self.opened_at.get_or_insert(now);
                 if moved {
                     self.idle_since = None;

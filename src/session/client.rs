@@ -1,15 +1,14 @@
 //! The client's connection and what waits on it.
 
 use std::{
-    cell::RefCell,
     io,
     pin::Pin,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::gate::INBOUND_HIGH_BYTES;
 use crate::net::Stream;
@@ -62,23 +61,13 @@ impl ClientSide {
             Err(_) => return Poll::Ready(Moved::Closed),
         };
         if self.inbound.len() < INBOUND_HIGH_BYTES || awaits_more {
-            match self.poll_read(cx) {
+            match self.stream.poll_read_behind(cx, &mut self.inbound) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Moved::Closed),
                 Poll::Ready(Ok(_)) => return Poll::Ready(Moved::Received),
                 Poll::Pending => {}
             }
         }
         if wrote { Poll::Ready(Moved::Sent) } else { Poll::Pending }
-    }
-
-    /// Reads once, by way of the thread's own buffer: whoever has nothing to say holds no memory for it.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        READ.with_borrow_mut(|room| {
-            let mut read = ReadBuf::new(room);
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
-            self.inbound.extend_from_slice(read.filled());
-            Poll::Ready(Ok(read.filled().len()))
-        })
     }
 
     /// Sends what the socket takes now, without waiting: the rest goes with what comes next.
@@ -103,7 +92,12 @@ impl ClientSide {
             match Pin::new(&mut self.stream).poll_write(cx, &self.outbound) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(count)) => {
-                    self.outbound.advance(count);
+                    // Cleared, it begins again where it began.
+                    if count == self.outbound.len() {
+                        self.outbound.clear()
+                    } else {
+                        self.outbound.advance(count)
+                    }
                     self.unflushed = true;
                     wrote = true;
                 }
@@ -122,11 +116,3 @@ impl ClientSide {
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 /// What a client may have sent ahead of its last message and is thrown away.
 const MOST_UNREAD_BYTES: u64 = 64 * 1024;
-
-/// Room for one read.
-const READ_BYTES: usize = 16 * 1024;
-
-thread_local! {
-    /// What is read goes from here to the buffer of the client that it came from.
-    static READ: RefCell<[u8; READ_BYTES]> = const { RefCell::new([0; READ_BYTES]) };
-}

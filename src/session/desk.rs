@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     attribution::Signature, deeds::Deeds, end::End, gate::Gate, leaving::Leaving, registry::Handle,
-    running::Ended, waiting::Over, who::Who,
+    running::Ended, trace::Stopwatch, waiting::Over, who::Who,
 };
 use crate::{
     metrics::TargetMetrics,
@@ -31,6 +31,8 @@ pub(super) struct Desk {
     pub(super) deeds: Deeds,
     /// Statements that are over and whose end records are not written yet.
     pub(super) ended: Vec<Ended>,
+    /// What measures its statements, where traces are made.
+    pub(super) stopwatch: Option<Box<Stopwatch>>,
     /// Whether it is to end because the gateway stops.
     pub(super) leaving: Leaving,
     /// Since when something that was told to stop is still running.
@@ -47,6 +49,7 @@ impl Desk {
             metrics: counted(&gate, &who),
             place: who.place.clone(),
             signature: signature(&gate, &who),
+            stopwatch: gate.tracer.clone().map(|tracer| Box::new(Stopwatch::new(tracer))),
             gate,
             who,
             handle,

@@ -15,6 +15,7 @@ use crate::{
     net::{Clock, Published},
     policy::Snapshot,
     sql,
+    telemetry::Tracer,
     upstream::Pools,
 };
 
@@ -33,6 +34,8 @@ pub struct Gate {
     pub clock: Clock,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Where traces of statements go, if they are made.
+    pub tracer: Option<Tracer>,
     /// The open sessions.
     pub registry: Registry,
     /// Where refusals are kept that people may ask about.

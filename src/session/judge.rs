@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{allowed::Allowed, desk::Desk, running::Does};
+use super::{allowed::Allowed, desk::Desk, running::Does, trace::Step};
 use crate::{
     model::{
         denial::Denied,
@@ -89,6 +89,9 @@ impl Desk {
                 policy::decide_all(&snapshot, principal, place, &all, now)
             }
         };
+        if let Some(watch) = &mut self.stopwatch {
+            watch.note(Step::Judge);
+        }
         match decision {
             Decision::Allow(permit) => Ok(permit),
             Decision::Deny(denial) => Err(Refused {

@@ -159,6 +159,11 @@ impl<P: Protocol, K> Lanes<P, K> {
         }
     }
 
+    /// Whether the session is tied by `reason`.
+    pub(super) fn is_tied_by(&self, reason: Reason) -> bool {
+        self.ties.iter().any(|ties| ties.has(reason))
+    }
+
     /// Nothing ties the session any longer: it began anew on the connection in use, and what it was tied to on others
     /// goes home at once. Gives their lanes.
     pub(super) fn unstick(&mut self) -> Vec<Lane> {

@@ -39,6 +39,7 @@ mod running;
 mod tally;
 mod ties;
 mod timer;
+mod trace;
 mod waiting;
 mod who;
 

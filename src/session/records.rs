@@ -2,11 +2,13 @@
 
 use std::{sync::Arc, time::Instant};
 
+use smallvec::SmallVec;
+
 use super::{
     desk::Desk,
     end::End,
     judge::{Judged, Refused},
-    running::{Does, Ended, Running},
+    running::{Does, Ended, Running, Statements},
 };
 use crate::{
     audit::Receipt,
@@ -23,20 +25,20 @@ use crate::{
 };
 
 impl Desk {
-    /// Writes down statements that are let through together. Gives, for each, its place in the log and what the
-    /// session remembers of it.
+    /// Writes down statements that are let through together. Gives the place of the first in the log, and what the session
+    /// remembers of each.
     ///
     /// # Errors
     /// When the log cannot be written: nothing may run.
     pub(super) async fn record_start(
         &mut self,
         statements: &[(&Arc<str>, &Does, &Permit)],
-    ) -> Result<Vec<(Receipt, Running)>, Refusal> {
+    ) -> Result<(Option<Receipt>, Statements), Refusal> {
         let actor = self.actor();
-        let started = Instant::now();
-        let ids: Vec<StatementId> = statements.iter().map(|_| self.who.next_statement()).collect();
+        let (started, trace_id) = (Instant::now(), self.trace_id());
+        let ids: SmallVec<[StatementId; 1]> = statements.iter().map(|_| self.who.next_statement()).collect();
         let hashed = self.hashed(statements.iter().map(|(text, ..)| &***text));
-        let records: Vec<Record<'_>> = statements
+        let records: SmallVec<[Record<'_>; 1]> = statements
             .iter()
             .zip(&ids)
             .enumerate()
@@ -49,25 +51,34 @@ impl Desk {
                     kind: does.first().map(|facts| facts.kind),
                     objects: touched(does),
                     decision: DecisionRecord::Allow { lane: permit.lane(), grants: permit.grants() },
+                    trace_id,
                 })
             })
             .collect();
-        let receipts = self.gate.audit.append(&records).await.map_err(|_| unwritable())?;
+        let mut receipts = self.gate.audit.append(&records).await.map_err(|_| unwritable())?;
+        drop(records);
         for (_, does, _) in statements {
             self.metrics.allowed(strongest(does));
         }
-        let running = statements.iter().zip(ids).map(|((text, does, permit), id)| Running {
-            id,
-            does: Arc::clone(does),
-            text: Arc::clone(text),
-            until: permit.until(),
-            once: None,
-            started,
-            deadline: self.deadline(does, started),
-            bytes: 0,
-            revoked: None,
-        });
-        Ok(receipts.into_iter().zip(running).collect())
+        let course = self.take_course();
+        let traced = |at, id, does: &Does, lane| {
+            let course = course.as_ref()?;
+            Some(Arc::new(self.traced(course, at, id, does, Some(lane))))
+        };
+        let running =
+            statements.iter().zip(ids).enumerate().map(|(at, ((text, does, permit), id))| Running {
+                id,
+                does: Arc::clone(does),
+                text: Arc::clone(text),
+                until: permit.until(),
+                once: None,
+                started,
+                deadline: self.deadline(does, started),
+                bytes: 0,
+                revoked: None,
+                traced: traced(at, id, does, permit.lane()),
+            });
+        Ok((receipts.next(), running.collect()))
     }
 
     /// Writes down statements that are not let through: `judged` are those of one text, of which at least one
@@ -101,14 +112,16 @@ impl Desk {
     }
 
     async fn record_denied(&mut self, refused: &[(&str, &[Arc<Facts>], &Refused)]) -> Result<(), Refusal> {
-        let actor = self.actor();
+        let (actor, trace_id) = (self.actor(), self.trace_id());
+        let ids: Vec<StatementId> = refused.iter().map(|_| self.who.next_statement()).collect();
         let hashed = self.hashed(refused.iter().map(|(text, ..)| *text));
         let records: Vec<Record<'_>> = refused
             .iter()
+            .zip(&ids)
             .enumerate()
-            .map(|(at, (text, does, refused))| {
+            .map(|(at, ((text, does, refused), id))| {
                 Record::StatementStart(StatementStart {
-                    statement: self.who.next_statement(),
+                    statement: *id,
                     actor: &actor,
                     sql: kept(&hashed, at, text),
                     fingerprint: does.first().map(|facts| Fingerprint(facts.fingerprint)),
@@ -124,11 +137,17 @@ impl Desk {
                         },
                         missing: refused.missing.iter().map(in_words).collect(),
                     },
+                    trace_id,
                 })
             })
             .collect();
         let _receipts = self.gate.audit.append(&records).await.map_err(|_| unwritable())?;
-        for (_, _, refused) in refused {
+        let course = self.take_course();
+        for (number, ((_, does, refused), id)) in refused.iter().zip(ids).enumerate() {
+            if let Some((course, watch)) = course.as_ref().zip(self.stopwatch.as_ref()) {
+                let traced = self.traced(course, number, id, does, None);
+                watch.keep_refused(traced, refused.refusal.code.sqlstate());
+            }
             self.metrics.refused(refused.missing.iter().filter_map(|missing| missing.permission).max());
         }
         Ok(())
@@ -173,7 +192,7 @@ impl Desk {
         }
         let now = Instant::now();
         let taken = |ended: &Ended| now.saturating_duration_since(ended.started);
-        let records: Vec<Record<'_>> = self
+        let records: SmallVec<[Record<'_>; 1]> = self
             .ended
             .iter()
             .map(|ended| {
@@ -190,10 +209,14 @@ impl Desk {
             })
             .collect();
         let appended = self.gate.audit.append(&records).await;
+        drop(records);
         match appended {
             Ok(_receipts) => {
                 for ended in self.ended.drain(..) {
                     self.metrics.statement_seconds.observe(taken(&ended).as_secs_f64());
+                    if let Some(watch) = &self.stopwatch {
+                        watch.keep(ended);
+                    }
                 }
                 Ok(())
             }

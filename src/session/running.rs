@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Instant};
 
 use jiff::Timestamp;
+use smallvec::SmallVec;
 
+use super::trace::Traced;
 use crate::{
     model::{
         facts::Facts,
@@ -17,11 +19,14 @@ use crate::{
 /// What a statement does, and what it runs by name.
 pub(super) type Does = Arc<[Arc<Facts>]>;
 
+/// Most texts are one.
+pub(super) type Statements = SmallVec<[Running; 1]>;
+
 /// The statements of one text, or the one of an execution.
 #[derive(Debug)]
 pub(super) struct Run {
     /// In the order in which they run.
-    pub(super) statements: Vec<Running>,
+    pub(super) statements: Statements,
     /// How many of them are over.
     pub(super) over: usize,
 }
@@ -47,6 +52,8 @@ pub(super) struct Running {
     pub(super) bytes: u64,
     /// It was told to stop, and this is what its client is told.
     pub(super) revoked: Option<Refusal>,
+    /// What its trace has so far, if one is kept.
+    pub(super) traced: Option<Arc<Traced>>,
 }
 
 impl Running {
@@ -62,6 +69,7 @@ impl Running {
             deadline: self.deadline,
             bytes: self.bytes,
             revoked: self.revoked.take(),
+            traced: self.traced.clone(),
         }
     }
 
@@ -75,6 +83,7 @@ impl Running {
             started: self.started,
             sqlstate: None,
             upstream_pid,
+            traced: self.traced.as_ref().map(|traced| (Arc::clone(traced), Instant::now())),
         }
     }
 
@@ -98,7 +107,7 @@ impl Running {
 impl Run {
     /// One statement.
     pub(super) fn one(statement: Running) -> Self {
-        Self { statements: vec![statement], over: 0 }
+        Self { statements: Statements::from_buf([statement]), over: 0 }
     }
 
     /// The statement whose replies are coming.
@@ -139,4 +148,6 @@ pub(super) struct Ended {
     pub(super) sqlstate: Option<Box<str>>,
     /// The upstream's process.
     pub(super) upstream_pid: Option<i32>,
+    /// What its trace has so far, if one is kept, and when it was over.
+    pub(super) traced: Option<(Arc<Traced>, Instant)>,
 }

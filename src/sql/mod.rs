@@ -13,5 +13,5 @@ pub(crate) mod postgres;
 pub use analyze::analyze;
 pub use cache::FactsCache;
 pub use limits::Limits;
-pub use mysql::{readable, respell, sendable};
+pub use mysql::{own_read_only, readable, respell, sendable};
 pub use postgres::search_path;

@@ -14,7 +14,11 @@ use tokio::{
 };
 
 use super::{error::UpstreamError, protocol::Protocol};
-use crate::{model::ids::TargetName, net::Stream, wire::WireError};
+use crate::{
+    model::ids::TargetName,
+    net::{READ_BYTES, Stream},
+    wire::WireError,
+};
 
 /// What one step of driving a connection did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +50,8 @@ impl<P: Protocol> Connection<P> {
     pub(crate) fn new(stream: Stream, target: TargetName, home: P::Home, session: P::Session) -> Self {
         Self {
             stream,
-            input: BytesMut::with_capacity(CHUNK_BYTES),
-            output: BytesMut::with_capacity(CHUNK_BYTES),
+            input: BytesMut::new(),
+            output: BytesMut::new(),
             unflushed: false,
             filled: false,
             target,
@@ -62,8 +66,14 @@ impl<P: Protocol> Connection<P> {
         if self.input.len() >= INPUT_LIMIT_BYTES {
             return Poll::Ready(Err(io::Error::other("the read buffer is full")));
         }
+        if !self.filled {
+            let count = ready!(self.stream.poll_read_behind(cx, &mut self.input))?;
+            self.filled = count == READ_BYTES;
+            return Poll::Ready(Ok(count));
+        }
+        // A large result: straight to where it is taken from.
         if self.input.capacity() - self.input.len() < MIN_READ_BYTES {
-            self.input.reserve(if self.filled { LARGE_CHUNK_BYTES } else { CHUNK_BYTES });
+            self.input.reserve(LARGE_CHUNK_BYTES);
         }
         let room = self.input.capacity() - self.input.len();
         let count = ready!(pin!(self.stream.read_buf(&mut self.input)).poll(cx))?;
@@ -78,7 +88,12 @@ impl<P: Protocol> Connection<P> {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.output.advance(written);
+            // Cleared, it begins again where it began.
+            if written == self.output.len() {
+                self.output.clear()
+            } else {
+                self.output.advance(written)
+            }
             self.unflushed = true;
         }
         if self.unflushed {
@@ -184,9 +199,9 @@ impl<P: Protocol> Connection<P> {
     }
 }
 
-/// What a read asks for when the buffer has to grow.
+/// What an idle connection may keep of each buffer.
 const CHUNK_BYTES: usize = 16 * 1024;
-/// The same while a large result arrives.
+/// What a read asks for while a large result arrives.
 const LARGE_CHUNK_BYTES: usize = 64 * 1024;
 /// Less room than this is not worth a read.
 const MIN_READ_BYTES: usize = 4 * 1024;

@@ -27,7 +27,7 @@ use super::{
     settings::{PoolSettings, TargetSettings},
 };
 use crate::{
-    metrics::{Metrics, PoolMetrics, ReturnMetrics, UpstreamErrors},
+    metrics::{Metrics, PoolMetrics, ReturnMetrics, StatementCounts, UpstreamErrors},
     model::target::Lane,
 };
 
@@ -338,6 +338,10 @@ impl<P: Protocol> Slot<P> {
 
     pub(crate) fn returns(&self) -> &ReturnMetrics {
         &self.pool.metrics.returns
+    }
+
+    pub(crate) fn statements(&self) -> &StatementCounts {
+        &self.pool.metrics.statements
     }
 
     /// Makes a connection that was reset idle.

@@ -151,6 +151,8 @@ pub struct PoolSettings {
     pub failover_wait: Duration,
     /// How many may be opened in a second, over all lanes; `None` is any number.
     pub new_connections_per_second: Option<u32>,
+    /// Prepared statements that may stand on one of them; at least 1 is taken.
+    pub prepared_statements: usize,
     /// How old a catalog may be while its database is in use.
     pub catalog_refresh: Duration,
 }
@@ -165,6 +167,7 @@ impl Default for PoolSettings {
             connect_timeout: Duration::from_secs(5),
             failover_wait: Duration::ZERO,
             new_connections_per_second: None,
+            prepared_statements: 500,
             catalog_refresh: Duration::from_secs(30),
         }
     }

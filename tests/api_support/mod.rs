@@ -241,6 +241,7 @@ impl Home {
             audit,
             trail: Some(self.trail().await),
             metrics,
+            tracer: None,
         };
         let kept = parts.clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

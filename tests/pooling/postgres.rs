@@ -47,14 +47,14 @@ pub fn script(number: usize, steps: usize) -> Vec<Step> {
 
 /// Does the steps of a script; gives what came of each.
 pub async fn play(client: &Client, me: usize, script: &[Step]) -> Vec<String> {
-    let mut named = prepare(client).await;
+    let mut named = prepare(client, me).await;
     let mut said = Vec::with_capacity(script.len());
     for step in script {
         said.push(match step {
             Step::Ask(text) => ask(client, &text.replace("{me}", &me.to_string())).await,
             Step::Run(which, key) => run(client, named[*which].as_ref(), *key).await,
             Step::PrepareAgain => {
-                named = prepare(client).await;
+                named = prepare(client, me).await;
                 named.iter().filter(|statement| statement.is_some()).count().to_string()
             }
             Step::CopyIn(text) => copy_in(client, &text.replace("{me}", &me.to_string())).await,
@@ -64,10 +64,12 @@ pub async fn play(client: &Client, me: usize, script: &[Step]) -> Vec<String> {
     said
 }
 
-async fn prepare(client: &Client) -> Vec<Option<Statement>> {
-    let mut named = Vec::new();
-    for text in NAMED {
-        named.push(client.prepare(text).await.ok());
+/// Each client in an order of its own: what is called the same is not the same in all of them.
+async fn prepare(client: &Client, me: usize) -> Vec<Option<Statement>> {
+    let mut named = vec![None; NAMED.len()];
+    for at in 0..NAMED.len() {
+        let which = (at + me) % NAMED.len();
+        named[which] = client.prepare(NAMED[which]).await.ok();
     }
     named
 }

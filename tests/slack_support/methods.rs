@@ -74,9 +74,10 @@ async fn method(
     });
     match answer {
         Ok(mut answer) => {
+            let scopes = [("x-oauth-scopes", state.scopes.join(","))];
             state.calls.push((method, body));
             answer["ok"] = true.into();
-            Json(answer).into_response()
+            (scopes, Json(answer)).into_response()
         }
         Err(error) => Json(json!({ "ok": false, "error": error })).into_response(),
     }

@@ -22,6 +22,8 @@ pub(crate) const TEAM: &str = "T0TIDE";
 pub(crate) const CHANNEL: &str = "C0GRANTS";
 pub(crate) const BOT_TOKEN: &str = "xoxb-of-the-bot";
 pub(crate) const APP_TOKEN: &str = "xapp-of-the-app";
+/// Those of deploy/slack/manifest.yaml.
+pub(crate) const SCOPES: [&str; 5] = ["chat:write", "commands", "im:write", "users:read", "users:read.email"];
 pub(crate) const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 
 /// A running one.
@@ -52,6 +54,8 @@ pub(crate) struct State {
     pub(crate) members: BTreeMap<String, Value>,
     /// Which workspace the bot token is of.
     pub(crate) team: Option<String>,
+    /// What the bot token may do.
+    pub(crate) scopes: Vec<&'static str>,
     /// Answers everything with 503.
     pub(crate) is_down: bool,
     /// Channels that there are not.
@@ -82,7 +86,11 @@ impl Slack {
         let ((http, port), (socket, socket_port)) = (listen(), listen());
         let origin = format!("http://127.0.0.1:{port}");
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { team: Some(TEAM.to_owned()), ..State::default() }),
+            state: Mutex::new(State {
+                team: Some(TEAM.to_owned()),
+                scopes: SCOPES.to_vec(),
+                ..State::default()
+            }),
             origin: origin.clone(),
             socket: format!("ws://127.0.0.1:{socket_port}/link"),
         });

@@ -4,11 +4,16 @@
 //! looked at, how it is, and what to do about it.
 
 mod advice;
+mod aws;
 mod doors;
 mod finding;
 mod keeping;
+mod people;
+mod reach;
+mod receivers;
 mod rules;
 mod servers;
+mod told;
 mod whole;
 
 pub use finding::{Finding, Grade};

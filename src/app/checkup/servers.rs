@@ -1,17 +1,11 @@
 //! The protected servers: names, addresses, logins, accounts, the read lane, clocks.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::{
-    net::{TcpStream, lookup_host},
-    time::timeout,
-};
+use tokio::net::TcpStream;
 
-use super::{advice, finding::Finding};
+use super::{advice, finding::Finding, reach};
 use crate::{
     app::targets::upstream,
     config::Config,
@@ -39,9 +33,9 @@ async fn of_target(
     clock: &Clock,
     tell: &mut (dyn FnMut(Finding) + Send),
 ) {
-    let writer = reach(&format!("{check} endpoint"), &target.endpoint, tell).await;
+    let writer = reach(&format!("{check} endpoint"), &target.endpoint, tell).await.is_some();
     let reader = match &target.reader {
-        Some(reader) => reach(&format!("{check} reader"), &reader.endpoint, tell).await,
+        Some(reader) => reach(&format!("{check} reader"), &reader.endpoint, tell).await.is_some(),
         None => writer,
     };
     for lane in Lane::ALL {
@@ -61,6 +55,14 @@ async fn of_target(
     }
 }
 
+async fn reach(
+    check: &str,
+    endpoint: &Endpoint,
+    tell: &mut (dyn FnMut(Finding) + Send),
+) -> Option<TcpStream> {
+    reach::named(check, &endpoint.host, endpoint.port, tell).await
+}
+
 /// Whether a lane is served by the account of the one below, on the same way: then there is nothing more to look at.
 fn serves_as_below(target: &TargetSettings, lane: Lane) -> bool {
     let below = match lane {
@@ -70,40 +72,6 @@ fn serves_as_below(target: &TargetSettings, lane: Lane) -> bool {
     };
     let user = |lane| &target.accounts.of(lane).user;
     user(lane) == user(below) && target.way(lane).0 == target.way(below).0
-}
-
-/// Name and address; gives whether something answers there.
-async fn reach(check: &str, endpoint: &Endpoint, tell: &mut (dyn FnMut(Finding) + Send)) -> bool {
-    let text = endpoint.to_string();
-    let addresses: Vec<_> = match timeout(PATIENCE, lookup_host(&text)).await {
-        Ok(Ok(addresses)) => addresses.collect(),
-        Ok(Err(error)) => {
-            let advice = "correct the host, or the DNS of this machine";
-            tell(Finding::failed(format!("{check} dns"), format!("{}: {error}", endpoint.host), advice));
-            return false;
-        }
-        Err(_) => {
-            let found = format!("{} is not found within {} s", endpoint.host, PATIENCE.as_secs());
-            tell(Finding::failed(format!("{check} dns"), found, "look at the DNS of this machine"));
-            return false;
-        }
-    };
-    let listed: Vec<_> = addresses.iter().map(|it| it.ip().to_string()).collect();
-    tell(Finding::ok(format!("{check} dns"), format!("{} is {}", endpoint.host, listed.join(", "))));
-    let check = format!("{check} tcp");
-    let began = Instant::now();
-    let advice = "look at the server, at its port, and at firewalls and security groups between";
-    let failure = match timeout(PATIENCE, TcpStream::connect(addresses.as_slice())).await {
-        Ok(Ok(_)) => {
-            let took = began.elapsed().as_secs_f64() * 1000.0;
-            tell(Finding::ok(check, format!("{text} answers in {took:.1} ms")));
-            return true;
-        }
-        Ok(Err(error)) => format!("{text}: {error}"),
-        Err(_) => format!("{text} does not answer within {} s", PATIENCE.as_secs()),
-    };
-    tell(Finding::failed(check, failure, advice));
-    false
 }
 
 async fn of_lane(
@@ -144,7 +112,7 @@ async fn of_lane(
         ));
     }
     if lane == Lane::Read {
-        tell(clocks(check, before, clock.now(), seen.server_at));
+        tell(clocks(check, "the server", (before, clock.now()), seen.server_at));
     }
 }
 
@@ -170,30 +138,32 @@ fn read_only(check: &str, refuses: bool) -> Finding {
     }
 }
 
-/// The server's clock was read between `before` and `after`.
-fn clocks(check: &str, before: Timestamp, after: Timestamp, server: Timestamp) -> Finding {
+/// The clock of `whose` was read between two instants.
+pub(super) fn clocks(
+    check: &str,
+    whose: &str,
+    (before, after): (Timestamp, Timestamp),
+    server: Timestamp,
+) -> Finding {
     let check = format!("{check} clock");
     let apart = if server < before {
         before.duration_since(server)
     } else {
         server.duration_since(after).max(SignedDuration::ZERO)
     };
-    let found =
-        format!("the server's clock is within {:.1} s of this machine's", apart.as_secs_f64().max(0.1));
-    let advice = "set both by NTP: grants end by the clock of this machine, and login tokens by the server's";
+    let found = format!("{whose}'s clock is within {:.1} s of this machine's", apart.as_secs_f64().max(0.1));
+    let advice = "set both by NTP: grants end by the clock of this machine, and login tokens by both";
     if apart > FAR_APART {
-        let found = format!("the server's clock is {:.0} s from this machine's", apart.as_secs_f64());
+        let found = format!("{whose}'s clock is {:.0} s from this machine's", apart.as_secs_f64());
         Finding::failed(check, found, advice)
     } else if apart > APART {
-        let found = format!("the server's clock is {:.1} s from this machine's", apart.as_secs_f64());
+        let found = format!("{whose}'s clock is {:.1} s from this machine's", apart.as_secs_f64());
         Finding::warning(check, found, advice)
     } else {
         Finding::ok(check, found)
     }
 }
 
-/// For names and for addresses.
-const PATIENCE: Duration = Duration::from_secs(5);
 const APART: SignedDuration = SignedDuration::from_secs(1);
 const FAR_APART: SignedDuration = SignedDuration::from_secs(60);
 
@@ -205,7 +175,7 @@ mod tests {
     #[test]
     fn clocks_are_compared_with_the_time_that_asking_takes() {
         let at = |second: i64| Timestamp::from_second(1_000 + second).unwrap();
-        let grade = |server: i64| clocks("t", at(0), at(3), at(server)).grade;
+        let grade = |server: i64| clocks("t", "the server", (at(0), at(3)), at(server)).grade;
         for (server, expected) in [
             (0, Grade::Ok),
             (3, Grade::Ok),

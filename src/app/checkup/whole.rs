@@ -1,6 +1,6 @@
 //! Everything, in the order in which a start needs it.
 
-use super::{doors, finding::Finding, keeping, rules, servers};
+use super::{aws, doors, finding::Finding, keeping, people, receivers, rules, servers, told};
 use crate::{config::Config, net::Clock};
 
 /// Looks over everything; hands each finding to `tell` as soon as it is there.
@@ -12,5 +12,9 @@ pub async fn check_up(config: &Config, clock: &Clock, tell: &mut (dyn FnMut(Find
     rules::check(config, tell);
     let running = keeping::check(config, tell).await;
     doors::check(config, clock.now(), running, tell);
+    aws::check(config, tell).await;
     servers::check_up_targets(config, clock, tell).await;
+    people::check(config, clock, tell).await;
+    told::check(config, tell).await;
+    receivers::check(config, tell).await;
 }

@@ -2,7 +2,10 @@
 //!
 //! Source: Amazon S3 API Reference, "PutObject"; AWS documentation, "Create an AWS Signature Version 4 signed request".
 
-use std::time::{Duration, SystemTime};
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sigv4::{
@@ -13,14 +16,14 @@ use aws_sigv4::{
     sign::v4,
 };
 use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Client;
-use serde::Deserialize;
 
-use super::{
-    error::SinkError,
-    http::{Ca, client, failed, send},
+use super::{error::SinkError, head::Head};
+use crate::{
+    audit::follow::Chunk,
+    net::{http_client, http_send},
 };
-use crate::audit::follow::Chunk;
 
 /// Where objects go.
 #[derive(Clone, Debug)]
@@ -34,7 +37,7 @@ pub struct S3Settings {
     /// Another place than Amazon's, as in `https://minio.example:9000`; buckets are part of the path there.
     pub endpoint: Option<String>,
     /// Authorities (PEM); `None` is the system's.
-    pub ca: Ca,
+    pub ca: Option<PathBuf>,
     /// What the gateway is called: part of the names, so that several can share a bucket.
     pub gateway: String,
     /// Whose requests they are.
@@ -55,14 +58,14 @@ impl S3 {
     /// Reads the authorities; connects nowhere yet.
     ///
     /// # Errors
-    /// `Request`.
+    /// `Net`.
     pub fn new(settings: S3Settings) -> Result<Self, SinkError> {
         let S3Settings { bucket, region, .. } = &settings;
         let base = match &settings.endpoint {
             Some(endpoint) => format!("{}/{bucket}", endpoint.trim_end_matches('/')),
             None => format!("https://{bucket}.s3.{region}.amazonaws.com"),
         };
-        let client = client(&base, settings.ca.as_deref())?;
+        let client = http_client(&base, settings.ca.as_deref())?;
         Ok(Self { settings, base, client })
     }
 
@@ -75,9 +78,10 @@ impl S3 {
         let day = day(first.bytes);
         let S3Settings { prefix, gateway, .. } = &self.settings;
         // One name for the same records: what is sent twice is there once.
-        let url = format!("{}/{prefix}{day}/{gateway}-{:020}-{:020}.jsonl", self.base, first.seq, last.seq);
+        let name = format!("{prefix}{day}/{gateway}-{:020}-{:020}.jsonl", first.seq, last.seq);
+        let url = format!("{}/{}", self.base, utf8_percent_encode(&name, NAME));
         let credentials = self.settings.credentials.provide_credentials().await;
-        let credentials = credentials.map_err(|source| failed(source.into()))?;
+        let credentials = credentials.map_err(SinkError::unmade)?;
         let identity = credentials.into();
         let mut settings = SigningSettings::default();
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
@@ -89,29 +93,28 @@ impl S3 {
             .time(SystemTime::now())
             .settings(settings)
             .build()
-            .map_err(|source| failed(source.into()))?
+            .map_err(SinkError::unmade)?
             .into();
         let headers = [("content-type", "application/x-ndjson")];
         let body = SignableBody::Bytes(chunk.bytes());
         let signable = SignableRequest::new("PUT", &url, headers.into_iter(), body);
-        let signable = signable.map_err(|source| failed(source.into()))?;
-        let signed = sign(signable, &params).map_err(|source| failed(source.into()))?;
+        let signable = signable.map_err(SinkError::unmade)?;
+        let signed = sign(signable, &params).map_err(SinkError::unmade)?;
         let (instructions, _) = signed.into_parts();
         let mut request = self.client.put(&url).body(chunk.bytes().to_vec());
         for (name, value) in headers.into_iter().chain(instructions.headers()) {
             request = request.header(name, value);
         }
-        send(request).await.map(drop)
+        http_send(request).await?;
+        Ok(())
     }
-}
-
-#[derive(Deserialize)]
-struct Head {
-    at: Timestamp,
 }
 
 /// The day of a record as part of a name.
 fn day(line: &[u8]) -> String {
-    let at = serde_json::from_slice::<Head>(line).map_or(Timestamp::UNIX_EPOCH, |head| head.at);
+    let at = Head::of(line).at.unwrap_or(Timestamp::UNIX_EPOCH);
     at.to_string().get(..10).unwrap_or("1970-01-01").replace('-', "/")
 }
+
+/// What a name is signed with as it stands; everything else is encoded, as Amazon does before it compares.
+const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');

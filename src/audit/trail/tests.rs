@@ -83,6 +83,7 @@ impl Person {
             kind: Some(kind),
             objects: vec![Touched(&access)],
             decision,
+            trace_id: None,
         });
         let _receipt = log.append_one(&start).await.unwrap();
         if is_allowed {
@@ -222,6 +223,7 @@ async fn pages_follow_each_other_and_a_statement_comes_with_its_end() {
         kind: Some(StatementKind::Select),
         objects: vec![],
         decision: DecisionRecord::Allow { lane: Lane::Read, grants: &dana.grants },
+        trace_id: None,
     });
     let _receipt = log.append_one(&start).await.unwrap();
     let newest = Filter { limit: Some(1), ..Filter::default() };

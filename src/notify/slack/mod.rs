@@ -7,6 +7,7 @@
 mod blocks;
 mod desk;
 mod error;
+mod examine;
 #[cfg(test)]
 mod fixture;
 mod form;
@@ -28,4 +29,5 @@ mod updates;
 mod web;
 
 pub use error::SlackError;
+pub use examine::{Examined, examine};
 pub use run::{SlackParts, run};

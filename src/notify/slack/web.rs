@@ -4,6 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use super::{blocks::with, error::SlackError, message::Message};
@@ -42,8 +43,16 @@ impl Web {
 
     /// The workspace of the bot token.
     pub(super) async fn team(&self) -> Result<String, SlackError> {
-        let answer = self.call("auth.test", &json!({})).await?;
-        text_of("auth.test", &answer, "/team_id").map(str::to_owned)
+        Ok(self.team_and_scopes().await?.0)
+    }
+
+    /// The workspace of the bot token, and what that may do; `None` if Slack does not say.
+    pub(super) async fn team_and_scopes(&self) -> Result<(String, Option<String>), SlackError> {
+        let method = "auth.test";
+        let body = json!({}).to_string().into_bytes();
+        let (answer, headers) = self.ask(method, self.settings.bot_token.expose(), JSON, body).await?;
+        let scopes = headers.get("x-oauth-scopes").and_then(|scopes| scopes.to_str().ok());
+        Ok((text_of(method, &answer, "/team_id")?.to_owned(), scopes.map(str::to_owned)))
     }
 
     /// Posts a message.
@@ -135,6 +144,16 @@ impl Web {
         kind: &str,
         body: Vec<u8>,
     ) -> Result<Value, SlackError> {
+        Ok(self.ask(method, token, kind, body).await?.0)
+    }
+
+    async fn ask(
+        &self,
+        method: &'static str,
+        token: &str,
+        kind: &str,
+        body: Vec<u8>,
+    ) -> Result<(Value, HeaderMap), SlackError> {
         let failed = |source| SlackError::Call { method, source };
         let address = format!("{}/{method}", self.settings.api);
         let bearer = format!("Bearer {token}");
@@ -147,7 +166,7 @@ impl Web {
         let said: Value = serde_json::from_slice(&answer.body)
             .map_err(|_| failed(NotifyError::NotUnderstood { problem: "it is no JSON".to_owned() }))?;
         if said.get("ok").and_then(Value::as_bool) == Some(true) {
-            return Ok(said);
+            return Ok((said, answer.headers));
         }
         let error = said.get("error").and_then(Value::as_str).unwrap_or("nothing");
         // What it says is shown in logs: a word, and no more.

@@ -132,6 +132,7 @@ impl Attempt {
             }
             LoginError::Audit { .. }
             | LoginError::ClearWithoutTls
+            | LoginError::Compresses
             | LoginError::Place { .. }
             | LoginError::Plaintext => metrics.failed.inc(),
             LoginError::Alpn

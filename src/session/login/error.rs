@@ -29,6 +29,9 @@ pub enum LoginError {
     /// A password would have to cross the network in clear text.
     #[error("a password in clear text was asked for without TLS")]
     ClearWithoutTls,
+    /// A client that compresses without having been offered it.
+    #[error("compression was not offered")]
+    Compresses,
     /// The client went away.
     #[error("client went away")]
     Gone {
@@ -131,6 +134,10 @@ impl LoginError {
                 "this gateway accepts connections over TLS only",
             )
             .with_hint("Connect with sslmode=verify-full, or at least sslmode=require."),
+            Self::Compresses => {
+                Refusal::new(RefusalCode::NotSupported, "this gateway does not speak the compressed protocol")
+                    .with_hint("Connect without compression.")
+            }
             Self::NoToken => Refusal::new(
                 RefusalCode::InvalidAuthorization,
                 format!("OAuth bearer authentication failed for user \"{user}\""),
@@ -177,6 +184,7 @@ impl Classify for LoginError {
             Self::Denied(_) | Self::Plaintext | Self::Place { .. } => FailureClass::Denied,
             Self::ClearWithoutTls
             | Self::Alpn
+            | Self::Compresses
             | Self::Gone { .. }
             | Self::Net(_)
             | Self::NoTls

@@ -56,7 +56,7 @@ pub(super) async fn begin(
                 charset,
                 nonce,
                 names: Names::new(opened.context),
-                held: Held::new(desk.gate.limits.held),
+                held: Held::new(desk.gate.limits.held, desk.gate.limits.message_bytes),
                 settings: opened.settings,
                 lanes: Lanes::default(),
                 flight: None,

@@ -106,14 +106,28 @@ pub(super) struct Held {
     named: HashMap<Box<str>, Named>,
     last: Option<u32>,
     next: u32,
+    /// Of texts.
     bytes: usize,
+    /// Of pieces of parameters' values.
+    long_bytes: usize,
     limits: HeldLimits,
+    /// What pieces may have together: as much as a message, in which the same values could come.
+    message_bytes: usize,
 }
 
 impl Held {
     /// Holds nothing yet.
-    pub(super) fn new(limits: HeldLimits) -> Self {
-        Self { slots: HashMap::new(), named: HashMap::new(), last: None, next: 0, bytes: 0, limits }
+    pub(super) fn new(limits: HeldLimits, message_bytes: usize) -> Self {
+        Self {
+            slots: HashMap::new(),
+            named: HashMap::new(),
+            last: None,
+            next: 0,
+            bytes: 0,
+            long_bytes: 0,
+            limits,
+            message_bytes,
+        }
     }
 
     /// Whether one more of `text_bytes` may be prepared.
@@ -165,7 +179,8 @@ impl Held {
     /// Lets a statement go; gives it back.
     pub(super) fn close(&mut self, number: u32) -> Option<Slot> {
         let slot = self.slots.remove(&number)?;
-        self.bytes = self.bytes.saturating_sub(slot.text.len() + slot.long_bytes());
+        self.bytes = self.bytes.saturating_sub(slot.text.len());
+        self.long_bytes = self.long_bytes.saturating_sub(slot.long_bytes());
         if self.last == Some(number) {
             self.last = None;
         }
@@ -174,13 +189,13 @@ impl Held {
 
     /// Keeps a piece of a parameter's value until the statement runs.
     pub(super) fn keep_long_data(&mut self, number: u32, parameter: u16, data: &[u8]) {
-        let room = self.bytes + data.len() <= self.limits.bytes;
+        let room = self.long_bytes + data.len() <= self.message_bytes;
         let Some(slot) = self.slots.get_mut(&number) else { return };
         if !room {
             slot.overflowed = true;
             return;
         }
-        self.bytes += data.len();
+        self.long_bytes += data.len();
         match slot.long_data.iter_mut().find(|(known, _)| *known == parameter) {
             Some((_, kept)) => kept.extend_from_slice(data),
             None => slot.long_data.push((parameter, BytesMut::from(data))),
@@ -190,7 +205,7 @@ impl Held {
     /// Takes the pieces that were kept.
     pub(super) fn take_long_data(&mut self, number: u32) -> Vec<(u16, BytesMut)> {
         let Some(slot) = self.slots.get_mut(&number) else { return Vec::new() };
-        self.bytes = self.bytes.saturating_sub(slot.long_bytes());
+        self.long_bytes = self.long_bytes.saturating_sub(slot.long_bytes());
         slot.overflowed = false;
         std::mem::take(&mut slot.long_data)
     }
@@ -221,7 +236,7 @@ impl Held {
 
     /// Holds nothing any longer.
     pub(super) fn clear(&mut self) {
-        *self = Self { next: self.next, ..Self::new(self.limits) };
+        *self = Self { next: self.next, ..Self::new(self.limits, self.message_bytes) };
     }
 
     /// Notes that the connection of `lane` has none of them.

@@ -13,6 +13,7 @@ use crate::{
         gate::SETUP_TIMEOUT,
         lanes::{self, refusal_of},
         ties::Reason,
+        trace::Step,
         waiting::unless_over,
     },
     upstream::{
@@ -120,6 +121,12 @@ impl Session {
             // not asked for, but that it goes.
             self.drop_lane(lane);
         }
+        let nowhere = self.names.context().database.is_empty();
+        let somewhere = self.lanes.borrowed(lane).is_some_and(|it| !it.known.database.is_empty());
+        if nowhere && somewhere && !self.lanes.is_tied(lane) {
+            // The session's database was dropped, and no command leads a connection back to none.
+            self.drop_lane(lane);
+        }
         if self.lanes.borrowed(lane).is_none() {
             self.borrow(lane).await?;
         }
@@ -129,6 +136,7 @@ impl Session {
             self.drop_lane(lane);
             return Err(refusal_of(&error));
         }
+        self.desk.note_step(Step::Connection);
         Ok(())
     }
 
@@ -156,6 +164,8 @@ impl Session {
         let version = self.settings.version();
         let database = self.names.context().database.clone();
         let insert_id = self.state.last_insert_id;
+        // What the session has said of its transactions holds for what may change something, too.
+        let read_only = read_only.map(|held| held || self.settings.read_only());
         let Some(borrowed) = self.lanes.borrowed_mut(lane) else { return Ok(()) };
         borrowed.note_used();
         for statement in std::mem::take(&mut borrowed.known.stale) {
@@ -167,6 +177,8 @@ impl Session {
         }
         if borrowed.settings != version {
             setups.extend(self.settings.setups());
+            // They may have set it anew.
+            borrowed.read_only = None;
             // INVARIANT: the read lane stays read-only whatever the session has set.
             if lane == Lane::Read {
                 setups.push(Setup::ReadOnly(true));

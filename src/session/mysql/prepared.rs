@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     model::{
+        dialect::Dialect,
         facts::Facts,
         refusal::{Refusal, RefusalCode},
         target::Lane,
@@ -65,6 +66,7 @@ pub(super) struct Ready {
 impl Session {
     /// COM_STMT_PREPARE: judged at once, so that a refusal comes where the client expects the columns.
     pub(super) async fn prepare(&mut self, text: &str, next: u8) {
+        self.desk.watch_anew(text, Dialect::Mysql);
         while !self.judge_and_prepare(text, next).await {}
     }
 
@@ -163,6 +165,7 @@ impl Session {
             Execution::Bulk(bulk) => bulk.statement,
         };
         let number = self.number(asked);
+        self.desk.watch_anew(self.held.slot(number).map_or("", |slot| &slot.text), Dialect::Mysql);
         let problem = match self.held.slot(number) {
             None => Some(no_statement(asked, EXECUTE)),
             Some(slot) if slot.overflowed => Some(too_long()),

@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use super::{flight::Task, send::is_empty, session::Session};
 use crate::{
     model::{
+        dialect::Dialect,
         facts::{Facts, TransactionEffect},
         refusal::Refusal,
         target::Lane,
@@ -41,6 +42,7 @@ impl Session {
     /// Runs a text; `next` is the number that the answer begins with.
     pub(super) async fn run_text(&mut self, text: &str, form: Form<'_>, next: u8) {
         let received = Instant::now();
+        self.desk.watch_anew(text, Dialect::Mysql);
         if self.tells_again(text, next).await {
             return;
         }

@@ -39,7 +39,7 @@ impl Session {
             Command::Quit => return Err(End::ClientClosed),
             Command::Ping => self.say_ok(next),
             Command::Query(Query { attributes, text }) => {
-                if let Some(text) = self.text_of(text, next).await {
+                if let Some(text) = self.text_of(without_end(text), next).await {
                     self.run_text(&text, Form::Query(attributes), next).await;
                 }
             }
@@ -51,7 +51,7 @@ impl Session {
             }
             Command::FieldList { table, wildcard } => self.field_list(table, wildcard, next).await,
             Command::StmtPrepare(text) => {
-                if let Some(text) = self.text_of(text, next).await {
+                if let Some(text) = self.text_of(without_end(text), next).await {
                     self.prepare(&text, next).await;
                 }
             }
@@ -71,6 +71,9 @@ impl Session {
                 reply::end(&mut self.client.outbound, &mut sequence, status, self.capabilities);
             }
             Command::Statistics => self.statistics(next),
+            Command::ProcessInfo => {
+                self.run_text("SHOW PROCESSLIST", Form::Query(Default::default()), next).await;
+            }
             Command::ProcessKill(process) => {
                 if !self.kill_process(process, next).await {
                     self.run_text(
@@ -133,6 +136,11 @@ impl Session {
             out.extend_from_slice(text.as_bytes());
         });
     }
+}
+
+/// A text without the zero byte that some clients send behind it (mysqlslap): the servers take one for the end.
+fn without_end(text: &[u8]) -> &[u8] {
+    text.strip_suffix(b"\0").unwrap_or(text)
 }
 
 /// A name that came without quotes.

@@ -134,8 +134,9 @@ impl Conversation for Session {
 }
 
 impl Session {
-    /// The number of the packet that the client waits for, if it waits for anything.
+    /// The number of the packet that the client waits for. One that waits for nothing finds what it is told when it has
+    /// sent its next command, and takes it for the answer.
     fn next_to_client(&self) -> u8 {
-        self.flight.as_ref().map_or(0, |flight| flight.response.client_next())
+        self.flight.as_ref().map_or(1, |flight| flight.response.client_next())
     }
 }

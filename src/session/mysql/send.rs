@@ -10,7 +10,7 @@ use super::{
 use crate::{
     audit::Receipt,
     model::{
-        facts::{Facts, StatementKind},
+        facts::{Facts, SessionEffect, StatementKind},
         refusal::Refusal,
         target::Lane,
     },
@@ -18,7 +18,7 @@ use crate::{
     session::{
         allowed::Allowed,
         gate::REPLY_LIMIT_BYTES,
-        judge::{Judged, Refused, refusal_of},
+        judge::{Judged, Refused, nothing_known, refusal_of},
         modes::{asks_read_write, stays_read_only},
         running::Run,
     },
@@ -121,6 +121,9 @@ impl Session {
         text: &Arc<str>,
     ) -> Result<Arc<str>, Refusal> {
         let sent = facts.sent.as_ref().unwrap_or(text);
+        if facts.effects.contains(&SessionEffect::ShowsReadOnly) {
+            return self.with_own_read_only(facts, sent);
+        }
         if lane != Lane::Read || !asks_read_write(facts) {
             return Ok(Arc::clone(sent));
         }
@@ -129,6 +132,23 @@ impl Session {
         match self.analyze(&written) {
             Ok(analysis) if !analysis.iter().any(|facts| asks_read_write(facts)) => Ok(written.into()),
             Ok(_) | Err(_) => Err(stays_read_only()),
+        }
+    }
+
+    /// A statement that shows whether the session's transactions are read-only, with the session's own word for it: on
+    /// the connection that is set for the lane, and for each statement anew.
+    fn with_own_read_only(&self, facts: &Facts, sent: &str) -> Result<Arc<str>, Refusal> {
+        let context = self.names.context();
+        let written = sql::own_read_only(sent, context, self.settings.read_only())
+            .map_err(|reason| refusal_of(&reason))?;
+        // INVARIANT: what was judged is what runs, but for a number in the place of the variable.
+        match self.analyze(&written) {
+            Ok(analysis)
+                if analysis.iter().all(|it| it.accesses == facts.accesses && it.calls == facts.calls) =>
+            {
+                Ok(written.into())
+            }
+            Ok(_) | Err(_) => Err(nothing_known()),
         }
     }
 

@@ -57,6 +57,12 @@ impl Settings {
         }
     }
 
+    /// Whether the session has its transactions read-only.
+    pub(super) fn read_only(&self) -> bool {
+        let mode = |name: &str| matches!(name, "transaction_read_only" | "tx_read_only");
+        self.values.iter().any(|(name, value)| mode(name) && value.as_deref() == Some("1"))
+    }
+
     /// What makes them on a connection that has none of them.
     pub(super) fn setups(&self) -> impl Iterator<Item = Setup<'_>> {
         let names = self.names.iter();

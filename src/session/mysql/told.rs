@@ -112,8 +112,8 @@ impl Session {
     ) -> Result<(), Refusal> {
         match self.decide(does) {
             Ok(permit) => {
-                let started = self.desk.record_start(&[(text, does, &permit)]).await?;
-                for (_receipt, running) in started {
+                let (_receipt, answered) = self.desk.record_start(&[(text, does, &permit)]).await?;
+                for running in answered {
                     self.desk.note_end(&running, Outcome::Completed, rows, None, None);
                 }
                 Ok(())

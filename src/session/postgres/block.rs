@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use super::{
     receive::Flow,
     session::Session,
-    simple::{opens_or_ties, shows_by_rights},
-    task::Task,
+    simple::{is_held_read_only, opens_or_ties, shows_by_rights},
 };
 use crate::{
     model::{facts::Facts, refusal::Refusal, target::Lane},
@@ -41,35 +40,13 @@ impl Session {
         let alone = self.is_alone_in_block();
         let by_rights = does.iter().any(|facts| shows_by_rights(facts));
         let lane = self.choose_lane(needed, ties || !alone || by_rights)?;
-        let read_only = alone && !ties && does.iter().all(|facts| facts.read_only);
+        let read_only = alone && does.iter().all(|facts| is_held_read_only(facts, needed));
         if !self.is_settled() {
             return Ok(self.lanes.is_ready(lane, read_only, self.settings.version()).then_some(lane));
         }
         self.take_lane(lane, read_only).await?;
         self.sign(does);
         Ok(Some(lane))
-    }
-
-    /// Makes a prepared statement on a connection that lacks it.
-    pub(super) fn remake(&mut self, lane: Lane, name: &str, leave: &impl Leave) {
-        let Some(message) = self.missing_on(lane, name) else { return };
-        let Some(slot) = self.held.prepared(name) else { return };
-        let prepared = Arc::clone(&slot.prepared);
-        self.send_prepare(&message, leave);
-        let of = Task::Prepare { name: name.into(), prepared, lane, own: false };
-        self.ledger.push(Owed::Parse { silent: true, of });
-    }
-
-    /// The Parse that makes a prepared statement on the connection of `lane`, if that lacks it; from now on it
-    /// counts as having it.
-    pub(super) fn missing_on(&mut self, lane: Lane, name: &str) -> Option<Bytes> {
-        let slot = self.held.prepared(name).filter(|slot| !slot.is_on(lane))?;
-        let message = slot.prepared.message.clone()?;
-        slot.put_on(lane);
-        if !name.is_empty() {
-            self.lanes.note_left();
-        }
-        Some(message)
     }
 
     pub(super) fn send_prepare(&mut self, message: &[u8], leave: &impl Leave) {

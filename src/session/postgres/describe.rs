@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{judge::no_portal, receive::Flow, session::Session};
+use super::{judge::no_portal, messages, receive::Flow, session::Session, task::Task};
 use crate::{
     policy::Leave,
     session::running::Does,
@@ -54,11 +54,28 @@ impl Session {
             Ok(None) => return self.wait_for_replies(),
             Err(refusal) => return self.refuse(refusal),
         };
-        if let Named::Statement(name) = named {
-            self.remake(lane, name, leave);
+        let mut told = None;
+        let mut message = None;
+        match named {
+            Named::Portal(name) => {
+                told = self.held.portal(name).and_then(|portal| portal.prepared.clone());
+            }
+            Named::Statement(name) => {
+                match self.remake(lane, name, leave) {
+                    Ok(true) => {}
+                    Ok(false) => return self.wait_for_replies(),
+                    Err(refusal) => return self.refuse(refusal),
+                }
+                if let Some(called) = self.called(name) {
+                    told = self.held.prepared(name).map(|slot| Arc::clone(&slot.prepared));
+                    message = Some(messages::describe(called.as_str()));
+                }
+            }
         }
-        self.send_protocol(ProtocolMessage::Framed(frame.bytes()));
-        self.ledger.push(Owed::Describe);
+        self.send_protocol(ProtocolMessage::Framed(message.as_deref().unwrap_or(frame.bytes())));
+        let made = told.as_ref().and_then(|told| self.made_of(lane, told));
+        let of = Task::Describe { told, made };
+        self.ledger.push(Owed::Describe { silent: false, of });
         Flow::Done
     }
 }

@@ -5,16 +5,20 @@ use std::{borrow::Cow, sync::Arc, time::Instant};
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    held::{Portal, Prepared},
+    held::{Made, Portal, Prepared},
     judge::{no_portal, several_statements},
+    messages,
     names::Names,
     once::Bind,
+    own_names::{check_name, shows_any},
+    reading,
     receive::Flow,
     session::Session,
     task::{Closing, Task},
 };
 use crate::{
     model::{
+        dialect::Dialect,
         facts::Facts,
         refusal::{Refusal, RefusalCode},
         target::Lane,
@@ -47,6 +51,7 @@ impl Session {
         if !name.is_empty() && self.held.prepared(name).is_some() && !self.is_settled() {
             return self.wait_for_replies();
         }
+        self.desk.watch(query, Dialect::Postgres);
         self.renew_catalog().await;
         let (does, verdict) = self.judge_parse(name, query);
         if runs_by_name(&does) && !self.is_settled() {
@@ -72,30 +77,33 @@ impl Session {
             Ok(None) => return self.wait_for_replies(),
             Err(refusal) => return self.refuse(refusal),
         };
-        let message = match self.written_for(lane, query, does.first().into_iter()) {
-            Ok(Cow::Borrowed(_)) => Bytes::copy_from_slice(frame.bytes()),
-            Ok(Cow::Owned(written)) => parse_message(name, &written, types),
+        if !self.make_names_ready(lane, does, leave) {
+            return self.wait_for_replies();
+        }
+        let sent = match self.written_for(lane, query, does.first().into_iter()) {
+            Ok(Cow::Borrowed(_)) => {
+                Bytes::copy_from_slice(frame.body().get(name.len() + 1..).unwrap_or_default())
+            }
+            Ok(Cow::Owned(written)) => messages::text_and_types(&written, types),
             Err(refusal) => return self.refuse(refusal),
         };
-        let prepared = Arc::new(Prepared { text: query.into(), message: Some(message.clone()) });
+        let made = if name.is_empty() { Made::Unnamed(sent) } else { Made::Named(sent) };
+        let prepared = Arc::new(Prepared::new(query.into(), made));
         let context = Arc::clone(self.names.context());
         let slot = self.held.prepare(name, Arc::clone(&prepared));
-        slot.put_on(lane);
         if does.iter().all(|facts| facts.runs.is_none()) {
             slot.remember(&context, does);
         }
-        if !name.is_empty() {
-            self.lanes.note_left();
-        }
         self.note_left(does, query);
-        self.send_prepare(&message, leave);
-        let of = Task::Prepare { name: name.into(), prepared, lane, own: true };
-        self.ledger.push(Owed::Parse { silent: false, of });
+        self.make(lane, name, &prepared, leave, true);
         Flow::Done
     }
 
     fn judge_parse(&mut self, name: &str, query: &str) -> (Does, Verdict) {
         let nothing = || -> Does { Arc::from([]) };
+        if let Err(refusal) = check_name(name) {
+            return (nothing(), Err(refusal.into()));
+        }
         if !name.is_empty() && self.held.prepared(name).is_some() {
             let message = format!("prepared statement \"{name}\" already exists");
             return (nothing(), Err(Refusal::new(RefusalCode::DuplicateStatement, message).into()));
@@ -168,18 +176,27 @@ impl Session {
             Ok(None) => return Some(self.wait_for_replies()),
             Err(refusal) => return Some(self.refuse(refusal)),
         };
-        self.remake(lane, statement, &permit);
+        match self.make_ready(lane, statement, &does, &permit) {
+            Ok(true) => {}
+            Ok(false) => return Some(self.wait_for_replies()),
+            Err(refusal) => return Some(self.refuse(refusal)),
+        }
         self.send_bind(bind, lane, text, does);
         Some(Flow::Done)
     }
 
     /// Sends a Bind; gives the number of the portal that it makes.
     pub(super) fn send_bind(&mut self, bind: Bind<'_>, lane: Lane, text: Arc<str>, does: Does) -> u64 {
-        let Bind { frame, portal, .. } = bind;
+        let Bind { frame, portal, statement } = bind;
         let block = self.ledger.block();
         self.note_left(&does, &text);
-        let number = self.held.open(portal, Portal { does, text, lane, block, hold: false });
-        self.send_protocol(ProtocolMessage::Framed(frame.bytes()));
+        // What shows the statements' own names has them there.
+        let called = self.called(statement).filter(|_| !shows_any(&does));
+        let message = called.map(|called| messages::bind(frame.body(), portal, statement, called.as_str()));
+        let named = self.held.prepared(statement).map(|slot| Arc::clone(&slot.prepared));
+        let prepared = named.filter(|prepared| matches!(prepared.made, Made::Named(_)));
+        let number = self.held.open(portal, Portal { does, prepared, text, lane, block, hold: false });
+        self.send_protocol(ProtocolMessage::Framed(message.as_deref().unwrap_or(frame.bytes())));
         self.ledger.push(Owed::Bind(Task::Bind(portal.into(), number)));
         number
     }
@@ -196,6 +213,7 @@ impl Session {
         let Some(mut bound) = self.held.portal(portal).cloned() else {
             return self.refuse(no_portal(portal));
         };
+        self.desk.watch(&bound.text, Dialect::Postgres);
         match self.leaves_alone(self.held.portal_number(portal)) {
             Ok(None) => {}
             Ok(Some(claimed)) => {
@@ -224,6 +242,10 @@ impl Session {
                 return Flow::Done;
             }
         };
+        if self.lanes.active() == Some(bound.lane) && !self.make_names_ready(bound.lane, &bound.does, &permit)
+        {
+            return self.wait_for_replies();
+        }
         self.run_portal(frame, portal, &bound, (permit, None), received).await;
         Flow::Done
     }
@@ -242,14 +264,14 @@ impl Session {
             self.refuse(no_portal(portal));
             return;
         }
-        let mut started = match self.desk.record_start(&[(&bound.text, &bound.does, &permit)]).await {
+        let (receipt, running) = match self.desk.record_start(&[(&bound.text, &bound.does, &permit)]).await {
             Ok(started) => started,
             Err(refusal) => {
                 self.refuse(refusal);
                 return;
             }
         };
-        let Some((receipt, running)) = started.pop() else { return };
+        let Some((receipt, running)) = receipt.zip(running.into_iter().next()) else { return };
         self.note_left(&bound.does, &bound.text);
         if once.is_none() {
             self.desk.deeds.note(&bound.does, &permit, self.ledger.block());
@@ -287,29 +309,38 @@ impl Session {
                 .prepared(name)
                 .map(|slot| Closing::Statement(name.into(), Arc::clone(&slot.prepared))),
         };
-        self.send_protocol(ProtocolMessage::Framed(frame.bytes()));
-        self.ledger.push(Owed::Close(Task::Close(closing.unwrap_or(Closing::Nothing))));
+        // What stands there under another name goes on to stand there. Of what does not exist it is no error.
+        let nothing = matches!(named, Named::Statement(name) if check_name(name).is_err());
+        let message = nothing.then(|| messages::close(NO_STATEMENT));
+        self.send_protocol(ProtocolMessage::Framed(message.as_deref().unwrap_or(frame.bytes())));
+        let of = Task::Close(closing.unwrap_or(Closing::Nothing));
+        self.ledger.push(Owed::Close { silent: false, of });
         Flow::Done
     }
 
     /// Whether it will be known only with replies to come what a name stands for: what made or closed it last is in
     /// a block before this one, and is skipped there if something in front of it fails.
     pub(super) fn is_in_doubt(&self, named: Named<'_>) -> bool {
+        self.is_touched_in_doubt(|owed| match (owed, named) {
+            (
+                Owed::Parse { of: Task::Prepare { name, .. }, .. }
+                | Owed::Close { of: Task::Close(Closing::Statement(name, _)), .. },
+                Named::Statement(wanted),
+            )
+            | (
+                Owed::Bind(Task::Bind(name, _))
+                | Owed::Close { of: Task::Close(Closing::Portal(name, _)), .. },
+                Named::Portal(wanted),
+            ) => **name == *wanted,
+            _ => false,
+        })
+    }
+
+    /// Whether what `touches` something last is in a block before this one.
+    pub(super) fn is_touched_in_doubt(&self, touches: impl Fn(&Owed<Task>) -> bool) -> bool {
         let (mut touched, mut doubtful) = (false, false);
         for owed in self.ledger.iter() {
-            let touches = match (owed, named) {
-                (
-                    Owed::Parse { of: Task::Prepare { name, .. }, .. }
-                    | Owed::Close(Task::Close(Closing::Statement(name, _))),
-                    Named::Statement(wanted),
-                )
-                | (
-                    Owed::Bind(Task::Bind(name, _)) | Owed::Close(Task::Close(Closing::Portal(name, _))),
-                    Named::Portal(wanted),
-                ) => **name == *wanted,
-                _ => false,
-            };
-            if touches {
+            if touches(owed) {
                 (touched, doubtful) = (true, false);
             } else if matches!(owed, Owed::Sync) {
                 doubtful |= touched;
@@ -339,6 +370,7 @@ impl Session {
             self.ledger.push(Owed::Local(ready.freeze()));
         }
         self.block.end();
+        self.desk.unwatch();
         Flow::Done
     }
 
@@ -347,13 +379,15 @@ impl Session {
         self.ledger.iter().any(|owed| match owed {
             Owed::Query(_) | Owed::RefusedQuery(_) | Owed::Quiet => true,
             Owed::Execute(Task::Run(run)) => {
-                let moves = |facts: &Arc<Facts>| Names::is_moved_by(facts) || ties::pins(facts);
+                let moves = |facts: &Arc<Facts>| {
+                    Names::is_moved_by(facts) || ties::pins(facts) || reading::is_moved_by(facts)
+                };
                 run.open().iter().any(|running| running.does.iter().any(moves))
             }
-            Owed::Execute(Task::Bind(..) | Task::Close(_) | Task::Prepare { .. })
+            Owed::Execute(Task::Bind(..) | Task::Close(_) | Task::Describe { .. } | Task::Prepare { .. })
             | Owed::Bind(_)
-            | Owed::Close(_)
-            | Owed::Describe
+            | Owed::Close { .. }
+            | Owed::Describe { .. }
             | Owed::Local(_)
             | Owed::Parse { .. }
             | Owed::Refused(_)
@@ -376,16 +410,6 @@ struct Parse<'a> {
     types: &'a [u8],
 }
 
-fn parse_message(name: &str, query: &str, types: &[u8]) -> Bytes {
-    let mut message = BytesMut::new();
-    backend::message(&mut message, b'P', |out| {
-        for text in [name, query] {
-            out.extend_from_slice(text.as_bytes());
-            out.extend_from_slice(&[0]);
-        }
-        out.extend_from_slice(types);
-    });
-    message.freeze()
-}
-
+/// A name that no statement ever has, on any connection.
+const NO_STATEMENT: &str = "tidegate:";
 const CLOSE_COMPLETE: &[u8] = b"3\0\0\0\x04";

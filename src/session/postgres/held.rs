@@ -1,9 +1,14 @@
 //! What a session holds by name: prepared statements, and the cursors and portals that run them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use bytes::Bytes;
 
+use super::reading::Reading;
 use crate::{
     model::{
         name_context::NameContext,
@@ -11,21 +16,47 @@ use crate::{
         target::Lane,
     },
     session::{gate::HeldLimits, running::Does},
+    upstream::postgres::StatementName,
+    wire::postgres::shape::Shape,
 };
 
 /// A prepared statement; protocol and SQL share one set of names.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    /// Text of the statement itself, as judged and as sent.
+    /// Text of the statement itself, as judged.
     pub(super) text: Arc<str>,
-    /// The Parse message that makes it again on another connection; one of SQL's PREPARE has none, and ties the
-    /// session to its connection.
-    pub(super) message: Option<Bytes>,
+    /// How it was prepared.
+    pub(super) made: Made,
+    /// What it returns, once its client was told: a client reads rows by that.
+    pub(super) shape: OnceLock<Shape>,
+}
+
+/// How a statement was prepared, and what makes it again elsewhere: the text and types of its Parse, as sent.
+#[derive(Debug)]
+pub(super) enum Made {
+    /// By SQL's PREPARE: it stands on the session's connection under its own name, and ties the session to it.
+    BySql,
+    /// By a Parse with a name: it stands on connections under a name of the gateway's.
+    Named(Bytes),
+    /// By a Parse without one.
+    Unnamed(Bytes),
 }
 
 impl Prepared {
+    pub(super) const fn new(text: Arc<str>, made: Made) -> Self {
+        Self { text, made, shape: OnceLock::new() }
+    }
+
+    /// Text and types of its Parse.
+    pub(super) const fn parse(&self) -> Option<&Bytes> {
+        match &self.made {
+            Made::BySql => None,
+            Made::Named(parse) | Made::Unnamed(parse) => Some(parse),
+        }
+    }
+
     fn bytes(&self) -> usize {
-        self.text.len() + self.message.as_ref().map_or(0, Bytes::len)
+        self.text.len() + self.parse().map_or(0, Bytes::len)
     }
 }
 
@@ -34,23 +65,60 @@ impl Prepared {
 pub(super) struct Slot {
     /// The statement.
     pub(super) prepared: Arc<Prepared>,
-    /// Which lanes' connections have it.
-    on: [bool; 3],
+    /// When its client prepared it.
+    pub(super) prepared_at: Instant,
+    /// What each lane's connection has under the statement's own name.
+    on: [Own; 3],
     /// What it was last found to do, and in which context.
     memo: Option<(Arc<NameContext>, Does)>,
+    /// What it is called on connections where texts are read so.
+    called: Option<(Reading, StatementName)>,
+}
+
+/// What stands on a connection under the own name of a prepared statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Own {
+    /// Nothing.
+    Nothing,
+    /// Something else, so that it can be deallocated.
+    Placeholder,
+    /// The statement.
+    Statement,
 }
 
 impl Slot {
-    /// Whether the connection of `lane` has it.
-    pub(super) fn is_on(&self, lane: Lane) -> bool {
-        self.on.get(lane as usize).copied().unwrap_or_default()
+    fn new(prepared: Arc<Prepared>) -> Self {
+        Self { prepared, prepared_at: Instant::now(), on: [Own::Nothing; 3], memo: None, called: None }
     }
 
-    /// Notes that the connection of `lane` has it.
-    pub(super) fn put_on(&mut self, lane: Lane) {
+    /// What the connection of `lane` has under its own name.
+    pub(super) fn own_on(&self, lane: Lane) -> Own {
+        self.on.get(lane as usize).copied().unwrap_or(Own::Nothing)
+    }
+
+    /// Notes what the connection of `lane` has under its own name.
+    pub(super) fn put_on(&mut self, lane: Lane, own: Own) {
         if let Some(on) = self.on.get_mut(lane as usize) {
-            *on = true;
+            *on = own;
         }
+    }
+
+    /// What it is called on connections where texts are read as in `reading`; `None` if it stands under its own name.
+    pub(super) fn called_in(&mut self, reading: &Reading) -> Option<StatementName> {
+        let Made::Named(parse) = &self.prepared.made else { return None };
+        if let Some((known, name)) = &self.called
+            && known.is(reading)
+        {
+            return Some(name.clone());
+        }
+        let name = reading.name_of(parse);
+        self.called = Some((reading.clone(), name.clone()));
+        Some(name)
+    }
+
+    /// What it was called last.
+    pub(super) fn called(&self) -> Option<&StatementName> {
+        self.called.as_ref().map(|(_, name)| name)
     }
 
     /// What it does in `context`, if that was asked before.
@@ -70,6 +138,8 @@ impl Slot {
 pub(super) struct Portal {
     /// What it runs, as found when it was made: the plan is of that moment.
     pub(super) does: Does,
+    /// The statement with a name that it runs.
+    pub(super) prepared: Option<Arc<Prepared>>,
     /// Its text, for the audit log.
     pub(super) text: Arc<str>,
     /// Where it lives.
@@ -121,7 +191,7 @@ impl Held {
     pub(super) fn prepare(&mut self, name: &str, prepared: Arc<Prepared>) -> &mut Slot {
         self.deallocate(name);
         self.bytes += prepared.bytes();
-        self.prepared.entry(name.into()).or_insert(Slot { prepared, on: [false; 3], memo: None })
+        self.prepared.entry(name.into()).or_insert_with(|| Slot::new(prepared))
     }
 
     /// A prepared statement.
@@ -143,17 +213,27 @@ impl Held {
         else {
             return;
         };
-        if let Some(on) = slot.on.get_mut(lane as usize) {
-            *on = false;
-        }
-        if own && slot.on == [false; 3] {
+        slot.put_on(lane, Own::Nothing);
+        if own && slot.on == [Own::Nothing; 3] {
             self.deallocate(name);
         }
     }
 
-    /// The named prepared statements that the connection of `lane` has.
+    /// Every name, for those who have to look at all of them.
+    pub(super) fn names(&self) -> Vec<Box<str>> {
+        self.prepared.keys().filter(|name| !name.is_empty()).cloned().collect()
+    }
+
+    /// The statement whose name on connections stands in a message, and its own name.
+    pub(super) fn called_in(&self, message: &[u8]) -> Option<(&str, &StatementName)> {
+        let mut called = self.prepared.iter().filter_map(|(name, slot)| Some((&**name, slot.called()?)));
+        called.find(|(_, called)| memchr::memmem::find(message, called.as_str().as_bytes()).is_some())
+    }
+
+    /// The prepared statements that the connection of `lane` has under their own names.
     pub(super) fn names_on(&self, lane: Lane) -> Vec<Box<str>> {
-        let on = self.prepared.iter().filter(|(name, slot)| !name.is_empty() && slot.is_on(lane));
+        let is_on = |slot: &Slot| slot.own_on(lane) != Own::Nothing;
+        let on = self.prepared.iter().filter(|(name, slot)| !name.is_empty() && is_on(slot));
         on.map(|(name, _)| name.clone()).collect()
     }
 
@@ -165,18 +245,14 @@ impl Held {
 
     /// Notes that the connection of `lane` has lost its unnamed statement: a Query of the gateway's own ended it.
     pub(super) fn forget_unnamed(&mut self, lane: Lane) {
-        if let Some(on) = self.prepared.get_mut("").and_then(|slot| slot.on.get_mut(lane as usize)) {
-            *on = false;
+        if let Some(slot) = self.prepared.get_mut("") {
+            slot.put_on(lane, Own::Nothing);
         }
     }
 
-    /// Notes that the connection of `lane` has none of them.
+    /// Notes that the connection of `lane` has none of them under their own names.
     pub(super) fn forget_lane(&mut self, lane: Lane) {
-        for slot in self.prepared.values_mut() {
-            if let Some(on) = slot.on.get_mut(lane as usize) {
-                *on = false;
-            }
-        }
+        self.prepared.values_mut().for_each(|slot| slot.put_on(lane, Own::Nothing));
     }
 
     /// Opens a portal, in place of one of that name; gives its number, which no other ever has.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    held::{Portal, Prepared},
+    held::{Made, Own, Portal, Prepared},
     names::Names,
+    own_names::check_names,
     session::Session,
 };
 use crate::{
@@ -116,12 +117,16 @@ impl Session {
     /// A statement's facts, and those of the prepared statement or cursor that it runs.
     ///
     /// # Errors
-    /// When the session holds nothing of that name, or the names lead on and on.
+    /// When the session holds nothing of that name, may not have one of that name, or the names lead on and on.
     pub(super) fn with_what_it_runs(&mut self, facts: &Arc<Facts>) -> Result<Does, Refusal> {
         self.with_what_it_runs_within(facts, RUNS_DEPTH)
     }
 
     fn with_what_it_runs_within(&mut self, facts: &Arc<Facts>, depth: usize) -> Result<Does, Refusal> {
+        check_names(facts)?;
+        if facts.runs.is_none() {
+            return Ok(Arc::from([Arc::clone(facts)]));
+        }
         let mut does = vec![Arc::clone(facts)];
         match &facts.runs {
             None => {}
@@ -207,20 +212,19 @@ impl Session {
 
 impl Session {
     fn hold_prepared(&mut self, name: &str, text: &str) {
-        let prepared = Arc::new(Prepared { text: text.into(), message: None });
+        let prepared = Arc::new(Prepared::new(text.into(), Made::BySql));
         let lane = self.lanes.active();
         let slot = self.held.prepare(name, prepared);
         if let Some(lane) = lane {
-            slot.put_on(lane);
+            slot.put_on(lane, Own::Statement);
         }
     }
 
     fn hold_cursor(&mut self, name: &str, does: &Arc<[Arc<Facts>]>, text: &Arc<str>, hold: bool) {
         let lane = self.lanes.active().unwrap_or(Lane::Read);
         let block = self.ledger.block_in_reply();
-        let _number = self
-            .held
-            .open(name, Portal { does: Arc::clone(does), text: Arc::clone(text), lane, block, hold });
+        let (does, text) = (Arc::clone(does), Arc::clone(text));
+        let _number = self.held.open(name, Portal { does, prepared: None, text, lane, block, hold });
     }
 
     /// No longer holds a prepared statement.
@@ -232,7 +236,7 @@ impl Session {
     /// No longer holds a prepared statement; the connection of `told` is told so, or has told us.
     pub(super) fn let_go_but(&mut self, name: &str, told: Option<Lane>) {
         for lane in Lane::ALL {
-            let is_on = self.held.prepared(name).is_some_and(|slot| slot.is_on(lane));
+            let is_on = self.held.prepared(name).is_some_and(|slot| slot.own_on(lane) != Own::Nothing);
             if is_on && Some(lane) != told && !name.is_empty() {
                 self.lanes.note_stale(lane, name);
             }

@@ -15,6 +15,7 @@ use crate::{
         gate::SETUP_TIMEOUT,
         lanes::{self, refusal_of},
         ties::{self, Reason},
+        trace::Step,
         waiting::unless_over,
     },
     sql::search_path,
@@ -95,13 +96,17 @@ impl Lanes {
 }
 
 impl Session {
-    /// The lane for something that needs `needed`; `opens` takes the strongest that the grants allow.
+    /// The lane for something that needs `needed`; what writes, and what `opens`, takes the strongest that the grants
+    /// allow.
+    ///
+    /// So whatever somebody makes belongs to one account, in a transaction and outside: what a migration has made in
+    /// one, its next statement may change.
     ///
     /// # Errors
     /// When the open transaction, or a temporary table, is on a weaker one: its connection cannot be changed.
     pub(super) fn choose_lane(&self, needed: Lane, opens: bool) -> Result<Lane, Refusal> {
         let has_temporary = !self.names.context().temporary.is_empty();
-        let least = || if opens { self.desk.highest_lane() } else { needed };
+        let least = || if opens || needed > Lane::Read { self.desk.highest_lane() } else { needed };
         self.lanes.choose(needed, self.bound_lane(), has_temporary, least)
     }
 
@@ -115,7 +120,9 @@ impl Session {
             return Ok(());
         }
         self.go_onto(lane).await?;
-        self.hold_read_only(lane, read_only).await
+        self.hold_read_only(lane, read_only).await?;
+        self.desk.note_step(Step::Connection);
+        Ok(())
     }
 
     /// Goes onto `lane`: borrows a connection if there is none, and brings it up to the session's settings.

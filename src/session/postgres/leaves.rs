@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::session::Session;
 use crate::model::{
     catalog::Catalog,
-    facts::{Access, AccessMode, Facts, StatementKind, TransactionEffect},
+    facts::{Access, AccessMode, Facts, SessionEffect, StatementKind, TransactionEffect},
     object::Object,
     target::Lane,
 };
@@ -47,9 +47,18 @@ fn leaves_nothing(facts: &Facts, catalog: Option<&Catalog>) -> bool {
         | TransactionEffect::SetModes { .. } => false,
     };
     ends_with_itself
-        && is_plain_kind(facts.kind)
+        && facts.kind != StatementKind::Set
         && facts.read_only
         && facts.effects.is_empty()
+        && runs_no_code(facts, catalog)
+}
+
+/// Whether only what the server does by itself runs for a statement, whatever the database holds.
+pub(super) fn runs_no_code(facts: &Facts, catalog: Option<&Catalog>) -> bool {
+    let is_unclear =
+        |effect: &SessionEffect| matches!(effect, SessionEffect::Pin | SessionEffect::ContextUnknown);
+    (is_plain_kind(facts.kind) || facts.kind == StatementKind::Set)
+        && !facts.effects.iter().any(is_unclear)
         && facts.calls.is_empty()
         && facts.runs.is_none()
         && facts.accesses.iter().all(|access| reads_plain(access, catalog))
@@ -106,11 +115,10 @@ fn draws(text: &str) -> bool {
     let is_at = |at: usize, word: &[u8]| {
         bytes.get(at..at + word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word))
     };
-    bytes.iter().enumerate().any(|(at, byte)| match byte.to_ascii_lowercase() {
-        b'r' => is_at(at, b"random"),
-        b's' => is_at(at, b"shuffle") || is_at(at, b"sample"),
-        b'u' => is_at(at, b"u&"),
-        _ => false,
+    memchr::memchr3_iter(b'm', b'M', b'&', bytes).chain(memchr::memchr2_iter(b'f', b'F', bytes)).any(|at| {
+        // By a letter that is rarer than the first.
+        let is_behind = |offset: usize, word: &[u8]| at.checked_sub(offset).is_some_and(|at| is_at(at, word));
+        is_behind(5, b"random") || is_behind(2, b"sample") || is_behind(1, b"u&") || is_behind(3, b"shuffle")
     })
 }
 
@@ -139,7 +147,7 @@ mod tests {
         }
     }
 
-    fn leaves_something(text: &str, catalog: Catalog) -> bool {
+    fn facts_of(text: &str, catalog: Catalog) -> (Vec<Facts>, Arc<NameContext>) {
         let context = Arc::new(NameContext {
             database: "hr".into(),
             server_version: 15,
@@ -150,7 +158,11 @@ mod tests {
             catalog: Some(Arc::new(catalog)),
             mysql: None,
         });
-        let facts = analyze(text, Dialect::Postgres, &context, &Limits::default()).unwrap();
+        (analyze(text, Dialect::Postgres, &context, &Limits::default()).unwrap(), context)
+    }
+
+    fn leaves_something(text: &str, catalog: Catalog) -> bool {
+        let (facts, context) = facts_of(text, catalog);
         draws(text) || !facts.iter().all(|facts| leaves_nothing(facts, context.catalog.as_deref()))
     }
 
@@ -167,6 +179,21 @@ mod tests {
         ] {
             assert!(!leaves_something(text, catalog()), "{text}");
         }
+    }
+
+    #[test]
+    fn code_of_somebodys_runs_where_it_may_be() {
+        let runs_code = |text| {
+            let (facts, context) = facts_of(text, catalog());
+            !facts.iter().all(|facts| runs_no_code(facts, context.catalog.as_deref()))
+        };
+        for text in ["SELECT * FROM employee", "SET timezone = 'UTC'", "SELECT random()", "BEGIN; COMMIT"] {
+            assert!(!runs_code(text), "{text}");
+        }
+        for text in ["SELECT * FROM guarded", "SELECT f(1)", "INSERT INTO employee VALUES (1)", "EXECUTE p"] {
+            assert!(runs_code(text), "{text}");
+        }
+        assert!(runs_code("SELECT pg_prepared_statement()"), "it shows all that stands there");
     }
 
     #[test]

@@ -93,10 +93,10 @@ impl Session {
             if input.len() < next.total_bytes {
                 return Ok(());
             }
-            let message = input.split_to(next.total_bytes);
             if !matches!(next.tag, b'D' | b'd') {
-                self.relay_one(next.tag, &message)?;
+                self.relay_one(next.tag, input.get(..next.total_bytes).unwrap_or_default())?;
             }
+            input.advance(next.total_bytes);
         }
     }
 
@@ -132,9 +132,10 @@ impl Session {
                 self.show_local();
             }
             Step::Swallow { paid } => {
-                if let (Some(Owed::Quiet), b'Z') = (&paid, tag) {
-                    let status = TransactionStatus::read(body)?;
-                    self.on_ready(status);
+                match paid {
+                    Some(Owed::Quiet) if tag == b'Z' => self.on_ready(TransactionStatus::read(body)?),
+                    Some(Owed::Describe { of, .. }) => self.on_described(of, tag, body),
+                    Some(_) | None => {}
                 }
                 self.show_local();
             }
@@ -238,12 +239,12 @@ impl Session {
                     self.note_end(running, Outcome::NotRun, None, None);
                 }
             }
-            Owed::Close(Task::Close(closing)) => self.on_closed(closing),
+            Owed::Close { of: Task::Close(closing), .. } => self.on_closed(closing),
+            Owed::Describe { of, .. } => self.on_described(of, tag, body),
             Owed::Execute(_)
             | Owed::Query(_)
             | Owed::Bind(_)
-            | Owed::Close(_)
-            | Owed::Describe
+            | Owed::Close { .. }
             | Owed::Local(_)
             | Owed::Parse { .. }
             | Owed::Quiet
@@ -263,7 +264,7 @@ impl Session {
                     self.let_go(&name);
                 }
             }
-            Closing::Nothing => {}
+            Closing::Nothing | Closing::Shared { .. } => {}
         }
     }
 
@@ -294,6 +295,7 @@ impl Session {
         }
         self.names.apply(facts);
         self.apply_to_held(facts, &running.does, &running.text);
+        self.note_none_prepared(facts);
         self.note_application(facts);
         let before = self.settings.version();
         self.settings.apply(facts);
@@ -398,6 +400,7 @@ impl Session {
         self.block.copying_in = false;
         self.said_fatal |= matches!(backend::error_field(body, b'V')?, Some("FATAL" | "PANIC"));
         let code = backend::error_code(body)?.unwrap_or_default().to_owned();
+        let shown = shown.or_else(|| self.in_own_words(body, &code));
         let mut running = Vec::new();
         let mut first = true;
         for owed in dropped {
@@ -411,13 +414,15 @@ impl Session {
                     }
                 }
                 Owed::Bind(Task::Bind(name, number)) => self.held.close_number(&name, number),
-                Owed::Parse { of: Task::Prepare { name, prepared, lane, own }, .. } => {
+                Owed::Parse { of: Task::Prepare { name, prepared, lane, own, made }, .. } => {
                     self.held.failed(&name, &prepared, lane, own);
+                    self.on_not_made(lane, made, first);
                 }
+                Owed::Close { of: Task::Close(closing), .. } => self.on_not_closed(closing),
                 Owed::Execute(_)
                 | Owed::Bind(_)
-                | Owed::Close(_)
-                | Owed::Describe
+                | Owed::Close { .. }
+                | Owed::Describe { .. }
                 | Owed::Local(_)
                 | Owed::Parse { .. }
                 | Owed::Query(_)

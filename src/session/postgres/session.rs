@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{held::Held, lanes::Lanes, names::Names, settings::Settings, task::Task};
+use super::{held::Held, lanes::Lanes, names::Names, reading::Read, settings::Settings, task::Task};
 use crate::{
     model::{ids::StatementId, record::Outcome, target::Lane},
     policy::Claimed,
@@ -40,6 +40,8 @@ pub(super) struct Session {
     pub(super) last_words: Option<Bytes>,
     /// What connections are called while it works on them, as of a version of its settings.
     pub(super) signed_name: Option<(u64, Arc<str>)>,
+    /// How its texts were read last.
+    pub(super) read: Option<Read>,
     pub(super) cancelling: Cancelling,
     /// The statement that was told to stop last.
     pub(super) cancelled: Option<StatementId>,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::savepoints::Savepoints;
+use super::{reading, savepoints::Savepoints};
 use crate::{
     model::{
         facts::{Facts, SessionEffect, TransactionEffect},
@@ -21,6 +21,8 @@ pub(super) struct Settings {
     saved: Savepoints<Arc<Values>>,
     /// Rises with every change that lasts.
     version: u64,
+    /// The open transaction has set something by which texts are read, be it for itself alone.
+    moving: bool,
 }
 
 impl Settings {
@@ -35,6 +37,11 @@ impl Settings {
     /// Rises with every change that lasts.
     pub(super) const fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Whether the open transaction has set something by which texts are read: what is in force is not what lasts.
+    pub(super) const fn is_moving(&self) -> bool {
+        self.moving
     }
 
     /// Every setting that was made.
@@ -78,6 +85,7 @@ impl Settings {
             | TransactionEffect::Rollback { .. }
             | TransactionEffect::SetModes { .. } => {}
         }
+        self.moving |= reading::is_moved_by(facts);
         for effect in &facts.effects {
             match effect {
                 SessionEffect::Set { local: true, .. } => {}
@@ -119,6 +127,7 @@ impl Settings {
 
     /// A transaction is over.
     pub(super) fn end(&mut self, committed: bool) {
+        self.moving = false;
         let before = self.saved.end();
         if !committed {
             self.restore(before);
@@ -198,6 +207,22 @@ mod tests {
         assert_eq!(zone(&settings), Some("UTC"));
         settings.end(true);
         assert_eq!(zone(&settings), Some("UTC"));
+    }
+
+    #[test]
+    fn what_is_set_moves_the_reading_until_the_transaction_ends() {
+        let mut settings = Settings::default();
+        settings.apply(&set("my.own", "x"));
+        assert!(!settings.is_moving(), "no text is read by it");
+        let mut local = set("timezone", "CET");
+        local.effects =
+            vec![SessionEffect::Set { name: "timezone".into(), value: Some("CET".into()), local: true }];
+        for (facts, committed) in [(&local, true), (&set("timezone", "UTC"), false)] {
+            settings.apply(facts);
+            assert!(settings.is_moving());
+            settings.end(committed);
+            assert!(!settings.is_moving());
+        }
     }
 
     #[test]

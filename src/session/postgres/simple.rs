@@ -8,7 +8,8 @@ use super::{receive::Flow, session::Session, task::Task};
 use crate::{
     audit::Receipt,
     model::{
-        facts::{AccessMode, Facts, Runs},
+        dialect::Dialect,
+        facts::{AccessMode, Facts},
         object::Object,
         refusal::Refusal,
         target::Lane,
@@ -38,6 +39,7 @@ impl Session {
             return self.wait_for_replies();
         }
         let received = Instant::now();
+        self.desk.watch_anew(text, Dialect::Postgres);
         if let Err(refusal) = self.leaves_alone(None) {
             let refused = Refused::from(refusal);
             let recorded = self.desk.record_refusal(text, &[], &refused).await;
@@ -110,7 +112,7 @@ impl Session {
             Err(refusal) => return self.refuse_query(refusal),
         };
         self.sign(allowed.iter().flat_map(|it| it.does.iter()));
-        self.remake_prepared(lane, &allowed);
+        self.make_ready_for_query(lane, &allowed);
         for Allowed { text, does, .. } in &allowed {
             self.note_left(does, text);
         }
@@ -133,19 +135,6 @@ impl Session {
             // Cannot fail: the lane is the strongest of the batch, and the message is one Query.
             let sent = lease.send_statement(message, permit, receipt);
             debug_assert!(sent.is_ok(), "{sent:?}");
-        }
-    }
-
-    /// Makes the prepared statements that a batch runs by name on a connection that lacks them.
-    fn remake_prepared(&mut self, lane: Lane, allowed: &[Allowed]) {
-        for Allowed { does, permit, .. } in allowed {
-            let runs = does.first().and_then(|facts| facts.runs.as_ref());
-            let Some(Runs::Prepared { name, .. }) = runs else { continue };
-            if let Some(message) = self.missing_on(lane, name) {
-                self.send_prepare(&message, permit);
-                self.send_protocol(ProtocolMessage::Sync);
-                self.ledger.push(Owed::Quiet);
-            }
         }
     }
 
@@ -255,7 +244,16 @@ fn say_read_only(text: &mut String, span: Range<usize>) {
     }
 }
 
-/// Whether the database can be told to hold the connection read-only for the whole batch.
+/// Whether the database is told to hold the connection read-only for the whole batch.
 fn held_read_only(allowed: &[Allowed]) -> bool {
-    allowed.iter().flat_map(|it| it.does.iter()).all(|facts| facts.read_only && !opens_or_ties(facts))
+    allowed.iter().all(|it| it.does.iter().all(|facts| is_held_read_only(facts, it.permit.lane())))
+}
+
+/// Whether the database is told to hold the connection read-only for a statement that needs the lane `needed`.
+///
+/// Not where it needs the admin lane because of a routine: what that does is out of sight, and whoever may run it may
+/// have it write.
+pub(super) fn is_held_read_only(facts: &Facts, needed: Lane) -> bool {
+    let runs_anything = needed == Lane::Admin && !facts.calls.is_empty();
+    facts.read_only && !opens_or_ties(facts) && !runs_anything
 }

@@ -23,16 +23,17 @@ impl Session {
         if !self.is_settled() || self.block.sent {
             return;
         }
-        let own = self.own_name();
+        if self.transaction.status == TransactionStatus::Failed {
+            return;
+        }
         // A name that reads like one of the gateway's is never said for a client.
-        let looks = does.into_iter().any(|facts| looks(facts)) && !own.starts_with(SIGNED);
-        let name: Arc<str> = match self.transaction.status {
-            TransactionStatus::Idle | TransactionStatus::Open if looks => own.into(),
-            TransactionStatus::Idle | TransactionStatus::Open => match self.signed_name() {
+        let own = does.into_iter().any(|facts| looks(facts)).then(|| self.own_name());
+        let name: Arc<str> = match own.filter(|own| !own.starts_with(SIGNED)) {
+            Some(own) => own.into(),
+            None => match self.signed_name() {
                 Some(name) => name,
                 None => return,
             },
-            TransactionStatus::Failed => return,
         };
         // A rollback takes back what a transaction was called.
         let lasts = self.transaction.status == TransactionStatus::Idle;

@@ -1,11 +1,12 @@
 //! What the session remembers of a message until its replies have come.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use super::held::Prepared;
 use crate::{
-    model::target::Lane,
+    model::{ids::PrincipalName, target::Lane},
     session::running::{Run, Running},
+    upstream::postgres::StatementName,
     wire::postgres::ledger::{Ledger, Owed},
 };
 
@@ -24,6 +25,15 @@ pub(super) enum Task {
         lane: Lane,
         /// By the client; else it is made again by the gateway.
         own: bool,
+        /// What it is called there, and since when, if not by its own name.
+        made: Option<(StatementName, Instant)>,
+    },
+    /// What the server is asked about a statement.
+    Describe {
+        /// The statement that its client asks about, if it has a name: what it is told is kept.
+        told: Option<Arc<Prepared>>,
+        /// What it is called there, and since when.
+        made: Option<(StatementName, Instant)>,
     },
     /// A portal that is being made, and its number.
     Bind(Box<str>, u64),
@@ -37,9 +47,18 @@ pub(super) enum Task {
 pub(super) enum Closing {
     /// The portal of this name and number.
     Portal(Box<str>, u64),
+    /// What stands on the connection of a lane under a name of the gateway's.
+    Shared {
+        /// The name.
+        called: StatementName,
+        /// Whose session made it.
+        owner: PrincipalName,
+        /// The lane.
+        lane: Lane,
+    },
     /// The prepared statement of this name.
     Statement(Box<str>, Arc<Prepared>),
-    /// What does not exist.
+    /// What does not exist, or may not.
     Nothing,
 }
 

@@ -116,7 +116,6 @@ fn lifting_the_lock_of_reads_is_told() {
         ("SET SESSION TRANSACTION READ ONLY", modes(false, true)),
         ("SET transaction_read_only = 0", modes(true, true)),
         ("SET @@transaction_read_only = OFF", modes(true, false)),
-        ("SET SESSION tx_read_only = @a", modes(true, true)),
         ("SET transaction_read_only = DEFAULT", modes(true, true)),
         ("SET transaction_read_only = ON", modes(false, true)),
         ("SET transaction_read_only = ON, tx_read_only = 0", modes(true, true)),
@@ -124,6 +123,38 @@ fn lifting_the_lock_of_reads_is_told() {
         ("START TRANSACTION READ ONLY", TransactionEffect::Begin { read_write: false }),
     ] {
         assert_eq!(facts(text).transaction, wanted, "{text}");
+    }
+}
+
+#[test]
+fn the_mode_of_a_session_s_transactions_is_carried_under_the_server_s_own_name() {
+    for (text, wanted) in [
+        ("SET SESSION TRANSACTION READ ONLY", vec![set("transaction_read_only", "1")]),
+        ("SET SESSION TRANSACTION READ WRITE", vec![set("transaction_read_only", "0")]),
+        ("SET transaction_read_only = ON", vec![set("transaction_read_only", "1")]),
+        ("SET SESSION tx_read_only = 'off'", vec![set("transaction_read_only", "0")]),
+        ("SET transaction_read_only = DEFAULT", vec![to_default("transaction_read_only")]),
+        ("SET @@transaction_read_only = 1", vec![]),
+        ("SET TRANSACTION READ ONLY", vec![]),
+        (
+            "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+            vec![set("transaction_isolation", "'SERIALIZABLE'")],
+        ),
+        ("SELECT @@session.transaction_read_only", vec![SessionEffect::ShowsReadOnly]),
+    ] {
+        assert_eq!(effects(text), wanted, "{text}");
+    }
+    let on_mariadb = |text: &str| facts_on(MysqlFlavor::Mariadb, text).effects;
+    assert_eq!(on_mariadb("SET SESSION TRANSACTION READ ONLY"), [set("tx_read_only", "1")]);
+    assert_eq!(on_mariadb("SELECT @@tx_read_only"), [SessionEffect::ShowsReadOnly]);
+    let unseen = "SET SESSION transaction_read_only = @a";
+    assert!(analyze(unseen, &context(MysqlFlavor::Mysql), &Limits::default()).is_err());
+}
+
+#[test]
+fn what_only_an_administrator_may_set_ties_the_session_to_the_connection_that_has_it() {
+    for text in ["SET SESSION sql_log_bin = 0", "SET profiling = 1"] {
+        assert_eq!(effects(text), [SessionEffect::Pin], "{text}");
     }
 }
 

@@ -10,6 +10,7 @@ use crate::model::{
 
 use super::{
     parser::{Parsed, Parser},
+    read_only,
     scope::Source,
     token::Kind,
 };
@@ -232,6 +233,9 @@ impl<'t> Parser<'t> {
         }
         if DIAGNOSTICS.iter().any(|name| last.eq_ignore_ascii_case(name)) {
             self.found.effect(SessionEffect::ReadsDiagnostics);
+        }
+        if read_only::is_shown_by(last, &self.reading) {
+            self.found.effect(SessionEffect::ShowsReadOnly);
         }
         Ok(())
     }

@@ -61,8 +61,8 @@ fn may_touch(before: &Token<'_>, token: &Token<'_>) -> bool {
 
 /// Symbols that names, numbers and strings may touch.
 const TOUCHABLE: &[&str] = &[
-    "(", ")", ",", ";", "=", "<", ">", "<=", ">=", "<>", "!=", "<=>", ":=", "+", "-", "*", "/", "%", "~",
-    "!", "||", "&&", "&", "|", "^", "<<", ">>", "->", "->>",
+    "(", ")", "{", "}", ",", ";", "=", "<", ">", "<=", ">=", "<>", "!=", "<=>", ":=", "+", "-", "*", "/",
+    "%", "~", "!", "||", "&&", "&", "|", "^", "<<", ">>", "->", "->>",
 ];
 
 /// Whether the two stand side by side and that means something.

@@ -8,6 +8,7 @@ use crate::model::{
 use super::{
     charset::Charset,
     parser::{Parsed, Parser, unknown},
+    read_only,
     statement::Head,
     token::Kind,
 };
@@ -267,6 +268,12 @@ impl Parser<'_> {
         let mysql = self.reading.flavor == MysqlFlavor::Mysql;
         // MariaDB before 11.1 has no other name for it.
         self.leaves(if mysql { "transaction_isolation" } else { "tx_isolation" }, value);
+    }
+
+    /// The session's transactions are read-only from here on, or not; `None` is the server's default.
+    pub(super) fn sets_read_only(&mut self, on: Option<bool>) {
+        let name = read_only::variable(&self.reading);
+        self.leaves(name, on.map(|on| u8::from(on).to_string()));
     }
 
     /// Notes modes of transactions.

@@ -96,10 +96,11 @@ impl Parser<'_> {
                     Some(text) => harmless.contains(&text.as_str()),
                     None => value == Value::Default,
                 };
-                if !fits {
-                    self.found.administer(&format!("variable {name}"));
+                if fits {
+                    self.carry(name, &value);
+                } else {
+                    self.sets_as_administrator(name);
                 }
-                self.carry(name, &value);
                 Ok(())
             }
             Variable::Pin => {
@@ -109,6 +110,17 @@ impl Parser<'_> {
             Variable::Autocommit => self.set_autocommit(&value),
             Variable::ReadOnly => {
                 let on = matches!(value.text().as_deref(), Some("1" | "on" | "true"));
+                let off = matches!(value.text().as_deref(), Some("0" | "off" | "false"));
+                if scope != Scope::Next {
+                    match value {
+                        Value::Default => self.sets_read_only(None),
+                        Value::Literal { .. } if on || off => self.sets_read_only(Some(on)),
+                        // closed: in what mode the session's transactions begin could not be said.
+                        Value::Literal { .. } | Value::Unseen => {
+                            return Err(unknown("a mode of transactions that is not written out"));
+                        }
+                    }
+                }
                 self.sets_modes(!on, scope != Scope::Next)
             }
             Variable::SqlMode => self.set_sql_mode(&value),
@@ -116,11 +128,16 @@ impl Parser<'_> {
                 self.set_charset(name, &value)
             }
             Variable::Admin => {
-                self.found.administer(&format!("variable {name}"));
-                self.carry(name, &value);
+                self.sets_as_administrator(name);
                 Ok(())
             }
         }
+    }
+
+    /// What only an administrator may set stays with its connection: the accounts of other lanes could not set it again.
+    fn sets_as_administrator(&mut self, name: &str) {
+        self.found.administer(&format!("variable {name}"));
+        self.found.effect(SessionEffect::Pin);
     }
 
     fn carry(&mut self, name: &str, value: &Value) {

@@ -89,7 +89,7 @@ impl Parser<'_> {
     /// `SET [SESSION] TRANSACTION …`, from TRANSACTION on.
     pub(super) fn set_transaction(&mut self, session: bool) -> Parsed<()> {
         self.expect_word("TRANSACTION")?;
-        let mut read_write = false;
+        let mut read_only = None;
         loop {
             if self.accept_words(&["ISOLATION", "LEVEL"]) {
                 let level = self.isolation_level()?;
@@ -97,15 +97,20 @@ impl Parser<'_> {
                     self.sets_isolation(Some(format!("'{level}'")));
                 }
             } else if self.accept_words(&["READ", "WRITE"]) {
-                read_write = true;
-            } else if !self.accept_words(&["READ", "ONLY"]) {
+                read_only = Some(false);
+            } else if self.accept_words(&["READ", "ONLY"]) {
+                read_only = Some(true);
+            } else {
                 return Err(self.unexpected());
             }
             if !self.accept_symbol(",") {
                 break;
             }
         }
-        self.sets_modes(read_write, session)
+        if session && read_only.is_some() {
+            self.sets_read_only(read_only);
+        }
+        self.sets_modes(read_only == Some(false), session)
     }
 
     fn isolation_level(&mut self) -> Parsed<&'static str> {

@@ -57,18 +57,17 @@ impl<'t> Lexer<'t> {
     }
 
     fn skip_while(&mut self, fits: impl Fn(u8) -> bool) {
-        while !self.end() && fits(self.ahead(0)) {
-            self.at += 1;
-        }
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        self.at += rest.iter().position(|byte| !fits(*byte)).unwrap_or(rest.len());
     }
 
     fn skip_blank(&mut self) {
         loop {
+            self.skip_while(is_space);
             match (self.ahead(0), self.ahead(1)) {
                 _ if self.end() => return,
                 (b'-', b'-') => self.skip_while(|byte| byte != b'\n' && byte != b'\r'),
                 (b'/', b'*') => self.skip_block_comment(),
-                (byte, _) if is_space(byte) => self.at += 1,
                 _ => return,
             }
         }

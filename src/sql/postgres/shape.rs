@@ -18,7 +18,7 @@ pub(in crate::sql) fn shape(text: &str) -> Option<String> {
     if !HEADS.iter().any(|known| head.eq_ignore_ascii_case(known)) {
         return None;
     }
-    let mut shape: Option<Vec<u8>> = None;
+    let mut shape: Option<String> = None;
     let mut is_over = false;
     for token in tokens {
         if is_over {
@@ -26,12 +26,14 @@ pub(in crate::sql) fn shape(text: &str) -> Option<String> {
         }
         is_over = token.kind == Kind::Semicolon;
         if is_whole_number(text.as_bytes(), token) {
-            let bytes = shape.get_or_insert_with(|| text.as_bytes().to_vec());
-            bytes.get_mut(token.start..token.end)?.fill(b'0');
+            let shape = shape.get_or_insert_with(|| String::with_capacity(text.len()));
+            shape.push_str(text.get(shape.len()..token.start)?);
+            shape.push_str(ZEROS.get(..token.end - token.start)?);
         }
     }
-    // Digits became digits: it is UTF-8 as before.
-    String::from_utf8(shape?).ok()
+    let mut shape = shape?;
+    shape.push_str(text.get(shape.len()..)?);
+    Some(shape)
 }
 
 /// Whether a digit stands where a whole number could begin: a look at the bytes, much cheaper than tokens.
@@ -55,7 +57,8 @@ const HEADS: [&str; 6] = ["delete", "insert", "select", "update", "values", "wit
 /// What may touch a number.
 const ALONE: &[u8] = b" \t\r\n(),;=<>+-*";
 /// All numbers of as many digits are of one type.
-const MAX_DIGITS: usize = 9;
+const MAX_DIGITS: usize = ZEROS.len();
+const ZEROS: &str = "000000000";
 
 #[cfg(test)]
 mod tests {

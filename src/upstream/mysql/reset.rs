@@ -34,7 +34,9 @@ pub(super) async fn reset(connection: &mut Connection<Mysql>, lane: Lane) -> Res
         }
         let next = write::reset_connection(&mut connection.output);
         connection.done(next).await?;
-        settle(connection, lane).await
+        // The reset leaves the database and forgets its collation (`collation_database`) all the same.
+        let home = connection.home.database.as_ref().map(|home| format!("USE `{}`", home.replace('`', "``")));
+        settled(connection, lane, home.as_deref()).await
     };
     timeout(RESET_TIMEOUT, work)
         .await
@@ -50,13 +52,22 @@ pub(super) async fn reset(connection: &mut Connection<Mysql>, lane: Lane) -> Res
 /// # Errors
 /// Those of the statements; `Unexpected` if the connection is not held as its lane must be.
 pub(super) async fn settle(connection: &mut Connection<Mysql>, lane: Lane) -> Result<(), UpstreamError> {
+    settled(connection, lane, None).await
+}
+
+async fn settled(
+    connection: &mut Connection<Mysql>,
+    lane: Lane,
+    home: Option<&str>,
+) -> Result<(), UpstreamError> {
     let state = State::text(&connection.session.facts);
     let seeds = seeds();
-    let texts: &[&str] = match lane {
-        Lane::Read => &[NAMES, &seeds, "SET SESSION TRANSACTION READ ONLY", &state],
-        Lane::Write | Lane::Admin => &[NAMES, &seeds, &state],
-    };
-    let rows = connection.run(texts).await?;
+    let mut texts: Vec<&str> = std::iter::once(NAMES).chain(home).chain(std::iter::once(&*seeds)).collect();
+    if lane == Lane::Read {
+        texts.push("SET SESSION TRANSACTION READ ONLY");
+    }
+    texts.push(&state);
+    let rows = connection.run(&texts).await?;
     let Some(state) = State::read(&rows) else {
         return Err(connection.unexpected("nothing about its settings"));
     };

@@ -25,6 +25,9 @@ use crate::{
     upstream::{connection::Connection, error::UpstreamError, health::causes, pool::LanePool},
 };
 
+/// The next catalog's version: no two of the process have the same.
+static VERSIONS: AtomicU64 = AtomicU64::new(1);
+
 /// The catalog of one database; cheap to clone, all clones share one reading.
 ///
 /// The connection it reads over is one more than the pool's, and is closed when the catalog is not in use.
@@ -234,7 +237,8 @@ impl Source {
             catalog = Some(&before.catalog).filter(|it| ***it == found).map(Arc::clone);
             kept_facts = Some(&before.facts).filter(|it| ***it == facts).map(Arc::clone);
         }
-        found.version += 1;
+        // Not one more than before: a catalog that was forgotten in between began anew.
+        found.version = VERSIONS.fetch_add(1, Ordering::Relaxed);
         Loaded {
             catalog: catalog.unwrap_or_else(|| Arc::new(found)),
             facts: kept_facts.unwrap_or_else(|| Arc::new(facts)),

@@ -8,9 +8,11 @@ use super::{
     message::{self, Proof, ProtocolMessage},
     protocol::{Postgres, Settings},
     setup::Setup,
+    statements::Statements,
 };
 use crate::{
     audit::Receipt,
+    metrics::StatementCounts,
     model::ids::DatabaseName,
     policy::{Leave, Permit},
     upstream::{error::UpstreamError, lease::Lease},
@@ -127,6 +129,21 @@ impl Lease<Postgres> {
     /// Notes what the connection calls itself; `None` is not known.
     pub fn keep_tag(&mut self, tag: Option<Arc<str>>) {
         self.connection.session.tag = tag;
+    }
+
+    /// The prepared statements that stand there under names of the gateway's.
+    pub const fn statements_mut(&mut self) -> &mut Statements {
+        &mut self.connection.session.statements
+    }
+
+    /// How many of them there may be.
+    pub fn statement_limit(&self) -> usize {
+        self.slot.target().pool.prepared_statements
+    }
+
+    /// What is counted of them.
+    pub fn statement_counts(&self) -> &StatementCounts {
+        self.slot.statements()
     }
 
     /// The `search_path` of the connection after login and after every reset, as `current_setting` shows it.

@@ -14,6 +14,7 @@ mod message;
 mod protocol;
 mod reset;
 mod setup;
+mod statements;
 mod ties;
 
 pub(crate) use catalog::Catalogs;
@@ -21,4 +22,5 @@ pub use catalog::{CatalogSource, ServerFacts};
 pub use message::ProtocolMessage;
 pub use protocol::{Postgres, Session, Settings};
 pub use setup::{SettingValue, Setup};
+pub use statements::{StatementName, Statements};
 pub use ties::HeldThere;

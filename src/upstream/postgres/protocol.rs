@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::BytesMut;
 
-use super::{Catalogs, accounts, cancel::cancel, login::log_in, reset::reset};
+use super::{Catalogs, Statements, accounts, cancel::cancel, login::log_in, reset::reset};
 use crate::{
     model::{
         ids::{DatabaseName, Ident},
@@ -38,6 +38,8 @@ pub struct Session {
     pub(crate) settings: Arc<Settings>,
     /// What the gateway had it call itself last; `None` where a session, or nobody, has said.
     pub(crate) tag: Option<Arc<str>>,
+    /// Prepared statements that stand there under names of the gateway's, and go on to stand there while it is idle.
+    pub(crate) statements: Statements,
     /// NotificationResponses that came between the answers to statements of our own, whole.
     pub(crate) notifications: BytesMut,
     /// Bytes of a CopyData that was begun and are still to be sent.

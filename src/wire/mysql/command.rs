@@ -32,6 +32,8 @@ pub enum Command<'a> {
     InitDb(&'a [u8]),
     /// COM_PING.
     Ping,
+    /// COM_PROCESS_INFO: SHOW PROCESSLIST.
+    ProcessInfo,
     /// COM_PROCESS_KILL: ends a session by its number.
     ProcessKill(u32),
     /// COM_QUERY.
@@ -111,6 +113,7 @@ impl<'a> Command<'a> {
                 Ok(Self::FieldList { table, wildcard: fields.zero_ended_or_rest() })
             }
             COM_STATISTICS => Ok(Self::Statistics),
+            COM_PROCESS_INFO => Ok(Self::ProcessInfo),
             COM_PROCESS_KILL => number(body, "COM_PROCESS_KILL").map(Self::ProcessKill),
             COM_PING => Ok(Self::Ping),
             COM_CHANGE_USER => ChangeUser::read(body, client).map(Self::ChangeUser),
@@ -280,7 +283,6 @@ const REFUSED: &[RefusedCommand] = &[
     RefusedCommand { code: 0x06, name: "COM_DROP_DB" },
     RefusedCommand { code: 0x07, name: "COM_REFRESH" },
     RefusedCommand { code: 0x08, name: "COM_SHUTDOWN" },
-    RefusedCommand { code: 0x0a, name: "COM_PROCESS_INFO" },
     RefusedCommand { code: 0x0b, name: "COM_CONNECT" },
     RefusedCommand { code: 0x0d, name: "COM_DEBUG" },
     RefusedCommand { code: 0x0f, name: "COM_TIME" },
@@ -303,6 +305,7 @@ const COM_INIT_DB: u8 = 0x02;
 pub const COM_QUERY: u8 = 0x03;
 const COM_FIELD_LIST: u8 = 0x04;
 const COM_STATISTICS: u8 = 0x09;
+const COM_PROCESS_INFO: u8 = 0x0a;
 const COM_PROCESS_KILL: u8 = 0x0c;
 const COM_PING: u8 = 0x0e;
 const COM_CHANGE_USER: u8 = 0x11;
@@ -329,7 +332,7 @@ mod tests {
 
     #[test]
     fn every_first_byte_is_a_command_that_is_spoken_or_is_refused() {
-        let spoken = [1, 2, 3, 4, 9, 12, 14, 17, 22, 23, 24, 25, 26, 27, 28, 31];
+        let spoken = [1, 2, 3, 4, 9, 10, 12, 14, 17, 22, 23, 24, 25, 26, 27, 28, 31];
         for code in 0..=u8::MAX {
             let payload = [&[code], [0; 16].as_slice()].concat();
             let refused = matches!(read(&payload), Ok(Command::Refused(_) | Command::Unknown(_)));

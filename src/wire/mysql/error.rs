@@ -61,7 +61,8 @@ impl ErrorCode {
         match code {
             RefusalCode::AdminShutdown => Self::new(1053, "08S01"),
             RefusalCode::AuditUnavailable => Self::new(1105, "HY000"),
-            RefusalCode::ConnectionFailure => Self::new(2013, "08S01"),
+            // ER_NET_READ_ERROR. Numbers of 2000 and above are the clients' own: some take them from no server.
+            RefusalCode::ConnectionFailure => Self::new(1158, "08S01"),
             RefusalCode::DuplicateCursor | RefusalCode::DuplicateStatement => Self::new(1105, "HY000"),
             // ER_CLIENT_INTERACTION_TIMEOUT: the session ends with it.
             RefusalCode::IdleInTransaction | RefusalCode::TransactionTimeout => Self::new(4031, "HY000"),
@@ -160,6 +161,14 @@ mod tests {
                 has(cells.next(), sqlstate) && has(cells.next(), &errno.to_string())
             });
             assert!(told, "docs/errors.md does not tell of {sqlstate} and {errno} ({code:?}) in one line");
+        }
+    }
+
+    #[test]
+    fn no_error_has_a_number_that_is_a_client_s_own() {
+        for code in RefusalCode::ALL {
+            let errno = ErrorCode::of(code).errno;
+            assert!(!(2000..3000).contains(&errno), "{code:?} is {errno}");
         }
     }
 

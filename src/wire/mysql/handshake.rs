@@ -25,6 +25,8 @@ pub enum Opening {
 pub struct HandshakeResponse {
     /// What both sides speak: what the client said, as far as it was offered.
     pub capabilities: Capabilities,
+    /// It will compress all that it sends behind the login, although nobody offered to: some clients do not look.
+    pub compresses: bool,
     /// The largest packet that the client takes.
     pub max_packet_bytes: u32,
     /// The client's collation; the lower 8 bits of the number.
@@ -103,8 +105,11 @@ pub fn read_opening(payload: &[u8], offered: Capabilities) -> Result<Opening, Wi
     let attributes =
         if said.has(Capabilities::CONNECT_ATTRS) { read_attributes(&mut fields)? } else { Vec::new() };
     let capabilities = all & offered;
+    let compressions = [Capabilities::COMPRESS, Capabilities::ZSTD_COMPRESSION];
+    let compresses = compressions.into_iter().any(|it| said.has(it) && !offered.has(it));
     Ok(Opening::Login(HandshakeResponse {
         capabilities,
+        compresses,
         max_packet_bytes,
         charset,
         user,
@@ -265,6 +270,9 @@ mod tests {
         let offered = ALL.offered(false);
         let spoken = login(said, b"dana\0\0", offered).unwrap().capabilities;
         assert!(spoken.has(Capabilities::DEPRECATE_EOF) && !spoken.has(Capabilities::COMPRESS));
+        assert!(login(said, b"dana\0\0", offered).unwrap().compresses);
+        assert!(login(BASE | Capabilities::ZSTD_COMPRESSION, b"dana\0\0", offered).unwrap().compresses);
+        assert!(!login(BASE, b"dana\0\0", offered).unwrap().compresses);
         // MariaDB's are heard from those who do not say that they are MySQL.
         let extended = Capabilities::BULK_OPERATIONS;
         let maria = login(BASE.without(Capabilities::MYSQL) | extended, b"dana\0\0", offered).unwrap();

@@ -10,6 +10,7 @@ use super::{
     error::ServerError,
     fields::Fields,
     packet::{HEADER_BYTES, MAX_PIECE_BYTES, header},
+    status::Status,
 };
 use crate::wire::WireError;
 
@@ -109,6 +110,8 @@ pub struct Response {
     passing_row: bool,
     /// The packet before was a full piece: the next continues it.
     continued: bool,
+    /// The result that is running is the OUT parameters of a procedure.
+    out_parameters: bool,
     rows: u64,
     row_bytes: u64,
 }
@@ -169,6 +172,7 @@ impl Response {
             passing: 0,
             passing_row: false,
             continued: false,
+            out_parameters: false,
             rows: 0,
             row_bytes: 0,
         }
@@ -415,6 +419,7 @@ impl Response {
         if then == Then::Rows && end.cursor() {
             return Ok(Some(self.complete(end)));
         }
+        self.out_parameters = then == Then::Rows && end.status.has(Status::OUT_PARAMETERS);
         self.after_definitions(then);
         Ok(None)
     }
@@ -425,7 +430,11 @@ impl Response {
         } else {
             Completion::read_eof(payload)?
         };
-        let end = Completion { rows: Some(self.rows), row_bytes: self.row_bytes, ..end };
+        // Behind OUT parameters comes the procedure's own OK, which MySQL's EOF does not announce: clients go by the
+        // one that stands before the rows.
+        let out = std::mem::take(&mut self.out_parameters);
+        let status = if out { end.status.with(Status::MORE_RESULTS) } else { end.status };
+        let end = Completion { rows: Some(self.rows), row_bytes: self.row_bytes, status, ..end };
         (self.rows, self.row_bytes) = (0, 0);
         Ok(self.complete(end))
     }
@@ -570,6 +579,23 @@ mod tests {
             let Some(Event::Failed(error)) = events.last() else { panic!("{events:?}") };
             assert_eq!((error.errno, error.sqlstate.as_str()), (1317, "70100"));
         }
+    }
+
+    #[test]
+    fn behind_out_parameters_comes_an_ok_that_their_end_does_not_announce() {
+        // AUTOCOMMIT, MORE_RESULTS and PS_OUT_PARAMS before the row, AUTOCOMMIT alone behind it.
+        let (announced, end): (&[u8], &[u8]) = (b"\xfe\0\0\x0a\x10", b"\xfe\0\0\x02\0");
+        let row: &[u8] = b"\0\0\x01a";
+        let reply = [b"\x01", DEFINITION, announced, row, end, b"\0\0\0\x02\0\0\0"];
+        let events = read(Expect::Execute, CLASSIC, &reply);
+        let over = events.iter().filter(|event| matches!(event, Event::Complete(_))).count();
+        assert_eq!(over, 2, "{events:?}");
+        // The end of any other result is the end.
+        let events = read(Expect::Execute, CLASSIC, &[b"\x01", DEFINITION, end, row, end]);
+        assert!(
+            matches!(&events[..], [Event::ResultSet { .. }, Event::Complete(it)] if !it.more()),
+            "{events:?}"
+        );
     }
 
     #[test]

@@ -15,10 +15,21 @@ use crate::wire::WireError;
 pub enum Owed<T> {
     /// BindComplete.
     Bind(T),
-    /// CloseComplete.
-    Close(T),
-    /// NoData or RowDescription, behind ParameterDescription if it is about a statement.
-    Describe,
+    /// CloseComplete; not shown when the client did not ask for it (`silent`).
+    Close {
+        /// Closed on the gateway's own account.
+        silent: bool,
+        /// What the session wants to know again.
+        of: T,
+    },
+    /// NoData or RowDescription, behind ParameterDescription if it is about a statement; not shown when the client did
+    /// not ask for it (`silent`).
+    Describe {
+        /// Asked for on the gateway's own account.
+        silent: bool,
+        /// What the session wants to know again.
+        of: T,
+    },
     /// Rows and CommandComplete, PortalSuspended or EmptyQueryResponse.
     Execute(T),
     /// Bytes of the gateway's own, due as soon as everything before them is paid.
@@ -140,6 +151,11 @@ impl<T> Ledger<T> {
         self.skipping = true;
     }
 
+    /// Takes back the debts behind the first `count`: another that is entered now stands for them.
+    pub fn truncate(&mut self, count: usize) {
+        self.owed.truncate(count);
+    }
+
     /// Ends ignoring without a debt: the Sync is answered by the gateway itself.
     pub const fn stop_skipping(&mut self) {
         self.skipping = false;
@@ -197,16 +213,21 @@ impl<T> Ledger<T> {
         match (front, tag) {
             (Owed::Quiet | Owed::Tag, b'Z') => Ok(Step::Swallow { paid: self.owed.pop_front() }),
             (Owed::Quiet | Owed::Tag, _) => Ok(Step::Swallow { paid: None }),
-            (Owed::Parse { silent: true, .. }, b'1') => Ok(Step::Swallow { paid: self.owed.pop_front() }),
+            (Owed::Parse { silent: true, .. }, b'1')
+            | (Owed::Close { silent: true, .. }, b'3')
+            | (Owed::Describe { silent: true, .. }, b'T' | b'n') => {
+                Ok(Step::Swallow { paid: self.owed.pop_front() })
+            }
+            (Owed::Describe { silent: true, .. }, b't') => Ok(Step::Swallow { paid: None }),
             (Owed::Parse { .. }, b'1')
             | (Owed::Bind(_), b'2')
-            | (Owed::Close(_), b'3')
-            | (Owed::Describe, b'T' | b'n')
+            | (Owed::Close { .. }, b'3')
+            | (Owed::Describe { .. }, b'T' | b'n')
             | (Owed::Execute(_), b'C' | b'I' | b's')
             | (Owed::Query(_) | Owed::RefusedQuery(_) | Owed::Sync, b'Z') => {
                 Ok(self.owed.pop_front().map_or(Step::Forward, Step::Done))
             }
-            (Owed::Describe, b't')
+            (Owed::Describe { .. }, b't')
             | (Owed::Execute(_), b'D' | b'G' | b'H' | b'c' | b'd')
             | (Owed::Query(_), b'C' | b'D' | b'G' | b'H' | b'I' | b'T' | b'c' | b'd') => Ok(Step::Forward),
             (Owed::Query(_) | Owed::Sync, b'E') => Ok(Step::QueryFailed { shown: None }),
@@ -214,8 +235,8 @@ impl<T> Ledger<T> {
             (
                 Owed::Parse { .. }
                 | Owed::Bind(_)
-                | Owed::Close(_)
-                | Owed::Describe
+                | Owed::Close { .. }
+                | Owed::Describe { .. }
                 | Owed::Execute(_)
                 | Owed::Refused(_),
                 b'E',
@@ -274,6 +295,19 @@ mod tests {
         assert!(ledger.is_skipping());
         ledger.push(Owed::Sync);
         assert!(!ledger.is_skipping());
+    }
+
+    #[test]
+    fn what_the_gateway_asks_for_itself_is_not_shown() {
+        let mut ledger = Ledger::default();
+        ledger.push(Owed::Close { silent: true, of: 1 });
+        ledger.push(Owed::Parse { silent: true, of: 2 });
+        ledger.push(Owed::Describe { silent: true, of: 3 });
+        ledger.push(Owed::Describe { silent: false, of: 4 });
+        let steps = paid(&mut ledger, b"31tTtn");
+        assert!(steps[..4].iter().all(|step| matches!(step, Step::Swallow { .. })), "{steps:?}");
+        assert_eq!(steps[3], Step::Swallow { paid: Some(Owed::Describe { silent: true, of: 3 }) });
+        assert_eq!(steps[4..], [Step::Forward, Step::Done(Owed::Describe { silent: false, of: 4 })]);
     }
 
     #[test]

@@ -26,7 +26,7 @@ class Gateway:
     ready_at = "/readyz"
 
     def configure(self, plaintext=False, pool=20, policies=None, upstream_tls=True, client_ca=False,
-                  authentication="scram", mysql_authentication="caching_sha2", iam=None, standby=False, failover_wait=0, wait=5000, attribution=None, **changes):
+                  authentication="scram", mysql_authentication="caching_sha2", iam=None, standby=False, failover_wait=0, wait=5000, prepared=500, attribution=None, **changes):
         """Writes tidegate.yaml, the policies and the account passwords: a listener and a target for each server.
 
         With `iam` the accounts log in with tokens, to a database as RDS shows it; it says where the AWS credentials come
@@ -41,7 +41,7 @@ class Gateway:
         for file in glob.glob(os.path.join(policies, "*.yaml")):
             shutil.copy(file, self.path("policies"))
         how = {"certificates": f"certificate: server.crt, key: server.key{', client_ca: ca.crt' if client_ca else ''}",
-               "plaintext": "true" if plaintext else "false", "pool": pool, "failover_wait": failover_wait, "wait": wait,
+               "plaintext": "true" if plaintext else "false", "pool": pool, "failover_wait": failover_wait, "wait": wait, "prepared": prepared,
                "upstream": "mode: verify-full, ca: ca.crt, server_name: localhost" if upstream_tls else "mode: disable"}
         listeners, targets = ["listeners:"], ["targets:"]
         for server, port in self.ports.items():
@@ -214,7 +214,7 @@ _TARGET = """\
       read:  {{ user: tidegate_read,  password_file: {server}.read.password }}
       write: {{ user: tidegate_write, password_file: {server}.write.password }}
       admin: {{ user: tidegate_admin, password_file: {server}.admin.password }}
-    pool: {{ max_connections: {pool}, wait_timeout_ms: {wait}, idle_timeout_s: 300, max_lifetime_s: 3600, failover_wait_ms: {failover_wait} }}"""
+    pool: {{ max_connections: {pool}, wait_timeout_ms: {wait}, idle_timeout_s: 300, max_lifetime_s: 3600, failover_wait_ms: {failover_wait}, prepared_statements: {prepared} }}"""
 
 _TARGET_ON_RDS = """\
   - name: {target}

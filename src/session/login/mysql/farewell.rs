@@ -27,6 +27,7 @@ pub(super) fn farewell(error: &LoginError, user: &str) -> Option<ServerError> {
         ),
         LoginError::Wire(problem) => ServerError::broken(problem),
         LoginError::Alpn
+        | LoginError::Compresses
         | LoginError::Audit { .. }
         | LoginError::Compare { .. }
         | LoginError::Gone { .. }

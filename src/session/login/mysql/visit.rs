@@ -63,6 +63,9 @@ impl Visit<'_> {
         let (response, nonce) =
             open(socket, peer, hello, self.door, &mut self.stream, &mut self.sequence).await?;
         self.attempt.named(&response.user, &response.database, self.stream.as_ref(), self.door)?;
+        if response.compresses {
+            return Err(LoginError::Compresses);
+        }
         let stream = self.stream.as_mut().ok_or(LoginError::NoTls)?;
         let mut shown = Shown {
             user: response.user.clone(),
