@@ -112,7 +112,7 @@ fn rest(found: &FoundRecord, own: Rest<'_>, end: Option<Rest<'_>>) -> Option<Str
         let is_again =
             |name: &str, value: &Value| SAID_AGAIN.contains(&name) && start.get(name) == Some(value);
         end.fields.retain(|(name, value)| {
-            !is_again(name, value) && !(*name == "event" && *value == "statement_end")
+            !(is_again(name, value) || *name == "event" && *value == "statement_end")
         });
         let end =
             if record.record.is_object() { Value::Object(end.into_object()) } else { record.record.clone() };
