@@ -163,4 +163,4 @@ pub(super) fn trail(api: &Api) -> Result<&Trail, Problem> {
 }
 
 /// Records read at one time.
-const PIECE: i64 = 500;
+const PIECE: usize = 2_000;

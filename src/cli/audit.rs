@@ -48,7 +48,16 @@ fn key(command: AuditKeyCommand) -> anyhow::Result<ExitCode> {
 async fn search(args: SearchArgs) -> anyhow::Result<ExitCode> {
     let SearchArgs { wanted, reference, before, limit, source } = args;
     let filter = Filter { reference, before, limit: Some(limit), ..wanted.filter() };
-    let page = Reader::open(&source).await?.search(&filter).await?;
+    let reader = Reader::open(&source).await?;
+    let mut page = reader.search(&filter).await?;
+    // A search that takes long is answered in parts.
+    while let Some(before) = page.next
+        && let Some(limit) = limit.checked_sub(u32::try_from(page.records.len())?).filter(|left| *left > 0)
+    {
+        let more = reader.search(&Filter { before: Some(before), limit: Some(limit), ..filter.clone() }).await?;
+        page.records.extend(more.records);
+        (page.next, page.unindexed) = (more.next, more.unindexed);
+    }
     show(source.connection.json, &page, |page| {
         page.records.iter().for_each(|found| say!("{}", audit_print::line(found)));
         if page.records.is_empty() {
@@ -206,4 +215,4 @@ fn new_file(path: &Path) -> anyhow::Result<File> {
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Records read at one time.
-const PIECE: i64 = 1_000;
+const PIECE: usize = 2_000;
