@@ -7,6 +7,7 @@
 
 mod audit;
 mod audit_sinks;
+mod audit_texts;
 #[cfg(test)]
 mod breakage_tests;
 mod check;

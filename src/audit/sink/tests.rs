@@ -1,6 +1,7 @@
 //! Sinks against receivers that fail, break off and check what they are sent.
 
 use std::{
+    collections::BTreeSet,
     fs,
     net::SocketAddr,
     path::Path,
@@ -193,6 +194,41 @@ async fn a_receiver_that_is_down_gets_everything_when_it_is_back_and_nobody_wait
     let again = told_to_otlp(&told.recv().await.unwrap());
     assert_eq!(again.len(), 1);
     assert_eq!(again[0].1["problem"], "four");
+    sink.abort();
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_down_while_the_log_fills_files_gets_all_of_them() {
+    let bench = Bench::new();
+    let log = bench.open().unwrap();
+    let status = Arc::new(AtomicU16::new(503));
+    let (address, mut told) = receiver(Arc::clone(&status)).await;
+    let sink = started(&bench, otlp(address));
+    let failures = bench.metrics.sink_failures.with_label_values(&["siem"]);
+    let readers = vec![cursor_of(&bench.path(), "siem")];
+    let rotation = Rotation { bytes: 1, keep_bytes: Some(1), readers, ..Rotation::NEVER };
+    let mut rotator = Rotator::new(&bench.path(), rotation, bench.clock.clone(), bench.metrics.clone());
+    for file in 0..6 {
+        append(&log, &["while", "it", "is", "down"]).await;
+        bench.hand.advance(Duration::from_secs(600));
+        assert!(rotator.rotate_if_due(log.desk()).unwrap());
+        // What it has not read is kept, whatever else says that it is over.
+        rotator.trim(log.desk()).unwrap();
+        while failures.get() < file.min(3) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    assert_eq!(bench.metrics.held_for_sinks.get(), 1);
+    assert!(told.try_recv().is_err() && log.is_writable());
+    let next = log.last_on_disk().unwrap().unwrap().seq + 1;
+    status.store(200, Ordering::SeqCst);
+    // Some may come twice.
+    let mut numbers = BTreeSet::new();
+    while numbers.len() < next as usize {
+        let seen = timeout(Duration::from_secs(60), told.recv()).await.expect("the sink sends").unwrap();
+        numbers.extend(told_to_otlp(&seen).into_iter().map(|(seq, _)| seq.parse::<u64>().unwrap()));
+    }
+    assert!(numbers.into_iter().eq(0..next));
     sink.abort();
 }
 

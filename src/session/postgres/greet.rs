@@ -15,7 +15,7 @@ use crate::{
     model::{
         facts::SessionEffect,
         ids::{Ident, SessionId},
-        name_context::NameContext,
+        name_context::{NameContext, Reading},
         refusal::{Refusal, RefusalCode},
         target::Lane,
     },
@@ -44,7 +44,8 @@ pub(super) async fn begin(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) -> 
     let who = Who::new(id, principal, place, stream.peer(), application, gate.clock.now());
     let key_bytes = if minor < 2 { CancelKey::SHORT_BYTES } else { CancelKey::LONG_BYTES };
     let handle = gate.registry.enter(&Arc::new(who), key_bytes);
-    let desk = Desk::new(gate, handle);
+    let mut desk = Desk::new(gate, handle);
+    desk.reading = Reading::Postgres;
     let mut side = ClientSide::new(stream);
     match open(&desk.gate, &desk.who, &settings).await {
         Ok(opened) => {
