@@ -44,6 +44,7 @@ on_every_server! {
     nothing_of_a_session_is_left_for_the_next
     what_was_judged_read_only_cannot_write_out_of_sight
     the_log_has_every_statement_with_its_decision
+    a_log_that_hashes_literals_has_none_of_them
     an_administrator_ends_a_session
     a_disabled_person_is_out_and_an_enabled_one_in_again
 }
@@ -336,6 +337,48 @@ fn the_log_has_every_statement_with_its_decision(server: Server) {
     assert_eq!(of("salary")["decision"], "deny");
     let (out, code) = lab.cli(&["audit", "verify", lab.path("data/audit.jsonl").to_str().unwrap()]);
     assert_eq!(code, 0, "{out}");
+}
+
+fn a_log_that_hashes_literals_has_none_of_them(server: Server) {
+    // Any file with a secret of some length will do for a key.
+    let audit = "audit: { path: audit.jsonl, text: hashed, text_key_file: server.key }";
+    let lab = lab!(Lab::with_gateway(server, &json!({ "plaintext": true, "audit": audit })));
+    let (log, key) = (lab.path("data/audit.jsonl"), lab.path("server.key"));
+    let (log, key) = (log.to_str().unwrap(), key.to_str().unwrap());
+    let dana = lab.add("dana");
+    lab.grant("dana", "select", &[&server.table("employee")], 600);
+    let password =
+        if server == Server::Postgres { "PASSWORD 'zqsecret4'" } else { "IDENTIFIED BY 'zqsecret4'" };
+    for sql in [
+        "SELECT email FROM employee WHERE email = 'zqsecret1' OR employee_no = 918273645;",
+        "SELECT 'zqsecret2' FROM salary WHERE amount > 918273645;",
+        "SELEC 'zqsecret3', 918273645 FROM employee;",
+        &format!("ALTER USER dana {password};"),
+        "SELECT COUNT(*) /* zqsecret5 */ FROM employee WHERE email <> 'zqsecret1';",
+    ] {
+        dana.sql(sql);
+    }
+    let written = std::fs::read_to_string(log).unwrap();
+    assert!(!written.contains("zqsecret") && !written.contains("918273645"), "{written}");
+    let starts = lab.audit().into_iter().filter(|it| it["event"] == "statement_start").count();
+    assert!(starts >= 5, "{written}");
+    let hash = lab.admin(&["audit", "hash", "zqsecret1", "--key-file", key]);
+    assert!(written.contains(&format!("email = '{}'", hash.trim())), "{hash}: {written}");
+    let found = lab.admin(&[
+        "audit",
+        "search",
+        "--log",
+        log,
+        "--literal",
+        "zqsecret1",
+        "--text-key-file",
+        key,
+        "--json",
+    ]);
+    let page: serde_json::Value = serde_json::from_str(&found).unwrap();
+    let found: Vec<_> = page["records"].as_array().unwrap().iter().map(|it| &it["record"]["kind"]).collect();
+    assert_eq!(found, ["select", "select"], "{page}");
+    lab.admin(&["audit", "verify", log]);
 }
 
 fn an_administrator_ends_a_session(server: Server) {

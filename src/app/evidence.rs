@@ -7,9 +7,9 @@ use tokio::task::JoinSet;
 use super::error::AppError;
 use crate::{
     audit::{
-        AuditError, CheckpointKey, Checkpoints, Kafka, KafkaAccount, KafkaMechanism, KafkaSettings, Otlp,
-        Rotation, S3, S3Settings, Sink, SinkError, SinkParts, Syslog, SyslogSettings, Texts, Trail, beside,
-        checkpoints_of, cursor_of,
+        AuditError, CheckpointKey, Checkpoints, Kafka, KafkaAccount, KafkaMechanism, KafkaSettings, Keep,
+        Otlp, Rotation, S3, S3Settings, Sink, SinkError, SinkParts, Syslog, SyslogSettings, TextKey, Texts,
+        Trail, beside, checkpoints_of, cursor_of,
     },
     config::{self, AuditSinkKind, AuditText, Config, SaslAccount, SaslMechanism, UpstreamTls},
     metrics::Metrics,
@@ -52,12 +52,14 @@ pub(super) async fn index(audit: &config::Audit, tasks: &mut JoinSet<()>) -> Opt
 
 /// What records are to keep of texts.
 pub(super) fn texts(audit: &config::Audit) -> Result<Texts, AuditError> {
-    let is_full = |text: AuditText| match text {
-        AuditText::Fingerprint => false,
-        AuditText::Full => true,
+    let keep = |text: AuditText| match text {
+        AuditText::Fingerprint => Keep::Fingerprint,
+        AuditText::Full => Keep::Full,
+        AuditText::Hashed => Keep::Hashed,
     };
-    let by_target = audit.text_by_target.iter().map(|(name, text)| (name.clone(), is_full(*text)));
-    Texts::open(&beside(&audit.path, "text.key"), is_full(audit.text), by_target.collect())
+    let by_target = audit.text_by_target.iter().map(|(name, text)| (name.clone(), keep(*text)));
+    let key = audit.text_key.as_ref().map(TextKey::of_secret).transpose()?;
+    Texts::open(&beside(&audit.path, "text.key"), key, keep(audit.text), by_target.collect())
 }
 
 /// Sets up the sinks; connects nowhere yet.

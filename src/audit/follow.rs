@@ -353,7 +353,7 @@ fn frame(line: &[u8]) -> Option<(u64, &[u8], &[u8])> {
     Some((seq, prev, hash.get(hash.len().checked_sub(HASH_BYTES)?..)?))
 }
 
-fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+pub(super) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut read = 0;
     while let Some(rest) = bytes.get_mut(read..).filter(|rest| !rest.is_empty()) {
         match file.read_at(rest, offset + read as u64) {

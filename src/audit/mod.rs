@@ -24,6 +24,7 @@ mod segments;
 mod signing;
 mod sink;
 mod tail;
+mod text_key;
 mod texts;
 mod trail;
 mod verify;
@@ -53,7 +54,8 @@ pub use sink::{
     Kafka, KafkaAccount, KafkaMechanism, KafkaSettings, Otlp, S3, S3Settings, Sink, SinkError, SinkParts,
     Syslog, SyslogSettings, cursor_of,
 };
-pub use texts::Texts;
+pub use text_key::TextKey;
+pub use texts::{Keep, Texts};
 pub use trail::{
     Decided, Direction, Filter, FoundRecord, Hour, Live, LivePart, Page, Progress, SearchQuery, Stats,
     StatsQuery, StoredRecord, Story, Touch, Trail,

@@ -43,6 +43,14 @@ pub(super) enum AuditCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Print what stands in the place of a literal where these are hashed: what to look for.
+    Hash {
+        /// The value, without quotation marks; standard input if left out.
+        value: Option<String>,
+        /// The secret of audit.text_key_file.
+        #[arg(long, value_name = "FILE")]
+        key_file: PathBuf,
+    },
     /// Make the key that signs checkpoints, or print its public half.
     #[command(subcommand)]
     Key(AuditKeyCommand),
@@ -142,6 +150,12 @@ pub(super) struct SearchArgs {
     /// That name this grant, request, session or statement.
     #[arg(long, value_name = "ID")]
     pub(super) reference: Option<String>,
+    /// Statements with a literal of this value, where these are hashed.
+    #[arg(long, value_name = "VALUE", requires = "text_key_file")]
+    pub(super) literal: Option<String>,
+    /// The secret of audit.text_key_file, for --literal.
+    #[arg(long, value_name = "FILE")]
+    pub(super) text_key_file: Option<PathBuf>,
     /// Records before this number: where the page before ended.
     #[arg(long, value_name = "NUMBER")]
     pub(super) before: Option<u64>,

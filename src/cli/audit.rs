@@ -1,8 +1,8 @@
 //! `tidegate audit`: search, show, tail, stats, export.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, IsTerminal, Write},
+    fs::{self, File, OpenOptions},
+    io::{self, IsTerminal, Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
     process::ExitCode,
@@ -20,7 +20,10 @@ use super::{
     audit_verify,
     output::{complain, counted, say, show},
 };
-use crate::audit::{CheckpointKey, Export, Filter, FoundRecord, StatsQuery, Taking};
+use crate::{
+    audit::{CheckpointKey, Export, Filter, FoundRecord, StatsQuery, Taking, TextKey},
+    model::secret::Secret,
+};
 
 pub(super) async fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -32,6 +35,7 @@ pub(super) async fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
         AuditCommand::Verify { file, key, checkpoints, json } => {
             audit_verify::verify(&file, key.as_deref(), checkpoints, json)
         }
+        AuditCommand::Hash { value, key_file } => hash(value, &key_file),
         AuditCommand::Key(command) => key(command),
     }
 }
@@ -45,10 +49,49 @@ fn key(command: AuditKeyCommand) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn hash(value: Option<String>, key_file: &Path) -> anyhow::Result<ExitCode> {
+    let key = text_key(key_file)?;
+    let value = match value {
+        Some(value) => value,
+        None => {
+            let mut text = String::new();
+            io::stdin().read_to_string(&mut text).context("could not read the value")?;
+            without_line_end(&text).to_owned()
+        }
+    };
+    say!("{}", key.of_literal(&value));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text_key(path: &Path) -> anyhow::Result<TextKey> {
+    let text = fs::read_to_string(path).map(Secret::new);
+    let text = text.with_context(|| format!("could not read {}", path.display()))?;
+    // As the gateway reads it.
+    Ok(TextKey::of_secret(&Secret::new(without_line_end(text.expose()).to_owned()))?)
+}
+
+fn without_line_end(text: &str) -> &str {
+    text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text))
+}
+
 async fn search(args: SearchArgs) -> anyhow::Result<ExitCode> {
-    let SearchArgs { wanted, reference, before, limit, source } = args;
-    let filter = Filter { reference, before, limit: Some(limit), ..wanted.filter() };
-    let page = Reader::open(&source).await?.search(&filter).await?;
+    let SearchArgs { wanted, reference, literal, text_key_file, before, limit, source } = args;
+    let mut filter = Filter { reference, before, limit: Some(limit), ..wanted.filter() };
+    if let (Some(value), Some(key_file)) = (literal, text_key_file) {
+        let hash = text_key(&key_file)?.of_literal(&value);
+        filter.text = Some([filter.text.as_deref().unwrap_or_default(), &hash].join(" "));
+    }
+    let reader = Reader::open(&source).await?;
+    let mut page = reader.search(&filter).await?;
+    // A search that takes long is answered in parts.
+    while let Some(before) = page.next
+        && let Some(limit) = limit.checked_sub(u32::try_from(page.records.len())?).filter(|left| *left > 0)
+    {
+        let more =
+            reader.search(&Filter { before: Some(before), limit: Some(limit), ..filter.clone() }).await?;
+        page.records.extend(more.records);
+        (page.next, page.unindexed) = (more.next, more.unindexed);
+    }
     show(source.connection.json, &page, |page| {
         page.records.iter().for_each(|found| say!("{}", audit_print::line(found)));
         if page.records.is_empty() {

@@ -5,17 +5,23 @@ use std::{path::Path, time::Duration};
 use serde_saphyr::Spanned;
 
 use super::{
-    audit_sinks,
+    audit_sinks, audit_texts,
     check::{Place, line},
     error::{ConfigError, Problem},
     limits::bounded,
     raw::{RawAudit, RawCheckpoints},
-    settings::{Audit, AuditCheckpoints},
+    settings::{Audit, AuditCheckpoints, TargetSettings},
 };
 
 /// Checks and completes what is written of the audit log.
-pub(super) fn read(place: &mut Place<'_>, raw: &RawAudit, data_dir: &Path) -> Result<Audit, ConfigError> {
+pub(super) fn read(
+    place: &mut Place<'_>,
+    raw: &RawAudit,
+    data_dir: &Path,
+    targets: &[TargetSettings],
+) -> Result<Audit, ConfigError> {
     let sinks = audit_sinks::read(place, &raw.sinks)?;
+    let (text_by_target, text_key) = audit_texts::read(place, raw, targets)?;
     let place = &*place;
     let (rotate, retain) = (&raw.rotate, &raw.retain);
     let whole = |key: &str, value: &Option<Spanned<u64>>, least, most| {
@@ -44,8 +50,9 @@ pub(super) fn read(place: &mut Place<'_>, raw: &RawAudit, data_dir: &Path) -> Re
         keep_bytes,
         wait_bytes,
         sinks,
-        text: raw.text,
-        text_by_target: raw.text_by_target.iter().map(|(name, text)| (name.as_str().into(), *text)).collect(),
+        text: raw.text.as_ref().map(|text| text.value).unwrap_or_default(),
+        text_by_target,
+        text_key,
         checkpoints: raw.checkpoints.as_ref().map(|raw| checkpoints(place, raw)).transpose()?,
     })
 }

@@ -78,7 +78,7 @@ pub(super) fn check(mut place: Place<'_>, raw: &RawConfig) -> Result<Config, Con
     let on_call = on_call::read(&mut place, raw.on_call.as_ref())?;
     let slack = slack::read(&mut place, raw.slack.as_ref())?;
     let limits = Limits::read(&place, &raw.limits)?;
-    let audit = audit::read(&mut place, &raw.audit, &data_dir)?;
+    let audit = audit::read(&mut place, &raw.audit, &data_dir, &targets)?;
     let traces = telemetry::read(&mut place, &raw.telemetry)?;
     Ok(Config {
         file: place.file.to_owned(),

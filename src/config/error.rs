@@ -292,6 +292,26 @@ pub enum Problem {
         /// The keys of which there is one.
         keys: &'static [&'static str],
     },
+    /// Literals are to be hashed, and there is no key.
+    #[error(
+        "hashed needs a key: write audit.text_key_file or audit.text_key_env, and put a secret of 32 characters or more \
+         there, for example what `openssl rand -hex 32` prints; keep a copy, without it no value can be looked for"
+    )]
+    TextKeyMissing,
+    /// The key of hashes could be guessed.
+    #[error("it has fewer than {least} characters: take for example what `openssl rand -hex 32` prints")]
+    TextKeyShort {
+        /// Characters that it needs.
+        least: usize,
+    },
+    /// Nothing has this name.
+    #[error("there is no \"{found}\": write one of {}", known.join(", "))]
+    NoSuchName {
+        /// What is written.
+        found: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
     /// A setting that its template does not use.
     #[error("template {template} has no use for it: leave it out")]
     NotOfTemplate {

@@ -89,7 +89,11 @@ targets:
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("tidegate.yaml");
         std::fs::write(&file, text).unwrap();
-        load(&file, |name| (name == "READER").then(|| "s3cret".to_owned()))
+        load(&file, |name| match name {
+            "READER" => Some("s3cret".to_owned()),
+            "TEXT_KEY" => Some("k".repeat(32)),
+            _ => None,
+        })
     }
 
     fn password(account: &Account) -> &str {
@@ -525,6 +529,15 @@ targets:
         assert_eq!(audit.checkpoints.unwrap().also.unwrap().to_str(), Some("-"));
         let names: Vec<_> = audit.sinks.iter().map(|sink| sink.name.as_str()).collect();
         assert_eq!(names, ["out", "siem", "otel", "s3", "bus"]);
+        for (texts, kept) in [
+            ("text: hashed", AuditText::Hashed),
+            ("text_by_environment: { prod: hashed }", AuditText::Hashed),
+            ("text_by_environment: { prod: hashed }, text_by_target: { hr: full }", AuditText::Full),
+        ] {
+            let audit = with(&format!("{{ {texts}, text_key_env: TEXT_KEY }}")).unwrap().audit;
+            assert_eq!(audit.text_by_target["hr"], kept, "{texts}");
+            assert!(audit.text_key.is_some());
+        }
         for (wrong, words) in [
             ("{ rotate: { bytes: 5 } }", "audit.rotate.bytes: 5 is out of bounds"),
             ("{ sinks: [ { name: a } ] }", "say what it is"),
@@ -544,6 +557,12 @@ targets:
                 "scram-sha-512",
             ),
             ("{ text: none }", "none"),
+            ("{ text: hashed }", "audit.text: hashed needs a key"),
+            ("{ text_by_environment: { prod: hashed } }", "audit.text: hashed needs a key"),
+            ("{ text: hashed, text_key_env: READER }", "audit.text_key: it has fewer than 32"),
+            ("{ text: hashed, text_key_env: TEXT_KEY, text_key_file: key }", "write exactly one of"),
+            ("{ text_by_target: { none: full } }", "audit.text_by_target: there is no \"none\""),
+            ("{ text_by_environment: { none: full } }", "audit.text_by_environment: there is no \"none\""),
         ] {
             let error = with(wrong).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");

@@ -8,6 +8,7 @@
 mod audit;
 mod audit_kafka;
 mod audit_sinks;
+mod audit_texts;
 #[cfg(test)]
 mod breakage_tests;
 mod check;

@@ -202,8 +202,11 @@ pub(super) struct RawAudit {
     pub(super) retain: RawRetain,
     pub(super) checkpoints: Option<Spanned<RawCheckpoints>>,
     pub(super) sinks: Vec<Spanned<RawSink>>,
-    pub(super) text: AuditText,
-    pub(super) text_by_target: BTreeMap<String, AuditText>,
+    pub(super) text: Option<Spanned<AuditText>>,
+    pub(super) text_by_environment: BTreeMap<String, Spanned<AuditText>>,
+    pub(super) text_by_target: BTreeMap<String, Spanned<AuditText>>,
+    pub(super) text_key_env: Option<Spanned<String>>,
+    pub(super) text_key_file: Option<Spanned<String>>,
 }
 
 impl Default for RawAudit {
@@ -216,8 +219,11 @@ impl Default for RawAudit {
             retain: RawRetain::default(),
             checkpoints: None,
             sinks: Vec::new(),
-            text: AuditText::default(),
+            text: None,
+            text_by_environment: BTreeMap::new(),
             text_by_target: BTreeMap::new(),
+            text_key_env: None,
+            text_key_file: None,
         }
     }
 }

@@ -353,8 +353,10 @@ pub struct Audit {
     pub sinks: Vec<AuditSink>,
     /// What is kept of the text of statements.
     pub text: AuditText,
-    /// The same for some targets.
+    /// The same for each target.
     pub text_by_target: BTreeMap<TargetName, AuditText>,
+    /// Under which hashes are made; of at least 32 bytes. `None` is one of the log's own.
+    pub text_key: Option<Secret<String>>,
 }
 
 /// What is kept of the text of statements.
@@ -366,6 +368,8 @@ pub enum AuditText {
     /// All of it.
     #[default]
     Full,
+    /// All of it, with a keyed hash in the place of each literal.
+    Hashed,
 }
 
 /// Where records go besides the log.

@@ -18,6 +18,7 @@ use super::{
     state::State,
 };
 use crate::{
+    audit::Keep,
     model::{
         event::Event,
         grant::Holder,
@@ -144,9 +145,12 @@ impl Control {
         let mut told = request.clone();
         let texts = self.parts().audit.texts();
         if let Asked::Statement(statement) = &mut told.what
-            && !texts.is_full(&request.target)
+            && texts.kept(&request.target) != Keep::Full
         {
-            statement.sql = texts.hashed(&statement.sql).into();
+            statement.sql = texts.of_text(&statement.sql).into();
+            if !statement.kind.hides_literals() {
+                statement.fingerprint = 0;
+            }
         }
         told
     }

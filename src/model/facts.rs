@@ -92,6 +92,41 @@ pub enum StatementKind {
     Use,
 }
 
+impl StatementKind {
+    /// Whether the fingerprints of statements of this kind go by no literal of theirs. Those of others do: by the password
+    /// of a role, the body of a function, the text of a notification.
+    pub const fn hides_literals(self) -> bool {
+        match self {
+            Self::Delete
+            | Self::Empty
+            | Self::Explain
+            | Self::ExplainAnalyze
+            | Self::Insert
+            | Self::Merge
+            | Self::Select
+            | Self::Show
+            | Self::Update
+            | Self::Use => true,
+            Self::Administer
+            | Self::CloseCursor
+            | Self::CopyFrom
+            | Self::CopyTo
+            | Self::Deallocate
+            | Self::DeclareCursor
+            | Self::Define
+            | Self::Discard
+            | Self::Execute
+            | Self::Fetch
+            | Self::Listen
+            | Self::Lock
+            | Self::Notify
+            | Self::Prepare
+            | Self::Set
+            | Self::Transaction => false,
+        }
+    }
+}
+
 /// One object and how it is touched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Access {

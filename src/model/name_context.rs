@@ -71,6 +71,18 @@ impl MysqlReading {
     };
 }
 
+/// How texts are cut into tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reading {
+    /// As a MySQL server does.
+    Mysql(MysqlReading),
+    /// As PostgreSQL does.
+    Postgres,
+    /// Nobody knows.
+    #[default]
+    Unknown,
+}
+
 /// Whose grammar a MySQL server has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MysqlFlavor {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     metrics::TargetMetrics,
-    model::{record::Actor, target::Place},
+    model::{name_context::Reading, record::Actor, target::Place},
     policy::Recent,
 };
 
@@ -25,6 +25,8 @@ pub(super) struct Desk {
     pub(super) metrics: TargetMetrics,
     /// Where it is now; a database can be left for another one where the protocol has that.
     pub(super) place: Place,
+    /// How the texts that are written down are cut into tokens.
+    pub(super) reading: Reading,
     /// The statement that was let through last.
     pub(super) recent: Recent,
     /// What was written in the open transaction.
@@ -53,6 +55,7 @@ impl Desk {
             gate,
             who,
             handle,
+            reading: Reading::Unknown,
             recent: Recent::default(),
             deeds: Deeds::default(),
             ended: Vec::new(),

@@ -11,7 +11,7 @@ use super::{
     running::{Does, Ended, Running, Statements},
 };
 use crate::{
-    audit::Receipt,
+    audit::{Keep, Receipt},
     model::{
         facts::Facts,
         ids::StatementId,
@@ -22,6 +22,7 @@ use crate::{
         refusal::{Missing, Refusal, RefusalCode},
     },
     policy::Permit,
+    sql,
 };
 
 impl Desk {
@@ -37,7 +38,7 @@ impl Desk {
         let actor = self.actor();
         let (started, trace_id) = (Instant::now(), self.trace_id());
         let ids: SmallVec<[StatementId; 1]> = statements.iter().map(|_| self.who.next_statement()).collect();
-        let hashed = self.hashed(statements.iter().map(|(text, ..)| &***text));
+        let hidden = self.hidden(statements.iter().map(|(text, ..)| &***text));
         let records: SmallVec<[Record<'_>; 1]> = statements
             .iter()
             .zip(&ids)
@@ -46,8 +47,8 @@ impl Desk {
                 Record::StatementStart(StatementStart {
                     statement: *id,
                     actor: &actor,
-                    sql: kept(&hashed, at, text),
-                    fingerprint: does.first().map(|facts| Fingerprint(facts.fingerprint)),
+                    sql: kept(&hidden, at, text),
+                    fingerprint: fingerprint(does, &hidden),
                     kind: does.first().map(|facts| facts.kind),
                     objects: touched(does),
                     decision: DecisionRecord::Allow { lane: permit.lane(), grants: permit.grants() },
@@ -114,7 +115,7 @@ impl Desk {
     async fn record_denied(&mut self, refused: &[(&str, &[Arc<Facts>], &Refused)]) -> Result<(), Refusal> {
         let (actor, trace_id) = (self.actor(), self.trace_id());
         let ids: Vec<StatementId> = refused.iter().map(|_| self.who.next_statement()).collect();
-        let hashed = self.hashed(refused.iter().map(|(text, ..)| *text));
+        let hidden = self.hidden(refused.iter().map(|(text, ..)| *text));
         let records: Vec<Record<'_>> = refused
             .iter()
             .zip(&ids)
@@ -123,8 +124,8 @@ impl Desk {
                 Record::StatementStart(StatementStart {
                     statement: *id,
                     actor: &actor,
-                    sql: kept(&hashed, at, text),
-                    fingerprint: does.first().map(|facts| Fingerprint(facts.fingerprint)),
+                    sql: kept(&hidden, at, text),
+                    fingerprint: fingerprint(does, &hidden),
                     kind: does.first().map(|facts| facts.kind),
                     objects: touched(does),
                     decision: DecisionRecord::Deny {
@@ -132,7 +133,7 @@ impl Desk {
                         // What names an object may stay; other messages repeat parts of the text.
                         message: match refused.refusal.code {
                             RefusalCode::InsufficientPrivilege => &refused.refusal.message,
-                            _ if hashed.is_some() => NOT_KEPT,
+                            _ if hidden.is_some() => NOT_KEPT,
                             _ => &refused.refusal.message,
                         },
                         missing: refused.missing.iter().map(in_words).collect(),
@@ -154,9 +155,19 @@ impl Desk {
     }
 
     /// What is written down in the place of texts; `None` where they are written down themselves.
-    fn hashed<'t>(&self, texts: impl Iterator<Item = &'t str>) -> Option<Vec<String>> {
+    fn hidden<'t>(&self, texts: impl Iterator<Item = &'t str>) -> Option<Vec<String>> {
         let policy = self.gate.audit.texts();
-        (!policy.is_full(&self.who.place.target)).then(|| texts.map(|text| policy.hashed(text)).collect())
+        let without_literals = |text: &str| {
+            let name = &mut |value: &str| policy.of_literal(value);
+            // closed: what cannot be cut into tokens is not written down.
+            sql::without_literals(text, self.reading, &self.gate.limits.sql, name)
+                .unwrap_or_else(|| policy.of_text(text))
+        };
+        match policy.kept(&self.who.place.target) {
+            Keep::Full => None,
+            Keep::Fingerprint => Some(texts.map(|text| policy.of_text(text)).collect()),
+            Keep::Hashed => Some(texts.map(without_literals).collect()),
+        }
     }
 
     /// Notes that a statement is over; [`Self::record_ends`] writes it down before the client knows.
@@ -249,12 +260,18 @@ fn unwritable() -> Refusal {
 }
 
 /// The text of a record, or what stands in its place.
-fn kept<'t>(hashed: &'t Option<Vec<String>>, at: usize, text: &'t str) -> &'t str {
-    match hashed {
+fn kept<'t>(hidden: &'t Option<Vec<String>>, at: usize, text: &'t str) -> &'t str {
+    match hidden {
         None => text,
-        // closed: a text without a hash is not written down
-        Some(hashed) => hashed.get(at).map_or("", String::as_str),
+        // closed: a text with nothing to stand in its place is not written down
+        Some(hidden) => hidden.get(at).map_or("", String::as_str),
     }
+}
+
+/// The fingerprint of a record. It is a hash without a key: where literals are hidden, it is left out where it goes by some.
+fn fingerprint(does: &[Arc<Facts>], hidden: &Option<Vec<String>>) -> Option<Fingerprint> {
+    let facts = does.first()?;
+    (hidden.is_none() || facts.kind.hides_literals()).then_some(Fingerprint(facts.fingerprint))
 }
 
 const NOT_KEPT: &str = "not kept: it may repeat parts of the text";

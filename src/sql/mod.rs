@@ -7,11 +7,13 @@ mod analyze;
 mod cache;
 mod found;
 mod limits;
+mod literals;
 pub(crate) mod mysql;
 pub(crate) mod postgres;
 
 pub use analyze::analyze;
 pub use cache::FactsCache;
 pub use limits::Limits;
+pub use literals::without_literals;
 pub use mysql::{own_read_only, readable, respell, sendable};
 pub use postgres::search_path;

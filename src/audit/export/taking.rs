@@ -64,4 +64,4 @@ impl Taking {
 }
 
 /// Records read at one time.
-const RECORDS: i64 = 1_000;
+const RECORDS: usize = 1_000;

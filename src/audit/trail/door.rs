@@ -1,7 +1,6 @@
 //! The door: search, tell, count, and keep the index up to date.
 
 use std::{
-    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -10,23 +9,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::Mutex;
+use rustix::process::setpriority_process;
+use tokio::sync::{Mutex, oneshot};
 
 use super::{
     feed::{Feed, FeedError},
     filter::{Direction, Filter},
-    index::{Index, cursor, is_outlived},
-    lines::{Lines, StoredRecord},
+    index::{Index, cursor},
     live::Live,
-    search::{FoundRecord, Page, Spot, places},
-    stats::{Stats, StatsQuery, hours, touches},
-    story::{self, Story, grants_of, request_of},
+    search::{FoundRecord, Page},
+    seek::Seek,
+    stats::{self, Stats, StatsQuery},
+    story::{self, Story},
 };
-use crate::audit::{
-    AuditError,
-    follow::{FollowError, Follower},
-    segments::segments,
-};
+use crate::audit::{AuditError, follow::FollowError};
 
 /// A log as it is read. Cheap to clone; all clones are the same one.
 #[derive(Clone, Debug)]
@@ -74,7 +70,10 @@ impl Trail {
     pub async fn catch_up(&self, for_at_most: Duration) -> Result<Progress, AuditError> {
         let inner = &*self.0;
         let started = Instant::now();
-        let mut place = inner.feed.lock().await;
+        let Ok(mut place) = tokio::time::timeout(for_at_most, inner.feed.lock()).await else {
+            // Somebody else brings it on.
+            return Ok(Progress { indexed: inner.indexed.load(Ordering::Relaxed), is_complete: false });
+        };
         if !inner.index.is_kept() {
             let mut reader = self.reader().await?;
             let next = cursor(&mut reader).await?.next;
@@ -83,10 +82,10 @@ impl Trail {
         }
         let mut feed = match place.take() {
             Some(feed) => feed,
-            None => self.begin_feed().await?,
+            None => Feed::open(&inner.log, &inner.index).await?,
         };
         loop {
-            feed = match feed.step().await {
+            feed = match feed.step(&inner.log).await {
                 Ok((feed, is_more)) => {
                     inner.indexed.store(feed.next(), Ordering::Relaxed);
                     if !is_more || started.elapsed() >= for_at_most {
@@ -107,28 +106,40 @@ impl Trail {
         }
     }
 
-    /// Goes on where the index ends; one that is mostly of what the log has no more is made anew first.
-    async fn begin_feed(&self) -> Result<Feed, AuditError> {
-        let inner = &*self.0;
-        let oldest = segments(&inner.log).ok().and_then(|all| all.first().map(|it| it.first));
-        let mut reader = self.reader().await?;
-        let is_outlived = match oldest {
-            Some(oldest) => is_outlived(&mut reader, oldest).await?,
-            None => false,
+    /// Keeps the index up to date until it is dropped: on a thread of its own, which runs when nothing else wants to.
+    pub async fn keep_up(&self) {
+        let (alive, mut over) = oneshot::channel::<()>();
+        let trail = self.clone();
+        let follow = move || {
+            if let Err(error) = setpriority_process(None, LEAST_PRIORITY) {
+                tracing::warn!(%error, "the audit log's index is made as eagerly as all else");
+            }
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+                Ok(runtime) => runtime,
+                Err(error) => return tracing::error!(%error, "the audit log is not indexed"),
+            };
+            runtime.block_on(async {
+                tokio::select! {
+                    () = trail.follow() => {}
+                    _ = &mut over => {}
+                }
+            });
         };
-        drop(reader);
-        if is_outlived {
-            inner.index.clear().await?;
+        match std::thread::Builder::new().name("audit-index".to_owned()).spawn(follow) {
+            Ok(_thread) => std::future::pending::<()>().await,
+            Err(error) => {
+                tracing::error!(%error, "the audit log's index has no thread of its own");
+                self.follow().await;
+            }
         }
-        Feed::open(&inner.log, &inner.index).await
+        drop(alive);
     }
 
-    /// Keeps the index up to date until it is dropped.
-    pub async fn keep_up(&self) {
+    async fn follow(&self) {
         loop {
             match self.catch_up(TURN).await {
-                // Others have their turn: an index that is made anew must not slow the gate down.
-                Ok(progress) if !progress.is_complete => tokio::time::sleep(BREATH).await,
+                // Whoever searches has a turn.
+                Ok(progress) if !progress.is_complete => tokio::task::yield_now().await,
                 Ok(_) => tokio::time::sleep(LOOK_EVERY).await,
                 Err(error) => {
                     tracing::error!(error = &error as &dyn std::error::Error, "the audit log is not indexed");
@@ -138,37 +149,23 @@ impl Trail {
         }
     }
 
-    /// Records that `filter` wants, the newest first.
+    /// Records that `filter` wants, the newest first. After two seconds it gives what it has, and where to go on.
     ///
     /// # Errors
     /// `Filter` for a limit out of bounds, `Index`, `Read`.
     pub async fn search(&self, filter: &Filter) -> Result<Page, AuditError> {
-        let limit = bounded("limit", filter.limit, 50, 500)?;
-        let unindexed = self.freshen().await?;
-        let (mut records, more) = self.find_part(filter, Direction::Newest, limit + 1).await?;
+        let limit = bounded("limit", filter.limit, 50, 500)? as usize;
+        let mut seek = self.seek().await?;
+        let (mut records, stopped) = seek.find(filter, Direction::Newest, limit + 1).await?;
         // The one beyond the page, if it is there, comes again as the first of the next.
-        let is_beyond = records.len() as i64 > limit;
-        records.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let shown = records.last().map(|last| last.found.seq);
-        let next = more.and_then(|more| if is_beyond { shown } else { Some(more) });
-        Ok(Page { records, next, unindexed })
+        let is_beyond = records.len() > limit;
+        records.truncate(limit);
+        let next = if is_beyond { records.last().map(|last| last.found.seq) } else { stopped };
+        Ok(Page { records, next, unindexed: seek.rest.unread })
     }
 
-    /// Records that `filter` wants, in this order, `limit` at most.
-    ///
-    /// # Errors
-    /// `Index`, `Read`.
-    pub async fn find(
-        &self,
-        filter: &Filter,
-        direction: Direction,
-        limit: i64,
-    ) -> Result<Vec<FoundRecord>, AuditError> {
-        Ok(self.find_part(filter, direction, limit).await?.0)
-    }
-
-    /// As [`Self::find`], and behind which record there may be more: what the log keeps no longer is passed over, and is
-    /// not the end.
+    /// Records that `filter` wants, in this order, `limit` at most, and behind which record there may be more: it gives
+    /// what it has after a while.
     ///
     /// # Errors
     /// `Index`, `Read`.
@@ -176,27 +173,9 @@ impl Trail {
         &self,
         filter: &Filter,
         direction: Direction,
-        limit: i64,
+        limit: usize,
     ) -> Result<(Vec<FoundRecord>, Option<u64>), AuditError> {
-        let mut reader = self.reader().await?;
-        let found = places(&mut reader, filter, direction, limit).await.map_err(AuditError::index)?;
-        drop(reader);
-        let last = found.last().filter(|_| found.len() as i64 >= limit).map(|((seq, _), _)| *seq);
-        let records = self
-            .with_lines(move |lines| {
-                let mut records = Vec::with_capacity(found.len());
-                for ((seq, place), end) in found {
-                    let Some(found) = lines.read(seq, place)? else { continue };
-                    let end = match end {
-                        Some((seq, place)) => lines.read(seq, place)?,
-                        None => None,
-                    };
-                    records.push(FoundRecord { found, end });
-                }
-                Ok(records)
-            })
-            .await?;
-        Ok((records, last))
+        self.seek().await?.find(filter, direction, limit).await
     }
 
     /// The story of a record by its number, or of what has this identifier; `None` if this log has no such thing.
@@ -204,34 +183,7 @@ impl Trail {
     /// # Errors
     /// `Index`, `Read`.
     pub async fn story(&self, id: &str) -> Result<Option<Story>, AuditError> {
-        self.freshen().await?;
-        let Some(mut record) = self.first_of(id).await? else { return Ok(None) };
-        if record.text("event") == Some("statement_end")
-            && let Some(statement) = record.text("statement").map(str::to_owned)
-            && let Some(start) = self.first_of(&statement).await?
-        {
-            record = start;
-        }
-        let mut reader = self.reader().await?;
-        let end = story::ended(&mut reader, record.seq).await.map_err(AuditError::index)?;
-        drop(reader);
-        let end = self.read(end.into_iter().collect()).await?.pop();
-        let session = match record.text("session").map(str::to_owned) {
-            Some(session) => self.named(&BTreeSet::from([session])).await?,
-            None => Vec::new(),
-        };
-        let mut wanted = grants_of(&record);
-        let mut asked: BTreeSet<String> = request_of(&record).into_iter().collect();
-        let mut grants = self.named(&wanted).await?;
-        asked.extend(grants.iter().filter_map(request_of));
-        let requests = self.named(&asked).await?;
-        wanted.extend(requests.iter().flat_map(grants_of));
-        if grants.is_empty() {
-            grants = self.named(&wanted).await?;
-        }
-        let of_requests: BTreeSet<u64> = requests.iter().map(|it| it.seq).collect();
-        grants.retain(|it| !of_requests.contains(&it.seq));
-        Ok(Some(Story { record, end, session, grants, requests }))
+        story::story(&mut self.seek().await?, id).await
     }
 
     /// Who touched what.
@@ -240,11 +192,7 @@ impl Trail {
     /// `Filter` for a limit out of bounds, `Index`.
     pub async fn stats(&self, query: &StatsQuery) -> Result<Stats, AuditError> {
         let limit = bounded("limit", query.limit, 100, 1000)?;
-        let unindexed = self.freshen().await?;
-        let mut reader = self.reader().await?;
-        let touches = touches(&mut reader, query, limit).await.map_err(AuditError::index)?;
-        let hours = hours(&mut reader, query).await.map_err(AuditError::index)?;
-        Ok(Stats { touches, hours, unindexed })
+        stats::stats(&mut self.seek().await?, query, limit).await
     }
 
     /// Records as they are written: behind record `after`, or from now on.
@@ -255,57 +203,22 @@ impl Trail {
         Live::begin(self.0.log.clone(), after, filter).await
     }
 
-    /// Brings the index up to date if that takes a moment only; how many records it still lacks.
-    async fn freshen(&self) -> Result<u64, AuditError> {
-        let progress = self.catch_up(PATIENCE).await?;
-        if progress.is_complete {
-            return Ok(0);
+    /// A look into the log. What the index lacks is read from the log, up to a bound; behind that, the index is brought on
+    /// first, if that takes a moment only.
+    async fn seek(&self) -> Result<Seek, AuditError> {
+        let begin = || Seek::begin(&self.0.index.readers, self.0.log.clone(), BUDGET);
+        let seek = begin().await?;
+        if seek.rest.unread == 0 && !seek.rest.is_foreign {
+            return Ok(seek);
         }
-        let log = self.0.log.clone();
-        let end = tokio::task::spawn_blocking(move || Follower::at_end(&log)).await;
-        let end = end.map_err(|_| AuditError::gone())??;
-        Ok(end.cursor().next.saturating_sub(progress.indexed))
+        drop(seek);
+        self.catch_up(PATIENCE).await?;
+        begin().await
     }
 
-    async fn first_of(&self, id: &str) -> Result<Option<StoredRecord>, AuditError> {
-        let mut reader = self.reader().await?;
-        let spot = match id.parse() {
-            Ok(seq) => story::numbered(&mut reader, seq).await,
-            Err(_) => story::first_named(&mut reader, id).await,
-        };
-        drop(reader);
-        Ok(self.read(spot.map_err(AuditError::index)?.into_iter().collect()).await?.pop())
-    }
-
-    /// The records that name these, without statements, oldest first.
-    async fn named(&self, names: &BTreeSet<String>) -> Result<Vec<StoredRecord>, AuditError> {
-        let mut reader = self.reader().await?;
-        let mut spots = BTreeSet::new();
-        for name in names {
-            spots.extend(story::named(&mut reader, name).await.map_err(AuditError::index)?);
-        }
-        drop(reader);
-        self.read(spots.into_iter().collect()).await
-    }
-
-    async fn read(&self, spots: Vec<Spot>) -> Result<Vec<StoredRecord>, AuditError> {
-        if spots.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.with_lines(move |lines| {
-            let read = |(seq, place)| lines.read(seq, place).transpose();
-            spots.into_iter().filter_map(read).collect()
-        })
-        .await
-    }
-
-    async fn with_lines<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&mut Lines) -> std::io::Result<T> + Send + 'static,
-    ) -> Result<T, AuditError> {
-        let log = self.0.log.clone();
-        let reading = tokio::task::spawn_blocking(move || read(&mut Lines::open(&log)?));
-        reading.await.map_err(|_| AuditError::gone())?.map_err(|source| AuditError::Read { source })
+    #[cfg(test)]
+    pub(super) fn readers(&self) -> &sqlx::SqlitePool {
+        &self.0.index.readers
     }
 
     async fn reader(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Sqlite>, AuditError> {
@@ -321,10 +234,14 @@ fn bounded(field: &'static str, written: Option<u32>, otherwise: i64, most: i64)
     Err(AuditError::Filter { field, problem: format!("from 1 to {most}") })
 }
 
-/// What is taken in at one go while an index is made anew, and the rest after it.
+/// What is taken in at one go while an index is made anew.
 const TURN: Duration = Duration::from_millis(200);
-const BREATH: Duration = Duration::from_millis(50);
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// What is newer than the index is read from the log: it need not hurry.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 const AFTER_ERROR: Duration = Duration::from_secs(5);
-/// How long somebody who asks waits for the index to have all.
+/// How long somebody who asks waits for an index that is far behind.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long one search may take.
+const BUDGET: Duration = Duration::from_secs(2);
+/// Of the scheduler: a thread that has it, and those that it starts, get what others leave.
+const LEAST_PRIORITY: i32 = 19;

@@ -1,38 +1,88 @@
 //! What of a record the index goes by.
 
+use std::{borrow::Cow, fmt, ops::Deref};
+
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, Visitor},
+};
 use uuid::Uuid;
 
 use crate::model::{facts::AccessMode, permission::Permission};
 
 /// What of a record the index goes by.
 #[derive(Debug, Deserialize)]
-pub(super) struct Entry {
+pub(super) struct Entry<'l> {
     pub(super) at: Timestamp,
-    pub(super) event: String,
-    principal: Option<String>,
-    actor: Option<String>,
-    target: Option<String>,
-    database: Option<String>,
-    pub(super) kind: Option<String>,
-    decision: Option<String>,
-    pub(super) sql: Option<String>,
+    #[serde(borrow)]
+    pub(super) event: Text<'l>,
+    #[serde(borrow)]
+    principal: Option<Text<'l>>,
+    #[serde(borrow)]
+    actor: Option<Text<'l>>,
+    #[serde(borrow)]
+    target: Option<Text<'l>>,
+    #[serde(borrow)]
+    database: Option<Text<'l>>,
+    #[serde(borrow)]
+    pub(super) kind: Option<Text<'l>>,
+    #[serde(borrow)]
+    decision: Option<Text<'l>>,
+    #[serde(borrow)]
+    pub(super) sql: Option<Text<'l>>,
     pub(super) statement: Option<Uuid>,
     pub(super) session: Option<Uuid>,
-    #[serde(default)]
-    pub(super) objects: Vec<Object>,
-    #[serde(default)]
-    pub(super) grants: Vec<String>,
+    #[serde(default, borrow)]
+    pub(super) objects: Vec<Object<'l>>,
+    #[serde(default, borrow)]
+    pub(super) grants: Vec<Text<'l>>,
     pub(super) grant: Option<Mention>,
     pub(super) request: Option<Mention>,
 }
 
 /// An object of a statement.
 #[derive(Debug, Deserialize)]
-pub(super) struct Object {
-    pub(super) name: String,
+pub(super) struct Object<'l> {
+    #[serde(borrow)]
+    pub(super) name: Text<'l>,
     pub(super) mode: AccessMode,
+}
+
+/// A text of a line, taken out of it where nothing in it is escaped.
+#[derive(Debug)]
+pub(super) struct Text<'l>(Cow<'l, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de: 'l, 'l> Deserialize<'de> for Text<'l> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(TextVisitor).map(Self)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
 }
 
 /// A grant or request: its name, or all of it.
@@ -71,7 +121,7 @@ impl Mention {
     }
 }
 
-impl Entry {
+impl Entry<'_> {
     /// Whom it is about, or who did it.
     pub(super) fn person(&self) -> Option<&str> {
         let asked = || self.whole().and_then(|it| it.requester.as_deref());

@@ -1,4 +1,4 @@
-//! From the lines of the log into the index.
+//! From the lines of the log into the index, whole blocks at a time.
 
 use std::{collections::HashMap, path::Path};
 
@@ -7,15 +7,16 @@ use uuid::Uuid;
 
 use super::{
     bulk::{Cell, Insert},
-    entry::{Entry, Mention, decision_code, permission_code},
-    index::{Index, cursor, words},
-    key::key,
-    tally::{Tally, TouchKey},
+    entry::Entry,
+    index::{Index, cursor, forget, words},
+    summary::Summary,
+    tally::Tally,
     words::Words,
 };
 use crate::audit::{
     AuditError,
     follow::{FollowError, FollowedLine, Follower, READ_BYTES},
+    segments::segments,
 };
 
 /// Brings one index up to date.
@@ -23,6 +24,8 @@ use crate::audit::{
 pub(super) struct Feed {
     writer: SqliteConnection,
     reading: Reading,
+    /// Number of the first record of the oldest file, as of the last look.
+    oldest: u64,
 }
 
 /// What the reading of lines remembers.
@@ -30,8 +33,14 @@ pub(super) struct Feed {
 struct Reading {
     follower: Follower,
     words: Words,
-    /// Statements let run, and the number of their record.
+    /// The block that lines are added to.
+    open: Option<Summary>,
+    /// The number of its first record, and of the block before.
+    blocks: [u64; 2],
+    /// Statements let run, and the block that they began in.
     running: HashMap<Uuid, u64>,
+    /// Number of the first record that is in no whole block yet.
+    next: u64,
 }
 
 impl Feed {
@@ -40,27 +49,37 @@ impl Feed {
         let mut writer = index.writer().await?;
         let cursor = cursor(&mut writer).await?;
         let words = words(&mut writer).await?;
+        let (next, running) = (cursor.next, HashMap::new());
         let follower = Follower::new(log, cursor);
-        Ok(Self { writer, reading: Reading { follower, words, running: HashMap::new() } })
+        let reading = Reading { follower, words, open: None, blocks: [u64::MAX; 2], running, next };
+        Ok(Self { writer, reading, oldest: 0 })
     }
 
-    /// Number of the next record that it takes in.
+    /// Number of the first record that is in no block of the index yet.
     pub(super) const fn next(&self) -> u64 {
-        self.reading.follower.cursor().next
+        self.reading.next
     }
 
-    /// Takes in the next lines. Gives itself back, and whether there were any; dropped or failed, it has to be opened
-    /// anew.
-    pub(super) async fn step(self) -> Result<(Self, bool), FeedError> {
-        let Self { mut writer, mut reading } = self;
+    /// Takes in the next blocks that are whole. Gives itself back, and whether there may be more; dropped or failed, it
+    /// has to be opened anew.
+    pub(super) async fn step(self, log: &Path) -> Result<(Self, bool), FeedError> {
+        let Self { mut writer, mut reading, mut oldest } = self;
+        let log = log.to_owned();
         let read = tokio::task::spawn_blocking(move || {
+            let first = segments(&log)?.first().map_or(0, |oldest| oldest.first);
             let batch = reading.read()?;
-            Ok::<_, FollowError>((reading, batch))
+            Ok::<_, FollowError>((reading, batch, first))
         });
-        let (reading, batch) = read.await.map_err(|_| AuditError::gone())??;
-        let Some(batch) = batch else { return Ok((Self { writer, reading }, false)) };
-        batch.write(&mut writer, &reading).await.map_err(AuditError::index)?;
-        Ok((Self { writer, reading }, true))
+        let (reading, batch, first) = read.await.map_err(|_| AuditError::gone())??;
+        if first > oldest {
+            forget(&mut writer, first).await?;
+            oldest = first;
+        }
+        let is_more = batch.is_more;
+        if !batch.blocks.is_empty() {
+            batch.write(&mut writer).await.map_err(AuditError::index)?;
+        }
+        Ok((Self { writer, reading, oldest }, is_more))
     }
 }
 
@@ -74,165 +93,149 @@ pub(super) enum FeedError {
 }
 
 impl Reading {
-    fn read(&mut self) -> Result<Option<Batch>, FollowError> {
-        let chunk = match self.follower.read(READ_BYTES) {
-            // What was removed in order cannot be searched any more.
-            Err(FollowError::Gap { .. }) => self.follower.read(READ_BYTES)?,
-            chunk => chunk?,
-        };
-        if chunk.is_empty() {
-            return Ok(None);
+    fn read(&mut self) -> Result<Batch, FollowError> {
+        let mut batch = Batch::default();
+        while batch.blocks.len() < BATCH_BLOCKS {
+            let chunk = match self.follower.read(READ_BYTES) {
+                // What was removed in order cannot be searched any more.
+                Err(FollowError::Gap { .. }) => {
+                    self.open = None;
+                    self.follower.read(READ_BYTES)?
+                }
+                chunk => chunk?,
+            };
+            if chunk.is_empty() {
+                return Ok(self.ended(batch, false));
+            }
+            for line in chunk.lines() {
+                self.take(&line, &mut batch);
+            }
         }
-        let mut batch = Batch::new();
-        for line in chunk.lines() {
-            self.take(&line, &mut batch);
-        }
-        for (id, text) in self.words.take_fresh() {
-            batch.words.push([Cell::Integer(id), Cell::Text(text)]);
-        }
-        Ok(Some(batch))
+        Ok(self.ended(batch, true))
+    }
+
+    /// The batch with the names that came up in it.
+    fn ended(&mut self, mut batch: Batch, is_more: bool) -> Batch {
+        batch.names = self.words.take_fresh();
+        batch.is_more = is_more;
+        batch
     }
 
     fn take(&mut self, line: &FollowedLine<'_>, batch: &mut Batch) {
-        let seq = integer(line.seq);
-        let Ok(entry) = serde_json::from_slice::<Entry>(line.bytes) else {
-            // It is found by its number, and shown as what it is.
-            batch.record(seq, [0, integer(line.offset), self.words.id(UNREADABLE), 0, 0, 0, 0, -1, 0]);
-            return;
-        };
-        let words = &mut self.words;
-        let principal = words.maybe(entry.person());
-        let (target, database) = (words.maybe(entry.target()), words.maybe(entry.database()));
-        let (event, kind) = (words.id(&entry.event), words.maybe(entry.kind.as_deref()));
-        let decision = entry.is_allowed().map_or(-1, decision_code);
-        let at = entry.at.as_microsecond();
-        let place = integer(line.offset);
-        let needs = entry.objects.iter().map(|object| 1 << permission_code(object.mode.permission()));
-        let needs = needs.fold(0, |all, bit: i64| all | bit);
-        batch.record(seq, [at, place, event, principal, target, database, kind, decision, needs]);
-        match entry.event.as_str() {
-            "statement_start" => {
-                let hour = at.div_euclid(HOUR_US);
-                let statement =
-                    TouchKey { hour, principal, target, database, object: 0, permission: 0, decision };
-                self.start(line.seq, &entry, statement, batch);
+        if self.open.as_ref().is_some_and(|open| !open.takes(line)) {
+            self.close(batch);
+        }
+        if self.open.is_none() {
+            let [last, _] = self.blocks;
+            self.blocks = [line.seq, last];
+        }
+        let mut open = self.open.take().unwrap_or_else(|| Summary::begin(line));
+        let entry = serde_json::from_slice::<Entry<'_>>(line.bytes).ok();
+        open.add(line, entry.as_ref(), &mut self.words);
+        if let Some(entry) = &entry {
+            self.pair(entry, &mut open);
+        }
+        let is_full = open.block.is_full();
+        self.open = Some(open);
+        if is_full {
+            self.close(batch);
+        }
+    }
+
+    /// Notes where statements began, and those whose end is far away from it.
+    fn pair(&mut self, entry: &Entry<'_>, open: &mut Summary) {
+        match (&*entry.event, entry.statement) {
+            ("statement_start", Some(statement)) => {
+                if entry.is_allowed() == Some(true) && self.running.len() < MOST_RUNNING {
+                    self.running.insert(statement, open.block.first);
+                }
             }
-            "statement_end" => {
-                let started = entry.statement.and_then(|statement| self.running.remove(&statement));
-                match (started, entry.statement) {
-                    (Some(start), _) => {
-                        batch.endings.push([Cell::Integer(integer(start)), Cell::Integer(seq)])
-                    }
-                    (None, Some(statement)) => batch.late.push((statement, seq)),
-                    (None, None) => {}
+            ("statement_end", Some(statement)) => {
+                let began = self.running.remove(&statement);
+                if !began.is_some_and(|began| self.blocks.contains(&began)) {
+                    open.late.push(statement);
                 }
             }
             // Nothing outlives the run that started it.
-            "started" => self.running.clear(),
-            _ => {
-                let ids = [entry.session, entry.statement].into_iter().flatten();
-                ids.for_each(|id| batch.link(id.as_bytes().to_vec(), seq));
-            }
+            ("started", _) => self.running.clear(),
+            _ => {}
         }
-        let mentioned = [&entry.grant, &entry.request].into_iter().flatten().map(Mention::name);
-        let used = entry.grants.iter().map(String::as_str).filter(|name| Uuid::parse_str(name).is_ok());
-        mentioned.chain(used).for_each(|name| batch.link(key(name), seq));
     }
 
-    fn start(&mut self, seq: u64, entry: &Entry, statement: TouchKey, batch: &mut Batch) {
-        if let Some(id) = entry.statement {
-            batch.link(id.as_bytes().to_vec(), integer(seq));
-            if entry.is_allowed() == Some(true) && self.running.len() < MOST_RUNNING {
-                self.running.insert(id, seq);
-            }
-        }
-        let mut touches: Vec<_> = entry
-            .objects
-            .iter()
-            .map(|object| (self.words.id(&object.name), permission_code(object.mode.permission())))
-            .collect();
-        touches.sort_unstable();
-        touches.dedup();
-        for (object, permission) in &touches {
-            batch.touches.push([*object, integer(seq), *permission].map(Cell::Integer));
-        }
-        batch.tally.count(statement, touches.into_iter());
-        if let Some(sql) = entry.sql.as_deref().filter(|sql| !sql.is_empty()) {
-            let sql = sql.get(..sql.floor_char_boundary(TEXT_BYTES)).unwrap_or_default();
-            batch.texts.push([Cell::Integer(integer(seq)), Cell::Text(sql.to_owned())]);
-        }
+    fn close(&mut self, batch: &mut Batch) {
+        let Some(mut whole) = self.open.take() else { return };
+        whole.end.log = self.follower.cursor().log;
+        self.next = whole.end.next;
+        batch.tally.add(std::mem::take(&mut whole.tally));
+        batch.blocks.push(whole);
     }
 }
 
-/// Rows of one chunk.
-#[derive(Debug)]
+/// Blocks that are written together.
+#[derive(Debug, Default)]
 struct Batch {
-    records: Insert,
-    words: Insert,
-    endings: Insert,
-    touches: Insert,
-    links: Insert,
-    texts: Insert,
+    blocks: Vec<Summary>,
+    /// Names that came up in them, and their numbers.
+    names: Vec<(i64, String)>,
     tally: Tally,
-    /// Ends of statements that began before this reading did.
-    late: Vec<(Uuid, i64)>,
+    /// Whether the log may have more.
+    is_more: bool,
 }
 
 impl Batch {
-    const fn insert(head: &'static str, columns: usize) -> Insert {
-        Insert::new(head, columns, "")
-    }
-
-    fn new() -> Self {
-        Self {
-            records: Self::insert(
-                "INSERT INTO record (seq, at, place, event, principal, target, database, kind, decision, needs) \
-                 VALUES ",
-                10,
-            ),
-            words: Self::insert("INSERT INTO word (id, text) VALUES ", 2),
-            endings: Self::insert("INSERT OR REPLACE INTO ending (start, seq) VALUES ", 2),
-            touches: Self::insert("INSERT INTO touch (object, seq, permission) VALUES ", 3),
-            links: Self::insert("INSERT OR IGNORE INTO link (key, seq) VALUES ", 2),
-            texts: Self::insert("INSERT INTO text (rowid, sql) VALUES ", 2),
-            tally: Tally::default(),
-            late: Vec::new(),
-        }
-    }
-
-    fn record(&mut self, seq: i64, rest: [i64; 9]) {
-        self.records.push([seq].into_iter().chain(rest).map(Cell::Integer));
-    }
-
-    fn link(&mut self, key: Vec<u8>, seq: i64) {
-        self.links.push([Cell::Bytes(key), Cell::Integer(seq)]);
-    }
-
     /// All or none, together with how far the log was read.
-    async fn write(self, writer: &mut SqliteConnection, reading: &Reading) -> Result<(), sqlx::Error> {
+    async fn write(self, writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let Self { blocks, names, tally, is_more: _ } = self;
+        let end = blocks.last().map(|last| serde_json::to_string(&last.end).unwrap_or_default());
         let mut open = writer.begin().await?;
-        let Self { records, words, endings, touches, links, texts, tally, late } = self;
-        for insert in [words, records, endings, touches, links, texts].into_iter().chain(tally.inserts()) {
+        let counts = tally.inserts();
+        for insert in [self::names(names), marks(&blocks)].into_iter().chain(counts).chain(rows(blocks)) {
             insert.run(&mut open).await?;
         }
-        for (statement, seq) in late {
-            sqlx::query(
-                "INSERT OR REPLACE INTO ending (start, seq) \
-                 SELECT link.seq, ?2 FROM link JOIN record ON record.seq = link.seq \
-                 WHERE link.key = ?1 AND record.decision = 0",
-            )
-            .bind(statement.as_bytes().to_vec())
-            .bind(seq)
-            .execute(&mut *open)
-            .await?;
-        }
-        let cursor = serde_json::to_string(reading.follower.cursor()).unwrap_or_default();
         sqlx::query("INSERT OR REPLACE INTO meta (name, value) VALUES ('cursor', ?)")
-            .bind(cursor)
+            .bind(end)
             .execute(&mut *open)
             .await?;
         open.commit().await
     }
+}
+
+fn names(names: Vec<(i64, String)>) -> Insert {
+    let mut insert = Insert::new("INSERT INTO word (id, text) VALUES ", 2, "");
+    names.into_iter().for_each(|(id, text)| insert.push([Cell::Integer(id), Cell::Text(text)]));
+    insert
+}
+
+/// The marks of all blocks in the order of their table: each of its pages is touched once.
+fn marks(blocks: &[Summary]) -> Insert {
+    let mut marks: Vec<(i64, i64)> =
+        blocks.iter().flat_map(|it| it.marks.iter().map(|mark| (*mark, integer(it.block.first)))).collect();
+    marks.sort_unstable();
+    let mut insert = Insert::new("INSERT OR IGNORE INTO seen (mark, block) VALUES ", 2, "");
+    marks.into_iter().for_each(|(mark, block)| insert.push([mark, block].map(Cell::Integer)));
+    insert
+}
+
+fn rows(blocks: Vec<Summary>) -> [Insert; 3] {
+    let mut found = Insert::new(
+        "INSERT INTO block (id, records, segment, place, bytes, from_at, until_at) VALUES ",
+        7,
+        "",
+    );
+    let mut endings = Insert::new("INSERT OR REPLACE INTO ending (statement, block) VALUES ", 2, "");
+    let mut texts = Insert::new("INSERT INTO text (rowid, words) VALUES ", 2, "");
+    for Summary { block, words, late, .. } in blocks {
+        let id = integer(block.first);
+        let place = [block.records, block.segment, block.place, block.bytes].map(integer);
+        let [records, segment, place, bytes] = place;
+        found.push([id, records, segment, place, bytes, block.from, block.until].map(Cell::Integer));
+        late.iter().for_each(|it| endings.push([Cell::Bytes(it.as_bytes().to_vec()), Cell::Integer(id)]));
+        if !words.is_empty() {
+            let words: Vec<&str> = words.iter().map(|word| &**word).collect();
+            texts.push([Cell::Integer(id), Cell::Text(words.join(" "))]);
+        }
+    }
+    [found, endings, texts]
 }
 
 /// A number of the log as the index has it: it does not reach 2^63.
@@ -240,10 +243,7 @@ pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// The event of a line that is no record.
-const UNREADABLE: &str = "unreadable";
-const HOUR_US: i64 = 3_600_000_000;
-/// Of a longer text, words are found that stand in its first bytes.
-const TEXT_BYTES: usize = 16 << 10;
+/// Blocks that are written together at most: about 35 MB of the log.
+const BATCH_BLOCKS: usize = 64;
 /// Statements that run at one time; ends of more are found by a look at the index.
 const MOST_RUNNING: usize = 1 << 20;

@@ -100,12 +100,12 @@ impl SearchQuery {
     }
 
     /// Whether a record is wanted, as it is written; places by number and time are left to who asks.
-    pub(super) fn takes(&self, entry: &Entry) -> bool {
+    pub(super) fn takes(&self, entry: &Entry<'_>) -> bool {
         let same = |wanted: &Option<String>, found: Option<&str>| {
             wanted.as_deref().is_none_or(|wanted| found == Some(wanted))
         };
-        let is_end = entry.event == "statement_end";
-        let is_event = self.event.as_ref().map_or(!is_end, |event| *event == entry.event);
+        let is_end = &*entry.event == "statement_end";
+        let is_event = self.event.as_ref().map_or(!is_end, |event| **event == *entry.event);
         is_event
             && same(&self.principal, entry.person())
             && same(&self.target, entry.target())
@@ -118,7 +118,7 @@ impl SearchQuery {
             && self.is_worded(entry)
     }
 
-    fn is_touched(&self, entry: &Entry) -> bool {
+    fn is_touched(&self, entry: &Entry<'_>) -> bool {
         if self.table.is_none() && self.permission.is_none() {
             return true;
         }
@@ -128,27 +128,33 @@ impl SearchQuery {
         })
     }
 
-    fn is_mentioned(&self, entry: &Entry) -> bool {
+    fn is_mentioned(&self, entry: &Entry<'_>) -> bool {
         self.reference.as_deref().is_none_or(|wanted| {
             let ids = [entry.session, entry.statement].into_iter().flatten().map(|id| id.to_string());
             let mentions = [&entry.grant, &entry.request].into_iter().flatten().map(Mention::name);
-            ids.chain(mentions.map(str::to_owned)).chain(entry.grants.iter().cloned()).any(|it| it == wanted)
+            let used = entry.grants.iter().map(|grant| (**grant).to_owned());
+            ids.chain(mentions.map(str::to_owned)).chain(used).any(|it| it == wanted)
         })
     }
 
-    fn is_worded(&self, entry: &Entry) -> bool {
+    fn is_worded(&self, entry: &Entry<'_>) -> bool {
         let words = self.words();
         if words.is_empty() {
             return self.text.is_none();
         }
         let sql = entry.sql.as_deref().unwrap_or_default().to_lowercase();
-        let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
-        let tokens: Vec<&str> = sql.split(|letter| !is_part(letter)).collect();
+        let tokens: Vec<&str> = words_of(&sql).collect();
         words.iter().all(|word| match word.strip_suffix('*') {
             Some(stem) => tokens.iter().any(|token| token.starts_with(stem)),
             None => tokens.contains(&word.as_str()),
         })
     }
+}
+
+/// The words of a text in lower case: letters, digits and `_`.
+pub(super) fn words_of(text: &str) -> impl Iterator<Item = &str> {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    text.split(move |letter| !is_part(letter)).filter(|word| !word.is_empty())
 }
 
 /// Whether a name is of a pattern in which `*` stands for any letters.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions, Row as _, SqliteConnection, SqlitePool,
+    ConnectOptions, Connection as _, Row as _, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -68,16 +68,14 @@ pub(super) async fn cursor(on: &mut SqliteConnection) -> Result<Cursor, AuditErr
     Ok(kept.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Cursor::START))
 }
 
-/// Whether the index has more records that the log has no more than records that it has; `oldest` is the first of these.
-pub(super) async fn is_outlived(on: &mut SqliteConnection, oldest: u64) -> Result<bool, AuditError> {
-    let bounds: (Option<i64>, Option<i64>) =
-        sqlx::query_as("SELECT (SELECT min(seq) FROM record), (SELECT max(seq) FROM record)")
-            .fetch_one(on)
-            .await
-            .map_err(AuditError::index)?;
-    let (Some(least), Some(most)) = bounds else { return Ok(false) };
-    let oldest = super::feed::integer(oldest);
-    Ok(oldest.saturating_sub(least) > most.saturating_sub(oldest))
+/// Forgets what was in files before the one that begins with `oldest`.
+pub(super) async fn forget(on: &mut SqliteConnection, oldest: u64) -> Result<(), AuditError> {
+    let mut open = on.begin().await.map_err(AuditError::index)?;
+    for text in FORGET {
+        let oldest = super::feed::integer(oldest);
+        sqlx::query(text).bind(oldest).execute(&mut *open).await.map_err(AuditError::index)?;
+    }
+    open.commit().await.map_err(AuditError::index)
 }
 
 /// All names of the index.
@@ -133,62 +131,66 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(Duration::from_secs(5))
         .pragma("cache_size", "-65536")
+        .pragma("wal_autocheckpoint", "8192")
         .pragma("temp_store", "MEMORY")
         .pragma("mmap_size", "268435456")
 }
 
 /// Of the tables below; another number makes the index anew.
-const FORM: i64 = 1;
+const FORM: i64 = 2;
 
 /// Those who search at one time; others wait.
 const READERS: u32 = 4;
 
-const CLEAR: &str = "BEGIN IMMEDIATE; DROP TABLE meta; DROP TABLE word; DROP TABLE record; DROP TABLE ending;
-DROP TABLE touch; DROP TABLE link; DROP TABLE tally; DROP TABLE hourly; DROP TABLE text;";
+const CLEAR: &str = "BEGIN IMMEDIATE; DROP TABLE meta; DROP TABLE word; DROP TABLE block; DROP TABLE seen;
+DROP TABLE ending; DROP TABLE total; DROP TABLE tally; DROP TABLE hourly; DROP TABLE text;";
 
-/// Instants are microseconds since 1970; names are numbers of `word`, 0 for none; `needs` has a bit for each
-/// permission that a statement takes.
+/// A file of the log ends with a whole block, and its records come before those of the next.
+const FORGET: [&str; 7] = [
+    "DELETE FROM total WHERE segment < ?",
+    "DELETE FROM tally WHERE segment < ?",
+    "DELETE FROM hourly WHERE segment < ?",
+    "DELETE FROM seen WHERE block < ?",
+    "DELETE FROM ending WHERE block < ?",
+    "DELETE FROM text WHERE rowid < ?",
+    "DELETE FROM block WHERE id < ?",
+];
+
+/// A block is called by the number of its first record. Instants are microseconds since 1970; names are numbers of
+/// `word`, 0 for none; marks are those of `mark.rs`; `text` has the words of a block, each once;
+/// `total` sums `tally` up over the hours.
 const TABLES: &str = "
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE word (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
-CREATE TABLE record (
-    seq       INTEGER PRIMARY KEY,
-    at        INTEGER NOT NULL,
-    place     INTEGER NOT NULL,
-    event     INTEGER NOT NULL,
-    principal INTEGER NOT NULL,
-    target    INTEGER NOT NULL,
-    database  INTEGER NOT NULL,
-    kind      INTEGER NOT NULL,
-    decision  INTEGER NOT NULL,
-    needs     INTEGER NOT NULL
+CREATE TABLE block (
+    id       INTEGER PRIMARY KEY,
+    records  INTEGER NOT NULL,
+    segment  INTEGER NOT NULL,
+    place    INTEGER NOT NULL,
+    bytes    INTEGER NOT NULL,
+    from_at  INTEGER NOT NULL,
+    until_at INTEGER NOT NULL
 );
-CREATE INDEX record_by_principal ON record (principal) WHERE principal > 0;
-CREATE INDEX record_by_event ON record (event) WHERE decision < 0;
-CREATE INDEX record_refused ON record (decision) WHERE decision = 1;
-CREATE INDEX record_by_kind ON record (kind) WHERE kind > 0;
-CREATE INDEX record_by_place ON record (target, database) WHERE target > 0;
-CREATE INDEX record_exports ON record (seq) WHERE needs & 8;
-CREATE INDEX record_dml ON record (seq) WHERE needs & 16;
-CREATE INDEX record_ddl ON record (seq) WHERE needs & 32;
-CREATE INDEX record_admin ON record (seq) WHERE needs & 64;
-CREATE TABLE ending (start INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
-CREATE TABLE touch (
-    object INTEGER NOT NULL, seq INTEGER NOT NULL, permission INTEGER NOT NULL,
-    PRIMARY KEY (object, seq, permission)
-) WITHOUT ROWID;
-CREATE TABLE link (key BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (key, seq)) WITHOUT ROWID;
-CREATE TABLE tally (
-    hour INTEGER NOT NULL, principal INTEGER NOT NULL, target INTEGER NOT NULL, database INTEGER NOT NULL,
+CREATE TABLE seen (mark INTEGER NOT NULL, block INTEGER NOT NULL, PRIMARY KEY (mark, block)) WITHOUT ROWID;
+CREATE TABLE ending (statement BLOB PRIMARY KEY, block INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE total (
+    segment INTEGER NOT NULL, principal INTEGER NOT NULL, target INTEGER NOT NULL, database INTEGER NOT NULL,
     object INTEGER NOT NULL, permission INTEGER NOT NULL, decision INTEGER NOT NULL, count INTEGER NOT NULL,
-    PRIMARY KEY (hour, principal, target, database, object, permission, decision)
+    PRIMARY KEY (segment, principal, target, database, object, permission, decision)
+) WITHOUT ROWID;
+CREATE TABLE tally (
+    segment INTEGER NOT NULL, hour INTEGER NOT NULL, principal INTEGER NOT NULL, target INTEGER NOT NULL,
+    database INTEGER NOT NULL, object INTEGER NOT NULL, permission INTEGER NOT NULL, decision INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (segment, hour, principal, target, database, object, permission, decision)
 ) WITHOUT ROWID;
 CREATE TABLE hourly (
-    hour INTEGER NOT NULL, principal INTEGER NOT NULL, target INTEGER NOT NULL, database INTEGER NOT NULL,
-    decision INTEGER NOT NULL, count INTEGER NOT NULL,
-    PRIMARY KEY (hour, principal, target, database, decision)
+    segment INTEGER NOT NULL, hour INTEGER NOT NULL, principal INTEGER NOT NULL, target INTEGER NOT NULL,
+    database INTEGER NOT NULL, decision INTEGER NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (segment, hour, principal, target, database, decision)
 ) WITHOUT ROWID;
-CREATE VIRTUAL TABLE text USING fts5 (sql, content = '', columnsize = 0, detail = none,
-    tokenize = \"unicode61 tokenchars '_'\");
+CREATE VIRTUAL TABLE text USING fts5 (words, content = '', contentless_delete = 1, detail = none,
+    tokenize = \"ascii tokenchars '_'\");
+INSERT INTO text (text, rank) VALUES ('hashsize', 16777216);
 ";

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{entry::Entry, filter::Filter, lines::StoredRecord};
+use super::{entry::Entry, files::StoredRecord, filter::Filter};
 use crate::audit::{
     AuditError,
     follow::{Cursor, FollowError, Follower},
@@ -95,7 +95,7 @@ impl Live {
 
 fn is_wanted(filter: &Filter, line: &[u8]) -> bool {
     // What cannot be read is shown: somebody who looks on should see that.
-    serde_json::from_slice::<Entry>(line).map_or(true, |entry| filter.takes(&entry))
+    serde_json::from_slice::<Entry<'_>>(line).map_or(true, |entry| filter.takes(&entry))
 }
 
 const LOOK_BYTES: usize = 1 << 20;

@@ -1,15 +1,20 @@
 //! Who touched what: sums by the hour.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    entry::{permission_code, permission_of},
-    search::{objects, word},
+    entry::{Entry, permission_code, permission_of},
+    seek::Seek,
+    summary::count as count_statement,
+    tally::{Tally, TouchKey},
+    words::Words,
 };
-use crate::model::permission::Permission;
+use crate::{audit::AuditError, model::permission::Permission};
 
 /// What is summed up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
@@ -85,94 +90,176 @@ pub struct Hour {
     pub denied: u64,
 }
 
-/// The rows of the answer, the most frequent first.
-pub(super) async fn touches(
-    on: &mut SqliteConnection,
-    query: &StatsQuery,
-    limit: i64,
-) -> Result<Vec<Touch>, sqlx::Error> {
-    let mut sql = QueryBuilder::new(
-        "SELECT p.text, t.text, d.text, o.text, s.permission, s.allowed, s.denied FROM (\
-         SELECT principal, target, database, object, permission, sum(iif(decision = 0, count, 0)) AS allowed, \
-         sum(iif(decision = 0, 0, count)) AS denied FROM tally WHERE TRUE",
-    );
-    if !narrowed(on, &mut sql, query).await? {
-        return Ok(Vec::new());
+/// What is counted by hand because the index does not have it yet, next to what it has.
+#[derive(Debug)]
+struct Fresh {
+    /// Those of the index, and new ones behind them.
+    names: Words,
+    tally: Tally,
+}
+
+/// The sums of a log: of what its index has of the files that are there, and of what it does not have yet.
+pub(super) async fn stats(seek: &mut Seek, query: &StatsQuery, limit: i64) -> Result<Stats, AuditError> {
+    let mut unindexed = seek.rest.unread;
+    let names = super::index::words(seek.index()).await?;
+    let state = Fresh { names, tally: Tally::default() };
+    let mut fresh = seek
+        .each_of_rest(state, |fresh, block, bytes| {
+            for line in bytes.split(|byte| *byte == b'\n') {
+                if let Ok(entry) = serde_json::from_slice::<Entry<'_>>(line) {
+                    count_statement(&entry, block.segment, &mut fresh.names, &mut fresh.tally);
+                }
+            }
+        })
+        .await?;
+    if fresh.tally.touches.len() + fresh.tally.statements.len() > MOST_FRESH {
+        fresh.tally = Tally::default();
+        unindexed += seek.rest.blocks.iter().map(|block| block.records).sum::<u64>();
     }
-    if let Some(pattern) = &query.table {
-        sql.push(" AND object IN (");
-        let mut list = sql.separated(", ");
-        for object in objects(on, pattern).await? {
-            list.push_bind(object);
+    let oldest = super::feed::integer(seek.oldest());
+    let sums = Sums { query, oldest, fresh: &fresh };
+    let touches = sums.touches(seek.index(), limit).await.map_err(AuditError::index)?;
+    let hours = sums.hours(seek.index()).await.map_err(AuditError::index)?;
+    Ok(Stats { touches, hours, unindexed })
+}
+
+/// What is summed up, and of what.
+struct Sums<'s> {
+    query: &'s StatsQuery,
+    /// Number of the first record that is there.
+    oldest: i64,
+    fresh: &'s Fresh,
+}
+
+impl Sums<'_> {
+    /// The rows of the answer, the most frequent first.
+    async fn touches(&self, on: &mut SqliteConnection, limit: i64) -> Result<Vec<Touch>, sqlx::Error> {
+        let mut sql = QueryBuilder::new("WITH fresh AS (");
+        rows(&mut sql, &self.fresh.tally.touches);
+        sql.push(
+            ") SELECT principal, target, database, object, permission, sum(iif(decision = 0, count, 0)) AS allowed, \
+             sum(iif(decision = 0, 0, count)) AS denied FROM (SELECT ",
+        );
+        let is_of_all_time = self.query.from.or(self.query.until).is_none();
+        sql.push(if is_of_all_time { "0 AS hour, " } else { "hour, " }).push(TOUCHED);
+        sql.push(if is_of_all_time { " FROM total" } else { " FROM tally" });
+        sql.push(" WHERE segment >= ").push_bind(self.oldest);
+        sql.push(" UNION ALL SELECT hour, ").push(TOUCHED).push(" FROM fresh) WHERE TRUE");
+        if !self.narrow(&mut sql) {
+            return Ok(Vec::new());
         }
-        sql.push(")");
+        if let Some(pattern) = &self.query.table {
+            sql.push(" AND object IN (");
+            let mut list = sql.separated(", ");
+            self.fresh.names.matching(pattern).take(MOST_OBJECTS).for_each(|(object, _)| {
+                list.push_bind(object);
+            });
+            sql.push(")");
+        }
+        if let Some(permission) = self.query.permission {
+            sql.push(" AND permission = ").push_bind(permission_code(Some(permission)));
+        }
+        sql.push(" GROUP BY principal, target, database, object, permission ORDER BY sum(count) DESC LIMIT ");
+        sql.push_bind(limit);
+        let rows: Vec<[i64; 7]> = sql
+            .build_query_as::<(i64, i64, i64, i64, i64, i64, i64)>()
+            .fetch_all(on)
+            .await?
+            .into_iter()
+            .map(<[i64; 7]>::from)
+            .collect();
+        let names = self.fresh.names.by_number();
+        let name = |number: i64| names.get(&number).map(|name| (*name).to_owned()).unwrap_or_default();
+        let touch = |[principal, target, database, object, permission, allowed, denied]: [i64; 7]| Touch {
+            principal: name(principal),
+            target: name(target),
+            database: name(database),
+            object: name(object),
+            permission: permission_of(permission),
+            allowed: count(allowed),
+            denied: count(denied),
+        };
+        Ok(rows.into_iter().map(touch).collect())
     }
-    if let Some(permission) = query.permission {
-        sql.push(" AND permission = ").push_bind(permission_code(Some(permission)));
+
+    /// Statements by the hour.
+    async fn hours(&self, on: &mut SqliteConnection) -> Result<Vec<Hour>, sqlx::Error> {
+        let mut sql = QueryBuilder::new("WITH fresh AS (");
+        rows(&mut sql, &self.fresh.tally.statements);
+        sql.push(
+            ") SELECT hour, sum(iif(decision = 0, count, 0)), sum(iif(decision = 0, 0, count)) FROM \
+             (SELECT hour, principal, target, database, decision, count FROM hourly WHERE segment >= ",
+        );
+        sql.push_bind(self.oldest);
+        sql.push(
+            " UNION ALL SELECT hour, principal, target, database, decision, count FROM fresh) WHERE TRUE",
+        );
+        if !self.narrow(&mut sql) {
+            return Ok(Vec::new());
+        }
+        sql.push(" GROUP BY hour ORDER BY hour DESC LIMIT ").push_bind(MOST_HOURS);
+        let rows: Vec<(i64, i64, i64)> = sql.build_query_as().fetch_all(on).await?;
+        let hour = |(hour, allowed, denied): (i64, i64, i64)| {
+            let at = Timestamp::from_second(hour.saturating_mul(3600)).ok()?;
+            Some(Hour { at, allowed: count(allowed), denied: count(denied) })
+        };
+        Ok(rows.into_iter().rev().filter_map(hour).collect())
     }
-    sql.push(" GROUP BY principal, target, database, object, permission ORDER BY sum(count) DESC LIMIT ");
-    sql.push_bind(limit);
-    sql.push(
-        ") AS s LEFT JOIN word AS p ON p.id = s.principal LEFT JOIN word AS t ON t.id = s.target \
-         LEFT JOIN word AS d ON d.id = s.database LEFT JOIN word AS o ON o.id = s.object \
-         ORDER BY s.allowed + s.denied DESC",
-    );
-    type Row = (Option<String>, Option<String>, Option<String>, Option<String>, i64, i64, i64);
-    let rows: Vec<Row> = sql.build_query_as().fetch_all(on).await?;
-    let touch = |(principal, target, database, object, permission, allowed, denied): Row| Touch {
-        principal: principal.unwrap_or_default(),
-        target: target.unwrap_or_default(),
-        database: database.unwrap_or_default(),
-        object: object.unwrap_or_default(),
-        permission: permission_of(permission),
-        allowed: count(allowed),
-        denied: count(denied),
-    };
-    Ok(rows.into_iter().map(touch).collect())
+
+    /// Adds who, where and when; whether that is possible at all.
+    fn narrow(&self, sql: &mut QueryBuilder<Sqlite>) -> bool {
+        let StatsQuery { principal, target, database, from, until, .. } = self.query;
+        for (column, wanted) in [("principal", principal), ("target", target), ("database", database)] {
+            let Some(wanted) = wanted else { continue };
+            let Some(word) = self.fresh.names.known_id(wanted) else { return false };
+            sql.push(format!(" AND {column} = ")).push_bind(word);
+        }
+        if let Some(from) = from {
+            sql.push(" AND hour >= ").push_bind(from.as_second().div_euclid(3600));
+        }
+        if let Some(until) = until {
+            sql.push(" AND hour < ").push_bind((until.as_second() - 1).div_euclid(3600) + 1);
+        }
+        true
+    }
 }
 
-/// Statements by the hour.
-pub(super) async fn hours(on: &mut SqliteConnection, query: &StatsQuery) -> Result<Vec<Hour>, sqlx::Error> {
-    let mut sql = QueryBuilder::new(
-        "SELECT hour, sum(iif(decision = 0, count, 0)), sum(iif(decision = 0, 0, count)) FROM hourly WHERE TRUE",
-    );
-    if !narrowed(on, &mut sql, query).await? {
-        return Ok(Vec::new());
+/// Counts as rows of `tally`.
+fn rows(sql: &mut QueryBuilder<Sqlite>, counts: &HashMap<TouchKey, i64>) {
+    sql.push("SELECT 0 AS segment, 0 AS hour, 0 AS principal, 0 AS target, 0 AS database, 0 AS object, ");
+    sql.push("0 AS permission, 0 AS decision, 0 AS count WHERE FALSE");
+    if counts.is_empty() {
+        return;
     }
-    sql.push(" GROUP BY hour ORDER BY hour DESC LIMIT ").push_bind(MOST_HOURS);
-    let rows: Vec<(i64, i64, i64)> = sql.build_query_as().fetch_all(on).await?;
-    let hour = |(hour, allowed, denied): (i64, i64, i64)| {
-        let at = Timestamp::from_second(hour.saturating_mul(3600)).ok()?;
-        Some(Hour { at, allowed: count(allowed), denied: count(denied) })
-    };
-    Ok(rows.into_iter().rev().filter_map(hour).collect())
-}
-
-/// Adds who, where and when; whether that is possible at all.
-async fn narrowed(
-    on: &mut SqliteConnection,
-    sql: &mut QueryBuilder<Sqlite>,
-    query: &StatsQuery,
-) -> Result<bool, sqlx::Error> {
-    for (column, wanted) in
-        [("principal", &query.principal), ("target", &query.target), ("database", &query.database)]
-    {
-        let Some(wanted) = wanted else { continue };
-        let Some(word) = word(on, wanted).await? else { return Ok(false) };
-        sql.push(format!(" AND {column} = ")).push_bind(word);
+    sql.push(" UNION ALL VALUES ");
+    let mut between = "(";
+    for (key, count) in counts {
+        // Numbers, written as they are.
+        let TouchKey { segment, hour, principal, target, database, object, permission, decision } = key;
+        sql.push(format!(
+            "{between}{segment}, {hour}, {principal}, {target}, {database}, {object}, {permission}, {decision}, {count})"
+        ));
+        between = ", (";
     }
-    if let Some(from) = query.from {
-        sql.push(" AND hour >= ").push_bind(from.as_second().div_euclid(3600));
-    }
-    if let Some(until) = query.until {
-        sql.push(" AND hour < ").push_bind((until.as_second() - 1).div_euclid(3600) + 1);
-    }
-    Ok(true)
 }
 
 fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
+/// The names of a pattern, and their numbers.
+pub(super) async fn objects(
+    on: &mut SqliteConnection,
+    pattern: &str,
+) -> Result<Vec<(i64, String)>, sqlx::Error> {
+    let all: Vec<(i64, String)> = sqlx::query_as("SELECT id, text FROM word").fetch_all(on).await?;
+    Ok(all.into_iter().filter(|(_, text)| super::filter::matches(pattern, text)).take(MOST_OBJECTS).collect())
+}
+
+const TOUCHED: &str = "principal, target, database, object, permission, decision, count";
 /// Five years.
 const MOST_HOURS: i64 = 5 * 366 * 24;
+/// Objects of one pattern: far more than a person can mean.
+const MOST_OBJECTS: usize = 1_000;
+/// Rows that are counted by hand.
+const MOST_FRESH: usize = 4_096;

@@ -3,11 +3,16 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use sqlx::SqliteConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{feed::integer, key::key, lines::StoredRecord, search::Spot};
+use super::{
+    files::StoredRecord,
+    filter::{Direction, Filter},
+    search::FoundRecord,
+    seek::Seek,
+};
+use crate::audit::AuditError;
 
 /// A record and what led to it, as far as this log has it: statement ← session, grant ← request ← reviews.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -33,56 +38,42 @@ impl Story {
     }
 }
 
-/// The places of the records that name something; not those of statements.
-pub(super) async fn named(on: &mut SqliteConnection, name: &str) -> Result<Vec<Spot>, sqlx::Error> {
-    spots(
-        on,
-        "SELECT record.seq, record.place FROM link CROSS JOIN record ON record.seq = link.seq \
-         WHERE link.key = ? AND record.decision < 0 ORDER BY link.seq LIMIT 200",
-        &key(name),
-    )
-    .await
+/// The story of a record by its number, or of what has this identifier.
+pub(super) async fn story(seek: &mut Seek, id: &str) -> Result<Option<Story>, AuditError> {
+    let Some(FoundRecord { found: mut record, mut end }) = first_of(seek, id).await? else { return Ok(None) };
+    if record.text("event") == Some("statement_end")
+        && let Some(statement) = record.text("statement").map(str::to_owned)
+        && let Some(start) = first_of(seek, &statement).await?
+    {
+        (record, end) = (start.found, start.end);
+    }
+    let session = match record.text("session").map(str::to_owned) {
+        Some(session) => seek.named(&BTreeSet::from([session]), MOST_NAMED).await?,
+        None => Vec::new(),
+    };
+    let mut wanted = grants_of(&record);
+    let mut asked: BTreeSet<String> = request_of(&record).into_iter().collect();
+    let mut grants = seek.named(&wanted, MOST_NAMED).await?;
+    asked.extend(grants.iter().filter_map(request_of));
+    let requests = seek.named(&asked, MOST_NAMED).await?;
+    wanted.extend(requests.iter().flat_map(grants_of));
+    if grants.is_empty() {
+        grants = seek.named(&wanted, MOST_NAMED).await?;
+    }
+    let of_requests: BTreeSet<u64> = requests.iter().map(|it| it.seq).collect();
+    grants.retain(|it| !of_requests.contains(&it.seq));
+    Ok(Some(Story { record, end, session, grants, requests }))
 }
 
-/// The place of the first record that names something.
-pub(super) async fn first_named(on: &mut SqliteConnection, name: &str) -> Result<Option<Spot>, sqlx::Error> {
-    let found = spots(
-        on,
-        "SELECT record.seq, record.place FROM link CROSS JOIN record ON record.seq = link.seq \
-         WHERE link.key = ? ORDER BY link.seq LIMIT 1",
-        &key(name),
-    )
-    .await?;
+async fn first_of(seek: &mut Seek, id: &str) -> Result<Option<FoundRecord>, AuditError> {
+    let found = match id.parse::<u64>() {
+        Ok(seq) => seek.numbered(seq).await?,
+        Err(_) => {
+            let filter = Filter { reference: Some(id.to_owned()), ..Filter::default() };
+            seek.find(&filter, Direction::Oldest, 1).await?.0
+        }
+    };
     Ok(found.into_iter().next())
-}
-
-/// The place of a record.
-pub(super) async fn numbered(on: &mut SqliteConnection, seq: u64) -> Result<Option<Spot>, sqlx::Error> {
-    let found: Option<(i64, i64)> = sqlx::query_as("SELECT seq, place FROM record WHERE seq = ?")
-        .bind(integer(seq))
-        .fetch_optional(on)
-        .await?;
-    Ok(found.map(spot))
-}
-
-/// The place of the end of a statement.
-pub(super) async fn ended(on: &mut SqliteConnection, start: u64) -> Result<Option<Spot>, sqlx::Error> {
-    let found: Option<(i64, i64)> = sqlx::query_as(
-        "SELECT record.seq, record.place FROM ending JOIN record ON record.seq = ending.seq WHERE ending.start = ?",
-    )
-    .bind(integer(start))
-    .fetch_optional(on)
-    .await?;
-    Ok(found.map(spot))
-}
-
-async fn spots(on: &mut SqliteConnection, text: &'static str, key: &[u8]) -> Result<Vec<Spot>, sqlx::Error> {
-    let found: Vec<(i64, i64)> = sqlx::query_as(text).bind(key.to_vec()).fetch_all(on).await?;
-    Ok(found.into_iter().map(spot).collect())
-}
-
-fn spot((seq, place): (i64, i64)) -> Spot {
-    (u64::try_from(seq).unwrap_or(0), u64::try_from(place).unwrap_or(0))
 }
 
 /// The grants that a record names, standing ones left out: policy has those.
@@ -101,3 +92,6 @@ pub(super) fn request_of(record: &StoredRecord) -> Option<String> {
     let named = record.record.get("request")?;
     named.get("id").unwrap_or(named).as_str().map(str::to_owned)
 }
+
+/// Records of one session, grant or request.
+const MOST_NAMED: usize = 200;

@@ -1,12 +1,14 @@
-//! Counts by the hour, kept beside the records so that sums over millions of them are there at once.
+//! Counts by file and hour, kept so that sums over millions of statements are there at once, and go with their file.
 
 use std::collections::HashMap;
 
 use super::bulk::{Cell, Insert};
 
 /// Who touched what, how, in which hour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct TouchKey {
+    /// Number of the first record of the file that says so.
+    pub(super) segment: i64,
     /// Hours since 1970.
     pub(super) hour: i64,
     pub(super) principal: i64,
@@ -17,11 +19,11 @@ pub(super) struct TouchKey {
     pub(super) decision: i64,
 }
 
-/// Counts of one batch.
+/// Counts of some statements.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    touches: HashMap<TouchKey, i64>,
-    statements: HashMap<TouchKey, i64>,
+    pub(super) touches: HashMap<TouchKey, i64>,
+    pub(super) statements: HashMap<TouchKey, i64>,
 }
 
 impl Tally {
@@ -33,27 +35,55 @@ impl Tally {
         }
     }
 
-    /// As rows.
-    pub(super) fn inserts(self) -> [Insert; 2] {
-        let mut touches = Insert::new(
-            "INSERT INTO tally (hour, principal, target, database, object, permission, decision, count) VALUES ",
+    /// Adds those of others.
+    pub(super) fn add(&mut self, other: Self) {
+        for (sums, counts) in [(&mut self.touches, other.touches), (&mut self.statements, other.statements)] {
+            counts.into_iter().for_each(|(key, count)| *sums.entry(key).or_default() += count);
+        }
+    }
+
+    /// As rows, in the order of their tables.
+    pub(super) fn inserts(self) -> [Insert; 3] {
+        let mut totals = Insert::new(
+            "INSERT INTO total (segment, principal, target, database, object, permission, decision, count) VALUES ",
             8,
             " ON CONFLICT DO UPDATE SET count = count + excluded.count",
         );
-        for (key, count) in self.touches {
-            let TouchKey { hour, principal, target, database, object, permission, decision } = key;
-            let row = [hour, principal, target, database, object, permission, decision, count];
+        let mut sums = HashMap::new();
+        for (key, count) in &self.touches {
+            *sums.entry(TouchKey { hour: 0, ..*key }).or_default() += count;
+        }
+        for (key, count) in sorted(sums) {
+            let TouchKey { segment, principal, target, database, object, permission, decision, .. } = key;
+            let row = [segment, principal, target, database, object, permission, decision, count];
+            totals.push(row.map(Cell::Integer));
+        }
+        let mut touches = Insert::new(
+            "INSERT INTO tally (segment, hour, principal, target, database, object, permission, decision, count) \
+             VALUES ",
+            9,
+            " ON CONFLICT DO UPDATE SET count = count + excluded.count",
+        );
+        for (key, count) in sorted(self.touches) {
+            let TouchKey { segment, hour, principal, target, database, object, permission, decision } = key;
+            let row = [segment, hour, principal, target, database, object, permission, decision, count];
             touches.push(row.map(Cell::Integer));
         }
         let mut statements = Insert::new(
-            "INSERT INTO hourly (hour, principal, target, database, decision, count) VALUES ",
-            6,
+            "INSERT INTO hourly (segment, hour, principal, target, database, decision, count) VALUES ",
+            7,
             " ON CONFLICT DO UPDATE SET count = count + excluded.count",
         );
-        for (key, count) in self.statements {
-            let TouchKey { hour, principal, target, database, decision, .. } = key;
-            statements.push([hour, principal, target, database, decision, count].map(Cell::Integer));
+        for (key, count) in sorted(self.statements) {
+            let TouchKey { segment, hour, principal, target, database, decision, .. } = key;
+            statements.push([segment, hour, principal, target, database, decision, count].map(Cell::Integer));
         }
-        [touches, statements]
+        [totals, touches, statements]
     }
+}
+
+fn sorted(counts: HashMap<TouchKey, i64>) -> Vec<(TouchKey, i64)> {
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_unstable();
+    counts
 }

@@ -21,22 +21,22 @@ use crate::{
 };
 
 /// One person at one target, who runs statements.
-struct Person {
+pub(super) struct Person {
     principal: PrincipalName,
     target: TargetName,
     database: DatabaseName,
-    session: SessionId,
-    grants: Vec<GrantName>,
+    pub(super) session: SessionId,
+    pub(super) grants: Vec<GrantName>,
 }
 
 impl Person {
-    fn new(name: &str, session: u128) -> Self {
+    pub(super) fn new(name: &str, session: u128) -> Self {
         let grants = vec![GrantName::Standing("standing:developers/0".to_owned())];
         let session = SessionId::new(Uuid::from_u128(session));
         Self { principal: name.into(), target: "hr".into(), database: "hr_prod".into(), session, grants }
     }
 
-    fn actor(&self) -> Actor<'_> {
+    pub(super) fn actor(&self) -> Actor<'_> {
         Actor {
             session: self.session,
             principal: &self.principal,
@@ -47,7 +47,7 @@ impl Person {
         }
     }
 
-    fn id(&self, number: u64) -> StatementId {
+    pub(super) fn id(&self, number: u64) -> StatementId {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&self.session.uuid().as_bytes()[8..]);
         bytes[8..].copy_from_slice(&number.to_be_bytes());
@@ -55,7 +55,7 @@ impl Person {
     }
 
     /// Writes the start of a statement, and its end if it is let run.
-    async fn runs(
+    pub(super) async fn runs(
         &self,
         log: &AuditLog,
         number: u64,
@@ -91,7 +91,7 @@ impl Person {
         }
     }
 
-    fn end(&self, number: u64) -> Record<'static> {
+    pub(super) fn end(&self, number: u64) -> Record<'static> {
         Record::StatementEnd(StatementEnd {
             statement: self.id(number),
             session: self.session,
@@ -105,11 +105,11 @@ impl Person {
     }
 }
 
-async fn open(bench: &Bench) -> Trail {
+pub(super) async fn open(bench: &Bench) -> Trail {
     Trail::open(&bench.path(), &beside(&bench.path(), "index")).await.unwrap()
 }
 
-async fn found(trail: &Trail, filter: Filter) -> Vec<u64> {
+pub(super) async fn found(trail: &Trail, filter: Filter) -> Vec<u64> {
     trail.search(&filter).await.unwrap().records.iter().map(|it| it.found.seq).collect()
 }
 
@@ -232,7 +232,8 @@ async fn pages_follow_each_other_and_a_statement_comes_with_its_end() {
     let trail = open(&bench).await;
     let _receipt = log.append_one(&dana.end(9)).await.unwrap();
     assert_eq!(trail.search(&newest).await.unwrap().records[0].end.as_ref().unwrap().seq, 11);
-    let oldest = trail.find(&Filter::default(), Direction::Oldest, 2).await.unwrap();
+    let (oldest, last) = trail.find_part(&Filter::default(), Direction::Oldest, 2).await.unwrap();
+    assert_eq!(last, Some(1));
     assert_eq!(oldest.iter().map(|it| it.found.seq).collect::<Vec<_>>(), [0, 1]);
 }
 

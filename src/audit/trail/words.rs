@@ -33,6 +33,22 @@ impl Words {
         text.map_or(0, |text| self.id(text))
     }
 
+    /// The number of a name that has one.
+    pub(super) fn known_id(&self, text: &str) -> Option<i64> {
+        self.ids.get(text).copied()
+    }
+
+    /// The names of a pattern in which `*` stands for any letters, and their numbers.
+    pub(super) fn matching<'w>(&'w self, pattern: &'w str) -> impl Iterator<Item = (i64, &'w str)> {
+        let all = self.ids.iter().map(|(text, id)| (*id, text.as_str()));
+        all.filter(move |(_, text)| super::filter::matches(pattern, text))
+    }
+
+    /// The name of each number.
+    pub(super) fn by_number(&self) -> HashMap<i64, &str> {
+        self.ids.iter().map(|(text, id)| (*id, text.as_str())).collect()
+    }
+
     /// Those that were added since this was asked last.
     pub(super) fn take_fresh(&mut self) -> Vec<(i64, String)> {
         std::mem::take(&mut self.fresh)

@@ -172,6 +172,7 @@ impl Session {
         if database.is_empty() {
             return Ok(());
         }
+        self.desk.reading = self.names.reading();
         let text = format!("USE `{}`", database.replace('`', "``"));
         let analysis = self.analyze(&text)?;
         if let Err(refused) = self.judge(&text, &analysis) {

@@ -6,10 +6,15 @@ use crate::{
     model::{
         facts::{Facts, SessionEffect},
         ids::Ident,
-        name_context::{MysqlFlavor, MysqlReading, NameContext},
+        name_context::{MysqlFlavor, MysqlReading, NameContext, Reading},
     },
     sql::mysql,
 };
+
+/// How texts are cut into tokens in a context.
+pub(super) fn reading_of(context: &NameContext) -> Reading {
+    context.mysql.map_or(Reading::Unknown, Reading::Mysql)
+}
 
 /// What names and texts mean now.
 #[derive(Clone, Debug)]
@@ -28,6 +33,11 @@ impl Names {
     /// What names and texts mean now.
     pub(super) const fn context(&self) -> &Arc<NameContext> {
         &self.current
+    }
+
+    /// How texts are cut into tokens now.
+    pub(super) fn reading(&self) -> Reading {
+        reading_of(&self.current)
     }
 
     /// The current database is another one; empty is none.

@@ -8,6 +8,7 @@ use super::{
     effects::asks_diagnostics_only,
     flight::Task,
     held::{EXECUTE, no_statement},
+    names::reading_of,
     once::sent,
     send::Recorded,
     session::Session,
@@ -169,7 +170,11 @@ impl Session {
         let problem = match self.held.slot(number) {
             None => Some(no_statement(asked, EXECUTE)),
             Some(slot) if slot.overflowed => Some(too_long()),
-            Some(_) => None,
+            Some(slot) => {
+                // Its text was written when the session may have read otherwise.
+                self.desk.reading = reading_of(&slot.context);
+                None
+            }
         };
         if let Some(refusal) = problem.or_else(|| self.state.lost.take()) {
             self.held.take_long_data(number);

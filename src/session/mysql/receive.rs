@@ -35,6 +35,7 @@ impl Session {
 
     async fn handle(&mut self, packet: &Packet) -> Result<(), End> {
         let next = packet.next_sequence();
+        self.desk.reading = self.names.reading();
         match Command::read(packet.payload(), self.capabilities)? {
             Command::Quit => return Err(End::ClientClosed),
             Command::Ping => self.say_ok(next),

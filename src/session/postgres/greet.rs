@@ -15,7 +15,7 @@ use crate::{
     model::{
         facts::SessionEffect,
         ids::{Ident, SessionId},
-        name_context::NameContext,
+        name_context::{NameContext, Reading},
         refusal::{Refusal, RefusalCode},
         target::Lane,
     },
@@ -46,6 +46,7 @@ pub(super) async fn begin(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) -> 
     let key_bytes = if minor < 2 { CancelKey::SHORT_BYTES } else { CancelKey::LONG_BYTES };
     let handle = gate.registry.enter(&Arc::new(who), key_bytes);
     let mut desk = Desk::new(Arc::clone(&gate), handle);
+    desk.reading = Reading::Postgres;
     let (mut side, who) = (ClientSide::new(stream), Arc::clone(&desk.who));
     let opened = unless_over(&mut desk, &mut side, open(&gate, &who, &settings)).await;
     match opened.flatten() {

@@ -37,7 +37,8 @@ pub(super) fn fingerprint(tokens: &[Token<'_>]) -> u64 {
     print
 }
 
-const fn is_literal(kind: Kind) -> bool {
+/// Whether it stands for a value.
+pub(super) const fn is_literal(kind: Kind) -> bool {
     matches!(
         kind,
         Kind::String

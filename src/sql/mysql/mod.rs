@@ -38,6 +38,7 @@ mod keywords;
 mod lexer;
 #[cfg(test)]
 mod lexer_tests;
+mod literals;
 mod load;
 #[cfg(test)]
 mod misreading_tests;
@@ -71,6 +72,7 @@ mod window;
 
 pub(super) use batch::analyze;
 pub use decode::readable;
+pub(super) use literals::without_literals;
 pub use raw::sendable;
 pub use read_only::own_read_only;
 pub(crate) use reading::{reading_of_charset, reading_of_mode};

@@ -20,6 +20,7 @@ mod explain;
 mod expression;
 mod function;
 mod lexer;
+mod literals;
 mod modify;
 mod names;
 mod parse;
@@ -37,5 +38,6 @@ mod types;
 mod walk;
 
 pub(super) use batch::analyze;
+pub(super) use literals::without_literals;
 pub use setting::search_path;
 pub(super) use shape::shape;

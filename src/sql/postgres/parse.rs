@@ -5,7 +5,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use pg_query::{FingerprintOptions, protobuf::RawStmt};
+use pg_query::{
+    FingerprintOptions,
+    protobuf::{RawStmt, ScanToken},
+};
 
 use crate::model::facts::Unanalyzable;
 
@@ -33,6 +36,11 @@ pub(super) fn parse(text: &str) -> Result<Vec<RawStmt>, Unanalyzable> {
 /// The same number for texts that differ in literals and white space only; 0 if the parser cannot tell.
 pub(super) fn fingerprint(text: &str) -> u64 {
     locked(|| pg_query::fingerprint(text, 0, WHOLE_NAMES).map_or(0, |print| print.value))
+}
+
+/// The tokens of `text`, comments among them; `None` where the scanner says no.
+pub(super) fn tokens(text: &str) -> Option<Vec<ScanToken>> {
+    locked(|| pg_query::scan(text).ok()).map(|scanned| scanned.tokens)
 }
 
 /// The tree, or the parser's words against it.

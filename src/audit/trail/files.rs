@@ -1,10 +1,9 @@
-//! Records read from the log itself, by their place.
+//! Blocks read from the log itself, and records as they are shown.
 
 use std::{
     collections::HashMap,
     fs::File,
     io,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::block::Block;
 use crate::audit::{
     chain::Line,
     segments::{Segment, segments},
@@ -46,65 +46,65 @@ impl StoredRecord {
     }
 }
 
-/// Reads single lines of a log. Blocks on the disk.
+/// Reads blocks of a log. Blocks on the disk.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct Files {
     path: PathBuf,
     segments: Vec<Segment>,
     open: HashMap<u64, File>,
 }
 
-impl Lines {
+impl Files {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.to_owned(), segments: segments(path)?, open: HashMap::new() })
     }
 
-    /// The record with this number, which begins at this byte of its file; `None` if it is not kept any more.
-    pub(super) fn read(&mut self, seq: u64, place: u64) -> io::Result<Option<StoredRecord>> {
-        for is_again in [false, true] {
-            if is_again {
-                // The files may have moved meanwhile.
-                (self.segments, self.open) = (segments(&self.path)?, HashMap::new());
-            }
-            if let Some(line) = self.line(seq, place)? {
-                return Ok(Some(StoredRecord::of(seq, &line)));
-            }
-        }
-        Ok(None)
+    /// Number of the first record of the oldest file.
+    pub(super) fn oldest(&self) -> u64 {
+        self.segments.first().map_or(0, |oldest| oldest.first)
     }
 
-    fn line(&mut self, seq: u64, place: u64) -> io::Result<Option<Vec<u8>>> {
-        let Some(segment) = self.segments.iter().rev().find(|it| it.first <= seq) else { return Ok(None) };
+    /// The lines of a block; empty if its file is not kept any more.
+    pub(super) fn read(&mut self, block: &Block) -> io::Result<Vec<u8>> {
+        let bytes = self.bytes(block)?;
+        if bytes.starts_with(begin_of(block.first).as_bytes()) {
+            return Ok(bytes);
+        }
+        // The files may have moved meanwhile. If not, somebody changed them, and that is shown.
+        (self.segments, self.open) = (segments(&self.path)?, HashMap::new());
+        self.bytes(block)
+    }
+
+    fn bytes(&mut self, block: &Block) -> io::Result<Vec<u8>> {
+        let Some(segment) = self.segments.iter().find(|it| it.first == block.segment) else {
+            return Ok(Vec::new());
+        };
         let file = match self.open.entry(segment.first) {
             std::collections::hash_map::Entry::Occupied(open) => open.into_mut(),
             std::collections::hash_map::Entry::Vacant(place) => match File::open(&segment.path) {
                 Ok(file) => place.insert(file),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
                 Err(error) => return Err(error),
             },
         };
-        let mut line = vec![0; FIRST_BYTES];
-        let mut filled = 0;
-        loop {
-            let Some(rest) = line.get_mut(filled..) else { return Ok(None) };
-            let read = file.read_at(rest, place + filled as u64)?;
-            let fresh = line.get(filled..filled + read).unwrap_or_default();
-            if let Some(end) = memchr::memchr(b'\n', fresh) {
-                line.truncate(filled + end);
-                break;
-            }
-            if read == 0 || line.len() > LONGEST_BYTES {
-                return Ok(None);
-            }
-            filled += read;
-            if filled == line.len() {
-                line.resize(line.len() * 4, 0);
-            }
-        }
-        let begins = format!("{{\"seq\":{seq},");
-        Ok(line.starts_with(begins.as_bytes()).then_some(line))
+        let mut bytes = vec![0; usize::try_from(block.bytes.min(LONGEST_BYTES)).unwrap_or(0)];
+        let read = crate::audit::follow::read_at(file, &mut bytes, block.place)?;
+        bytes.truncate(read);
+        Ok(bytes)
     }
 }
 
-const FIRST_BYTES: usize = 4 << 10;
-const LONGEST_BYTES: usize = 512 << 20;
+/// How the line of a record begins.
+fn begin_of(seq: u64) -> String {
+    format!("{{\"seq\":{seq},")
+}
+
+/// The number that a line says it has.
+pub(super) fn number_of(line: &[u8]) -> Option<u64> {
+    let rest = line.strip_prefix(b"{\"seq\":")?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(rest.get(..digits)?).ok()?.parse().ok()
+}
+
+/// As long as the gateway writes a line, and a block may be.
+const LONGEST_BYTES: u64 = 512 << 20;
