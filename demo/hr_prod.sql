@@ -107,4 +107,7 @@ GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO tidegate_read;
 ALTER DEFAULT PRIVILEGES FOR ROLE tidegate_write, tidegate_admin GRANT SELECT ON TABLES TO tidegate_read;
 ALTER DEFAULT PRIVILEGES FOR ROLE tidegate_write, tidegate_admin GRANT SELECT ON SEQUENCES TO tidegate_read;
 ALTER DEFAULT PRIVILEGES FOR ROLE tidegate_write, tidegate_admin GRANT USAGE ON SCHEMAS TO tidegate_read;
+-- Whoever holds admin writes on that account; rows of what it makes are for the other one, too.
+ALTER DEFAULT PRIVILEGES FOR ROLE tidegate_admin GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO tidegate_write;
+ALTER DEFAULT PRIVILEGES FOR ROLE tidegate_admin GRANT USAGE, SELECT ON SEQUENCES TO tidegate_write;
 ANALYZE;

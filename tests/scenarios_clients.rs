@@ -147,6 +147,44 @@ fn whoever_holds_ddl_migrates_in_a_transaction() {
 }
 
 #[test]
+fn what_somebody_makes_in_a_transaction_they_may_change_outside() {
+    let lab = lab!(Lab::usual());
+    let full = lab.add_full();
+    let statements = [
+        "BEGIN",
+        "CREATE TABLE noted (n int)",
+        "COMMIT",
+        "INSERT INTO noted VALUES (1)",
+        "ALTER TABLE noted ADD t text",
+        // Whoever may call a routine of the database may have it write.
+        "CREATE FUNCTION note(n int) RETURNS int LANGUAGE sql AS 'INSERT INTO noted VALUES (note.n) RETURNING noted.n'",
+        "SELECT 'noted ' || note(7)",
+        "DO 'BEGIN CREATE TYPE mood AS ENUM (''good''); END'",
+        "DROP TYPE mood",
+        "DROP TABLE noted",
+    ];
+    let mut arguments = vec!["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1"];
+    arguments.extend(statements.iter().flat_map(|statement| ["-c", statement]));
+    let out = text(&run_within(full.command("psql").args(arguments), PATIENCE));
+    assert!(out.contains("noted 7") && out.trim_end().ends_with("DROP TABLE"), "{out}");
+}
+
+#[test]
+fn psql_in_the_c_locale_is_let_in_and_other_encodings_are_not() {
+    let lab = lab!(Lab::usual());
+    let reader = lab.add("omar");
+    lab.grant("omar", "select", &[], 3600);
+    let tell = |encoding: &str| {
+        let mut psql = reader.command("psql");
+        psql.env("PGCLIENTENCODING", encoding).args(["-X", "-A", "-t", "-c", "SELECT 'Zoë'"]);
+        text(&run_within(&mut psql, PATIENCE))
+    };
+    assert_eq!(tell("SQL_ASCII").trim_end(), "Zoë");
+    let refused = tell("LATIN1");
+    assert!(refused.contains("FATAL") && refused.contains("client_encoding"), "{refused}");
+}
+
+#[test]
 fn a_client_that_wants_the_primary_stays() {
     let lab = lab!(Lab::usual());
     let reader = lab.add("omar");

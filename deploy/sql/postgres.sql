@@ -53,6 +53,11 @@ SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA %I GRANT SELECT ON
     SELECT 'CREATE ROLE tidegate_admin LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tidegate_admin') \gexec
     GRANT tidegate_write, pg_monitor, pg_signal_backend TO tidegate_admin;
     SELECT format('GRANT CONNECT, TEMPORARY, CREATE ON DATABASE %I TO tidegate_admin', current_database()) \gexec
+    -- Whoever holds admin writes on this account: the others read what it makes, and change its rows.
+    ALTER DEFAULT PRIVILEGES FOR ROLE tidegate_admin IN SCHEMA :"schema" GRANT SELECT ON TABLES TO tidegate_read;
+    ALTER DEFAULT PRIVILEGES FOR ROLE tidegate_admin IN SCHEMA :"schema"
+        GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO tidegate_write;
+    ALTER DEFAULT PRIVILEGES FOR ROLE tidegate_admin IN SCHEMA :"schema" GRANT USAGE, SELECT ON SEQUENCES TO tidegate_write;
 \endif
 
 \if :iam

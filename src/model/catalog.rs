@@ -12,6 +12,8 @@ use super::ids::Ident;
 pub struct Catalog {
     /// Rises with every renewal; no two contents have the same.
     pub version: u64,
+    /// Whether the database keeps text as UTF-8.
+    pub is_utf8: bool,
     /// All schemas that exist, the system's too.
     pub schemas: BTreeSet<Ident>,
     /// Relations (and composite, enum, domain types) by their own name: the schemas that have one.

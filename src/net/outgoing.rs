@@ -22,13 +22,13 @@ pub fn http_client(url: &str, ca: Option<&Path>) -> Result<Client, NetError> {
         .no_proxy();
     if let Some(ca) = ca {
         let pem = fs::read(ca).map_err(|source| NetError::Unreadable { path: ca.to_owned(), source })?;
-        let roots = Certificate::from_pem_bundle(&pem).map_err(|source| failed(source))?;
+        let roots = Certificate::from_pem_bundle(&pem).map_err(failed)?;
         builder = builder.tls_certs_only(roots);
     } else if url.starts_with("http:") {
         // Loading the system's certificates would be work for nothing, and fails where there are none.
         builder = builder.tls_certs_only([]);
     }
-    builder.build().map_err(|source| failed(source))
+    builder.build().map_err(failed)
 }
 
 /// Sends a request; the body of its answer if that was a success.

@@ -133,6 +133,34 @@ def cancel(connection):
     show(connection.execute("SELECT 'usable'").fetchone())
 
 
+def cancel_over_tls(connection):
+    # Unlike `cancel`, it waits until the server has closed, and takes it ill if that was not by TLS's own word.
+    told = []
+
+    def ask():
+        try:
+            connection.cancel_safe(timeout=5)
+            told.append("asked")
+        except psycopg.Error as error:
+            told.append(str(error))
+
+    asking = threading.Timer(0.5, ask)
+    asking.start()
+    try:
+        connection.execute("SELECT count(pg_sleep(0.01)) FROM employee")
+    except psycopg.Error as error:
+        show(type(error).__name__, error.sqlstate)
+    asking.join()
+    show(told)
+
+
+def a_search_path_and_an_encoding_at_startup(connection):
+    # What libpq asks for where the locale is C. psycopg leaves text as bytes then.
+    with connect(options="-c search_path=public,pg_catalog", client_encoding="SQL_ASCII") as other:
+        show(other.execute("SHOW search_path").fetchone(), other.info.parameter_status("client_encoding"))
+        show(other.execute(b"SELECT 'Zo\xc3\xab', count(*) FROM department").fetchone())
+
+
 def errors_in_a_transaction(connection):
     try:
         connection.execute("SELECT * FROM nowhere")
@@ -207,6 +235,6 @@ def a_parameter_of_three_megabytes(connection):
 
 run([parameters_and_types, binary_results, prepared_statements, pipeline, pipeline_with_an_error,
      many_statements_in_a_pipeline, executemany, server_side_cursor, copy_both_ways, copy_given_up,
-     copy_with_bad_data, cancel, errors_in_a_transaction, notices_and_notifications, fifty_thousand_rows,
+     copy_with_bad_data, cancel, cancel_over_tls, a_search_path_and_an_encoding_at_startup, errors_in_a_transaction, notices_and_notifications, fifty_thousand_rows,
      several_statements_without_parameters, describe, parameters_of_the_session, a_parameter_of_three_megabytes], connect,
     close=lambda connection: connection.close())

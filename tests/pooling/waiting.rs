@@ -84,8 +84,9 @@ fn a_mysql_client_that_goes_away_is_killed_or_ended_waits_no_longer() {
         let Some(lab) = narrow(server) else { continue };
         let full = lab.add_full();
         let connect = || MysqlWire::connect(&full, Capabilities::NONE);
-        let (mut gone, mut killed, mut other) = (connect(), connect(), connect());
+        // A login takes a connection of the reading lane, and whoever is in a transaction keeps what they have.
         let mut holds = connect();
+        let (mut gone, mut killed, mut other) = (connect(), connect(), connect());
         assert_eq!(holds.run("BEGIN"), 0);
         assert_eq!(holds.query("SELECT 1").unwrap(), [b"\x011"]);
         // Like every transaction, on the strongest lane.

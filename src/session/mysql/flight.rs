@@ -15,6 +15,7 @@ pub(super) struct Flight {
 
 /// What a command does.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a session has one at a time, and most are the large one")]
 pub(super) enum Task {
     /// Statements run.
     Run {

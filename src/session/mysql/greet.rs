@@ -47,7 +47,7 @@ pub(super) async fn begin(
     let mut desk = Desk::new(Arc::clone(&gate), handle);
     let (mut side, place) = (ClientSide::new(stream), desk.place.clone());
     let opened = unless_over(&mut desk, &mut side, open(&gate, &place, capabilities, charset)).await;
-    match opened.and_then(|opened| opened) {
+    match opened.flatten() {
         Ok(opened) => {
             let mut session = Box::new(Session {
                 client: side,

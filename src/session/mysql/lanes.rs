@@ -123,7 +123,7 @@ impl Session {
         }
         let nowhere = self.names.context().database.is_empty();
         let somewhere = self.lanes.borrowed(lane).is_some_and(|it| !it.known.database.is_empty());
-        if nowhere && somewhere && self.lanes.sticky() != Some(lane) {
+        if nowhere && somewhere && !self.lanes.is_tied(lane) {
             // The session's database was dropped, and no command leads a connection back to none.
             self.drop_lane(lane);
         }

@@ -8,6 +8,7 @@ use super::greet::{begin, turn_away};
 use crate::{
     model::ids::SessionId,
     session::{
+        client::ClientSide,
         gate::Gate,
         login::{
             Door,
@@ -40,7 +41,8 @@ pub(in crate::session) async fn admit(
         }
         Ok(Arrival::Cancel { request, stream }) => {
             gate.cancel(request.process_id, &request.key).await;
-            drop(stream);
+            // Over TLS an end without a word is an error to the client: libpq says that it could not cancel.
+            ClientSide::new(stream).say_last(&[]).await;
         }
         Err(error) => tracing::debug!(%peer, %error, "login failed"),
     }

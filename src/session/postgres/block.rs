@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use super::{
     receive::Flow,
     session::Session,
-    simple::{opens_or_ties, shows_by_rights},
+    simple::{is_held_read_only, opens_or_ties, shows_by_rights},
 };
 use crate::{
     model::{facts::Facts, refusal::Refusal, target::Lane},
@@ -40,7 +40,7 @@ impl Session {
         let alone = self.is_alone_in_block();
         let by_rights = does.iter().any(|facts| shows_by_rights(facts));
         let lane = self.choose_lane(needed, ties || !alone || by_rights)?;
-        let read_only = alone && !ties && does.iter().all(|facts| facts.read_only);
+        let read_only = alone && does.iter().all(|facts| is_held_read_only(facts, needed));
         if !self.is_settled() {
             return Ok(self.lanes.is_ready(lane, read_only, self.settings.version()).then_some(lane));
         }

@@ -48,7 +48,7 @@ pub(super) async fn begin(gate: Arc<Gate>, id: SessionId, arrived: LoggedIn) -> 
     let mut desk = Desk::new(Arc::clone(&gate), handle);
     let (mut side, who) = (ClientSide::new(stream), Arc::clone(&desk.who));
     let opened = unless_over(&mut desk, &mut side, open(&gate, &who, &settings)).await;
-    match opened.and_then(|opened| opened) {
+    match opened.flatten() {
         Ok(opened) => {
             greet(&mut side.outbound, &opened, &desk.handle);
             Some(Box::new(Session {
@@ -140,19 +140,19 @@ fn judge_startup(
     asked: &[(String, String)],
 ) -> Result<(NameContext, Vec<(Ident, String)>), Refusal> {
     let mut settings = Vec::new();
-    for (name, value) in asked {
+    for (name, asked) in asked {
         let wrong = |why: &str| {
             Refusal::new(RefusalCode::InvalidAuthorization, format!("setting \"{name}\" at startup: {why}"))
         };
         let known = name.split('.').all(|part| {
             !part.is_empty() && part.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'_')
         });
-        if !known || value.contains('\0') {
+        if !known || asked.contains('\0') {
             return Err(wrong("no such setting"));
         }
         let name: String = name.to_ascii_lowercase();
         // A list stays a list: each of its names is judged by the path that it makes.
-        let text = match search_path(value) {
+        let text = match search_path(asked) {
             crate::model::name_context::SearchPath::Known(path) if name == "search_path" => {
                 let names: Vec<String> = path.iter().map(|name| literal(name)).collect();
                 if names.is_empty() {
@@ -160,7 +160,7 @@ fn judge_startup(
                 }
                 format!("SET {name} TO {}", names.join(", "))
             }
-            _ => format!("SET {name} TO {}", literal(value)),
+            _ => format!("SET {name} TO {}", literal(asked)),
         };
         let context_now = Arc::new(context.clone());
         let analysis = gate
@@ -180,7 +180,9 @@ fn judge_startup(
                     if &**name == "search_path" {
                         context.search_path = search_path(value);
                     }
-                    settings.push((name.clone(), value.clone()));
+                    // What is the same path is shown as the client wrote it.
+                    let as_asked = &**name == "search_path" && search_path(asked) == context.search_path;
+                    settings.push((name.clone(), if as_asked { asked } else { value }.clone()));
                 }
             }
         }

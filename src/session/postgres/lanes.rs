@@ -96,13 +96,17 @@ impl Lanes {
 }
 
 impl Session {
-    /// The lane for something that needs `needed`; `opens` takes the strongest that the grants allow.
+    /// The lane for something that needs `needed`; what writes, and what `opens`, takes the strongest that the grants
+    /// allow.
+    ///
+    /// So whatever somebody makes belongs to one account, in a transaction and outside: what a migration has made in
+    /// one, its next statement may change.
     ///
     /// # Errors
     /// When the open transaction, or a temporary table, is on a weaker one: its connection cannot be changed.
     pub(super) fn choose_lane(&self, needed: Lane, opens: bool) -> Result<Lane, Refusal> {
         let has_temporary = !self.names.context().temporary.is_empty();
-        let least = || if opens { self.desk.highest_lane() } else { needed };
+        let least = || if opens || needed > Lane::Read { self.desk.highest_lane() } else { needed };
         self.lanes.choose(needed, self.bound_lane(), has_temporary, least)
     }
 

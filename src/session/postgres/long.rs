@@ -61,7 +61,8 @@ impl Session {
             return Flow::Done;
         }
         let is_query = tag == b'Q';
-        if if is_query { !self.is_settled() } else { self.must_wait() } {
+        let waits = if is_query { !self.is_settled() } else { self.must_wait() };
+        if waits {
             return self.wait_for_replies();
         }
         if self.is_settled() {

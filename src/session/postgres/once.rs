@@ -2,7 +2,12 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{held::Portal, receive::Flow, session::Session, simple::opens_or_ties};
+use super::{
+    held::Portal,
+    receive::Flow,
+    session::Session,
+    simple::{is_held_read_only, opens_or_ties},
+};
 use crate::{
     model::{facts::Facts, refusal::Refusal},
     policy::{Claimed, Leave as _, Once},
@@ -38,7 +43,7 @@ impl Session {
     ) -> bool {
         let Some(Judged { text: own, does, verdict: Err(refused) }) = judged.pop() else { return true };
         let ties = does.iter().any(|facts| opens_or_ties(facts));
-        let read_only = !ties && does.iter().all(|facts| facts.read_only);
+        let read_only = does.iter().all(|facts| is_held_read_only(facts, once.lane()));
         let lane = match self.choose_lane(once.lane(), ties) {
             Ok(lane) => self.take_lane(lane, read_only).await.map(|()| lane),
             Err(refusal) => Err(refusal),

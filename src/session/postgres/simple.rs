@@ -244,7 +244,16 @@ fn say_read_only(text: &mut String, span: Range<usize>) {
     }
 }
 
-/// Whether the database can be told to hold the connection read-only for the whole batch.
+/// Whether the database is told to hold the connection read-only for the whole batch.
 fn held_read_only(allowed: &[Allowed]) -> bool {
-    allowed.iter().flat_map(|it| it.does.iter()).all(|facts| facts.read_only && !opens_or_ties(facts))
+    allowed.iter().all(|it| it.does.iter().all(|facts| is_held_read_only(facts, it.permit.lane())))
+}
+
+/// Whether the database is told to hold the connection read-only for a statement that needs the lane `needed`.
+///
+/// Not where it needs the admin lane because of a routine: what that does is out of sight, and whoever may run it may
+/// have it write.
+pub(super) fn is_held_read_only(facts: &Facts, needed: Lane) -> bool {
+    let runs_anything = needed == Lane::Admin && !facts.calls.is_empty();
+    facts.read_only && !opens_or_ties(facts) && !runs_anything
 }

@@ -156,12 +156,12 @@ impl Walk<'_> {
                 }
             }
             Some(SettingClass::ClientEncoding) => {
-                let utf8 = match &value {
+                let fits = match &value {
                     Value::Default => true,
-                    Value::Text(text) => is_utf8(text),
+                    Value::Text(text) => is_utf8(text) || self.reads_alike(text),
                     Value::Unseen => false,
                 };
-                if !utf8 {
+                if !fits {
                     return Err(never("client_encoding other than UTF8", "Use UTF8."));
                 }
                 self.leaves(&name, value, local);
@@ -181,6 +181,16 @@ impl Walk<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the server reads text in this client encoding as it reads UTF8: SQL_ASCII converts nothing, so text is
+    /// taken for what the database keeps. libpq asks for it where the locale is C.
+    ///
+    /// Source: PostgreSQL, `pg_any_to_server`.
+    fn reads_alike(&self, encoding: &str) -> bool {
+        let catalog = self.names.context.catalog.as_ref();
+        // closed: in a database that is not known, text may be anything.
+        plain_encoding(encoding) == b"sqlascii" && catalog.is_some_and(|catalog| catalog.is_utf8)
     }
 
     fn leaves(&mut self, name: &str, value: Value, local: bool) {
@@ -333,9 +343,12 @@ fn reads_text(name: &str) -> bool {
 }
 
 fn is_utf8(encoding: &str) -> bool {
-    let letters = encoding.bytes().filter(u8::is_ascii_alphanumeric);
-    let plain: Vec<u8> = letters.map(|byte| byte.to_ascii_lowercase()).collect();
-    plain == b"utf8" || plain == b"unicode"
+    matches!(plain_encoding(encoding).as_slice(), b"utf8" | b"unicode")
+}
+
+/// The name of an encoding as the server compares it: letters and digits alone, in lower case.
+fn plain_encoding(name: &str) -> Vec<u8> {
+    name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase()).collect()
 }
 
 fn never(setting: &str, instead: &'static str) -> Unanalyzable {

@@ -29,6 +29,7 @@ fn held(names: &[(&str, &[&str])]) -> BTreeMap<Ident, BTreeSet<Ident>> {
 pub(super) fn context() -> NameContext {
     let catalog = Catalog {
         version: 1,
+        is_utf8: true,
         schemas: set(&["public", "hr", "pg_catalog", "information_schema"]),
         relations: held(&[
             ("employee", &["public"]),
@@ -387,8 +388,16 @@ fn settings_that_change_how_text_is_read_are_never_let_through() {
     ] {
         assert!(matches!(read(text, &context()), Err(Unanalyzable::Never { .. })), "{text}");
     }
+    let elsewhere = Catalog { is_utf8: false, ..Catalog::default() };
+    for catalog in [Some(Arc::new(elsewhere)), None] {
+        let context = NameContext { catalog, ..context() };
+        let found = read("set client_encoding to sql_ascii", &context);
+        assert!(matches!(found, Err(Unanalyzable::Never { .. })), "{found:?}");
+    }
     check(&[
         ("set client_encoding = 'utf-8'", ""),
+        // Nothing is converted: in a database in UTF-8 that is UTF8 by another name.
+        ("set client_encoding to sql_ascii", ""),
         ("set standard_conforming_strings = on", ""),
         ("set timezone = 'UTC'", ""),
         ("select set_config('TimeZone', $1, false)", ""),

@@ -10,6 +10,7 @@ pub(crate) fn read(rows: &[Row]) -> Option<Catalog> {
         let (kind, name) = (row.text(0)?, Ident::from(row.text(1)?));
         let schema = row.text(2).map(Ident::from);
         match kind {
+            "encoding" => catalog.is_utf8 = &*name == "UTF8",
             "schema" => drop(catalog.schemas.insert(name)),
             "relation" => drop(catalog.relations.entry(name).or_default().insert(schema?)),
             "plain" => drop(catalog.plain.entry(name).or_default().insert(schema?)),
@@ -116,6 +117,8 @@ code(oid) AS (
     UNION
     SELECT e.whole FROM code JOIN edge e ON e.part = code.oid
 )
+SELECT 'encoding', pg_catalog.current_setting('server_encoding'), NULL
+UNION ALL
 SELECT 'schema', n.nspname, NULL FROM pg_catalog.pg_namespace n
 UNION ALL
 SELECT 'relation', c.relname, s.name FROM pg_catalog.pg_class c JOIN space s ON s.oid = c.relnamespace
