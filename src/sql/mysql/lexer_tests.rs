@@ -222,7 +222,7 @@ fn operators_are_the_longest_that_the_server_knows() {
         ("\\N", "refused", "NULL"),
         ("? ?,?", "? ?,?", ""),
         ("?a", "refused", "refused"),
-        ("{d '2020-01-01'}", "{ d '2020-01-01' }", ""),
+        ("{d '2020-01-01'}", "{d '2020-01-01'}", ""),
         ("[a]", "refused", "refused"),
         ("a\\b", "refused", "refused"),
         ("a\u{1}b", "refused", "refused"),
