@@ -32,5 +32,6 @@ mod simple;
 mod standing;
 mod tag;
 mod task;
+mod unshown;
 
 pub(super) use admit::admit;
