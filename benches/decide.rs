@@ -91,6 +91,7 @@ fn reads(tables: &[&str]) -> Facts {
                 mode: AccessMode::Read,
             })
             .collect(),
+        shown_by_errors: Vec::new(),
         calls: Vec::new(),
         transaction: TransactionEffect::None,
         effects: Vec::new(),

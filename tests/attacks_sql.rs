@@ -16,7 +16,7 @@ const SETUP: &str = "
     ALTER ROLE tidegate_read SUPERUSER; ALTER ROLE tidegate_write SUPERUSER; ALTER ROLE tidegate_admin SUPERUSER;
     CREATE SCHEMA aux;
     CREATE TABLE aux.employee (secret text); INSERT INTO aux.employee VALUES ('TOPSECRET aux');
-    CREATE TABLE public.vault (secret text); INSERT INTO public.vault VALUES ('TOPSECRET vault');
+    CREATE TABLE public.vault (secret text NOT NULL); INSERT INTO public.vault VALUES ('TOPSECRET vault');
     CREATE FUNCTION public.peek(text) RETURNS text LANGUAGE sql AS $$ SELECT 'TOPSECRET routine'::text $$;
     CREATE FUNCTION public.peek(public.employee) RETURNS text LANGUAGE sql AS $$ SELECT 'TOPSECRET routine'::text $$;";
 
@@ -134,6 +134,34 @@ async fn who_may_define_everything_still_reads_only_what_is_granted() {
         ],
     )
     .await;
+}
+
+/// Casts, broken rows and keys: the database tells of them in its own words.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_shows_no_rows_to_whoever_may_not_read_them() {
+    let lab = lab!(open_lab());
+    let wanda = lab.add("wanda");
+    let full = lab.add("full");
+    lab.grant("wanda", "dml", &["public.vault"], 600);
+    lab.grant("full", "ddl", &["public.vault"], 600);
+    for (login, scripts) in [(&wanda, ERRORS_OF_CHANGES), (&full, ERRORS_OF_DEFINITIONS)] {
+        for sql in scripts {
+            let (seen, end) = session(login, &[*sql]).await;
+            assert!(end.is_err() && seen.contains("not shown") && !seen.contains(SECRET), "{sql}: {seen}");
+        }
+    }
+    for (login, sql, told) in [
+        (&wanda, "UPDATE vault SET nope = 1", "nope"),
+        (&wanda, "UPDATE vault SET secret = 'x'::int", "\\\"x\\\""),
+        (&wanda, "INSERT INTO vault VALUES (NULL)", "secret"),
+        (&full, "ALTER TABLE vault ADD COLUMN secret int", "secret"),
+    ] {
+        let (seen, end) = session(login, &[sql]).await;
+        assert!(end.is_err() && seen.contains(told) && !seen.contains("not shown"), "{sql}: {seen}");
+    }
+    lab.grant("wanda", "select", &["public.vault"], 600);
+    let (seen, _) = session(&wanda, &[ERRORS_OF_CHANGES[0]]).await;
+    assert!(seen.contains(SECRET), "who may read it is told: {seen}");
 }
 
 /// Names are judged before it is known which connection they go to.
@@ -456,6 +484,26 @@ const WRITES: &[&[&str]] = &[
     &["COPY title FROM '/etc/passwd'"],
     &["SELECT nextval('ticket_no')"],
     &["SELECT setval('ticket_no', 5)"],
+    &["LISTEN c", "UPDATE title SET title = title WHERE pg_notify('c', title) IS NULL"],
+    &["UPDATE title SET title = title WHERE set_config('application_name', title, false) = ''"],
+    &["DELETE FROM title WHERE pg_try_advisory_lock(employee_no)"],
+];
+
+const ERRORS_OF_CHANGES: &[&str] = &[
+    "UPDATE vault SET secret = secret::int",
+    "DELETE FROM vault WHERE secret::date < now()",
+    "UPDATE vault SET secret = NULL",
+    "UPDATE vault SET secret = 'x' WHERE current_setting(secret) = ''",
+    "UPDATE vault SET secret = 'x' WHERE to_tsquery(secret) IS NULL",
+    "MERGE INTO vault v USING (VALUES (1)) s ON true WHEN MATCHED THEN UPDATE SET secret = secret::int",
+    "WITH changed AS (UPDATE vault SET secret = secret::int RETURNING 1) SELECT 1 FROM changed",
+];
+
+const ERRORS_OF_DEFINITIONS: &[&str] = &[
+    "CREATE INDEX ON vault ((secret::int))",
+    "ALTER TABLE vault ALTER secret TYPE date USING secret::date",
+    "ALTER TABLE vault ADD CHECK (secret::int > 0)",
+    "ALTER TABLE vault ADD COLUMN n int GENERATED ALWAYS AS (secret::int) STORED",
 ];
 
 const TEMPORARIES: &[&[&str]] = &[
@@ -546,6 +594,12 @@ const DEFINITIONS: &[&[&str]] = &[
     &["CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'select 1'"],
     &["CREATE POLICY p ON vault"],
     &["CREATE EXTENSION hstore"],
+    &["ALTER TABLE vault ADD COLUMN employee_no int", "ALTER TABLE vault INHERIT employee"],
+    &[
+        "CREATE TABLE parts (secret text) PARTITION BY LIST (secret)",
+        "ALTER TABLE parts ATTACH PARTITION vault DEFAULT",
+    ],
+    &["ALTER FOREIGN TABLE vault OPTIONS (SET filename '/etc/passwd')"],
     &["ALTER TABLE employee OWNER TO postgres"],
     &["GRANT SELECT ON vault TO public"],
     &["DROP SCHEMA pg_temp CASCADE"],

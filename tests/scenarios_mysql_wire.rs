@@ -392,6 +392,45 @@ fn the_note_behind_a_plan_needs_leave_to_read_what_was_explained() {
 }
 
 #[test]
+fn an_error_shows_no_rows_to_whoever_may_not_read_them() {
+    const ROW: &str = "employee1@";
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let (dana, sam) = (lab.add("dana"), lab.add("sam"));
+        lab.grant("dana", "explain", &[], 600);
+        lab.grant("sam", "dml", &["employee"], 600);
+        let open = |login| MysqlWire::connect(login, Capabilities::MULTI_STATEMENTS);
+        let plan = "EXPLAIN INSERT INTO department SELECT 'd100', 'x' FROM employee WHERE employee_no = 1 AND email + 0";
+        let change = "UPDATE employee SET employee_no = email WHERE employee_no = 1";
+        for (login, sql) in [(&dana, plan), (&sam, change)] {
+            let mut wire = open(login);
+            let said = words(&mut wire, sql);
+            assert!(said.contains("not shown") && !said.contains(ROW), "{sql}: {said}");
+            assert!(shown(&mut wire, "SHOW WARNINGS").contains("not shown"), "{sql}");
+            assert_eq!(wire.run("GET DIAGNOSTICS CONDITION 1 @m = MESSAGE_TEXT"), 1142, "{sql}");
+            assert_eq!(open(login).query(&format!("{sql}; SHOW WARNINGS")), Err(1142), "{sql}");
+        }
+        assert!(words(&mut open(&dana), "EXPLAIN SELECT nope FROM employee").contains("nope"));
+        assert!(words(&mut open(&sam), "INSERT INTO employee (nope) VALUES (1)").contains("nope"));
+        let own = "INSERT INTO employee VALUES (1, 'a', 'b', '2000-01-01', '2000-01-01', 'c')";
+        assert!(words(&mut open(&sam), own).contains("Duplicate entry"), "what one inserts is one's own");
+        lab.grant("dana", "select", &["employee"], 600);
+        lab.grant("sam", "select", &["employee"], 600);
+        for (login, sql) in [(&dana, plan), (&sam, change)] {
+            assert!(words(&mut open(login), sql).contains(ROW), "who may read it is told: {sql}");
+        }
+    }
+}
+
+/// What the error says with which a text fails.
+fn words(wire: &mut MysqlWire, sql: &str) -> String {
+    wire.command(0x03, sql.as_bytes());
+    let payload = wire.payload();
+    assert_eq!(payload[0], 0xff, "{sql}");
+    String::from_utf8_lossy(&payload).into_owned()
+}
+
+#[test]
 fn what_the_gateway_refused_is_what_show_warnings_shows() {
     for server in BOTH {
         let Some(lab) = Lab::of(server) else { return };

@@ -140,6 +140,7 @@ fn permit(lane: Lane) -> Permit {
         command: "SELECT",
         span: 0..0,
         accesses: vec![Access { object, mode }],
+        shown_by_errors: Vec::new(),
         calls: Vec::new(),
         transaction: TransactionEffect::None,
         effects: Vec::new(),

@@ -17,6 +17,9 @@ pub struct Facts {
     pub span: Range<usize>,
     /// Everything it touches; sorted, each pair once.
     pub accesses: Vec<Access>,
+    /// Relations of which the server's errors and warnings may show rows, although it needs no leave to read them: what
+    /// it changes row by row, defines anew over its rows, or reads while it plans. Sorted, each once.
+    pub shown_by_errors: Vec<Object>,
     /// Routines, operators and casts that it runs and that are not built in; sorted, each once.
     pub calls: Vec<Call>,
     /// What it does to the transaction.

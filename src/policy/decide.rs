@@ -184,6 +184,16 @@ mod tests {
     }
 
     #[test]
+    fn whoever_defines_anything_makes_temporary_relations_and_nobody_else_does() {
+        let makes = facts(&[(AccessMode::Define, relation("pg_temp.scratch"))], &[], false);
+        let definer = snapshot(&nothing(), vec![grant(1, &[Permission::Ddl], &["public.employee"])]);
+        let _ = allowed(judge(&definer, &makes, at(0)));
+        denied(judge(&definer, &reads(&["pg_temp.scratch"]), at(0)));
+        let reader = snapshot(&nothing(), vec![grant(1, SELECT, &["public.employee"])]);
+        denied(judge(&reader, &makes, at(0)));
+    }
+
+    #[test]
     fn the_permit_lasts_as_long_as_the_longest_grant_for_each_need() {
         let grants = vec![
             until(grant(1, SELECT, &["public.*"]), at(10)),

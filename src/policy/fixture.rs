@@ -105,6 +105,7 @@ pub(super) fn facts(accesses: &[(AccessMode, Object)], calls: &[&str], read_only
         command: "SELECT",
         span: 0..1,
         accesses,
+        shown_by_errors: Vec::new(),
         calls: calls.iter().map(|name| Call { name: (*name).into() }).collect(),
         transaction: TransactionEffect::None,
         effects: Vec::new(),

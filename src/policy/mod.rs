@@ -52,7 +52,7 @@ pub use estimate::decide_estimate;
 pub use exact::{Claimed, ExactGrant, Once, awaits_alike, can_be_exact, decide_exact};
 pub use flows::{Flow, Longest, RiskRule, TextForm};
 pub use permit::{Leave, Permit};
-pub use plan::plan_only;
+pub use plan::{plan_only, reading};
 pub use recent::Recent;
 pub use refusal::missing_in_words;
 pub use rules::{Ceiling, GROUP_SCOPES, Group, Policy, PolicyPrincipal, RoutineRule};

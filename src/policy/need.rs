@@ -60,6 +60,10 @@ impl<'f> Need<'f> {
             Self::Presence | Self::PresenceIn(_) => true,
             // A notification belongs to no relation: whoever may change rows somewhere may send one.
             Self::On(Permission::Dml, Object::Database) => true,
+            // A temporary relation belongs to the session: whoever may define something may make one.
+            Self::On(Permission::Ddl, Object::Relation { schema, .. }) if is_temporary(schema, dialect) => {
+                true
+            }
             Self::On(_, Object::Database) | Self::Run(_) => matches!(pattern, ObjectPattern::All),
             Self::On(_, object) => pattern.matches(object, dialect),
         }
@@ -118,6 +122,11 @@ impl<'f> Need<'f> {
     pub(super) fn is_administrative(&self) -> bool {
         self.permission() == Some(Permission::Admin)
     }
+}
+
+/// Whether it is the schema of PostgreSQL in which a session makes its temporary relations; nobody else can.
+fn is_temporary(schema: &str, dialect: Dialect) -> bool {
+    dialect == Dialect::Postgres && schema == "pg_temp"
 }
 
 /// What `facts` ask for: one need an access, and one a call that `is_listed` does not know.

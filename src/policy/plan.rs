@@ -17,17 +17,39 @@ pub fn plan_only(facts: &Facts) -> Facts {
         .collect();
     accesses.sort();
     accesses.dedup();
+    let planned = accesses.iter().filter(|access| access.mode == AccessMode::Explain);
+    let shown_by_errors = planned.map(|access| access.object.clone()).collect();
     Facts {
         kind: StatementKind::Explain,
         command: "EXPLAIN",
         span: facts.span.clone(),
         accesses,
+        shown_by_errors,
         calls: facts.calls.clone(),
         transaction: TransactionEffect::None,
         effects: Vec::new(),
         runs: facts.runs.clone(),
         read_only: true,
         fingerprint: facts.fingerprint,
+        sent: None,
+    }
+}
+
+/// Facts of reading `objects`, for what shows their rows without being a query on them.
+pub fn reading<'o>(objects: impl IntoIterator<Item = &'o Object>) -> Facts {
+    let read = |object: &Object| Access { object: object.clone(), mode: AccessMode::Read };
+    Facts {
+        kind: StatementKind::Show,
+        command: "SHOW",
+        span: 0..0,
+        accesses: objects.into_iter().map(read).collect(),
+        shown_by_errors: Vec::new(),
+        calls: Vec::new(),
+        transaction: TransactionEffect::None,
+        effects: Vec::new(),
+        runs: None,
+        read_only: true,
+        fingerprint: 0,
         sent: None,
     }
 }

@@ -103,6 +103,7 @@ fn nothing_done() -> Facts {
         command: "COMMIT",
         span: 0..0,
         accesses: Vec::new(),
+        shown_by_errors: Vec::new(),
         calls: Vec::new(),
         transaction: TransactionEffect::None,
         effects: Vec::new(),

@@ -40,6 +40,7 @@ mod tally;
 mod ties;
 mod timer;
 mod trace;
+mod unshown;
 mod waiting;
 mod who;
 

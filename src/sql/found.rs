@@ -21,13 +21,15 @@ pub(super) fn note_effect(effects: &mut Vec<SessionEffect>, effect: SessionEffec
     }
 }
 
-/// Sorts accesses and calls, and leaves one of each; what touches nothing still uses the database.
-pub(super) fn sort_out(accesses: &mut Vec<Access>, calls: &mut Vec<Call>) {
+/// Sorts all of them, and leaves one of each; what touches nothing still uses the database.
+pub(super) fn sort_out(accesses: &mut Vec<Access>, shown_by_errors: &mut Vec<Object>, calls: &mut Vec<Call>) {
     if accesses.is_empty() {
         accesses.push(Access { object: Object::Database, mode: AccessMode::Use });
     }
     accesses.sort();
     accesses.dedup();
+    shown_by_errors.sort();
+    shown_by_errors.dedup();
     calls.sort();
     calls.dedup();
 }

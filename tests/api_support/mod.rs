@@ -502,6 +502,7 @@ pub(crate) fn read_of_employee(length: usize) -> Facts {
             object: Object::Relation { schema: "public".into(), name: "employee".into() },
             mode: AccessMode::Read,
         }],
+        shown_by_errors: Vec::new(),
         calls: Vec::new(),
         transaction: TransactionEffect::None,
         effects: Vec::new(),

@@ -35,7 +35,8 @@ impl Session {
         if analysis.len() > 1 && analysis.iter().any(|facts| Names::is_moved_by(facts)) {
             return self.judge_moving_batch(text, &analysis);
         }
-        Ok(analysis.iter().map(|facts| self.judge_one(text, facts)).collect())
+        let several = analysis.len() > 1;
+        Ok(analysis.iter().map(|facts| self.judge_one(text, facts, several)).collect())
     }
 
     /// The same for a text in which statements change what later ones mean: each is analysed by itself, in the
@@ -55,7 +56,7 @@ impl Session {
             match self.analyze(&own) {
                 Ok(alone) => {
                     let Some(facts) = alone.first() else { continue };
-                    let one = self.judge_one(&own, facts);
+                    let one = self.judge_one(&own, facts, true);
                     let mut known = true;
                     for facts in what_happens(&one.does) {
                         self.apply_to_held(facts);
@@ -80,14 +81,18 @@ impl Session {
         outcome.map(|()| judged)
     }
 
-    /// Judges one statement, and notes the plans that it will show: what is behind it in the text may ask for them.
-    fn judge_one(&mut self, text: &str, facts: &Arc<Facts>) -> Judged {
+    /// Judges one statement, and notes what the notes behind it will show: what is behind it in the text may ask for
+    /// them.
+    fn judge_one(&mut self, text: &str, facts: &Arc<Facts>, several: bool) -> Judged {
         let own = own_text(text, facts);
         match self.with_what_it_runs(facts) {
             Ok(does) => {
                 let verdict = self.judge(&own, &does);
                 if verdict.is_ok() {
                     self.note_plans(&does);
+                    if several {
+                        self.note_shown_by_errors(&does);
+                    }
                 }
                 Judged { text: own, does, verdict }
             }

@@ -29,6 +29,7 @@ mod send;
 mod session;
 mod settings;
 mod told;
+mod unshown;
 mod user;
 
 pub(super) use admit::admit;

@@ -1,11 +1,16 @@
-//! What the notes behind plans show: SHOW WARNINGS after EXPLAIN is judged with the rows that were read for the plan.
+//! What the server's notes show: SHOW WARNINGS is judged with the rows that were read for the plans before it, and with
+//! those that errors and warnings can hold.
 
 use std::sync::Arc;
 
 use super::session::Session;
-use crate::model::{
-    facts::{Access, AccessMode, Facts, SessionEffect, StatementKind, TransactionEffect},
-    object::Object,
+use crate::{
+    model::{
+        facts::{AccessMode, Facts, SessionEffect, StatementKind},
+        object::Object,
+    },
+    policy,
+    session::running::Does,
 };
 
 impl Session {
@@ -18,6 +23,21 @@ impl Session {
             return;
         }
         self.state.planned.extend(planned.map(|access| access.object.clone()));
+        self.bound_planned();
+    }
+
+    /// Notes the relations whose rows stand in errors or warnings of a statement, if the session may not read them;
+    /// whether there are any.
+    pub(super) fn note_shown_by_errors(&mut self, does: &Does) -> bool {
+        let hidden = !self.desk.may_read_errors(does);
+        if hidden {
+            self.state.planned.extend(does.iter().flat_map(|facts| facts.shown_by_errors.iter().cloned()));
+            self.bound_planned();
+        }
+        hidden
+    }
+
+    fn bound_planned(&mut self) {
         if self.state.planned.len() > MOST_PLANNED {
             // Only a database-wide grant reaches what is not known for sure.
             self.state.planned = [Object::Unresolved { name: "everything explained".into() }].into();
@@ -31,20 +51,7 @@ impl Session {
         if !asks || self.state.planned.is_empty() {
             return None;
         }
-        let read = |object: &Object| Access { object: object.clone(), mode: AccessMode::Read };
-        Some(Arc::new(Facts {
-            kind: StatementKind::Show,
-            command: "SHOW",
-            span: 0..0,
-            accesses: self.state.planned.iter().map(read).collect(),
-            calls: Vec::new(),
-            transaction: TransactionEffect::None,
-            effects: Vec::new(),
-            runs: None,
-            read_only: true,
-            fingerprint: 0,
-            sent: None,
-        }))
+        Some(Arc::new(policy::reading(&self.state.planned)))
     }
 }
 

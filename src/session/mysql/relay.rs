@@ -30,6 +30,8 @@ enum Shown {
     AsItIs,
     /// The client gets an error in its place, and nothing more of this reply.
     Instead(Refusal),
+    /// The client gets an error of the server's in other words.
+    Reworded(ServerError),
     /// The client gets nothing.
     Nothing,
 }
@@ -77,6 +79,10 @@ impl Session {
                     match self.on_event(flight, event, &mut packet) {
                         Shown::AsItIs => self.client.outbound.extend_from_slice(&packet),
                         Shown::Nothing => {}
+                        Shown::Reworded(error) => {
+                            let sequence = header(&packet).map_or(1, |header| header.sequence);
+                            self.say_error(sequence, &error);
+                        }
                         Shown::Instead(refusal) => {
                             let sequence = header(&packet).map_or(1, |header| header.sequence);
                             self.say_refusal(sequence, &refusal);
@@ -177,6 +183,9 @@ impl Session {
                 let rows = completion.rows.or(Some(completion.affected_rows));
                 self.end(&running, Outcome::Completed, rows, None);
                 self.apply_effects(&running.does);
+                if completion.warnings > 0 {
+                    self.note_shown_by_errors(&running.does);
+                }
                 Shown::AsItIs
             }
         }
@@ -216,7 +225,7 @@ impl Session {
                     }
                     None => {
                         self.end(&running, Outcome::Failed, None, Some(&error.sqlstate));
-                        Shown::AsItIs
+                        self.unshown(&running.does, error).map_or(Shown::AsItIs, Shown::Reworded)
                     }
                 }
             }

@@ -83,7 +83,7 @@ pub(super) struct State {
     pub(super) last_insert_id: u64,
     /// What the gateway answered last in the server's place, until the server has run something again.
     pub(super) told: Option<ServerError>,
-    /// Relations whose plans were shown: the notes behind them show rows that were read for them.
+    /// Relations whose plans were shown, or that errors and warnings were about: the server's notes show rows of them.
     pub(super) planned: BTreeSet<Object>,
     /// The transaction was rolled back because it lost its grant, and the client does not know yet.
     pub(super) lost: Option<Refusal>,

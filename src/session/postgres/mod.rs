@@ -31,5 +31,6 @@ mod simple;
 mod standing;
 mod tag;
 mod task;
+mod unshown;
 
 pub(super) use admit::admit;

@@ -327,6 +327,7 @@ mod tests {
             command: "SET",
             span: 0..0,
             accesses: Vec::new(),
+            shown_by_errors: Vec::new(),
             calls: Vec::new(),
             transaction,
             effects,

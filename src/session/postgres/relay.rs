@@ -386,7 +386,8 @@ impl Session {
             }
             _ => Vec::new(),
         };
-        Ok(self.note_failures(&failed, &code).or(shown))
+        let shown = self.note_failures(&failed, &code).or(shown);
+        if shown.is_some() { Ok(shown) } else { self.unshown(failed.first(), body) }
     }
 
     /// ErrorResponse within extended messages. Gives what is shown in its place.
@@ -434,7 +435,8 @@ impl Session {
             }
             first = false;
         }
-        Ok(self.note_failures(&running, &code).or(shown))
+        let shown = self.note_failures(&running, &code).or(shown);
+        if shown.is_some() { Ok(shown) } else { self.unshown(running.first(), body) }
     }
 
     /// Notes statements that failed: the first with `code`, the others as not run. A statement that was told to

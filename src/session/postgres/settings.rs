@@ -161,6 +161,7 @@ mod tests {
             command: "SET",
             span: 0..0,
             accesses: Vec::new(),
+            shown_by_errors: Vec::new(),
             calls: Vec::new(),
             transaction: TransactionEffect::None,
             effects: vec![SessionEffect::Set { name: name.into(), value: Some(value.into()), local: false }],

@@ -245,8 +245,9 @@ impl<'t> Parser<'t> {
             self.ident()?;
             self.expect_word("WITH")?;
             self.expect_word("TABLE")?;
-            // Rows of both change places.
-            self.table_name(AccessMode::Define)?;
+            // Rows of both change places, and are read under the other's name.
+            let other = self.table_name(AccessMode::Define)?;
+            self.touch(other, AccessMode::Read)?;
             if self.accept_any(&["WITH", "WITHOUT"]).is_some() {
                 self.expect_word("VALIDATION")?;
             }

@@ -9,7 +9,7 @@ use super::{
     parser::{Parsed, Parser},
     render::render,
     statement::Head,
-    token::{Kind, Token},
+    token::Kind,
 };
 
 impl Parser<'_> {
@@ -85,19 +85,19 @@ impl Parser<'_> {
     ///
     /// Yet while it plans, the server reads rows that a condition picks out by their key, and inner queries of one
     /// row; it shows their values in the conditions of a plan that is no table, in the note behind any plan, and in
-    /// what its functions say of wrong arguments. The first and the last need `select`; the session holds back the
-    /// note.
+    /// errors. The first needs `select`, and so does what keeps a value meanwhile; the session holds back the others.
     fn explained(&mut self, analyze: bool, tabular: bool) -> Parsed<Head> {
         let before = std::mem::take(&mut self.found);
-        let start = self.position();
         let (kind, _) = self.explainable()?;
         let mut found = std::mem::replace(&mut self.found, before);
         if !analyze {
-            let shows_rows = found.plan_shows_rows && (!tabular || computes(self.since(start)));
+            let shows_rows = found.plan_shows_rows && !tabular || found.keeps;
             let mode = if shows_rows { AccessMode::Read } else { AccessMode::Explain };
+            found.shown_by_errors.clear();
             for access in &mut found.accesses {
                 if matches!(access.mode, AccessMode::Read | AccessMode::Export | AccessMode::Write) {
                     access.mode = mode;
+                    found.shown_by_errors.push(access.object.clone());
                 }
             }
             // A READ ONLY transaction does not even plan a change; and functions of constants run while the plan is
@@ -106,6 +106,7 @@ impl Parser<'_> {
             found.transaction = TransactionEffect::None;
         }
         self.found.accesses.append(&mut found.accesses);
+        self.found.shown_by_errors.append(&mut found.shown_by_errors);
         self.found.calls.append(&mut found.calls);
         self.found.writes |= found.writes;
         found.effects.into_iter().for_each(|effect| self.found.effect(effect));
@@ -147,22 +148,3 @@ impl Parser<'_> {
         self.is_word("FORMAT") && assigned || (self.is_word("EXTENDED") || self.is_word("PARTITIONS")) && more
     }
 }
-
-/// Whether something in it may be a function, which can say values of rows in an error: a bracket behind another word
-/// than these, or the arrows of JSON.
-fn computes(tokens: &[Token<'_>]) -> bool {
-    let calls = tokens.windows(2).any(|pair| match pair {
-        [name, bracket] if bracket.is_symbol("(") => {
-            let is_name = matches!(name.kind, Kind::Word | Kind::Quoted);
-            is_name && !BEFORE_BRACKETS.iter().any(|word| name.is_word(word))
-        }
-        _ => false,
-    });
-    calls || tokens.iter().any(|token| token.is_symbol("->") || token.is_symbol("->>"))
-}
-
-/// Words with brackets behind them in which nothing is computed from the values of a row.
-const BEFORE_BRACKETS: &[&str] = &[
-    "ALL", "AND", "ANY", "AS", "AVG", "BETWEEN", "BY", "COUNT", "DISTINCT", "EXISTS", "FROM", "HAVING", "IN",
-    "JOIN", "MAX", "MIN", "NOT", "ON", "OR", "SELECT", "SOME", "SUM", "UNION", "USING", "VALUES", "WHERE",
-];

@@ -217,7 +217,7 @@ impl<'t> Parser<'t> {
         if assigned {
             // It belongs to the connection from here on.
             self.found.effect(SessionEffect::Ties(Tie::UserVariable));
-            self.found.captures = true;
+            self.found.keep();
         }
         assigned
     }

@@ -25,8 +25,12 @@ pub(super) struct Found {
     pub(super) writes: bool,
     /// Its plan may show values of rows: the server reads them while it plans.
     pub(super) plan_shows_rows: bool,
-    /// It keeps a value of the rows that it passes in a variable.
+    /// It keeps a value of the rows that it changes in a variable, a lock's name or the like.
     pub(super) captures: bool,
+    /// It keeps a value of any rows in that way.
+    pub(super) keeps: bool,
+    /// See [`Facts::shown_by_errors`].
+    pub(super) shown_by_errors: Vec<Object>,
 }
 
 impl Found {
@@ -34,8 +38,15 @@ impl Found {
     pub(super) fn access(&mut self, object: Object, mode: AccessMode) {
         if matches!(mode, AccessMode::Write | AccessMode::Define) {
             self.writes = true;
+            self.shown_by_errors.push(object.clone());
         }
         self.accesses.push(Access { object, mode });
+    }
+
+    /// Notes that a value is kept where the session can read it.
+    pub(super) fn keep(&mut self) {
+        self.captures = true;
+        self.keeps = true;
     }
 
     /// Notes something that belongs to no database and needs `admin`.
@@ -71,13 +82,15 @@ impl Found {
         fingerprint: u64,
         sent: Arc<str>,
     ) -> Facts {
-        let Self { mut accesses, mut calls, transaction, effects, runs, writes, .. } = self;
-        sort_out(&mut accesses, &mut calls);
+        let Self { mut accesses, mut shown_by_errors, mut calls, transaction, effects, runs, writes, .. } =
+            self;
+        sort_out(&mut accesses, &mut shown_by_errors, &mut calls);
         Facts {
             kind,
             command,
             span,
             accesses,
+            shown_by_errors,
             calls,
             transaction,
             effects,

@@ -82,11 +82,20 @@ impl<'t> Parser<'t> {
     fn builtin_call(&mut self, word: &str, class: Class) -> Parsed<()> {
         match class {
             Class::Pure => {}
-            Class::Pin => self.found.effect(self.named_lock(word)),
+            Class::Pin => {
+                let lock = self.named_lock(word);
+                if lock == SessionEffect::Ties(Tie::NamedLock(None)) {
+                    // Whether a lock of some name is held, anybody can ask.
+                    self.found.keep();
+                }
+                self.found.effect(lock);
+            }
             Class::Diagnostics => {
                 self.found.effect(SessionEffect::ReadsDiagnostics);
-                // LAST_INSERT_ID(value) keeps the value, and tells it with the end of the statement.
-                self.found.captures |= !self.peek_at(1).is_some_and(|token| token.is_symbol(")"));
+                if !self.peek_at(1).is_some_and(|token| token.is_symbol(")")) {
+                    // LAST_INSERT_ID(value) keeps the value, and tells it with the end of the statement.
+                    self.found.keep();
+                }
             }
             Class::Sequence => return self.sequence_call(word),
             Class::Guarded if word == "LOAD_FILE" => self.found.administer("server file"),

@@ -49,10 +49,13 @@ impl<'t> Parser<'t> {
                 self.query_expression()?;
             }
         }
-        // What is kept of the new rows shows none of those that are there.
+        // What is kept of the new rows, or told of them, shows none of those that are there.
         self.found.captures = false;
+        self.found.shown_by_errors.clear();
         if self.accept_words(&["ON", "DUPLICATE", "KEY", "UPDATE"]) {
             self.assignments()?;
+            let target = self.object(target)?;
+            self.found.shown_by_errors.push(target);
         }
         self.returning(target)
     }

@@ -18,7 +18,10 @@ impl<'t> Parser<'t> {
         self.portion()?;
         self.expect_word("SET")?;
         let assigned = self.assignments()?;
-        self.note_changed(&sources, &assigned)?;
+        if self.note_changed(&sources, &assigned)? > 1 {
+            // The rows of one can be written into the other.
+            self.found.captures = true;
+        }
         self.where_clause()?;
         self.order_by()?;
         self.limit()?;
@@ -37,25 +40,31 @@ impl<'t> Parser<'t> {
         self.expression()
     }
 
-    /// Notes `sources` as changed if one of `names` may mean them, and as read if not.
+    /// Notes `sources` as changed if one of `names` may mean them, and as read if not; how many are changed.
     ///
     /// A column without a table (`None`) may be any table's, and so may be one with a name that none goes by: then
     /// all tables count as changed, which asks for more than the server does.
     ///
     /// # Errors
     /// `Unknown` if there is no table among them: nothing else can be changed.
-    pub(super) fn note_changed(&mut self, sources: &[Source<'t>], names: &[Option<&'t str>]) -> Parsed<()> {
+    pub(super) fn note_changed(
+        &mut self,
+        sources: &[Source<'t>],
+        names: &[Option<&'t str>],
+    ) -> Parsed<usize> {
         if !sources.iter().any(|source| source.table.is_some()) {
             return Err(unknown("changing what is no table"));
         }
         let is_known =
             |name: &str| sources.iter().any(|source| source.table.is_some() && source.may_be(name));
         let all = names.iter().any(|name| !name.is_some_and(is_known));
+        let mut changed = 0;
         for source in sources {
             let named = names.iter().flatten().any(|name| source.may_be(name));
             let mode = if all || named { AccessMode::Write } else { AccessMode::Read };
+            changed += usize::from(mode == AccessMode::Write && source.table.is_some());
             self.note(source, mode)?;
         }
-        Ok(())
+        Ok(changed)
     }
 }

@@ -41,6 +41,13 @@ impl Walk<'_> {
         self.found.by_function.extend(accesses);
     }
 
+    /// Notes that the server's errors may show rows of it.
+    pub(super) fn shown_by_errors(&mut self, name: Name<'_>) {
+        let reads = self.accesses_of(name, AccessMode::Read).into_iter();
+        let relations = reads.filter(|access| access.mode == AccessMode::Read).map(|access| access.object);
+        self.found.shown_by_errors.extend(relations);
+    }
+
     fn accesses_of(&self, name: Name<'_>, mode: AccessMode) -> Vec<Access> {
         let system_mode = |class| match (class, mode) {
             (
@@ -113,6 +120,7 @@ impl Walk<'_> {
             self.effect(SessionEffect::Define);
         }
         self.touch(name, AccessMode::Define);
+        self.shown_by_errors(name);
     }
 
     /// The same, by the name node of the grammar.

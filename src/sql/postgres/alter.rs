@@ -22,15 +22,17 @@ impl Walk<'_> {
     pub(super) fn alter_table(&mut self, alter: &AlterTableStmt) -> Result<Head, Unanalyzable> {
         let relation = alter.relation.as_ref().ok_or_else(|| unknown("ALTER TABLE without a name"))?;
         self.define_relation(relation);
+        let kept = self.values_kept;
         for command in &alter.cmds {
             match command.node.as_ref() {
                 Some(NodeEnum::AlterTableCmd(command)) => {
-                    self.alter_table_command(command)?;
+                    self.alter_table_command(relation, command)?;
                     self.tied(relation, command);
                 }
                 _ => return Err(unknown("ALTER TABLE")),
             }
         }
+        self.passes_rows_of(Some(relation), kept);
         let command = match ObjectType::try_from(alter.objtype) {
             Ok(ObjectType::ObjectTable) => "ALTER TABLE",
             Ok(ObjectType::ObjectIndex) => "ALTER INDEX",
@@ -44,7 +46,7 @@ impl Walk<'_> {
         Ok((StatementKind::Define, command))
     }
 
-    fn alter_table_command(&mut self, command: &AlterTableCmd) -> Step {
+    fn alter_table_command(&mut self, relation: &RangeVar, command: &AlterTableCmd) -> Step {
         use AlterTableType as T;
         match T::try_from(command.subtype) {
             // Who owns it, which code its rows run through, which rows are seen.
@@ -75,6 +77,8 @@ impl Walk<'_> {
                     Some(NodeEnum::PartitionCmd(partition)) => {
                         if let Some(name) = &partition.name {
                             self.define_relation(name);
+                            // Its rows are read by the other's name from here on.
+                            self.touch(Name::of(name), AccessMode::Read);
                         }
                         if let Some(bound) = &partition.bound {
                             self.nodes(&bound.listdatums)?;
@@ -86,7 +90,16 @@ impl Walk<'_> {
                     _ => Err(unknown("a partition")),
                 }
             }
-            Ok(T::AtAddInherit | T::AtDropInherit) => self.define_object(command.def.as_deref()),
+            Ok(T::AtGenericOptions | T::AtAlterColumnGenericOptions) => {
+                self.administer("which file or server a foreign table reads");
+                Ok(())
+            }
+            Ok(T::AtAddInherit) => {
+                // Its rows are read by the parent's name from here on.
+                self.touch(Name::of(relation), AccessMode::Read);
+                self.define_object(command.def.as_deref())
+            }
+            Ok(T::AtDropInherit) => self.define_object(command.def.as_deref()),
             Ok(T::AtReplicaIdentity | T::AtAlterConstraint) => Ok(()),
             Ok(T::Undefined) | Err(_) => Err(unknown("ALTER TABLE")),
             // The rest changes the relation itself; whatever expression it brings is walked.

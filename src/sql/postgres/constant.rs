@@ -37,6 +37,15 @@ fn seen_through<'n>(node: &'n Node, types: &[&str]) -> Option<&'n str> {
     }
 }
 
+/// Whether it is a literal or a parameter, cast or not.
+pub(super) fn is_literal(node: &Node) -> bool {
+    match node.node.as_ref() {
+        Some(NodeEnum::AConst(_) | NodeEnum::ParamRef(_)) => true,
+        Some(NodeEnum::TypeCast(cast)) => cast.arg.as_deref().is_some_and(is_literal),
+        _ => false,
+    }
+}
+
 /// The truth value that a constant expression is for sure.
 pub(super) fn boolean(node: &Node) -> Option<bool> {
     match node.node.as_ref()? {

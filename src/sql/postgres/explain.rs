@@ -26,6 +26,13 @@ impl Walk<'_> {
         for access in &mut self.found.accesses {
             access.mode = shown(access);
         }
+        for access in &mut self.found.by_function {
+            // What moves a sequence never runs while a plan is made.
+            if access.mode == AccessMode::Write {
+                access.mode = shown(access);
+            }
+        }
+        self.found.shown_by_errors.clear();
         if let Some(Runs::Prepared { explain, .. }) = &mut self.found.runs {
             *explain = true;
         }

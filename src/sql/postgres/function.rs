@@ -90,6 +90,7 @@ impl Walk<'_> {
 
     fn builtin(&mut self, name: &str, class: FunctionClass, call: &FuncCall) -> Step {
         self.found.writes |= builtin::writes(name);
+        self.values_kept += usize::from(keeps(name, class) && !call.args.iter().all(constant::is_literal));
         match class {
             FunctionClass::Pure | FunctionClass::Size { .. } => {}
             FunctionClass::Pin => self.effect(pinned_by(name)),
@@ -216,6 +217,23 @@ impl Walk<'_> {
             // What it leaves in the session would go unseen.
             (kind == StatementKind::Select && walk.found.effects.is_empty()).then_some(walk.found)
         })
+    }
+}
+
+/// Whether a built-in function leaves what it is given where a session can read it, or sends it to one.
+fn keeps(name: &str, class: FunctionClass) -> bool {
+    match class {
+        // Which value comes next does not depend on a row.
+        FunctionClass::Sequence { write, .. } => write && name != "nextval",
+        FunctionClass::Notify | FunctionClass::Pin | FunctionClass::Setting { write: true } => true,
+        FunctionClass::Guarded
+        | FunctionClass::Pure
+        | FunctionClass::ReadsDatabase
+        | FunctionClass::ReadsRelation { .. }
+        | FunctionClass::ReadsSchema { .. }
+        | FunctionClass::RunsText { .. }
+        | FunctionClass::Setting { write: false }
+        | FunctionClass::Size { .. } => false,
     }
 }
 

@@ -22,7 +22,11 @@ impl Walk<'_> {
         self.nodes(&insert.cols)?;
         self.maybe(insert.select_stmt.as_deref())?;
         if let Some(conflict) = &insert.on_conflict_clause {
+            let kept = self.values_kept;
             self.on_conflict(conflict)?;
+            if !conflict.target_list.is_empty() {
+                self.passes_rows_of(insert.relation.as_ref(), kept);
+            }
         }
         self.returning(insert.relation.as_ref(), insert.returning_clause.as_ref())?;
         self.ctes.truncate(outer);
@@ -33,10 +37,12 @@ impl Walk<'_> {
         let outer = self.ctes.len();
         self.with(update.with_clause.as_ref())?;
         self.target(update.relation.as_ref())?;
+        let kept = self.values_kept;
         // FROM first: its names count in what is set.
         self.nodes(&update.from_clause)?;
         self.nodes(&update.target_list)?;
         self.maybe(update.where_clause.as_deref())?;
+        self.passes_rows_of(update.relation.as_ref(), kept);
         self.returning(update.relation.as_ref(), update.returning_clause.as_ref())?;
         self.ctes.truncate(outer);
         Ok(())
@@ -46,8 +52,10 @@ impl Walk<'_> {
         let outer = self.ctes.len();
         self.with(delete.with_clause.as_ref())?;
         self.target(delete.relation.as_ref())?;
+        let kept = self.values_kept;
         self.nodes(&delete.using_clause)?;
         self.maybe(delete.where_clause.as_deref())?;
+        self.passes_rows_of(delete.relation.as_ref(), kept);
         self.returning(delete.relation.as_ref(), delete.returning_clause.as_ref())?;
         self.ctes.truncate(outer);
         Ok(())
@@ -57,6 +65,7 @@ impl Walk<'_> {
         let outer = self.ctes.len();
         self.with(merge.with_clause.as_ref())?;
         self.target(merge.relation.as_ref())?;
+        let kept = self.values_kept;
         self.maybe(merge.source_relation.as_deref())?;
         self.maybe(merge.join_condition.as_deref())?;
         for clause in &merge.merge_when_clauses {
@@ -67,6 +76,7 @@ impl Walk<'_> {
             self.nodes(&clause.target_list)?;
             self.nodes(&clause.values)?;
         }
+        self.passes_rows_of(merge.relation.as_ref(), kept);
         self.returning(merge.relation.as_ref(), merge.returning_clause.as_ref())?;
         self.ctes.truncate(outer);
         Ok(())
@@ -77,6 +87,16 @@ impl Walk<'_> {
         self.found.writes = true;
         self.touch(Name::of(relation), AccessMode::Write);
         Ok(())
+    }
+
+    /// Rows of a relation that are there already run through expressions: errors may show them, and they are read where
+    /// a call has kept or sent a value since there were `kept` of those.
+    pub(super) fn passes_rows_of(&mut self, relation: Option<&RangeVar>, kept: usize) {
+        let Some(relation) = relation else { return };
+        self.shown_by_errors(Name::of(relation));
+        if self.values_kept > kept {
+            self.touch(Name::of(relation), self.reading);
+        }
     }
 
     fn on_conflict(&mut self, conflict: &OnConflictClause) -> Step {

@@ -40,7 +40,7 @@ impl Walk<'_> {
         let result = walk(self);
         let inner = std::mem::replace(&mut self.found, outer);
         result?;
-        let Found { accesses, by_function, calls, writes, transaction, effects, runs: _ } = inner;
+        let Found { accesses, by_function, calls, writes, transaction, effects, .. } = inner;
         self.found.accesses.extend(accesses);
         self.found.by_function.extend(by_function);
         self.found.calls.extend(calls);

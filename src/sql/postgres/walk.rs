@@ -40,6 +40,8 @@ pub(super) struct Walk<'n> {
     pub(super) own_schema: Option<Ident>,
     /// Columns named so far; tells whether an expression shows anything of a row.
     pub(super) columns_seen: usize,
+    /// Calls so far that keep or send what they are given, where that is no constant.
+    pub(super) values_kept: usize,
     /// Places of the calls that run exactly once if the statement runs.
     pub(super) runs_once: Vec<i32>,
     /// The setting that the column `name` stands for in a query on pg_settings.
@@ -56,6 +58,8 @@ pub(super) struct Found {
     pub(super) accesses: Vec<Access>,
     /// Asked for by functions, which may already run while a plan is made.
     pub(super) by_function: Vec<Access>,
+    /// See [`Facts::shown_by_errors`].
+    pub(super) shown_by_errors: Vec<Object>,
     pub(super) calls: Vec<Call>,
     pub(super) transaction: TransactionEffect,
     pub(super) effects: Vec<SessionEffect>,
@@ -73,6 +77,7 @@ impl<'n> Walk<'n> {
             ctes: Vec::new(),
             own_schema: None,
             columns_seen: 0,
+            values_kept: 0,
             runs_once: Vec::new(),
             only_setting: None,
             scalar_rows: Vec::new(),
@@ -110,7 +115,16 @@ impl<'n> Walk<'n> {
 impl Found {
     /// The facts of a statement that stands at `span`.
     pub(super) fn into_facts(self, (kind, command): Head, span: Range<usize>, fingerprint: u64) -> Facts {
-        let Self { mut accesses, by_function, mut calls, transaction, effects, runs, writes } = self;
+        let Self {
+            mut accesses,
+            by_function,
+            mut shown_by_errors,
+            mut calls,
+            transaction,
+            effects,
+            runs,
+            writes,
+        } = self;
         let by_name = by_function.iter().any(|access| access.mode != AccessMode::Administer);
         if by_name && effects.iter().any(changes_names) {
             // Functions look names up while the statement runs, maybe in the path that it sets.
@@ -118,12 +132,13 @@ impl Found {
             accesses.push(Access { object, mode: AccessMode::Administer });
         }
         accesses.extend(by_function);
-        sort_out(&mut accesses, &mut calls);
+        sort_out(&mut accesses, &mut shown_by_errors, &mut calls);
         Facts {
             kind,
             command,
             span,
             accesses,
+            shown_by_errors,
             calls,
             transaction,
             effects,

@@ -104,6 +104,38 @@ pub fn error_response(out: &mut BytesMut, severity: Severity, refusal: &Refusal)
     report(out, b'E', severity.as_str(), refusal);
 }
 
+/// An ErrorResponse that was received, with `words` and `hint` in place of everything that holds more than names.
+///
+/// # Errors
+/// `Malformed` when fields are not laid out as the protocol says.
+pub fn reworded_error(out: &mut BytesMut, body: &[u8], words: &str, hint: &str) -> Result<(), WireError> {
+    let mut kept = Vec::new();
+    let mut fields = Fields::new(body, "ErrorResponse");
+    loop {
+        match fields.byte()? {
+            0 => break,
+            code => {
+                let value = fields.text()?;
+                if NAMES.contains(&code) {
+                    kept.push((code, value));
+                }
+            }
+        }
+    }
+    message(out, b'E', |out| {
+        for (code, value) in kept.into_iter().chain([(b'M', words), (b'H', hint)]) {
+            out.put_u8(code);
+            text(out, value);
+        }
+        out.put_u8(0);
+    });
+    Ok(())
+}
+
+/// Fields of an ErrorResponse that hold names alone: severity, SQLSTATE, what of the schema it is about, and where in
+/// the server's source it comes from.
+const NAMES: &[u8] = b"SVCstcdnFLR";
+
 /// NoticeResponse of severity WARNING.
 pub fn notice_response(out: &mut BytesMut, notice: &Refusal) {
     report(out, b'N', "WARNING", notice);
@@ -237,6 +269,18 @@ mod tests {
         assert_eq!(&out[5..], b"SERROR\0VERROR\0C42501\0Mpermission denied: ab\0Dwhy\0Hnext\0\0".as_slice());
         assert_eq!(u32::from_be_bytes(out[1..5].try_into().unwrap()) as usize, out.len() - 1);
         assert_eq!(error_code(&out[5..]).unwrap(), Some("42501"));
+    }
+
+    #[test]
+    fn a_reworded_error_keeps_its_names_and_none_of_its_words() {
+        let body = b"SERROR\0VERROR\0C23502\0Mnull value\0DFailing row contains (1)\0Wcontext\0srow\0ttable\0ccolumn\0\0";
+        let mut out = BytesMut::new();
+        reworded_error(&mut out, body, "not shown", "ask").unwrap();
+        assert_eq!(
+            &out[5..],
+            b"SERROR\0VERROR\0C23502\0srow\0ttable\0ccolumn\0Mnot shown\0Hask\0\0".as_slice()
+        );
+        assert!(reworded_error(&mut BytesMut::new(), &body[..9], "", "").is_err());
     }
 
     #[test]

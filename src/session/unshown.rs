@@ -1,0 +1,28 @@
+//! What the database says of statements that failed, kept from whoever may not read the rows that it can show.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::desk::Desk;
+use crate::{
+    model::facts::Facts,
+    policy::{self, Decision},
+};
+
+/// In place of the database's own words.
+pub(super) const MESSAGE: &str = "the database's message is not shown, because it may hold values of rows";
+/// What would show them.
+pub(super) const HINT: &str = "It is shown to whoever may select from all that the statement is about.";
+
+impl Desk {
+    /// Whether the session may read, at this moment, all rows that errors and warnings about a statement can show.
+    pub(super) fn may_read_errors(&self, does: &[Arc<Facts>]) -> bool {
+        let shown: BTreeSet<_> = does.iter().flat_map(|facts| &facts.shown_by_errors).collect();
+        if shown.is_empty() {
+            return true;
+        }
+        let reading = policy::reading(shown);
+        let snapshot = self.gate.snapshot.load();
+        let decision = policy::decide(&snapshot, &self.who.principal, &self.place, &reading, self.now());
+        matches!(decision, Decision::Allow(_))
+    }
+}
