@@ -463,6 +463,7 @@ async fn statements(log: &AuditLog) {
             sql: &sql,
             fingerprint: (number % 5 != 0).then_some(Fingerprint(u64::from(number) << 40)),
             kind: is_allowed.then_some(StatementKind::Select),
+            trace_id: None,
             objects: [Touched(&one), Touched(&two)].into_iter().take(number as usize % 3).collect(),
             decision: if is_allowed {
                 DecisionRecord::Allow { lane: Lane::Read, grants: &grants[..number as usize % 2] }
