@@ -92,7 +92,7 @@ pub(super) enum Command {
     Store(StoreCommand),
     /// Search, show, count, export and check the audit log.
     #[command(subcommand)]
-    Audit(AuditCommand),
+    Audit(Box<AuditCommand>),
 }
 
 #[derive(Debug, Args)]

@@ -47,7 +47,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Policy(PolicyCommand::Check { directory, json }) => policy::check(&directory, json),
         Command::Policy(PolicyCommand::Test { directory, json }) => policy::test(&directory, json),
         Command::Policy(PolicyCommand::Replay(args)) => replay::run(&args),
-        Command::Audit(command) => client(audit::run(command)),
+        Command::Audit(command) => client(audit::run(*command)),
         Command::Policy(PolicyCommand::Status { connection }) => client(policy::status(&connection)),
         Command::Policy(PolicyCommand::Reload { connection }) => client(policy::reload(&connection)),
         Command::ExplainAccess(args) => client(explain::run(args)),

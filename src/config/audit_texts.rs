@@ -12,11 +12,14 @@ use super::{
 use crate::model::{ids::TargetName, secret::Secret};
 
 /// What is kept of each target's texts, and the key, where one is written.
+type TextsAndKey = (BTreeMap<TargetName, AuditText>, Option<Secret<String>>);
+
+/// Reads what is kept of texts.
 pub(super) fn read(
     place: &mut Place<'_>,
     raw: &RawAudit,
     targets: &[TargetSettings],
-) -> Result<(BTreeMap<TargetName, AuditText>, Option<Secret<String>>), ConfigError> {
+) -> Result<TextsAndKey, ConfigError> {
     for (name, text) in &raw.text_by_target {
         let known = || targets.iter().map(|it| it.target.name.to_string());
         exists(place, ("audit.text_by_target", line(text)), name, known)?;

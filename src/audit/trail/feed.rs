@@ -145,10 +145,10 @@ impl Reading {
     /// Notes where statements began, and those whose end is far away from it.
     fn pair(&mut self, entry: &Entry<'_>, open: &mut Summary) {
         match (&*entry.event, entry.statement) {
-            ("statement_start", Some(statement)) => {
-                if entry.is_allowed() == Some(true) && self.running.len() < MOST_RUNNING {
-                    self.running.insert(statement, open.block.first);
-                }
+            ("statement_start", Some(statement))
+                if entry.is_allowed() == Some(true) && self.running.len() < MOST_RUNNING =>
+            {
+                self.running.insert(statement, open.block.first);
             }
             ("statement_end", Some(statement)) => {
                 let began = self.running.remove(&statement);

@@ -133,7 +133,10 @@ impl Seek {
             Direction::Newest => behind,
             Direction::Oldest => least,
         };
-        while !plan.is_nowhere {
+        loop {
+            if plan.is_nowhere {
+                break;
+            }
             let window = plan.window(&mut self.on, (least, behind), from, direction);
             let (blocks, next) = window.await.map_err(AuditError::index)?;
             if let Some(stopped) = self.look(blocks, wanted, direction, most, &mut hits).await? {
