@@ -96,11 +96,11 @@ impl Replay {
     fn settle(&mut self, owed: &Owed<usize>) {
         match owed {
             Owed::Bind(at)
-            | Owed::Close(at)
+            | Owed::Close { of: at, .. }
             | Owed::Execute(at)
             | Owed::Parse { of: at, .. }
             | Owed::Query(at) => self.settled.push(*at),
-            Owed::Describe
+            Owed::Describe { .. }
             | Owed::Local(_)
             | Owed::Quiet
             | Owed::Refused(_)
@@ -147,8 +147,8 @@ impl Replay {
         }
         let owed = match tag {
             b'B' => Owed::Bind(at),
-            b'C' => Owed::Close(at),
-            b'D' => Owed::Describe,
+            b'C' => Owed::Close { silent: false, of: at },
+            b'D' => Owed::Describe { silent: false, of: at },
             b'E' => Owed::Execute(at),
             b'P' => Owed::Parse { silent: false, of: at },
             b'Q' => Owed::Query(at),
