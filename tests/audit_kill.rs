@@ -72,7 +72,7 @@ fn child_appends_until_killed() {
                     // Long ones are killed halfway more often.
                     let text = format!("<{}>{}", uuid::Uuid::new_v4(), "x".repeat(task * round % 9 * 4_000));
                     let record = Record::PolicyRejected { actor: "kill", problem: &text };
-                    let receipts = log.append(&[record.clone(), record]).await.unwrap();
+                    let receipts: Vec<_> = log.append(&[record.clone(), record]).await.unwrap().collect();
                     let mark = &text[..38];
                     println!(
                         "kept {} {mark}\nkept {} {mark}",
