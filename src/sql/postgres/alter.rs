@@ -77,8 +77,10 @@ impl Walk<'_> {
                     Some(NodeEnum::PartitionCmd(partition)) => {
                         if let Some(name) = &partition.name {
                             self.define_relation(name);
-                            // Its rows are read by the other's name from here on.
-                            self.touch(Name::of(name), AccessMode::Read);
+                            if command.subtype == T::AtAttachPartition as i32 {
+                                // Its rows are read by the other's name from here on.
+                                self.touch(Name::of(name), AccessMode::Read);
+                            }
                         }
                         if let Some(bound) = &partition.bound {
                             self.nodes(&bound.listdatums)?;
