@@ -18,6 +18,8 @@ mod drop;
 mod evasion_tests;
 mod explain;
 mod expression;
+#[cfg(test)]
+mod fingerprint_tests;
 mod function;
 mod lexer;
 mod literals;
