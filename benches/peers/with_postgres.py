@@ -114,7 +114,7 @@ auth_type = scram-sha-256
 auth_file = {users}
 pool_mode = {mode}
 max_client_conn = 20000
-default_pool_size = 64
+default_pool_size = {64 if mode == 'transaction' else 128}
 ignore_startup_parameters = extra_float_digits
 {'max_prepared_statements = 100' if number >= (1, 21) else ''}
 log_connections = 0
