@@ -666,6 +666,10 @@ async fn the_audit_log_is_searched_told_and_taken_away_by_those_who_may_read_it(
     let table = gateway.raw(GET, "/api/v1/audit/download?format=csv&event=key_created", Some(&auditor), None);
     let table = table.await.text().await.unwrap();
     assert!(table.starts_with("seq,at,event,") && table.lines().count() == 4, "{table}");
+    let table = gateway.raw(GET, "/api/v1/audit/download?format=parquet", Some(&auditor), None).await;
+    assert_eq!(table.headers()["content-type"], "application/vnd.apache.parquet");
+    let table = table.bytes().await.unwrap();
+    assert!(table.starts_with(b"PAR1") && table.ends_with(b"PAR1") && table.len() > 1_000);
     gateway.stop().await;
 }
 

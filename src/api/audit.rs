@@ -21,7 +21,7 @@ use super::{
     router::Api,
 };
 use crate::{
-    audit::{Direction, Export, Filter, Page, Stats, Story, Trail},
+    audit::{Export, Page, Stats, Story, Taking, Trail},
     control::{Caller, Control, ControlError, Scope},
     model::ids::{GrantId, RequestId},
 };
@@ -85,7 +85,8 @@ pub(super) async fn stats(
     Ok(Json(trail(&api)?.stats(&query).await?))
 }
 
-/// All records that are wanted, the oldest first: the lines of the log as they are, or a table, or OCSF events.
+/// All records that are wanted, the oldest first: the lines of the log as they are, or a table, or OCSF events, or a
+/// table of typed columns.
 #[utoipa::path(
     get,
     path = "/audit/download",
@@ -93,7 +94,9 @@ pub(super) async fn stats(
     tag = "audit",
     params(DownloadQuery),
     responses(
-        (status = 200, description = "The file.", content((String = "application/x-ndjson"), (String = "text/csv"))),
+        (status = 200, description = "The file.", content(
+            (String = "application/x-ndjson"), (String = "text/csv"), (Vec<u8> = "application/vnd.apache.parquet")
+        )),
     ),
     security(("service_key" = ["audit:read", "admin"]))
 )]
@@ -108,36 +111,25 @@ pub(super) async fn download(
         AuditFormat::Csv => Export::Csv,
         AuditFormat::Jsonl => Export::Jsonl,
         AuditFormat::Ocsf => Export::Ocsf,
+        AuditFormat::Parquet => Export::Parquet,
     };
     let headers = [
         (header::CONTENT_TYPE, export.content_type().to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"audit.{}\"", export.ending())),
     ];
-    let body = Body::from_stream(pieces(reader, trail, query.filter(), export));
-    Ok((headers, body).into_response())
+    let taking = Taking::new(trail, query.filter(), export)?;
+    Ok((headers, Body::from_stream(pieces(reader, taking))).into_response())
 }
 
 /// The file, piece by piece, as it is read from the log. It breaks off for whoever may no longer read it.
-fn pieces(
-    reader: Reader,
-    trail: Trail,
-    filter: Filter,
-    export: Export,
-) -> impl Stream<Item = Result<Bytes, BoxError>> {
-    let begun = (reader, trail, Some(filter), export.head());
-    stream::try_unfold(begun, move |(reader, trail, filter, head)| async move {
-        let Some(filter) = filter else { return Ok(None) };
+fn pieces(reader: Reader, taking: Taking) -> impl Stream<Item = Result<Bytes, BoxError>> {
+    stream::try_unfold((reader, taking), |(reader, mut taking)| async move {
         if !reader.now().is_some_and(|caller| caller.may(&[Scope::AuditRead])) {
             // An error, so that nobody takes it for the whole file.
             return Err(io::Error::from(io::ErrorKind::PermissionDenied).into());
         }
-        let (found, last) = trail.find_part(&filter, Direction::Oldest, PIECE).await?;
-        let mut text = head;
-        for record in &found {
-            export.write(record, &mut text);
-        }
-        let next = last.map(|last| Filter { after: Some(last), ..filter });
-        Ok(Some((Bytes::from(text), (reader, trail, next, Vec::new()))))
+        let piece = taking.next().await?;
+        Ok(piece.map(|piece| (Bytes::from(piece.bytes), (reader, taking))))
     })
 }
 
@@ -174,6 +166,3 @@ pub(super) fn trail(api: &Api) -> Result<&Trail, Problem> {
         Problem::new(StatusCode::NOT_IMPLEMENTED, "audit_not_indexed", detail)
     })
 }
-
-/// Records read at one time.
-const PIECE: i64 = 500;

@@ -101,6 +101,8 @@ pub enum AuditFormat {
     Jsonl,
     /// OCSF events of the class Datastore Activity, one a line; statements and logins alone.
     Ocsf,
+    /// A table of typed columns, Apache Parquet.
+    Parquet,
 }
 
 /// Which records to take away, and in which form.

@@ -7,13 +7,14 @@ use tokio::task::JoinSet;
 use super::error::AppError;
 use crate::{
     audit::{
-        AuditError, CheckpointKey, Checkpoints, Otlp, Rotation, S3, S3Settings, Sink, SinkError, SinkParts,
-        Syslog, SyslogSettings, Texts, Trail, beside, checkpoints_of, cursor_of,
+        AuditError, CheckpointKey, Checkpoints, Kafka, KafkaAccount, KafkaMechanism, KafkaSettings, Otlp,
+        Rotation, S3, S3Settings, Sink, SinkError, SinkParts, Syslog, SyslogSettings, Texts, Trail, beside,
+        checkpoints_of, cursor_of,
     },
-    config::{self, AuditSinkKind, AuditText, Config, UpstreamTls},
+    config::{self, AuditSinkKind, AuditText, Config, SaslAccount, SaslMechanism, UpstreamTls},
     metrics::Metrics,
     model::ids::GatewayName,
-    net::{ClientTls, Roots},
+    net::{ClientTls, NetError, Roots},
     session::Gate,
     telemetry::OtlpSettings,
     upstream::iam::{ChainSettings, SharedCredentialsProvider, StandardChain},
@@ -76,6 +77,17 @@ pub(super) fn receiver(gateway: &GatewayName, otlp: &config::Otlp) -> OtlpSettin
 
 fn sink(gateway: &GatewayName, kind: &AuditSinkKind) -> Result<Sink, SinkError> {
     Ok(match kind {
+        AuditSinkKind::Kafka { brokers, topic, tls, account } => {
+            // The name of each broker takes the place of this one when it is connected to.
+            let host = brokers.first().map_or("localhost", |broker| broker.host.as_str());
+            Sink::Kafka(Kafka::new(KafkaSettings {
+                brokers: brokers.iter().map(ToString::to_string).collect(),
+                topic: topic.clone(),
+                tls: client_tls(tls, host)?,
+                account: account.as_ref().map(kafka_account),
+                gateway: gateway.to_string(),
+            }))
+        }
         AuditSinkKind::Otlp(otlp) => Sink::Otlp(Otlp::new(receiver(gateway, otlp))?),
         AuditSinkKind::S3 { bucket, prefix, region, endpoint, ca, profile, role_arn, every } => {
             let chain = StandardChain::new(ChainSettings {
@@ -97,16 +109,33 @@ fn sink(gateway: &GatewayName, kind: &AuditSinkKind) -> Result<Sink, SinkError> 
         AuditSinkKind::Stdout => Sink::Stdout,
         AuditSinkKind::Syslog { endpoint, tls } => Sink::Syslog(Syslog::new(SyslogSettings {
             endpoint: endpoint.to_string(),
-            tls: match tls {
-                UpstreamTls::Disable => None,
-                UpstreamTls::VerifyFull { ca, server_name } => {
-                    let roots = ca.clone().map_or(Roots::System, Roots::File);
-                    Some(ClientTls::open(&roots, server_name.as_deref().unwrap_or(&endpoint.host))?)
-                }
-            },
+            tls: client_tls(tls, &endpoint.host)?,
             host: gateway.to_string(),
         })),
     })
+}
+
+/// TLS to a server at `host`, unless its certificate is to carry another name.
+fn client_tls(tls: &UpstreamTls, host: &str) -> Result<Option<ClientTls>, NetError> {
+    match tls {
+        UpstreamTls::Disable => Ok(None),
+        UpstreamTls::VerifyFull { ca, server_name } => {
+            let roots = ca.clone().map_or(Roots::System, Roots::File);
+            ClientTls::open(&roots, server_name.as_deref().unwrap_or(host)).map(Some)
+        }
+    }
+}
+
+fn kafka_account(account: &SaslAccount) -> KafkaAccount {
+    KafkaAccount {
+        mechanism: match account.mechanism {
+            SaslMechanism::Plain => KafkaMechanism::Plain,
+            SaslMechanism::ScramSha256 => KafkaMechanism::ScramSha256,
+            SaslMechanism::ScramSha512 => KafkaMechanism::ScramSha512,
+        },
+        user: account.user.clone(),
+        password: account.password.clone(),
+    }
 }
 
 /// Sends what is written to the sinks.

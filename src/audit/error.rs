@@ -70,6 +70,13 @@ pub enum AuditError {
         /// What is wrong.
         problem: String,
     },
+    /// Records cannot be written as a table.
+    #[error("the records cannot be written as a table")]
+    Table {
+        /// Why.
+        #[from]
+        source: parquet::errors::ParquetError,
+    },
     /// A record has no form as JSON.
     #[error("a record cannot be written as JSON")]
     Unserializable {
@@ -110,7 +117,7 @@ impl Classify for AuditError {
             }
             Self::Filter { .. } => FailureClass::Client,
             Self::Index { .. } | Self::Read { .. } | Self::Unwritable { .. } => FailureClass::Storage,
-            Self::Unserializable { .. } => FailureClass::Internal,
+            Self::Table { .. } | Self::Unserializable { .. } => FailureClass::Internal,
         }
     }
 }

@@ -42,14 +42,17 @@ mod verify_tests;
 
 pub use checkpoint::{Checkpoint, CheckpointKey, checkpoints_of, read_checkpoints};
 pub use error::AuditError;
-pub use export::Export;
+pub use export::{Export, Piece, Taking};
 pub use follow::{Chunk, Cursor, FollowError, FollowedLine, Follower};
 pub use log::{AuditLog, AuditSettings, LastRecord};
 pub use receipt::{Receipt, Receipts};
 pub use rotation::Rotation;
 pub use segments::{Segment, beside, segments};
 pub use signing::Checkpoints;
-pub use sink::{Otlp, S3, S3Settings, Sink, SinkError, SinkParts, Syslog, SyslogSettings, cursor_of};
+pub use sink::{
+    Kafka, KafkaAccount, KafkaMechanism, KafkaSettings, Otlp, S3, S3Settings, Sink, SinkError, SinkParts,
+    Syslog, SyslogSettings, cursor_of,
+};
 pub use texts::Texts;
 pub use trail::{
     Decided, Direction, Filter, FoundRecord, Hour, Live, LivePart, Page, Progress, SearchQuery, Stats,

@@ -186,6 +186,8 @@ pub(super) enum ExportFormat {
     Jsonl,
     /// OCSF events (Datastore Activity), one a line; statements and logins alone.
     Ocsf,
+    /// A table of typed columns (Apache Parquet), a row for each record; a statement and its end are one.
+    Parquet,
 }
 
 #[derive(Debug, Args)]

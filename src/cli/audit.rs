@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
     process::ExitCode,
@@ -20,7 +20,7 @@ use super::{
     audit_verify,
     output::{complain, counted, say, show},
 };
-use crate::audit::{CheckpointKey, Direction, Export, Filter, FoundRecord, StatsQuery};
+use crate::audit::{CheckpointKey, Export, Filter, FoundRecord, StatsQuery, Taking};
 
 pub(super) async fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -143,26 +143,22 @@ async fn export(args: ExportArgs) -> anyhow::Result<ExitCode> {
         ExportFormat::Csv => Export::Csv,
         ExportFormat::Jsonl => Export::Jsonl,
         ExportFormat::Ocsf => Export::Ocsf,
+        ExportFormat::Parquet => Export::Parquet,
     };
+    if export == Export::Parquet && output.is_none() && io::stdout().is_terminal() {
+        bail!("Parquet is not for a terminal: write --output FILE");
+    }
     let mut out: Box<dyn Write> = match &output {
         Some(file) => Box::new(io::BufWriter::new(new_file(file)?)),
         None => Box::new(io::stdout().lock()),
     };
     let count = match Reader::open(&source).await? {
         Reader::Log(trail) => {
-            let mut filter = wanted.filter();
+            let mut taking = Taking::new(trail, wanted.filter(), export)?;
             let mut count = 0;
-            out.write_all(&export.head())?;
-            loop {
-                let (found, last) = trail.find_part(&filter, Direction::Oldest, PIECE).await?;
-                let mut bytes = Vec::new();
-                found.iter().for_each(|record| export.write(record, &mut bytes));
-                out.write_all(&bytes)?;
-                count += found.len();
-                if last.is_none() {
-                    break;
-                }
-                filter.after = last;
+            while let Some(piece) = taking.next().await? {
+                out.write_all(&piece.bytes)?;
+                count += piece.records;
             }
             Some(count)
         }
@@ -205,5 +201,3 @@ fn new_file(path: &Path) -> anyhow::Result<File> {
 }
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Records read at one time.
-const PIECE: i64 = 1_000;

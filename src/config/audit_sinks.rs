@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_saphyr::Spanned;
 
 use super::{
+    audit_kafka::kafka,
     check::{Place, line},
     error::{ConfigError, Problem},
     limits::bounded,
@@ -23,13 +24,14 @@ pub(super) fn read(place: &mut Place<'_>, raw: &[Spanned<RawSink>]) -> Result<Ve
         if sinks.iter().any(|other| other.name == name) {
             return Err(place.at(line(&sink.name), "audit.sinks.name", Problem::Twice));
         }
-        let kind = match (&sink.otlp, &sink.s3, sink.stdout, &sink.syslog) {
-            (Some(it), None, false, None) => {
+        let kind = match (&sink.kafka, &sink.otlp, &sink.s3, sink.stdout, &sink.syslog) {
+            (Some(it), None, None, false, None) => kafka(place, it)?,
+            (None, Some(it), None, false, None) => {
                 AuditSinkKind::Otlp(otlp::read(place, "audit.sinks.otlp", &it.value)?)
             }
-            (None, Some(it), false, None) => s3(place, &it.value)?,
-            (None, None, true, None) => AuditSinkKind::Stdout,
-            (None, None, false, Some(it)) => syslog(place, &it.value)?,
+            (None, None, Some(it), false, None) => s3(place, &it.value)?,
+            (None, None, None, true, None) => AuditSinkKind::Stdout,
+            (None, None, None, false, Some(it)) => syslog(place, &it.value)?,
             _ => return Err(place.at(line(written), "audit.sinks", Problem::SinkKind)),
         };
         sinks.push(AuditSink { name, kind });

@@ -75,8 +75,19 @@ pub enum Problem {
         message: String,
     },
     /// A sink is none, or several at once.
-    #[error("say what it is: one of otlp, s3, stdout: true and syslog")]
+    #[error("say what it is: one of kafka, otlp, s3, stdout: true and syslog")]
     SinkKind,
+    /// Not the name of a Kafka topic.
+    #[error("\"{found}\" is no topic: write letters, digits, \"-\", \"_\" and \".\" only, at most 249")]
+    Topic {
+        /// What is written.
+        found: String,
+    },
+    /// A password would cross the network in clear text.
+    #[error(
+        "plain sends the password as it is and needs TLS: write tls: {{ mode: verify-full }}, or scram-sha-512"
+    )]
+    PlainWithoutTls,
     /// Not an address of the web.
     #[error("\"{found}\" is no address: write https://…, or http://… on this machine")]
     Url {

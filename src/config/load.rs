@@ -516,19 +516,33 @@ targets:
                    checkpoints: { key_file: key.pem, also: stdout }, text: fingerprint, text_by_target: { hr: full }, \
                    sinks: [ { name: out, stdout: true }, { name: siem, syslog: { endpoint: \"siem:6514\" } }, \
                    { name: otel, otlp: { url: \"https://otel/v1/logs\" } }, \
-                   { name: s3, s3: { bucket: b, region: eu-central-1 } } ] }";
+                   { name: s3, s3: { bucket: b, region: eu-central-1 } }, \
+                   { name: bus, kafka: { brokers: [\"b-1:9094\"], topic: audit, \
+                     sasl: { mechanism: scram-sha-512, user: gate, password_env: READER } } } ] }";
         let audit = with(all).unwrap().audit;
         assert_eq!((audit.rotate_bytes, audit.index, audit.text), (2_000_000, false, AuditText::Fingerprint));
         assert_eq!(audit.keep_for.unwrap().as_secs(), 400 * 86_400);
         assert_eq!(audit.checkpoints.unwrap().also.unwrap().to_str(), Some("-"));
         let names: Vec<_> = audit.sinks.iter().map(|sink| sink.name.as_str()).collect();
-        assert_eq!(names, ["out", "siem", "otel", "s3"]);
+        assert_eq!(names, ["out", "siem", "otel", "s3", "bus"]);
         for (wrong, words) in [
             ("{ rotate: { bytes: 5 } }", "audit.rotate.bytes: 5 is out of bounds"),
             ("{ sinks: [ { name: a } ] }", "say what it is"),
             ("{ sinks: [ { name: a, stdout: true }, { name: a, stdout: true } ] }", "written twice"),
             ("{ sinks: [ { name: a, otlp: { url: \"http://otel/v1/logs\" } } ] }", "is no address"),
             ("{ sinks: [ { name: \"../a\", stdout: true } ] }", "is no name"),
+            ("{ sinks: [ { name: a, kafka: { brokers: [], topic: t } } ] }", "it is empty"),
+            ("{ sinks: [ { name: a, kafka: { brokers: [\"b:9\"], topic: \"a/b\" } } ] }", "is no topic"),
+            (
+                "{ sinks: [ { name: a, kafka: { brokers: [\"b:9\"], topic: t, tls: { mode: disable }, \
+               sasl: { mechanism: plain, user: u, password_env: READER } } } ] }",
+                "needs TLS",
+            ),
+            (
+                "{ sinks: [ { name: a, kafka: { brokers: [\"b:9\"], topic: t, \
+               sasl: { mechanism: gssapi, user: u, password_env: READER } } } ] }",
+                "scram-sha-512",
+            ),
             ("{ text: none }", "none"),
         ] {
             let error = with(wrong).unwrap_err().to_string();

@@ -6,6 +6,7 @@
 //! Never knows what the settings are used for.
 
 mod audit;
+mod audit_kafka;
 mod audit_sinks;
 #[cfg(test)]
 mod breakage_tests;
@@ -35,6 +36,6 @@ pub use schema::schema;
 pub use settings::{
     Account, Accounts, Api, Attribution, Audit, AuditCheckpoints, AuditSink, AuditSinkKind, AuditText,
     Authentication, CertificateFiles, Config, Credential, Endpoint, Iam, Listener, ListenerTls, Log,
-    LogFormat, LogLevel, Otlp, Pool, PostgresStore, Reader, Shutdown, Slack, SlackHttp, Store, StoreTls,
-    TargetSettings, Traces, UpstreamTls,
+    LogFormat, LogLevel, Otlp, Pool, PostgresStore, Reader, SaslAccount, SaslMechanism, Shutdown, Slack,
+    SlackHttp, Store, StoreTls, TargetSettings, Traces, UpstreamTls,
 };

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::{
-    settings::{Attribution, AuditText, Authentication, LogFormat, LogLevel},
+    settings::{Attribution, AuditText, Authentication, LogFormat, LogLevel, SaslMechanism},
     slack::RawSlack,
 };
 use crate::model::{dialect::Dialect, record::Durability};
@@ -181,12 +181,12 @@ pub(super) struct RawPostgresStore {
     pub(super) database: Spanned<String>,
     pub(super) account: Spanned<RawAccount>,
     #[serde(default)]
-    pub(super) tls: RawStoreTls,
+    pub(super) tls: RawTls,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawStoreTls {
+pub(super) struct RawTls {
     #[serde(default)]
     pub(super) mode: RawTlsMode,
     pub(super) ca: Option<Spanned<String>>,
@@ -249,11 +249,31 @@ pub(super) struct RawCheckpoints {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSink {
     pub(super) name: Spanned<String>,
+    pub(super) kafka: Option<Spanned<RawKafka>>,
     pub(super) otlp: Option<Spanned<RawOtlp>>,
     pub(super) s3: Option<Spanned<RawS3>>,
     #[serde(default)]
     pub(super) stdout: bool,
     pub(super) syslog: Option<Spanned<RawSyslog>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawKafka {
+    pub(super) brokers: Vec<Spanned<String>>,
+    pub(super) topic: Spanned<String>,
+    #[serde(default)]
+    pub(super) tls: RawTls,
+    pub(super) sasl: Option<Spanned<RawSasl>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSasl {
+    pub(super) mechanism: SaslMechanism,
+    pub(super) user: Spanned<String>,
+    pub(super) password_file: Option<Spanned<String>>,
+    pub(super) password_env: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

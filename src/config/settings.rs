@@ -380,6 +380,17 @@ pub struct AuditSink {
 /// What a sink is.
 #[derive(Clone, Debug)]
 pub enum AuditSinkKind {
+    /// Messages of a Kafka topic.
+    Kafka {
+        /// Brokers that know the others, at least one.
+        brokers: Vec<Endpoint>,
+        /// The topic.
+        topic: String,
+        /// How brokers are trusted; there is no name of a server in it.
+        tls: UpstreamTls,
+        /// As whom the gateway logs in.
+        account: Option<SaslAccount>,
+    },
     /// OpenTelemetry's protocol for logs, over HTTP.
     Otlp(Otlp),
     /// Objects of S3, or of what speaks like it.
@@ -410,6 +421,31 @@ pub enum AuditSinkKind {
         /// How it is trusted.
         tls: UpstreamTls,
     },
+}
+
+/// An account at the brokers of Kafka.
+#[derive(Clone, Debug)]
+pub struct SaslAccount {
+    /// How it proves itself.
+    pub mechanism: SaslMechanism,
+    /// Its name.
+    pub user: String,
+    /// Its password.
+    pub password: Secret<String>,
+}
+
+/// How an account proves itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SaslMechanism {
+    /// By sending its password.
+    Plain,
+    /// SCRAM-SHA-256.
+    #[serde(rename = "scram-sha-256")]
+    ScramSha256,
+    /// SCRAM-SHA-512.
+    #[serde(rename = "scram-sha-512")]
+    ScramSha512,
 }
 
 /// A receiver of OpenTelemetry's protocol over HTTP.

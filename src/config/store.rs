@@ -7,7 +7,7 @@ use serde_saphyr::Spanned;
 use super::{
     check::{Place, line},
     error::{ConfigError, Problem},
-    raw::{RawPostgresStore, RawStore, RawStoreTls, RawTlsMode},
+    raw::{RawPostgresStore, RawStore, RawTls, RawTlsMode},
     secrets,
     settings::{PostgresStore, Store, StoreTls},
     targets::{endpoint, is_local},
@@ -56,7 +56,7 @@ fn postgres(place: &mut Place<'_>, raw: &Spanned<RawPostgresStore>) -> Result<Po
     })
 }
 
-fn tls(place: &Place<'_>, raw: &RawStoreTls) -> Result<StoreTls, ConfigError> {
+fn tls(place: &Place<'_>, raw: &RawTls) -> Result<StoreTls, ConfigError> {
     match (raw.mode, &raw.ca) {
         (RawTlsMode::Disable, Some(ca)) => {
             Err(place.at(line(ca), "store.postgres.tls.ca", Problem::WithoutTls))

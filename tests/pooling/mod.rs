@@ -7,6 +7,7 @@ mod attribution;
 mod limits;
 pub mod mysql;
 pub mod postgres;
+mod statements;
 mod ties;
 mod waiting;
 

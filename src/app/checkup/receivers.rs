@@ -4,7 +4,7 @@ use reqwest::Url;
 
 use super::{aws, finding::Finding, reach};
 use crate::{
-    config::{AuditSinkKind, Config, Otlp, UpstreamTls},
+    config::{AuditSinkKind, Config, Endpoint, Otlp, UpstreamTls},
     net::Roots,
 };
 
@@ -20,18 +20,25 @@ pub(super) async fn check(config: &Config, tell: &mut (dyn FnMut(Finding) + Send
                 address(&check, endpoint.as_deref().unwrap_or(&amazons), &roots, tell).await;
             }
             AuditSinkKind::Stdout => tell(Finding::ok(check, "records go to standard output")),
-            AuditSinkKind::Syslog { endpoint, tls } => {
-                let stream = reach::named(&check, &endpoint.host, endpoint.port, tell).await;
-                if let (Some(stream), UpstreamTls::VerifyFull { ca, server_name }) = (stream, tls) {
-                    let roots = ca.clone().map_or(Roots::System, Roots::File);
-                    let name = server_name.as_deref().unwrap_or(&endpoint.host);
-                    tell(reach::tls(&check, stream, &roots, name).await);
+            AuditSinkKind::Kafka { brokers, tls, .. } => {
+                for broker in brokers {
+                    server(&check, broker, tls, tell).await;
                 }
             }
+            AuditSinkKind::Syslog { endpoint, tls } => server(&check, endpoint, tls, tell).await,
         }
     }
     if let Some(traces) = &config.traces {
         receiver("traces", &traces.otlp, tell).await;
+    }
+}
+
+async fn server(check: &str, endpoint: &Endpoint, tls: &UpstreamTls, tell: &mut (dyn FnMut(Finding) + Send)) {
+    let stream = reach::named(check, &endpoint.host, endpoint.port, tell).await;
+    if let (Some(stream), UpstreamTls::VerifyFull { ca, server_name }) = (stream, tls) {
+        let roots = ca.clone().map_or(Roots::System, Roots::File);
+        let name = server_name.as_deref().unwrap_or(&endpoint.host);
+        tell(reach::tls(check, stream, &roots, name).await);
     }
 }
 

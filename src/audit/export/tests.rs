@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Export;
+use super::{Export, exporter::Exporter};
 use crate::audit::trail::{FoundRecord, StoredRecord};
 
 /// Names, types and requirements of OCSF 1.2.0, compiled with ocsf-lib from the schema's own repository.
@@ -37,9 +37,15 @@ fn statement(kind: Option<&str>, decision: &str) -> FoundRecord {
     }
 }
 
+fn written(export: Export, found: &FoundRecord) -> Vec<u8> {
+    let (mut exporter, mut out) = (Exporter::new(export).unwrap(), Vec::new());
+    exporter.write(found, &mut out).unwrap();
+    exporter.end(&mut out).unwrap();
+    out
+}
+
 fn ocsf(found: &FoundRecord) -> Option<Value> {
-    let mut out = Vec::new();
-    Export::Ocsf.write(found, &mut out);
+    let out = written(Export::Ocsf, found);
     (!out.is_empty()).then(|| serde_json::from_slice(&out).unwrap())
 }
 
@@ -133,8 +139,7 @@ fn the_schema_sees_what_is_not_as_it_has_it() {
 
 #[test]
 fn a_table_quotes_what_would_break_it_and_has_no_formulas() {
-    let mut out = Export::Csv.head();
-    Export::Csv.write(&statement(Some("select"), "allow"), &mut out);
+    let out = written(Export::Csv, &statement(Some("select"), "allow"));
     let text = String::from_utf8(out).unwrap();
     assert!(text.starts_with("seq,at,event,principal,"));
     assert!(

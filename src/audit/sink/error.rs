@@ -10,6 +10,22 @@ use crate::{
 /// Why records could not be sent; they are sent again.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
+    /// What a broker answers cannot be read.
+    #[error("the broker's answer to {api} cannot be read")]
+    Answer {
+        /// What it was asked.
+        api: &'static str,
+    },
+    /// A broker said no.
+    #[error("the broker answers {api} with error {code} ({word})")]
+    Broker {
+        /// What it was asked.
+        api: &'static str,
+        /// The error's number.
+        code: i16,
+        /// What Kafka calls it.
+        word: &'static str,
+    },
     /// The receiver cannot be reached, or the connection broke.
     #[error("the receiver cannot be reached")]
     Net {
@@ -22,6 +38,20 @@ pub enum SinkError {
         /// Why.
         #[from]
         source: io::Error,
+    },
+    /// A broker did not let our account in, or did not prove itself to it.
+    #[error("the broker does not log us in by {mechanism}: {answer}")]
+    Login {
+        /// How we tried.
+        mechanism: &'static str,
+        /// The beginning of its answer, or what is wrong with it.
+        answer: String,
+    },
+    /// Nobody leads the partition of this gateway.
+    #[error("topic \"{topic}\" has no leader for the partition of this gateway")]
+    NoLeader {
+        /// The topic.
+        topic: String,
     },
     /// The receiver does not answer.
     #[error("the receiver does not answer in time")]
@@ -39,6 +69,14 @@ pub enum SinkError {
     Request {
         /// Why.
         source: Box<dyn Error + Send + Sync>,
+    },
+    /// A broker does not speak as we do.
+    #[error("the broker does not take version {version} of {api}; Kafka does from 1.0 on")]
+    Version {
+        /// What it would be asked.
+        api: &'static str,
+        /// In which version.
+        version: i16,
     },
 }
 
@@ -61,11 +99,16 @@ impl SinkError {
 impl Classify for SinkError {
     fn class(&self) -> FailureClass {
         match self {
-            Self::Broken { .. }
+            Self::Answer { .. }
+            | Self::Broken { .. }
+            | Self::Broker { .. }
+            | Self::Login { .. }
             | Self::Net { .. }
+            | Self::NoLeader { .. }
             | Self::Refused { .. }
             | Self::Request { .. }
-            | Self::Silent => FailureClass::Upstream,
+            | Self::Silent
+            | Self::Version { .. } => FailureClass::Upstream,
         }
     }
 }

@@ -3,9 +3,9 @@
 //! Source: OpenTelemetry Protocol 1.x, "OTLP/HTTP" and "JSON Protobuf Encoding"; its logs data model.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::error::SinkError;
+use super::{error::SinkError, head::Head};
 use crate::{
     audit::follow::Chunk,
     telemetry::{AnyValue, KeyValue, OtlpReceiver, OtlpSettings, Resource, Scope},
@@ -40,16 +40,8 @@ impl Otlp {
     }
 }
 
-#[derive(Default, Deserialize)]
-struct Head {
-    at: Option<Timestamp>,
-    #[serde(default)]
-    event: String,
-    decision: Option<String>,
-}
-
 fn record(seq: u64, line: &[u8]) -> LogRecord {
-    let head: Head = serde_json::from_slice(line).unwrap_or_default();
+    let head = Head::of(line);
     let at = head.at.map_or(0, Timestamp::as_nanosecond).to_string();
     let is_denied = head.decision.as_deref() == Some("deny") || head.event == "login_failed";
     LogRecord {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{error::SinkError, otlp::Otlp, s3::S3, syslog::Syslog};
+use super::{error::SinkError, kafka::Kafka, otlp::Otlp, s3::S3, syslog::Syslog};
 use crate::{
     audit::{
         AuditError,
@@ -21,6 +21,8 @@ use crate::{
 /// Where records go.
 #[derive(Debug)]
 pub enum Sink {
+    /// Messages of a Kafka topic.
+    Kafka(Kafka),
     /// OpenTelemetry's protocol for logs, over HTTP.
     Otlp(Otlp),
     /// Objects of S3, or of what speaks like it.
@@ -102,12 +104,13 @@ impl Sink {
             parts.metrics.sink_failures.with_label_values(&[&parts.name]).inc();
             told(&parts.name, &error);
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = longer(pause);
         }
     }
 
     pub(super) async fn send(&mut self, chunk: &Chunk) -> Result<(), SinkError> {
         match self {
+            Self::Kafka(kafka) => kafka.send(chunk).await,
             Self::Otlp(otlp) => otlp.send(chunk).await,
             Self::S3(s3) => s3.send(chunk).await,
             Self::Stdout => {
@@ -125,16 +128,21 @@ impl Sink {
     const fn batch_bytes(&self) -> usize {
         match self {
             Self::S3(_) => 8 << 20,
-            Self::Otlp(_) | Self::Stdout | Self::Syslog(_) => 256 << 10,
+            Self::Kafka(_) | Self::Otlp(_) | Self::Stdout | Self::Syslog(_) => 256 << 10,
         }
     }
 
     const fn pace(&self) -> Duration {
         match self {
             Self::S3(s3) => s3.pace(),
-            Self::Otlp(_) | Self::Stdout | Self::Syslog(_) => Duration::ZERO,
+            Self::Kafka(_) | Self::Otlp(_) | Self::Stdout | Self::Syslog(_) => Duration::ZERO,
         }
     }
+}
+
+/// How long a sink waits after its next failure.
+pub(super) fn longer(pause: Duration) -> Duration {
+    (pause * 2).min(LONGEST_PAUSE)
 }
 
 fn told(sink: &str, error: &SinkError) {
@@ -209,5 +217,5 @@ fn lag(log: &Path, cursor: &Cursor) -> i64 {
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// While records wait for more to go with them.
 const LOOK_FOR_MORE: Duration = Duration::from_secs(2);
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);

@@ -16,10 +16,10 @@ use aws_sigv4::{
     sign::v4,
 };
 use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Client;
-use serde::Deserialize;
 
-use super::error::SinkError;
+use super::{error::SinkError, head::Head};
 use crate::{
     audit::follow::Chunk,
     net::{http_client, http_send},
@@ -78,7 +78,8 @@ impl S3 {
         let day = day(first.bytes);
         let S3Settings { prefix, gateway, .. } = &self.settings;
         // One name for the same records: what is sent twice is there once.
-        let url = format!("{}/{prefix}{day}/{gateway}-{:020}-{:020}.jsonl", self.base, first.seq, last.seq);
+        let name = format!("{prefix}{day}/{gateway}-{:020}-{:020}.jsonl", first.seq, last.seq);
+        let url = format!("{}/{}", self.base, utf8_percent_encode(&name, NAME));
         let credentials = self.settings.credentials.provide_credentials().await;
         let credentials = credentials.map_err(SinkError::unmade)?;
         let identity = credentials.into();
@@ -109,13 +110,11 @@ impl S3 {
     }
 }
 
-#[derive(Deserialize)]
-struct Head {
-    at: Timestamp,
-}
-
 /// The day of a record as part of a name.
 fn day(line: &[u8]) -> String {
-    let at = serde_json::from_slice::<Head>(line).map_or(Timestamp::UNIX_EPOCH, |head| head.at);
+    let at = Head::of(line).at.unwrap_or(Timestamp::UNIX_EPOCH);
     at.to_string().get(..10).unwrap_or("1970-01-01").replace('-', "/")
 }
+
+/// What a name is signed with as it stands; everything else is encoded, as Amazon does before it compares.
+const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');

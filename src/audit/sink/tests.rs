@@ -1,48 +1,36 @@
-//! Sinks against receivers that fail, break off and check what they are sent.
+//! What each sink sends, against receivers that fail, break off and check what they are sent.
 
 use std::{
     fs,
     net::SocketAddr,
     path::Path,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU16, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_lc_rs::{
     digest::{SHA256, digest},
     hmac,
 };
 use serde_json::Value;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::mpsc::{UnboundedReceiver, unbounded_channel},
-    task::JoinHandle,
-    time::timeout,
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+
+use super::{
+    Sink, SinkParts, Syslog, SyslogSettings, cursor_of,
+    receiver_tests::{Kind, Receiver, Request, message},
+};
+use crate::audit::{
+    AuditLog, Cursor,
+    tests::{Bench, note},
 };
 
-use super::{Otlp, S3, S3Settings, Sink, SinkParts, Syslog, SyslogSettings, cursor_of};
-use crate::{
-    audit::{
-        AuditLog, Cursor, Rotation,
-        rotation::Rotator,
-        tests::{Bench, note},
-    },
-    model::secret::Secret,
-    telemetry::OtlpSettings,
-};
-
-fn started(bench: &Bench, sink: Sink) -> JoinHandle<()> {
+pub(super) fn started(bench: &Bench, sink: Sink) -> JoinHandle<()> {
     let parts = SinkParts { name: "siem".to_owned(), log: bench.path(), metrics: bench.metrics.clone() };
     tokio::spawn(sink.run(parts))
 }
 
 /// Waits until the sink has kept that it sent everything before record `next`.
-async fn sent(bench: &Bench, next: u64) {
+pub(super) async fn sent(bench: &Bench, next: u64) {
     let place = cursor_of(&bench.path(), "siem");
     let is_there = |place: &Path| {
         let text = fs::read(place).unwrap_or_default();
@@ -56,90 +44,14 @@ async fn sent(bench: &Bench, next: u64) {
     timeout(Duration::from_secs(20), waiting).await.expect("the sink sends");
 }
 
-async fn append(log: &AuditLog, words: &[&str]) {
+pub(super) async fn append(log: &AuditLog, words: &[&str]) {
     for word in words {
         let _receipt = log.append_one(&note(word)).await.unwrap();
     }
 }
 
-/// One request as a double of a receiver saw it.
-#[derive(Clone, Debug)]
-struct Seen {
-    method: String,
-    path: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
-impl Seen {
-    fn header(&self, name: &str) -> &str {
-        self.headers.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value)
-    }
-}
-
-/// Answers every request with the status that it is told.
-async fn receiver(status: Arc<AtomicU16>) -> (SocketAddr, UnboundedReceiver<Seen>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (tell, told) = unbounded_channel();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let (tell, status) = (tell.clone(), Arc::clone(&status));
-            tokio::spawn(async move {
-                let mut stream = stream;
-                while let Some(seen) = request(&mut stream).await {
-                    let status = status.load(Ordering::SeqCst);
-                    let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\n\r\n{{}}");
-                    stream.write_all(answer.as_bytes()).await.unwrap();
-                    if status == 200 {
-                        tell.send(seen).unwrap();
-                    }
-                }
-            });
-        }
-    });
-    (address, told)
-}
-
-async fn request(stream: &mut TcpStream) -> Option<Seen> {
-    let mut bytes = Vec::new();
-    let end = loop {
-        if stream.read_buf(&mut bytes).await.ok()? == 0 {
-            return None;
-        }
-        if let Some(end) = memchr::memmem::find(&bytes, b"\r\n\r\n") {
-            break end;
-        }
-    };
-    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-    let mut lines = head.lines();
-    let mut first = lines.next().unwrap().split(' ').map(str::to_owned);
-    let headers: Vec<(String, String)> = lines
-        .filter_map(|line| line.split_once(": "))
-        .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
-        .collect();
-    let mut seen =
-        Seen { method: first.next()?, path: first.next()?, headers, body: bytes[end + 4..].to_vec() };
-    let length: usize = seen.header("content-length").parse().unwrap();
-    while seen.body.len() < length {
-        stream.read_buf(&mut seen.body).await.ok()?;
-    }
-    Some(seen)
-}
-
-fn otlp(address: SocketAddr) -> Sink {
-    let settings = OtlpSettings {
-        url: format!("http://{address}/v1/logs"),
-        ca: None,
-        token: Some(Secret::new("let-me-in".to_owned())),
-        gateway: "one".to_owned(),
-    };
-    Sink::Otlp(Otlp::new(settings).unwrap())
-}
-
 /// The records that a receiver of OTLP was told, by number.
-fn told_to_otlp(seen: &Seen) -> Vec<(String, Value)> {
+fn told_to_otlp(seen: &Request) -> Vec<(String, Value)> {
     assert_eq!((seen.method.as_str(), seen.path.as_str()), ("POST", "/v1/logs"));
     assert_eq!(seen.header("authorization"), "Bearer let-me-in");
     assert_eq!(seen.header("content-type"), "application/json");
@@ -157,67 +69,96 @@ fn told_to_otlp(seen: &Seen) -> Vec<(String, Value)> {
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_down_gets_everything_when_it_is_back_and_nobody_waits_for_it() {
+async fn a_receiver_that_refuses_gets_everything_when_it_does_not_and_only_what_is_new_after_a_restart() {
     let bench = Bench::new();
     let log = bench.open().unwrap();
-    let status = Arc::new(AtomicU16::new(503));
-    let (address, mut told) = receiver(Arc::clone(&status)).await;
-    let sink = started(&bench, otlp(address));
+    let receiver = Receiver::new(Kind::Otlp).await;
+    receiver.answer_with(503);
+    let sink = started(&bench, receiver.sink());
     append(&log, &["one", "two"]).await;
     let failures = bench.metrics.sink_failures.with_label_values(&["siem"]);
     while failures.get() < 2 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    // The log goes on meanwhile, and in a new file.
-    let mut rotator = Rotator::new(
-        &bench.path(),
-        Rotation { bytes: 1, ..Rotation::NEVER },
-        bench.clock.clone(),
-        bench.metrics.clone(),
-    );
-    assert!(rotator.rotate_if_due(log.desk()).unwrap());
     append(&log, &["three"]).await;
-    assert!(told.try_recv().is_err() && log.is_writable());
-    status.store(200, Ordering::SeqCst);
-    sent(&bench, 5).await;
-    let mut numbers = Vec::new();
-    while let Ok(seen) = told.try_recv() {
-        numbers.extend(told_to_otlp(&seen).into_iter().map(|(seq, _)| seq));
-    }
-    assert_eq!(numbers, ["0", "1", "2", "3", "4"]);
+    assert!(receiver.seen(|seen| seen.requests.is_empty()) && log.is_writable());
+    receiver.answer_with(200);
+    sent(&bench, 4).await;
+    let told = receiver.seen(|seen| seen.requests.iter().flat_map(told_to_otlp).collect::<Vec<_>>());
+    let numbers: Vec<&str> = told.iter().map(|(seq, _)| seq.as_str()).collect();
+    assert_eq!(numbers, ["0", "1", "2", "3"]);
     sink.abort();
     let _ = sink.await;
     // It goes on where it stopped.
     append(&log, &["four"]).await;
-    let sink = started(&bench, otlp(address));
-    sent(&bench, 6).await;
-    let again = told_to_otlp(&told.recv().await.unwrap());
+    let sink = started(&bench, receiver.sink());
+    sent(&bench, 5).await;
+    let again = receiver.seen(|seen| told_to_otlp(seen.requests.last().unwrap()));
     assert_eq!(again.len(), 1);
     assert_eq!(again[0].1["problem"], "four");
     sink.abort();
 }
 
 #[tokio::test]
+async fn messages_have_the_lines_of_the_log_and_stay_in_the_partition_of_their_gateway() {
+    let bench = Bench::new();
+    let log = bench.open().unwrap();
+    let receiver = Receiver::new(Kind::Kafka { most_bytes: usize::MAX }).await;
+    let sink = started(&bench, receiver.sink());
+    append(&log, &["one", "zwei Wörter"]).await;
+    sent(&bench, 3).await;
+    sink.abort();
+    let messages = receiver.seen(|seen| seen.messages.clone());
+    let lines: Vec<u8> = messages.iter().flat_map(|it| [it.value.as_slice(), b"\n"].concat()).collect();
+    assert_eq!(lines, bench.bytes());
+    for (seq, message) in messages.iter().enumerate() {
+        let line: Value = serde_json::from_slice(&message.value).unwrap();
+        assert_eq!((message.key.as_str(), message.partition), ("one", messages[0].partition));
+        assert_eq!(message.headers.len(), 2);
+        assert_eq!(
+            (&message.headers["seq"], &message.headers["hash"]),
+            (&seq.to_string(), &text(&line["hash"]))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_is_too_large_for_a_broker_comes_in_parts_and_none_stays_away() {
+    let bench = Bench::new();
+    let log = bench.open().unwrap();
+    let receiver = Receiver::new(Kind::Kafka { most_bytes: 100_000 }).await;
+    let sink = started(&bench, receiver.sink());
+    let long = "long ".repeat(50_000);
+    append(&log, &["before", &long, "after"]).await;
+    sent(&bench, 4).await;
+    sink.abort();
+    let messages = receiver.seen(|seen| seen.messages.clone());
+    let mut lines: Vec<Vec<u8>> = vec![Vec::new(); 4];
+    for message in &messages {
+        lines[message.headers["seq"].parse::<usize>().unwrap()].extend_from_slice(&message.value);
+        assert_eq!(message.headers.contains_key("part"), message.headers["seq"] == "2");
+    }
+    let parts: Vec<&str> =
+        messages.iter().filter_map(|message| message.headers.get("part")).map(String::as_str).collect();
+    assert_eq!(parts, ["1", "2", "3", "4", "5"], "{parts:?}");
+    assert!([lines.join(&b'\n'), b"\n".to_vec()].concat() == bench.bytes());
+    assert_eq!(bench.metrics.sink_failures.with_label_values(&["siem"]).get(), 0);
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
 async fn objects_have_the_lines_of_the_log_and_a_signature_that_the_key_gives() {
     let bench = Bench::new();
     let log = bench.open().unwrap();
-    let (address, mut told) = receiver(Arc::new(AtomicU16::new(200))).await;
+    let receiver = Receiver::new(Kind::S3).await;
     append(&log, &["one", "zwei Wörter"]).await;
-    let credentials = Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI", None, None, "test");
-    let settings = S3Settings {
-        bucket: "audit".to_owned(),
-        prefix: "prod/".to_owned(),
-        region: "eu-central-1".to_owned(),
-        endpoint: Some(format!("http://{address}")),
-        ca: None,
-        gateway: "one".to_owned(),
-        credentials: SharedCredentialsProvider::new(credentials),
-        pace: Duration::from_millis(600),
-    };
-    let sink = started(&bench, Sink::S3(S3::new(settings).unwrap()));
+    let sink = started(&bench, receiver.sink());
     sent(&bench, 3).await;
-    let seen = told.recv().await.unwrap();
     sink.abort();
+    let seen = receiver.seen(|seen| seen.requests[0].clone());
     let name = format!("/audit/prod/2026/11/21/one-{:020}-{:020}.jsonl", 0, 2);
     assert_eq!((seen.method.as_str(), &seen.path), ("PUT", &name));
     assert_eq!(seen.body, bench.bytes());
@@ -234,7 +175,7 @@ async fn objects_have_the_lines_of_the_log_and_a_signature_that_the_key_gives() 
 }
 
 /// The signature of a request, worked out from the description of AWS alone.
-fn signature(seen: &Seen, signed: &str, secret: &str) -> String {
+fn signature(seen: &Request, signed: &str, secret: &str) -> String {
     let headers: String = signed.split(';').map(|name| format!("{name}:{}\n", seen.header(name))).collect();
     let hash = seen.header("x-amz-content-sha256");
     let canonical = format!("{}\n{}\n\n{headers}\n{signed}\n{hash}", seen.method, seen.path);
@@ -273,19 +214,6 @@ async fn syslog_receiver() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
         }
     });
     (address, messages)
-}
-
-async fn message(stream: &mut TcpStream) -> Option<String> {
-    let mut length = 0;
-    loop {
-        match stream.read_u8().await.ok()? {
-            b' ' => break,
-            digit => length = length * 10 + usize::from(digit - b'0'),
-        }
-    }
-    let mut text = vec![0; length];
-    stream.read_exact(&mut text).await.ok()?;
-    Some(String::from_utf8(text).unwrap())
 }
 
 #[tokio::test]

@@ -54,11 +54,11 @@ impl Session {
             Ok(None) => return self.wait_for_replies(),
             Err(refusal) => return self.refuse(refusal),
         };
-        let mut prepared = None;
+        let mut told = None;
         let mut message = None;
         match named {
             Named::Portal(name) => {
-                prepared = self.held.portal(name).and_then(|portal| portal.prepared.clone());
+                told = self.held.portal(name).and_then(|portal| portal.prepared.clone());
             }
             Named::Statement(name) => {
                 match self.remake(lane, name, leave) {
@@ -67,13 +67,14 @@ impl Session {
                     Err(refusal) => return self.refuse(refusal),
                 }
                 if let Some(called) = self.called(name) {
-                    prepared = self.held.prepared(name).map(|slot| Arc::clone(&slot.prepared));
+                    told = self.held.prepared(name).map(|slot| Arc::clone(&slot.prepared));
                     message = Some(messages::describe(called.as_str()));
                 }
             }
         }
         self.send_protocol(ProtocolMessage::Framed(message.as_deref().unwrap_or(frame.bytes())));
-        let of = Task::Describe { prepared, checks: None };
+        let made = told.as_ref().and_then(|told| self.made_of(lane, told));
+        let of = Task::Describe { told, made };
         self.ledger.push(Owed::Describe { silent: false, of });
         Flow::Done
     }

@@ -77,7 +77,7 @@ impl Session {
             Ok(None) => return self.wait_for_replies(),
             Err(refusal) => return self.refuse(refusal),
         };
-        if !self.make_ready_to_parse(lane, does, leave) {
+        if !self.make_names_ready(lane, does, leave) {
             return self.wait_for_replies();
         }
         let sent = match self.written_for(lane, query, does.first().into_iter()) {
@@ -91,7 +91,6 @@ impl Session {
         let prepared = Arc::new(Prepared::new(query.into(), made));
         let context = Arc::clone(self.names.context());
         let slot = self.held.prepare(name, Arc::clone(&prepared));
-        slot.returns_the_same_in = context.catalog.as_ref().map(|catalog| catalog.version);
         if does.iter().all(|facts| facts.runs.is_none()) {
             slot.remember(&context, does);
         }
@@ -243,8 +242,7 @@ impl Session {
                 return Flow::Done;
             }
         };
-        if self.lanes.active() == Some(bound.lane)
-            && !self.make_ready_to_parse(bound.lane, &bound.does, &permit)
+        if self.lanes.active() == Some(bound.lane) && !self.make_names_ready(bound.lane, &bound.does, &permit)
         {
             return self.wait_for_replies();
         }

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{reading::Reading, shape::Shape};
+use super::reading::Reading;
 use crate::{
     model::{
         name_context::NameContext,
@@ -17,6 +17,7 @@ use crate::{
     },
     session::{gate::HeldLimits, running::Does},
     upstream::postgres::StatementName,
+    wire::postgres::shape::Shape,
 };
 
 /// A prepared statement; protocol and SQL share one set of names.
@@ -72,10 +73,6 @@ pub(super) struct Slot {
     memo: Option<(Arc<NameContext>, Does)>,
     /// What it is called on connections where texts are read so.
     called: Option<(Reading, StatementName)>,
-    /// The catalog in which it is known to return what its client was told.
-    pub(super) returns_the_same_in: Option<u64>,
-    /// The catalog in which it returns something else.
-    pub(super) returns_other_in: Option<u64>,
 }
 
 /// What stands on a connection under the own name of a prepared statement.
@@ -91,15 +88,7 @@ pub(super) enum Own {
 
 impl Slot {
     fn new(prepared: Arc<Prepared>) -> Self {
-        Self {
-            prepared,
-            prepared_at: Instant::now(),
-            on: [Own::Nothing; 3],
-            memo: None,
-            called: None,
-            returns_the_same_in: None,
-            returns_other_in: None,
-        }
+        Self { prepared, prepared_at: Instant::now(), on: [Own::Nothing; 3], memo: None, called: None }
     }
 
     /// What the connection of `lane` has under its own name.
@@ -228,11 +217,6 @@ impl Held {
         if own && slot.on == [Own::Nothing; 3] {
             self.deallocate(name);
         }
-    }
-
-    /// The slot of a statement, if it is still held under this name.
-    pub(super) fn slot_of(&mut self, name: &str, prepared: &Arc<Prepared>) -> Option<&mut Slot> {
-        self.prepared.get_mut(name).filter(|slot| Arc::ptr_eq(&slot.prepared, prepared))
     }
 
     /// Every name, for those who have to look at all of them.

@@ -147,7 +147,7 @@ mod tests {
         }
     }
 
-    fn leaves_something(text: &str, catalog: Catalog) -> bool {
+    fn facts_of(text: &str, catalog: Catalog) -> (Vec<Facts>, Arc<NameContext>) {
         let context = Arc::new(NameContext {
             database: "hr".into(),
             server_version: 15,
@@ -158,7 +158,11 @@ mod tests {
             catalog: Some(Arc::new(catalog)),
             mysql: None,
         });
-        let facts = analyze(text, Dialect::Postgres, &context, &Limits::default()).unwrap();
+        (analyze(text, Dialect::Postgres, &context, &Limits::default()).unwrap(), context)
+    }
+
+    fn leaves_something(text: &str, catalog: Catalog) -> bool {
+        let (facts, context) = facts_of(text, catalog);
         draws(text) || !facts.iter().all(|facts| leaves_nothing(facts, context.catalog.as_deref()))
     }
 
@@ -175,6 +179,21 @@ mod tests {
         ] {
             assert!(!leaves_something(text, catalog()), "{text}");
         }
+    }
+
+    #[test]
+    fn code_of_somebodys_runs_where_it_may_be() {
+        let runs_code = |text| {
+            let (facts, context) = facts_of(text, catalog());
+            !facts.iter().all(|facts| runs_no_code(facts, context.catalog.as_deref()))
+        };
+        for text in ["SELECT * FROM employee", "SET timezone = 'UTC'", "SELECT random()", "BEGIN; COMMIT"] {
+            assert!(!runs_code(text), "{text}");
+        }
+        for text in ["SELECT * FROM guarded", "SELECT f(1)", "INSERT INTO employee VALUES (1)", "EXECUTE p"] {
+            assert!(runs_code(text), "{text}");
+        }
+        assert!(runs_code("SELECT pg_prepared_statement()"), "it shows all that stands there");
     }
 
     #[test]

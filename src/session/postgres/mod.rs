@@ -27,7 +27,6 @@ mod run;
 mod savepoints;
 mod session;
 mod settings;
-mod shape;
 mod simple;
 mod standing;
 mod tag;

@@ -42,15 +42,10 @@ impl Session {
         does: &[Arc<Facts>],
         leave: &impl Leave,
     ) -> Result<bool, Refusal> {
-        let (hides, shows) = (self.must_hide(lane, does), shows_any(does));
-        // INVARIANT: nothing in front of these Closes can fail any more, and so have them skipped.
-        if (hides || shows) && !self.is_clean() {
+        let shows = shows_any(does);
+        if !self.set_out(lane, does, shows, leave) {
             return Ok(false);
         }
-        if hides {
-            self.close_foreign(lane);
-        }
-        self.put_own(lane, does, leave);
         if shows {
             self.put_all_own(lane);
             return Ok(true);
@@ -58,23 +53,10 @@ impl Session {
         self.remake(lane, name, leave)
     }
 
-    /// The same for a Parse: false if replies have to be waited for first.
-    pub(super) fn make_ready_to_parse(
-        &mut self,
-        lane: Lane,
-        does: &[Arc<Facts>],
-        leave: &impl Leave,
-    ) -> bool {
-        let hides = self.must_hide(lane, does);
-        if hides && !self.is_clean() {
-            return false;
-        }
-        if hides {
-            self.close_foreign(lane);
-        }
-        // What an EXECUTE returns is what the name stands for when it is parsed.
-        self.put_own(lane, does, leave);
-        true
+    /// The same for a Parse, which says what an EXECUTE returns, and for an Execute, whose statement was bound before:
+    /// false if replies have to be waited for first.
+    pub(super) fn make_names_ready(&mut self, lane: Lane, does: &[Arc<Facts>], leave: &impl Leave) -> bool {
+        self.set_out(lane, does, false, leave)
     }
 
     /// The same for a Query, in a block of messages in front of it: an error in that is the Query's to find.
@@ -94,6 +76,19 @@ impl Session {
             self.send_protocol(ProtocolMessage::Sync);
             self.ledger.push(Owed::Quiet);
         }
+    }
+
+    fn set_out(&mut self, lane: Lane, does: &[Arc<Facts>], shows: bool, leave: &impl Leave) -> bool {
+        let hides = self.must_hide(lane, does);
+        // INVARIANT: nothing in front of these Closes can fail any more, and so have them skipped.
+        if (hides || shows) && !self.is_clean() {
+            return false;
+        }
+        if hides {
+            self.close_foreign(lane);
+        }
+        self.put_own(lane, does, leave);
+        true
     }
 
     /// Whether other people's statements stand on the connection of `lane` that `does` may see: in

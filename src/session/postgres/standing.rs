@@ -7,7 +7,6 @@ use super::{
     held::{Made, Own, Prepared},
     messages,
     session::Session,
-    shape::Shape,
     task::{Closing, Task},
 };
 use crate::{
@@ -19,8 +18,19 @@ use crate::{
     },
     policy::Leave,
     upstream::{ProtocolMessage, postgres::StatementName},
-    wire::postgres::ledger::Owed,
+    wire::postgres::{ledger::Owed, shape::Shape},
 };
+
+/// What is found of a statement on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// Nothing that can be used.
+    Missing,
+    /// It, and what it returns.
+    Returns(Shape),
+    /// It, and nobody has asked what it returns.
+    Unlooked,
+}
 
 impl Session {
     /// Sees to it that the connection of `lane` has a prepared statement; false if replies have to be waited for.
@@ -37,21 +47,28 @@ impl Session {
             }
             return Ok(true);
         };
-        if let Some(version) = self.unseen_catalog(name)? {
-            self.look_at_shape(lane, name, &prepared, leave, version);
-            return Ok(false);
-        }
-        let stands = self.lanes.borrowed_mut(lane).is_some_and(|borrowed| {
-            let stands = borrowed.lease.statements_mut().reuse(&called, since);
-            if stands {
-                borrowed.lease.statement_counts().reused.inc();
-            }
-            stands
-        });
-        if !stands {
+        let (told, found) = (prepared.shape.get(), self.find(lane, &called, since));
+        if found == Found::Missing {
             self.make(lane, name, &prepared, leave, false);
         }
-        Ok(!stands || !self.is_touched_in_doubt(|owed| makes(owed, &called)))
+        match (told, found) {
+            (Some(told), Found::Returns(shape)) if *told != shape => return Err(returns_other()),
+            // Its client reads rows by what it was told.
+            (Some(_), Found::Missing | Found::Unlooked) => {
+                self.look_at_shape(lane, &called);
+                return Ok(false);
+            }
+            (Some(_) | None, _) => {}
+        }
+        Ok(found == Found::Missing || !self.is_touched_in_doubt(|owed| makes(owed, &called)))
+    }
+
+    /// Whether a statement stands on the connection of `lane` for whoever prepared it at `since`.
+    fn find(&mut self, lane: Lane, called: &StatementName, since: Instant) -> Found {
+        let Some(borrowed) = self.lanes.borrowed_mut(lane) else { return Found::Missing };
+        let Some(shape) = borrowed.lease.statements_mut().reuse(called, since) else { return Found::Missing };
+        borrowed.lease.statement_counts().reused.inc();
+        shape.map_or(Found::Unlooked, Found::Returns)
     }
 
     /// Makes a prepared statement on the connection of `lane`, `own` for the first time and as its client said it.
@@ -116,69 +133,49 @@ impl Session {
         }
     }
 
-    /// The version of the catalog, if nobody has looked since it came whether the statement returns what its client was
-    /// told.
-    ///
-    /// # Errors
-    /// When it does not: the server would say so, had its own statement stood there all the time.
-    fn unseen_catalog(&mut self, name: &str) -> Result<Option<u64>, Refusal> {
-        let version = self.names.context().catalog.as_ref().map(|catalog| catalog.version);
-        let Some(slot) = self.held.prepared(name) else { return Ok(None) };
-        if version.is_none() || slot.returns_the_same_in == version {
-            return Ok(None);
-        }
-        if slot.prepared.shape.get().is_none() {
-            slot.returns_the_same_in = version;
-            return Ok(None);
-        }
-        if slot.returns_other_in == version { Err(returns_other()) } else { Ok(version) }
-    }
-
-    /// Makes a statement anew and asks what it returns.
-    fn look_at_shape(
-        &mut self,
-        lane: Lane,
-        name: &str,
-        prepared: &Arc<Prepared>,
-        leave: &impl Leave,
-        version: u64,
-    ) {
+    /// Asks what a statement returns that stands on the connection of `lane`, if nobody has.
+    fn look_at_shape(&mut self, lane: Lane, called: &StatementName) {
         let is_asked = self.ledger.iter().any(|owed| match owed {
-            Owed::Describe { of: Task::Describe { prepared: Some(asked), checks: Some(_) }, .. } => {
-                Arc::ptr_eq(asked, prepared)
-            }
+            Owed::Describe { of: Task::Describe { made: Some((asked, _)), .. }, .. } => asked == called,
             _ => false,
         });
-        if is_asked {
-            return;
+        let made_at = self.made_at(lane, called);
+        if let Some(made_at) = made_at.filter(|_| !is_asked) {
+            self.send_protocol(ProtocolMessage::Framed(&messages::describe(called.as_str())));
+            let of = Task::Describe { told: None, made: Some((called.clone(), made_at)) };
+            self.ledger.push(Owed::Describe { silent: true, of });
         }
-        self.make(lane, name, prepared, leave, false);
-        let called = self.held.prepared(name).and_then(|slot| slot.called().cloned());
-        let Some(called) = called else { return };
-        self.send_protocol(ProtocolMessage::Framed(&messages::describe(called.as_str())));
-        let checks = Some((name.into(), version));
-        let of = Task::Describe { prepared: Some(Arc::clone(prepared)), checks };
-        self.ledger.push(Owed::Describe { silent: true, of });
+    }
+
+    fn made_at(&mut self, lane: Lane, called: &StatementName) -> Option<Instant> {
+        self.lanes.borrowed_mut(lane)?.lease.statements_mut().made_at(called)
+    }
+
+    /// What a prepared statement is called on the connection of `lane`, and since when.
+    pub(super) fn made_of(&mut self, lane: Lane, prepared: &Prepared) -> Option<(StatementName, Instant)> {
+        if prepared.shape.get().is_some() {
+            // Nobody needs to know again.
+            return None;
+        }
+        let Made::Named(parse) = &prepared.made else { return None };
+        let called = self.reading().name_of(parse);
+        let made_at = self.made_at(lane, &called)?;
+        Some((called, made_at))
     }
 
     /// The server said what a statement returns, because its client asked or because the gateway did.
     pub(super) fn on_described(&mut self, of: Task, tag: u8, body: &[u8]) {
-        let Task::Describe { prepared: Some(prepared), checks } = of else { return };
-        match checks {
-            None if prepared.shape.get().is_none() => {
-                if let Ok(shape) = Shape::of(tag, body) {
-                    let _ = prepared.shape.set(shape);
-                }
-            }
-            None => {}
-            Some((name, version)) => {
-                let is_same = Shape::of(tag, body).is_ok_and(|shape| prepared.shape.get() == Some(&shape));
-                if let Some(slot) = self.held.slot_of(&name, &prepared) {
-                    let seen =
-                        if is_same { &mut slot.returns_the_same_in } else { &mut slot.returns_other_in };
-                    *seen = Some(version);
-                }
-            }
+        let Task::Describe { told, made } = of else { return };
+        let is_told = told.as_ref().is_none_or(|told| told.shape.get().is_some());
+        if is_told && made.is_none() {
+            return;
+        }
+        let shape = Shape::of(tag, body);
+        if let Some(told) = told {
+            let _ = told.shape.set(shape);
+        }
+        if let (Some((called, made_at)), Some(lease)) = (made, self.lanes.active_lease_mut()) {
+            lease.statements_mut().note_shape(&called, made_at, shape);
         }
     }
 

@@ -30,10 +30,10 @@ pub(super) enum Task {
     },
     /// What the server is asked about a statement.
     Describe {
-        /// The statement, if it has a name: what it returns is kept.
-        prepared: Option<Arc<Prepared>>,
-        /// The gateway asks whether it returns what it did: the statement's name, and the version of the catalog.
-        checks: Option<(Box<str>, u64)>,
+        /// The statement that its client asks about, if it has a name: what it is told is kept.
+        told: Option<Arc<Prepared>>,
+        /// What it is called there, and since when.
+        made: Option<(StatementName, Instant)>,
     },
     /// A portal that is being made, and its number.
     Bind(Box<str>, u64),

@@ -114,9 +114,11 @@ impl Parser<'_> {
                 if scope != Scope::Next {
                     match value {
                         Value::Default => self.sets_read_only(None),
-                        _ if on || off => self.sets_read_only(Some(on)),
+                        Value::Literal { .. } if on || off => self.sets_read_only(Some(on)),
                         // closed: in what mode the session's transactions begin could not be said.
-                        _ => return Err(unknown("a mode of transactions that is not written out")),
+                        Value::Literal { .. } | Value::Unseen => {
+                            return Err(unknown("a mode of transactions that is not written out"));
+                        }
                     }
                 }
                 self.sets_modes(!on, scope != Scope::Next)

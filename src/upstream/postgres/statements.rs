@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use aws_lc_rs::digest::{Context, SHA256};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::model::ids::PrincipalName;
+use crate::{model::ids::PrincipalName, wire::postgres::shape::Shape};
 
 /// What a prepared statement is called on connections: a digest of all that its meaning depends on.
 ///
@@ -57,6 +57,8 @@ struct Standing {
     /// When; `None` if a message about it may not have come to its turn: then it may stand or not, as it is now or as it
     /// was before.
     made_at: Option<Instant>,
+    /// What it returns, once somebody has asked.
+    shape: Option<Shape>,
     used: u64,
 }
 
@@ -85,21 +87,37 @@ impl Statements {
         self.standing.values().all(|standing| standing.made_at.is_some())
     }
 
-    /// Whether `name` stands there and was made at `since` or later; it counts as used now.
-    pub fn reuse(&mut self, name: &StatementName, since: Instant) -> bool {
+    /// What `name` returns, as far as somebody has asked, if it stands there and was made at `since` or later; it counts
+    /// as used now.
+    pub fn reuse(&mut self, name: &StatementName, since: Instant) -> Option<Option<Shape>> {
         self.clock += 1;
-        let Some(standing) = self.standing.get_mut(name) else { return false };
-        let fits = standing.made_at.is_some_and(|made_at| made_at >= since);
-        if fits {
-            standing.used = self.clock;
+        let standing = self.standing.get_mut(name)?;
+        if standing.made_at? < since {
+            return None;
         }
-        fits
+        standing.used = self.clock;
+        Some(standing.shape)
+    }
+
+    /// When `name` was made, if it stands there.
+    pub fn made_at(&self, name: &StatementName) -> Option<Instant> {
+        self.standing.get(name)?.made_at
+    }
+
+    /// Keeps what `name` returns, if it is the one that was made at `made_at`.
+    pub fn note_shape(&mut self, name: &StatementName, made_at: Instant, shape: Shape) {
+        if let Some(standing) = self.standing.get_mut(name).filter(|it| it.made_at == Some(made_at)) {
+            standing.shape = Some(shape);
+        }
     }
 
     /// One more is made, at `at`, and counts as used now. Whoever sends its Parse has sent a Close of the name before.
     pub fn make(&mut self, name: StatementName, owner: &PrincipalName, at: Instant) {
         self.clock += 1;
-        self.insert(name, Standing { owner: owner.clone(), made_at: Some(at), used: self.clock });
+        self.insert(
+            name,
+            Standing { owner: owner.clone(), made_at: Some(at), shape: None, used: self.clock },
+        );
     }
 
     /// Which has to be closed so that one more stands there, of at most `limit`.
@@ -119,7 +137,8 @@ impl Statements {
             Some(standing) if standing.made_at == made_at => standing.made_at = None,
             // What was sent behind it closes the name first.
             Some(_) => {}
-            None => self.insert(name.clone(), Standing { owner: owner.clone(), made_at: None, used: 0 }),
+            None => self
+                .insert(name.clone(), Standing { owner: owner.clone(), made_at: None, shape: None, used: 0 }),
         }
     }
 
@@ -208,21 +227,34 @@ mod tests {
     fn what_was_made_before_somebody_prepared_is_not_theirs_to_use() {
         let at = Instant::now();
         let mut statements = made(&["a"], "omar", at);
-        assert!(statements.reuse(&name("a"), at));
-        assert!(!statements.reuse(&name("a"), at + Duration::from_nanos(1)));
-        assert!(!statements.reuse(&name("b"), at));
+        assert_eq!(statements.reuse(&name("a"), at), Some(None));
+        assert_eq!(statements.reuse(&name("a"), at + Duration::from_nanos(1)), None);
+        assert_eq!(statements.reuse(&name("b"), at), None);
+    }
+
+    #[test]
+    fn what_it_returns_is_known_of_the_one_that_was_asked_about() {
+        let at = Instant::now();
+        let mut statements = made(&["a"], "omar", at);
+        let shape = Shape::of(b'n', b"");
+        statements.note_shape(&name("a"), at + Duration::from_nanos(1), shape);
+        assert_eq!(statements.reuse(&name("a"), at), Some(None));
+        statements.note_shape(&name("a"), at, shape);
+        assert_eq!(statements.reuse(&name("a"), at), Some(Some(shape)));
+        statements.make(name("a"), &"omar".into(), at);
+        assert_eq!(statements.reuse(&name("a"), at), Some(None), "made anew, it may return something else");
     }
 
     #[test]
     fn the_least_recently_used_goes_first_and_only_when_there_is_no_room() {
         let at = Instant::now();
         let mut statements = made(&["a", "b", "c"], "omar", at);
-        assert!(statements.reuse(&name("a"), at));
+        assert!(statements.reuse(&name("a"), at).is_some());
         assert_eq!(statements.evict(4), None);
         assert_eq!(statements.evict(3), Some((name("b"), "omar".into())));
         assert_eq!(statements.evict(3), None);
         assert_eq!(statements.evict(2), Some((name("c"), "omar".into())));
-        assert!(statements.reuse(&name("a"), at));
+        assert!(statements.reuse(&name("a"), at).is_some());
     }
 
     #[test]
@@ -230,17 +262,17 @@ mod tests {
         let (at, omar) = (Instant::now(), "omar".into());
         let mut statements = made(&["a", "b"], "omar", at);
         statements.doubt(&name("a"), &omar, Some(at));
-        assert!(!statements.reuse(&name("a"), at) && !statements.is_certain());
+        assert!(statements.reuse(&name("a"), at).is_none() && !statements.is_certain());
         // Its Parse again, sent behind the one that was skipped.
         statements.make(name("a"), &omar, at + Duration::from_nanos(1));
         statements.doubt(&name("a"), &omar, Some(at));
-        assert!(statements.reuse(&name("a"), at) && statements.is_certain());
+        assert!(statements.reuse(&name("a"), at).is_some() && statements.is_certain());
         // A Close that was skipped: it may stand there still, and is closed when its turn comes.
         let gone = statements.evict(2).unwrap().0;
         assert_eq!(gone, name("b"));
         statements.doubt(&gone, &omar, None);
         assert_eq!((statements.len(), statements.is_certain()), (2, false));
-        assert!(!statements.reuse(&gone, at));
+        assert!(statements.reuse(&gone, at).is_none());
         assert_eq!(statements.evict(2).unwrap().0, gone);
     }
 

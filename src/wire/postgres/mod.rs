@@ -6,6 +6,7 @@ pub mod frontend;
 pub mod ledger;
 pub mod oauth;
 pub mod scram;
+pub mod shape;
 pub mod startup;
 mod startup_options;
 mod startup_parameters;

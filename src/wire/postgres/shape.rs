@@ -2,21 +2,27 @@
 
 use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
 
-use crate::wire::{WireError, postgres::frame::Fields};
+use super::frame::Fields;
+use crate::wire::WireError;
 
 /// Names, types and modifiers of the columns, in few bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shape([u8; SHA256_OUTPUT_LEN]);
+pub struct Shape([u8; SHA256_OUTPUT_LEN]);
 
 impl Shape {
     /// That of a RowDescription's body, or of NoData, which has none.
     ///
     /// Where a column comes from and in which format it is sent tells nothing of how it is read: the one may change, and
-    /// a portal has the other from its Bind.
-    ///
-    /// # Errors
-    /// `Malformed`, `NotUtf8`.
-    pub(super) fn of(tag: u8, body: &[u8]) -> Result<Self, WireError> {
+    /// a portal has the other from its Bind. A body that is not laid out so has a shape of its own.
+    pub fn of(tag: u8, body: &[u8]) -> Self {
+        Self::read(tag, body).unwrap_or_else(|_| {
+            let mut digest = Context::new(&SHA256);
+            digest.update(body);
+            Self::finish(digest)
+        })
+    }
+
+    fn read(tag: u8, body: &[u8]) -> Result<Self, WireError> {
         let mut digest = Context::new(&SHA256);
         digest.update(&[tag]);
         if tag == b'T' {
@@ -34,9 +40,13 @@ impl Shape {
                 fields.count()?;
             }
         }
+        Ok(Self::finish(digest))
+    }
+
+    fn finish(digest: Context) -> Self {
         let mut shape = [0; SHA256_OUTPUT_LEN];
         shape.copy_from_slice(digest.finish().as_ref());
-        Ok(Self(shape))
+        Self(shape)
     }
 }
 
@@ -59,13 +69,13 @@ mod tests {
 
     #[test]
     fn name_type_and_modifier_make_a_shape_and_the_rest_does_not() {
-        let shape = |body: &[u8]| Shape::of(b'T', body).unwrap();
+        let shape = |body: &[u8]| Shape::of(b'T', body);
         let one = shape(&column("a", 7, 23, -1, 0));
         assert_eq!(one, shape(&column("a", 8, 23, -1, 1)));
         for other in [column("b", 7, 23, -1, 0), column("a", 7, 25, -1, 0), column("a", 7, 23, 9, 0)] {
             assert_ne!(one, shape(&other));
         }
-        assert_ne!(shape(&0_u16.to_be_bytes()), Shape::of(b'n', b"").unwrap());
-        assert!(Shape::of(b'T', b"\0\x01a").is_err());
+        assert_ne!(shape(&0_u16.to_be_bytes()), Shape::of(b'n', b""));
+        assert_ne!(shape(b"\0\x01a"), shape(b"\0\x01b"));
     }
 }
