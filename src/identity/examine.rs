@@ -5,9 +5,7 @@ use jiff::Timestamp;
 use super::{
     error::IdentityError,
     fetch::Fetch,
-    keys::KeySet,
-    metadata::{Metadata, address_of},
-    source::{DESCRIPTION, KEYS},
+    source::{Published, published},
 };
 use crate::model::identity::ProviderSettings;
 
@@ -29,16 +27,10 @@ pub struct Examined {
 /// # Errors
 /// `Setup`, `Unreachable`, `Answer`.
 pub async fn examine(settings: &ProviderSettings) -> Result<Examined, IdentityError> {
-    let fetch = Fetch::new(settings)?;
-    let (document, at) = fetch.get_dated(DESCRIPTION, &address_of(&settings.issuer)).await?;
-    let answer = |doing, problem| IdentityError::Answer { doing, problem };
-    let metadata =
-        Metadata::read(&document, &settings.issuer).map_err(|problem| answer(DESCRIPTION, problem))?;
-    let document = fetch.get(KEYS, &metadata.jwks_uri).await?;
-    let keys = KeySet::read(&document).ok_or_else(|| answer(KEYS, "it is no set of keys".to_owned()))?.len();
+    let Published { metadata, keys, at } = published(&Fetch::new(settings)?, settings).await?;
     let has_tokens = metadata.token_endpoint.is_some();
     Ok(Examined {
-        keys,
+        keys: keys.len(),
         at,
         browser: has_tokens && metadata.authorization_endpoint.is_some(),
         device: has_tokens && metadata.device_authorization_endpoint.is_some(),

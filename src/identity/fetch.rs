@@ -42,18 +42,10 @@ impl Fetch {
         Ok(Self { client })
     }
 
-    /// What is at `address`.
-    ///
-    /// # Errors
-    /// `Unreachable`, `Answer` when it is not there or too large.
-    pub(super) async fn get(&self, doing: &'static str, address: &str) -> Result<Vec<u8>, IdentityError> {
-        Ok(self.get_dated(doing, address).await?.0)
-    }
-
     /// What is at `address`, and what time it is there, if that is told; in whole seconds.
     ///
     /// # Errors
-    /// As [`Self::get`].
+    /// `Unreachable`, `Answer` when it is not there or too large.
     pub(super) async fn get_dated(
         &self,
         doing: &'static str,

@@ -136,14 +136,7 @@ impl Source {
 
     async fn fetch_both(&self, settings: &ProviderSettings) -> Result<Known, IdentityError> {
         let at = self.clock.now();
-        let document = self.fetch.get(DESCRIPTION, &address_of(&settings.issuer)).await?;
-        let metadata = Metadata::read(&document, &settings.issuer)
-            .map_err(|problem| IdentityError::Answer { doing: DESCRIPTION, problem })?;
-        let document = self.fetch.get(KEYS, &metadata.jwks_uri).await?;
-        let keys = KeySet::read(&document).ok_or_else(|| IdentityError::Answer {
-            doing: KEYS,
-            problem: "it is no set of keys".to_owned(),
-        })?;
+        let Published { metadata, keys, .. } = published(&self.fetch, settings).await?;
         Ok(Known { metadata, keys, at })
     }
 
@@ -152,14 +145,39 @@ impl Source {
     }
 }
 
+/// What a provider publishes.
+pub(super) struct Published {
+    pub(super) metadata: Metadata,
+    pub(super) keys: KeySet,
+    /// What time it is there, if it said so.
+    pub(super) at: Option<Timestamp>,
+}
+
+/// Fetches description and keys.
+///
+/// # Errors
+/// `Unreachable`, `Answer`.
+pub(super) async fn published(
+    fetch: &Fetch,
+    settings: &ProviderSettings,
+) -> Result<Published, IdentityError> {
+    let (document, at) = fetch.get_dated(DESCRIPTION, &address_of(&settings.issuer)).await?;
+    let metadata = Metadata::read(&document, &settings.issuer)
+        .map_err(|problem| IdentityError::Answer { doing: DESCRIPTION, problem })?;
+    let (document, _) = fetch.get_dated(KEYS, &metadata.jwks_uri).await?;
+    let keys = KeySet::read(&document)
+        .ok_or_else(|| IdentityError::Answer { doing: KEYS, problem: "it is no set of keys".to_owned() })?;
+    Ok(Published { metadata, keys, at })
+}
+
 /// How long ago `at` was; a clock that was put back makes everything old.
 fn age(at: Timestamp, now: Timestamp) -> SignedDuration {
     let age = now.duration_since(at);
     if age < SignedDuration::ZERO { STALE } else { age }
 }
 
-pub(super) const DESCRIPTION: &str = "its description";
-pub(super) const KEYS: &str = "its keys";
+const DESCRIPTION: &str = "its description";
+const KEYS: &str = "its keys";
 const FRESH: SignedDuration = SignedDuration::from_mins(10);
 const STALE: SignedDuration = SignedDuration::from_hours(24);
 const AGAIN: SignedDuration = SignedDuration::from_secs(30);

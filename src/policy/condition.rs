@@ -223,13 +223,13 @@ fn nesting(source: &str) -> usize {
     deepest.max(signs / SIGNS_PER_LEVEL)
 }
 
-type Count = fn(&History, i64, jiff::Timestamp) -> i64;
+pub(super) type Count = fn(&History, i64, jiff::Timestamp) -> i64;
 
-const HISTORIES: [(&str, Count); 3] =
+pub(super) const HISTORIES: [(&str, Count); 3] =
     [("granted", History::granted), ("denied", History::denied), ("requested", History::requested)];
 
 /// What a condition may name, and which fields that has.
-const ROOTS: [(&str, &[&str]); 3] = [
+pub(super) const ROOTS: [(&str, &[&str]); 3] = [
     (
         "request",
         &[
@@ -256,7 +256,7 @@ const ROOTS: [(&str, &[&str]); 3] = [
     ("now", &["date", "hour", "minute", "weekday"]),
 ];
 
-const FUNCTIONS: [&str; 27] = [
+pub(super) const FUNCTIONS: [&str; 27] = [
     "_?_:_",
     "_&&_",
     "_||_",

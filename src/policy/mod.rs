@@ -65,3 +65,5 @@ mod fixture;
 mod lifecycle_properties;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod vocabulary_tests;

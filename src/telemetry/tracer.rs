@@ -88,7 +88,7 @@ const RANDOM_BITS: u32 = 56;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Metrics;
+    use crate::{metrics::Metrics, telemetry::SpanKind};
 
     fn tracer(one_in: u64) -> (Tracer, Exporter) {
         let otlp = OtlpSettings {
@@ -137,7 +137,7 @@ mod tests {
         let span = Span {
             context,
             name: "SELECT".into(),
-            kind: super::super::span::SpanKind::Server,
+            kind: SpanKind::Server,
             began: now,
             ended: now,
             attributes: Vec::new(),

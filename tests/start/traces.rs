@@ -217,7 +217,7 @@ fn a_clients_trace_goes_on(server: Server) {
     assert_eq!((own, spans.len()), (1, 6), "{spans:#?}");
     let found = lab.admin(&["audit", "search", "--json", "--limit", "50"]);
     for trace in [TRACE, &other] {
-        assert_eq!(found.matches(&format!("\"trace_id\":\"{trace}\"")).count(), 1, "{trace} in {found}");
+        assert_eq!(found.matches(&format!("\"trace_id\": \"{trace}\"")).count(), 1, "{trace} in {found}");
     }
 }
 
