@@ -136,7 +136,7 @@ async fn the_catalog_stays_the_same_value_while_nothing_changes() {
     run(&mut lease, "CREATE TABLE public.new (a int)").await;
     source.changed();
     let third = source.fresh().await.unwrap();
-    assert_eq!(third.version, second.version + 1);
+    assert!(third.version > second.version);
     assert!(third.relations.contains_key("new"));
 }
 
