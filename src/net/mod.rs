@@ -1,8 +1,8 @@
 //! Clock, shutdown, published values, TLS and streams: what the outside world looks like to the floors above.
 //!
 //! The door: [`clock::Clock`], [`published::Published`], [`shutdown::Shutdown`], [`listen::bind`], [`tls`],
-//! [`stream::Stream`], [`throttle::Throttle`], [`workers::Workers`] and [`http::serve_http`].
-//! [`stream::Stream`], [`workers::Workers`], [`http::serve_http`], and [`outgoing`] for requests of our own.
+//! [`stream::Stream`], [`throttle::Throttle`], [`workers::Workers`], [`http::serve_http`], and [`outgoing`] for requests of
+//! our own.
 //! This folder knows nothing of SQL, of principals, or of any database's protocol.
 
 pub mod clock;

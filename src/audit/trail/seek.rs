@@ -129,20 +129,17 @@ impl Seek {
                 return Ok((hits, Some(stopped)));
             }
         }
-        let mut from = match direction {
+        let begin = match direction {
             Direction::Newest => behind,
             Direction::Oldest => least,
         };
-        loop {
-            if plan.is_nowhere {
-                break;
-            }
-            let window = plan.window(&mut self.on, (least, behind), from, direction);
+        let mut from = (!plan.is_nowhere).then_some(begin);
+        while let Some(at) = from {
+            let window = plan.window(&mut self.on, (least, behind), at, direction);
             let (blocks, next) = window.await.map_err(AuditError::index)?;
             if let Some(stopped) = self.look(blocks, wanted, direction, most, &mut hits).await? {
                 return Ok((hits, Some(stopped)));
             }
-            let Some(next) = next else { break };
             from = next;
         }
         if direction == Direction::Oldest

@@ -124,25 +124,21 @@ impl Session {
 
     fn with_what_it_runs_within(&mut self, facts: &Arc<Facts>, depth: usize) -> Result<Does, Refusal> {
         check_names(facts)?;
-        if facts.runs.is_none() {
-            return Ok(Arc::from([Arc::clone(facts)]));
-        }
-        let mut does = vec![Arc::clone(facts)];
+        let own = std::iter::once(Arc::clone(facts));
         match &facts.runs {
-            None => {}
+            None => Ok(own.collect()),
             Some(Runs::Prepared { name, explain }) => {
                 let inner = self.prepared_does_within(name, depth)?;
                 let shown = |inner: &Arc<Facts>| {
                     if *explain { Arc::new(policy::plan_only(inner)) } else { Arc::clone(inner) }
                 };
-                does.extend(inner.iter().map(shown));
+                Ok(own.chain(inner.iter().map(shown)).collect())
             }
             Some(Runs::Cursor(name)) => {
                 let portal = self.held.portal(name).ok_or_else(|| no_cursor(name))?;
-                does.extend(portal.does.iter().cloned());
+                Ok(own.chain(portal.does.iter().cloned()).collect())
             }
         }
-        Ok(does.into())
     }
 
     /// What a prepared statement does in the session's present context.
