@@ -158,6 +158,7 @@ async fn an_error_shows_no_rows_to_whoever_may_not_read_them() {
         (&wanda, "INSERT INTO vault VALUES (NULL)", "secret"),
         (&full, "ALTER TABLE vault ADD COLUMN secret int", "secret"),
         (&full, "ALTER TABLE vault DROP COLUMN nope", "nope"),
+        (&full, "ALTER TABLE vault DROP CONSTRAINT nope", "nope"),
     ] {
         let (seen, end) = session(login, &[sql]).await;
         assert!(end.is_err() && seen.contains(told) && !seen.contains("not shown"), "{sql}: {seen}");

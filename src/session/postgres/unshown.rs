@@ -173,7 +173,8 @@ fn words(text: &str) -> impl Iterator<Item = String> {
 }
 
 /// SQLSTATEs with which functions and casts tell of names that they are given as values (`note::regclass`).
-const LOOKED_UP: &[&str] = &["0A000", "34000", "3D000", "3F000", "42703", "42725", "42809", "42883", "42P01"];
+const LOOKED_UP: &[&str] =
+    &["0A000", "34000", "3D000", "3F000", "42703", "42704", "42725", "42809", "42883", "42P01"];
 
 /// What the server says around the names, in its own language; in another one, more is held back.
 const WORDS: &[&str] = &[
@@ -235,10 +236,10 @@ const CLASSES: &[&str] = &[
 
 /// Of class 42, what is about definitions. The others can be about a value: a setting, a type or a query that is one.
 const DEFINITIONS: &[&str] = &[
-    "42501", "42611", "42701", "42702", "42703", "42710", "42723", "42725", "42803", "42804", "42809",
-    "42830", "42846", "42883", "42939", "42P01", "42P02", "42P03", "42P04", "42P05", "42P06", "42P07",
-    "42P08", "42P09", "42P10", "42P11", "42P12", "42P13", "42P14", "42P15", "42P16", "42P17", "42P18",
-    "42P19", "42P20", "42P21", "42P22",
+    "42501", "42611", "42701", "42702", "42703", "42704", "42710", "42723", "42725", "42803", "42804",
+    "42809", "42830", "42846", "42883", "42939", "42P01", "42P02", "42P03", "42P04", "42P05", "42P06",
+    "42P07", "42P08", "42P09", "42P10", "42P11", "42P12", "42P13", "42P14", "42P15", "42P16", "42P17",
+    "42P18", "42P19", "42P20", "42P21", "42P22",
 ];
 
 #[cfg(test)]
@@ -256,8 +257,7 @@ mod tests {
     #[test]
     fn what_can_hold_a_value_is_not_told() {
         // A cast, a broken row, a query and a setting that are values, and what nobody knows.
-        for sqlstate in ["22P02", "22007", "23502", "23505", "42601", "42704", "42602", "XX000", "ZZZZZ", ""]
-        {
+        for sqlstate in ["22P02", "22007", "23502", "23505", "42601", "42602", "XX000", "ZZZZZ", ""] {
             assert!(!names_only(sqlstate), "{sqlstate}");
         }
         for sqlstate in ["42P01", "42703", "42501", "25P02", "40001", "40P01", "55P03", "57014", "P0001"] {
@@ -270,6 +270,11 @@ mod tests {
         let told = |text, said| tells_names_only("42P01", text, &error(said)).unwrap();
         assert!(told("DROP TABLE hr.\"Nope\"", "relation \"hr.nope\" does not exist"));
         assert!(!told("UPDATE t SET a = note::regclass", "relation \"secret\" does not exist"));
+        assert!(told("ALTER TABLE t DROP CONSTRAINT c", "constraint \"c\" of relation \"t\" does not exist"));
+        assert!(!told(
+            "DELETE FROM t WHERE current_setting(note) = ''",
+            "unrecognized configuration parameter \"x\""
+        ));
         assert!(!told("UPDATE t SET a = note::regoper", "operator does not exist: secret"));
         assert!(!told("UPDATE t SET a = note::regclass", "relation \"note.secret\" does not exist"));
     }
