@@ -142,7 +142,11 @@ class Tour:
             return
         out, at = answer[0]
         print(out, end="")
-        print(f"({'ended' if event else 'ran for'} {at - began:.2f} s{' after the command' if event else ''})", flush=True)
+        if event:
+            when = f"{at - began:.2f} s after the command" if at > began else "before the command was over"
+            print(f"(ended {when})", flush=True)
+        else:
+            print(f"(ran for {at - began:.2f} s)", flush=True)
         self.check(sql, out, [self.tongue.cancelled], [self.tongue.counted])
         if at - began > within:
             self.wrong.append(f"{sql}: ended only after {at - began:.1f} s")

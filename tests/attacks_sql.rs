@@ -3,6 +3,8 @@
 //! The accounts on the server are superusers here: only the gate protects.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "attacks/constraints.rs"]
+mod constraints;
 mod support;
 
 use support::{Lab, Login, sqlstate, wire};
@@ -155,6 +157,8 @@ async fn an_error_shows_no_rows_to_whoever_may_not_read_them() {
         (&wanda, "UPDATE vault SET secret = 'x'::int", "\\\"x\\\""),
         (&wanda, "INSERT INTO vault VALUES (NULL)", "secret"),
         (&full, "ALTER TABLE vault ADD COLUMN secret int", "secret"),
+        (&full, "ALTER TABLE vault DROP COLUMN nope", "nope"),
+        (&full, "ALTER TABLE vault DROP CONSTRAINT nope", "nope"),
     ] {
         let (seen, end) = session(login, &[sql]).await;
         assert!(end.is_err() && seen.contains(told) && !seen.contains("not shown"), "{sql}: {seen}");
@@ -234,6 +238,39 @@ async fn who_may_read_everything_reads_in_every_form() {
     )
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_changes_the_accounts_of_the_gateway() {
+    let lab = lab!(open_lab());
+    let full = lab.add_full();
+    refused(&full, ACCOUNTS).await;
+    passes(
+        &full,
+        &[&[
+            "CREATE ROLE other LOGIN",
+            "ALTER ROLE other PASSWORD 'x'",
+            "GRANT other TO tidegate_read",
+            "DROP ROLE other",
+        ]],
+    )
+    .await;
+    let (seen, _) = session(&full, &["ALTER USER tidegate_admin PASSWORD 'x'"]).await;
+    assert!(seen.contains("gateway's own account") && seen.contains("beside the gateway"), "{seen}");
+}
+
+/// What psql's `\password` sends, and other ways to take an account or to lock it out.
+const ACCOUNTS: &[&[&str]] = &[
+    &["ALTER USER tidegate_admin PASSWORD 'SCRAM-SHA-256$4096:a$b:c'"],
+    &["ALTER ROLE CURRENT_USER PASSWORD 'x'"],
+    &["ALTER ROLE SESSION_USER NOLOGIN"],
+    &["ALTER ROLE tidegate_read IN DATABASE hr_prod SET search_path = aux"],
+    &["ALTER ROLE ALL SET search_path = aux"],
+    &["ALTER ROLE tidegate_write RENAME TO other"],
+    &["BEGIN", "DROP ROLE tidegate_read"],
+    &["REASSIGN OWNED BY tidegate_write TO CURRENT_USER"],
+    &["DROP OWNED BY tidegate_write CASCADE"],
+    &["SELECT 1; ALTER GROUP tidegate_admin ADD USER tidegate_read"],
+];
 
 const PLANS: &[&[&str]] = &[
     &["EXPLAIN (ANALYZE 1) SELECT * FROM vault"],
@@ -495,6 +532,17 @@ const ERRORS_OF_CHANGES: &[&str] = &[
     "UPDATE vault SET secret = NULL",
     "UPDATE vault SET secret = 'x' WHERE current_setting(secret) = ''",
     "UPDATE vault SET secret = 'x' WHERE to_tsquery(secret) IS NULL",
+    "UPDATE vault SET secret = 'x' WHERE replace(secret, ' ', '_')::regclass IS NULL",
+    "UPDATE vault SET secret = 'x' WHERE replace(secret, ' ', '.a.')::regclass IS NULL",
+    "UPDATE vault SET secret = 'x' WHERE secret::regproc IS NULL",
+    "UPDATE vault SET secret = 'x' WHERE secret::regoper IS NULL",
+    "UPDATE vault SET secret = 'x' WHERE secret::regtype IS NULL",
+    "UPDATE vault SET secret = 'x' WHERE replace(secret, ' ', '_')::regnamespace IS NULL",
+    "DELETE FROM vault WHERE has_table_privilege(secret, 'select')",
+    "DELETE FROM vault WHERE has_schema_privilege(secret, 'usage')",
+    "DELETE FROM vault WHERE has_database_privilege(secret, 'connect')",
+    "DELETE FROM vault WHERE has_column_privilege('vault', secret, 'select')",
+    "DELETE FROM vault WHERE pg_get_serial_sequence(quote_ident(secret), 'a') IS NULL",
     "MERGE INTO vault v USING (VALUES (1)) s ON true WHEN MATCHED THEN UPDATE SET secret = secret::int",
     "WITH changed AS (UPDATE vault SET secret = secret::int RETURNING 1) SELECT 1 FROM changed",
 ];
@@ -503,6 +551,7 @@ const ERRORS_OF_DEFINITIONS: &[&str] = &[
     "CREATE INDEX ON vault ((secret::int))",
     "ALTER TABLE vault ALTER secret TYPE date USING secret::date",
     "ALTER TABLE vault ADD CHECK (secret::int > 0)",
+    "ALTER TABLE vault ADD CHECK (quote_ident(secret)::regclass IS NOT NULL)",
     "ALTER TABLE vault ADD COLUMN n int GENERATED ALWAYS AS (secret::int) STORED",
 ];
 

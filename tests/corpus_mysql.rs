@@ -253,7 +253,7 @@ fn context() -> NameContext {
         database: DatabaseName::from("hr_prod"),
         server_version: 9,
         search_path: SearchPath::Known([].into()),
-        accounts: [].into(),
+        accounts: ["tidegate_read", "tidegate_write", "tidegate_admin"].map(Ident::from).into(),
         temporary: Arc::default(),
         made: std::sync::Arc::default(),
         catalog: None,

@@ -411,6 +411,7 @@ fn an_error_shows_no_rows_to_whoever_may_not_read_them() {
             assert_eq!(open(login).query(&format!("{sql}; SHOW WARNINGS")), Err(1142), "{sql}");
         }
         assert!(words(&mut open(&sam), "INSERT INTO employee (nope) VALUES (1)").contains("nope"));
+        assert!(words(&mut open(&dana), "EXPLAIN SELECT nope FROM employee").contains("nope"));
         let own = "INSERT INTO employee VALUES (1, 'a', 'b', '2000-01-01', '2000-01-01', 'c')";
         assert!(words(&mut open(&sam), own).contains("Duplicate entry"), "what one inserts is one's own");
         lab.grant("dana", "select", &["employee", "department"], 600);
@@ -421,10 +422,60 @@ fn an_error_shows_no_rows_to_whoever_may_not_read_them() {
     }
 }
 
-/// What the error says with which a text fails.
+#[test]
+fn a_login_to_a_database_that_is_not_there_is_told_so() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let (dana, omar) = (lab.add("dana"), lab.add("omar"));
+        lab.grant("omar", "select", &["employee"], 600);
+        let turned_away = |login| {
+            let error = MysqlWire::log_in(login, Capabilities::NONE, 45, "nothere").unwrap_err();
+            (error.errno, error.message)
+        };
+        let (errno, said) = turned_away(&dana);
+        assert_eq!(errno, 1044, "the account may not look: {said}");
+        assert!(said.contains("no such database"), "{said}");
+        assert_eq!(turned_away(&omar).0, 1044, "who holds nothing there does not learn of it");
+        lab.superuser("GRANT SELECT ON *.* TO tidegate_read");
+        let (errno, said) = turned_away(&dana);
+        assert_eq!(errno, 1049, "{said}");
+        assert_eq!(turned_away(&omar).0, 1044);
+    }
+}
+
+#[test]
+fn nobody_changes_the_accounts_of_the_gateway() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        lab.superuser("GRANT ALL ON *.* TO tidegate_admin WITH GRANT OPTION");
+        let mut wire = MysqlWire::connect(&lab.add_full(), Capabilities::NONE);
+        for sql in [
+            "ALTER USER tidegate_read IDENTIFIED BY 'x'",
+            "ALTER USER CURRENT_USER() IDENTIFIED BY 'x'",
+            "SET PASSWORD = 'x'",
+            "RENAME USER tidegate_write TO other",
+            "DROP USER tidegate_admin",
+        ] {
+            let said = words(&mut wire, sql);
+            assert!(
+                said.contains("gateway's own account") && said.contains("beside the gateway"),
+                "{sql}: {said}"
+            );
+        }
+        assert_eq!(wire.run("CREATE USER other IDENTIFIED BY 'One-2-three'"), 0);
+        assert_eq!(wire.run("ALTER USER other IDENTIFIED BY 'Four-5-six'"), 0);
+        assert_eq!(wire.run("DROP USER other"), 0);
+    }
+}
+
+/// What the error says with which a text fails. MariaDB sends the columns of a plan before it looks at the statement.
 fn words(wire: &mut MysqlWire, sql: &str) -> String {
     wire.command(0x03, sql.as_bytes());
-    let payload = wire.payload();
+    let mut payload = wire.payload();
+    if !matches!(payload[0], 0 | 0xff) {
+        (0..=payload[0]).for_each(|_| drop(wire.payload()));
+        payload = wire.payload();
+    }
     assert_eq!(payload[0], 0xff, "{sql}");
     String::from_utf8_lossy(&payload).into_owned()
 }

@@ -48,6 +48,12 @@ pub enum AuditError {
         /// Why.
         source: Arc<io::Error>,
     },
+    /// Its index does not come on, and what it lacks is too much to be read without it.
+    #[error("the index of the audit log lacks its last {records} records, and does not come on")]
+    Behind {
+        /// How many.
+        records: u64,
+    },
     /// The index beside it cannot be read or written.
     #[error("the index of the audit log does not answer; it can be deleted, and is made anew")]
     Index {
@@ -116,7 +122,9 @@ impl Classify for AuditError {
                 FailureClass::Configuration
             }
             Self::Filter { .. } => FailureClass::Client,
-            Self::Index { .. } | Self::Read { .. } | Self::Unwritable { .. } => FailureClass::Storage,
+            Self::Behind { .. } | Self::Index { .. } | Self::Read { .. } | Self::Unwritable { .. } => {
+                FailureClass::Storage
+            }
             Self::Table { .. } | Self::Unserializable { .. } => FailureClass::Internal,
         }
     }

@@ -4,10 +4,14 @@ use std::{
     fs::{self, File},
     io,
     ops::Range,
-    os::unix::fs::{FileExt, MetadataExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
+use rustix::{
+    buffer::spare_capacity,
+    io::{Errno, pread},
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -154,9 +158,7 @@ impl Follower {
         let mut window = READ_BYTES as u64;
         loop {
             let start = length.saturating_sub(window);
-            let mut bytes = vec![0; usize::try_from(length - start).unwrap_or(usize::MAX)];
-            let read = read_at(&file, &mut bytes, start)?;
-            bytes.truncate(read);
+            let bytes = read_at(&file, start, usize::try_from(length - start).unwrap_or(usize::MAX))?;
             let end = memchr::memrchr(b'\n', &bytes);
             let line = end.and_then(|end| {
                 let before = bytes.get(..end)?;
@@ -300,42 +302,43 @@ impl Follower {
     fn lines(&mut self, limit: usize) -> Result<Chunk, FollowError> {
         let Some((file, segment)) = &self.open else { return Ok(Chunk::default()) };
         let segment = *segment;
-        let mut bytes = vec![0; limit.max(HASH_BYTES)];
-        loop {
-            let read = read_at(file, &mut bytes, self.cursor.offset)?;
-            let end = bytes.get(..read).and_then(|read| memchr::memrchr(b'\n', read));
-            if let Some(end) = end {
+        let mut most = limit.max(HASH_BYTES);
+        let bytes = loop {
+            let mut bytes = read_at(file, self.cursor.offset, most)?;
+            if let Some(end) = memchr::memrchr(b'\n', &bytes) {
                 bytes.truncate(end + 1);
-                break;
+                break bytes;
             }
-            if read < bytes.len() {
+            if bytes.len() < most {
                 return Ok(Chunk::default());
             }
-            if bytes.len() >= LONGEST_LINE_BYTES {
+            if most >= LONGEST_LINE_BYTES {
                 return Err(FollowError::TooLong { at: self.cursor.next });
             }
-            bytes.resize(bytes.len() * 4, 0);
-        }
-        let mut cursor = self.cursor.clone();
+            most *= 4;
+        };
+        let Cursor { log, mut next, mut offset, .. } = self.cursor;
+        let mut last = self.cursor.hash.as_deref().map(str::as_bytes);
         let mut lines = Vec::new();
         let mut from = 0;
         for end in memchr::memchr_iter(b'\n', &bytes) {
             let line = bytes.get(from..end).unwrap_or_default();
             let Some((seq, prev, hash)) = frame(line) else {
-                return Err(FollowError::Diverged { at: cursor.next });
+                return Err(FollowError::Diverged { at: next });
             };
-            let follows =
-                seq == cursor.next && cursor.hash.as_ref().is_none_or(|hash| hash.as_bytes() == prev);
+            let follows = seq == next && last.is_none_or(|last| last == prev);
             let begins = seq > 0 || prev == NO_HASH;
             if !follows || !begins {
-                return Err(FollowError::Diverged { at: cursor.next });
+                return Err(FollowError::Diverged { at: next });
             }
-            lines.push(Spot { seq, segment, offset: cursor.offset, range: from..end });
-            cursor.next += 1;
-            cursor.offset += (end + 1 - from) as u64;
-            cursor.hash = Some(String::from_utf8_lossy(hash).into_owned());
+            lines.push(Spot { seq, segment, offset, range: from..end });
+            next += 1;
+            offset += (end + 1 - from) as u64;
+            last = Some(hash);
             from = end + 1;
         }
+        let hash = last.map(|last| String::from_utf8_lossy(last).into_owned());
+        let cursor = Cursor { log, next, hash, segment: self.cursor.segment, offset };
         let before = Some(std::mem::replace(&mut self.cursor, cursor));
         Ok(Chunk { bytes, lines, before })
     }
@@ -343,27 +346,40 @@ impl Follower {
 
 /// Number, `prev` and `hash` of a line, by their places.
 fn frame(line: &[u8]) -> Option<(u64, &[u8], &[u8])> {
-    let rest = line.strip_prefix(b"{\"seq\":")?;
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let seq = std::str::from_utf8(rest.get(..digits)?).ok()?.parse().ok()?;
-    let rest = rest.get(digits..)?.strip_prefix(b",\"at\":\"")?;
+    let (seq, rest) = numbered(line)?;
+    let rest = rest.strip_prefix(b",\"at\":\"")?;
     let rest = rest.get(memchr::memchr(b'"', rest)?..)?.strip_prefix(b"\",\"prev\":\"")?;
     let prev = rest.get(..HASH_BYTES)?;
     let hash = line.strip_suffix(b"\"}")?;
     Some((seq, prev, hash.get(hash.len().checked_sub(HASH_BYTES)?..)?))
 }
 
-pub(super) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut read = 0;
-    while let Some(rest) = bytes.get_mut(read..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, offset + read as u64) {
+/// The number that a line says it has, and what comes behind it.
+pub(super) fn numbered(line: &[u8]) -> Option<(u64, &[u8])> {
+    let rest = line.strip_prefix(b"{\"seq\":")?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = rest.split_at_checked(digits).filter(|(digits, _)| !digits.is_empty())?;
+    let number = digits
+        .iter()
+        .try_fold(0_u64, |number, digit| number.checked_mul(10)?.checked_add(u64::from(digit - b'0')))?;
+    Some((number, rest))
+}
+
+/// What a file has from `offset` on, up to `most` bytes of it.
+pub(super) fn read_at(file: &File, offset: u64, most: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(most);
+    while bytes.len() < most {
+        let from = offset + bytes.len() as u64;
+        match pread(file, spare_capacity(&mut bytes), from) {
             Ok(0) => break,
-            Ok(count) => read += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Ok(_) => {}
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
     }
-    Ok(read)
+    // Room may have been made for more.
+    bytes.truncate(most);
+    Ok(bytes)
 }
 
 /// Bytes of one read of those who follow.

@@ -57,7 +57,7 @@ pub use sink::{
 pub use text_key::TextKey;
 pub use texts::{Keep, Texts};
 pub use trail::{
-    Decided, Direction, Filter, FoundRecord, Hour, Live, LivePart, Page, Progress, SearchQuery, Stats,
-    StatsQuery, StoredRecord, Story, Touch, Trail,
+    Decided, Filter, FoundRecord, Hour, Live, LivePart, Page, Progress, SearchQuery, Stats, StatsQuery,
+    StoredRecord, Story, Touch, Trail,
 };
 pub use verify::{Problem, ProblemKind, Report, Unended, verify, verify_log};

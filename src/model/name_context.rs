@@ -20,7 +20,8 @@ pub struct NameContext {
     pub server_version: u32,
     /// Where unqualified names are looked for.
     pub search_path: SearchPath,
-    /// The upstream accounts of the target; `"$user"` in the path may be any of them.
+    /// The upstream accounts of the target: nobody changes them through the gateway, and `"$user"` in the path may be
+    /// any of them.
     pub accounts: Arc<[Ident]>,
     /// Relations that this session made in its temporary schema; they shadow by name.
     pub temporary: Arc<BTreeSet<Ident>>,

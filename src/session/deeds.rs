@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use jiff::Timestamp;
 
 use crate::{
-    model::facts::{Access, Call, Facts, StatementKind, TransactionEffect},
+    model::facts::{Facts, StatementKind, TransactionEffect},
     policy::Permit,
 };
 
@@ -44,15 +44,9 @@ impl Deeds {
         self.until = [self.until, permit.until()].into_iter().flatten().min();
         for facts in does.iter().filter(|facts| !facts.read_only) {
             let done = self.done.get_or_insert_with(nothing_done);
-            let news = |access: &&Access| done.accesses.binary_search(access).is_err();
-            if facts.accesses.iter().any(|access| news(&access)) {
-                let all: BTreeSet<Access> = done.accesses.iter().chain(&facts.accesses).cloned().collect();
-                done.accesses = all.into_iter().collect();
-            }
-            if facts.calls.iter().any(|call| done.calls.binary_search(call).is_err()) {
-                let all: BTreeSet<Call> = done.calls.iter().chain(&facts.calls).cloned().collect();
-                done.calls = all.into_iter().collect();
-            }
+            merge(&mut done.accesses, &facts.accesses);
+            merge(&mut done.shown_by_errors, &facts.shown_by_errors);
+            merge(&mut done.calls, &facts.calls);
         }
     }
 
@@ -94,6 +88,14 @@ impl Deeds {
         self.done = None;
         self.until = None;
         self.lost = false;
+    }
+}
+
+/// Adds what is not known yet; `known` is in order, and each is in it once.
+fn merge<T: Clone + Ord>(known: &mut Vec<T>, more: &[T]) {
+    if more.iter().any(|it| known.binary_search(it).is_err()) {
+        let all: BTreeSet<T> = known.iter().chain(more).cloned().collect();
+        *known = all.into_iter().collect();
     }
 }
 

@@ -3,6 +3,7 @@
 //! The door is [`analyze`] (or [`FactsCache::analyze`], which remembers). Knows the grammar and the meaning of names;
 //! must never know who asks, what is granted, or what time it is.
 
+mod account;
 mod analyze;
 mod cache;
 mod found;

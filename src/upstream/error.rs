@@ -191,6 +191,7 @@ impl UpstreamError {
             Self::Login { source, .. } => match source.answer() {
                 Some(LoginAnswer::NoDatabase) => RefusalCode::InvalidCatalogName,
                 Some(LoginAnswer::Full) => RefusalCode::TooManyConnections,
+                Some(LoginAnswer::NoEntry) => RefusalCode::InsufficientPrivilege,
                 Some(LoginAnswer::NotThere) | None => RefusalCode::ConnectionFailure,
             },
             Self::Credential { .. }

@@ -26,7 +26,8 @@ use crate::{model::target::Lane, policy::Leave};
 /// as that reaches the upstream.
 #[derive(Debug)]
 pub struct Lease<P: Protocol = Postgres> {
-    pub(super) connection: Connection<P>,
+    /// Apart: it changes hands, and is large.
+    pub(super) connection: Box<Connection<P>>,
     pub(super) slot: Slot<P>,
     /// Whether the connection broke, and was counted.
     lost: bool,
@@ -49,7 +50,7 @@ pub enum HomeState {
 }
 
 impl<P: Protocol> Lease<P> {
-    pub(crate) const fn new(connection: Connection<P>, slot: Slot<P>) -> Self {
+    pub(crate) const fn new(connection: Box<Connection<P>>, slot: Slot<P>) -> Self {
         Self { connection, slot, lost: false, suspect: false }
     }
 

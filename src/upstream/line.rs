@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use foldhash::fast::RandomState;
 use tokio::sync::oneshot;
 
 use crate::model::ids::PrincipalName;
@@ -22,7 +23,7 @@ struct State {
     /// Turns that nobody has; while there is one, nobody waits who may have it.
     free: usize,
     /// Turns that each principal has; none is 0.
-    held: HashMap<PrincipalName, usize>,
+    held: HashMap<PrincipalName, usize, RandomState>,
     /// Whose turn is next stands first. No line is empty.
     lines: VecDeque<Line>,
 }
@@ -54,7 +55,7 @@ impl Turn {
 impl Lines {
     /// Lines before `turns` connections.
     pub(crate) fn new(turns: usize) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State { free: turns, held: HashMap::new(), lines: VecDeque::new() })))
+        Arc::new(Self(Mutex::new(State { free: turns, held: HashMap::default(), lines: VecDeque::new() })))
     }
 
     /// A turn for `principal`, who may have `most` at once, if there is one that nobody waits for.

@@ -34,6 +34,8 @@ pub(crate) enum LoginAnswer {
     Full,
     /// It does not have the database.
     NoDatabase,
+    /// It does not have the database, or does not let the account into it; it does not say which.
+    NoEntry,
     /// It does not let the account into that database, or nobody.
     NotThere,
 }
@@ -75,7 +77,7 @@ impl LoginProblem {
                 1049 => Some(LoginAnswer::NoDatabase),
                 // All connections, or all of the account's, are in use.
                 1040 | 1203 | 1226 => Some(LoginAnswer::Full),
-                1044 => Some(LoginAnswer::NotThere),
+                1044 => Some(LoginAnswer::NoEntry),
                 _ => None,
             },
             Self::Mysql(_) | Self::Postgres(_) => None,

@@ -57,7 +57,7 @@ struct State<P: Protocol> {
 
 #[derive(Debug)]
 struct Idle<P: Protocol> {
-    connection: Connection<P>,
+    connection: Box<Connection<P>>,
     since: Instant,
 }
 
@@ -140,7 +140,7 @@ impl<P: Protocol> LanePool<P> {
                 Slot::new(self, turn)
             }
         };
-        Ok(Lease::new(self.open_in_time(home).await?, slot))
+        Ok(Lease::new(Box::new(self.open_in_time(home).await?), slot))
     }
 
     /// Opens one; while a server that went away may be on its way back, or another in its place, tries on for as long
@@ -240,7 +240,7 @@ impl<P: Protocol> LanePool<P> {
 
     /// Takes an idle connection that fits, one of this thread's own before any other; its place in the count goes
     /// with it.
-    fn take_idle(&self, fits: impl Fn(&P::Home) -> bool) -> Option<Connection<P>> {
+    fn take_idle(&self, fits: impl Fn(&P::Home) -> bool) -> Option<Box<Connection<P>>> {
         loop {
             let mut idle = {
                 let mut state = self.state();
@@ -345,7 +345,7 @@ impl<P: Protocol> Slot<P> {
     }
 
     /// Makes a connection that was reset idle.
-    pub(crate) fn put_back(self, mut connection: Connection<P>) {
+    pub(crate) fn put_back(self, mut connection: Box<Connection<P>>) {
         connection.trim();
         let pool = &self.pool;
         if pool.lane != Lane::Read && pool.failover.is_elsewhere(P::takes_writes(&connection.session)) {

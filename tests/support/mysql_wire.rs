@@ -13,7 +13,7 @@ use tidegate::{
         capability::Capabilities,
         error::ServerError,
         packet::{Packet, take_packet},
-        upstream::{Login as Exchange, LoginRequest, LoginStep},
+        upstream::{Login as Exchange, LoginError, LoginRequest, LoginStep},
     },
 };
 
@@ -36,11 +36,21 @@ impl MysqlWire {
 
     /// Logs in with the collation of this number.
     pub fn connect_in(login: &Login, shape: Capabilities, charset: u8) -> Self {
+        Self::log_in(login, shape, charset, DATABASE).unwrap()
+    }
+
+    /// Logs in to a database, or gives the error with which it is turned away.
+    pub fn log_in(
+        login: &Login,
+        shape: Capabilities,
+        charset: u8,
+        database: &str,
+    ) -> Result<Self, ServerError> {
         let stream = TcpStream::connect(("127.0.0.1", login.port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let request = LoginRequest {
             user: &login.user,
-            database: DATABASE,
+            database,
             shape,
             tls: false,
             charset,
@@ -51,14 +61,17 @@ impl MysqlWire {
         let mut output = BytesMut::new();
         loop {
             let packet = wire.packet().expect("the server closed during the login");
-            let step = exchange.receive(&packet, &mut output).unwrap();
+            let step = match exchange.receive(&packet, &mut output) {
+                Err(LoginError::Server { source }) => return Err(source),
+                step => step.unwrap(),
+            };
             wire.stream.write_all(&output.split()).unwrap();
             match step {
                 LoginStep::Next => {}
                 LoginStep::StartTls => panic!("TLS was not asked for"),
                 LoginStep::Done(done) => {
                     wire.number = done.greeting.connection_id;
-                    return wire;
+                    return Ok(wire);
                 }
             }
         }

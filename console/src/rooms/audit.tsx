@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { call, lines, send } from "../api.ts";
 import { count, instant, milliseconds, plural } from "../format.ts";
 import { go } from "../router.ts";
@@ -42,12 +42,30 @@ export function AuditRoom({ place }: { place: string }) {
   const page = useAsked(() => call<Page>(`/api/v1/audit/records?${queryOf(search, FIELDS)}&limit=100`), [slow]);
   const stats = useAsked(() => call<Stats>(`/api/v1/audit/stats?${queryOf(search, ["principal", "target", "table", "permission"])}&limit=50`, { background: true }), [slow]);
   const tailed = useTail(live ? slow : undefined, search);
-  useEffect(() => { setOlder([]); setNext(page.value?.next); }, [page.value]);
-  const more = async () => {
-    const found = await call<Page>(`/api/v1/audit/records?${queryOf(search, FIELDS)}&limit=100&before=${next}`);
-    setOlder([...older, ...found.records]);
-    setNext(found.next);
+  const look = useRef(0);
+  const [looking, setLooking] = useState(false);
+  // A search gives what it has after a while, which may be nothing: it goes on until there is something to show.
+  const more = async (before?: number) => {
+    const mine = ++look.current;
+    setLooking(before !== undefined);
+    try {
+      for (let at = before; at !== undefined;) {
+        const found = await call<Page>(`/api/v1/audit/records?${queryOf(search, FIELDS)}&limit=100&before=${at}`);
+        if (mine !== look.current) return;
+        setOlder((old) => [...old, ...found.records]);
+        setNext(at = found.next);
+        if (found.records.length > 0) return;
+      }
+    } finally {
+      if (mine === look.current) setLooking(false);
+    }
   };
+  useEffect(() => {
+    setOlder([]);
+    setNext(page.value?.next);
+    void more(page.value?.records.length === 0 ? page.value.next : undefined);
+    return () => { look.current += 1; };
+  }, [page.value]);
   const seen = new Set<number>();
   const all = [...tailed, ...(page.value?.records ?? []), ...older].filter((it) => !seen.has(it.seq) && seen.add(it.seq));
   const id = place.split("/")[2];
@@ -64,13 +82,13 @@ export function AuditRoom({ place }: { place: string }) {
         <Problem error={page.error} />
         {stats.value && <Overview stats={stats.value} search={search} set={set} />}
         <section class="card scroll" aria-label="Records">
-          {!page.value && !page.error ? <div class="loading" /> : all.length === 0 ? <Empty title="Nothing is like that">Ask for a longer time, or for less.</Empty> : (
+          {!page.value && !page.error ? <div class="loading" /> : all.length === 0 && next !== undefined ? <Empty title="Nothing among the newest">{looking ? "Looking further back." : "There may be something further back."}</Empty> : all.length === 0 ? <Empty title="Nothing is like that">Ask for a longer time, or for less.</Empty> : (
             <table class="plain">
               <thead><tr><th>When</th><th>Who</th><th>What</th><th class="phoneless">Where</th><th>Decision</th><th class="right phoneless">Rows</th><th class="right phoneless">Took</th></tr></thead>
               <tbody>{all.map((it) => <Line key={it.seq} found={it} onPick={() => go(`/audit/${it.seq}`)} />)}</tbody>
             </table>
           )}
-          {next !== undefined && <div class="item"><Button look="quiet" onClick={() => void more()}>Older ones</Button></div>}
+          {next !== undefined && <div class="item"><Button look="quiet" disabled={looking} onClick={() => void more(next)}>Older ones</Button></div>}
         </section>
         {page.value && page.value.unindexed > 0 && <p class="small soft">{plural(page.value.unindexed, "newer record")} cannot be found yet.</p>}
       </div>

@@ -3,7 +3,7 @@
 use super::{exporter::Exporter, form::Export};
 use crate::audit::{
     error::AuditError,
-    trail::{Direction, Filter, Trail},
+    trail::{Filter, Trail},
 };
 
 /// All records that are wanted, the oldest first, on their way out.
@@ -35,11 +35,11 @@ impl Taking {
     /// The next piece, of at least a byte but for the last; `None` behind that.
     ///
     /// # Errors
-    /// `Index`, `Read`, `Table`; there are no more pieces then.
+    /// `Behind`, `Index`, `Read`, `Table`; there are no more pieces then.
     pub async fn next(&mut self) -> Result<Option<Piece>, AuditError> {
         let mut piece = Piece::default();
         while let Some(mut exporter) = self.exporter.take() {
-            let (found, last) = self.trail.find_part(&self.filter, Direction::Oldest, RECORDS).await?;
+            let (found, last) = self.trail.find_part(&self.filter, RECORDS).await?;
             piece.records += found.len();
             let mut bytes = piece.bytes;
             // A group of a table is compressed here.

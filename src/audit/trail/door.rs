@@ -164,18 +164,34 @@ impl Trail {
         Ok(Page { records, next, unindexed: seek.rest.unread })
     }
 
-    /// Records that `filter` wants, in this order, `limit` at most, and behind which record there may be more: it gives
-    /// what it has after a while.
+    /// Records that `filter` wants, the oldest first, `limit` at most, and behind which record there may be more: it gives
+    /// what it has after a while. What the index is too far behind for is not passed over: it waits for the index.
     ///
     /// # Errors
-    /// `Index`, `Read`.
+    /// `Index`, `Read`; `Behind` if the index does not come on.
     pub async fn find_part(
         &self,
         filter: &Filter,
-        direction: Direction,
         limit: usize,
     ) -> Result<(Vec<FoundRecord>, Option<u64>), AuditError> {
-        self.seek().await?.find(filter, direction, limit).await
+        let mut waited = 0;
+        loop {
+            let mut seek = self.seek().await?;
+            let (found, stopped) = seek.find(filter, Direction::Oldest, limit).await?;
+            if stopped.is_some() || seek.rest.unread == 0 {
+                return Ok((found, stopped));
+            }
+            let last = seek.rest.next.checked_sub(1);
+            if last > filter.after {
+                return Ok((found, last));
+            }
+            if waited >= MOST_WAITS {
+                return Err(AuditError::Behind { records: seek.rest.unread });
+            }
+            drop(seek);
+            waited += 1;
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// The story of a record by its number, or of what has this identifier; `None` if this log has no such thing.
@@ -238,6 +254,8 @@ fn bounded(field: &'static str, written: Option<u32>, otherwise: i64, most: i64)
 const TURN: Duration = Duration::from_millis(200);
 /// What is newer than the index is read from the log: it need not hurry.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Looks at an index that does not come on.
+const MOST_WAITS: u32 = 30;
 const AFTER_ERROR: Duration = Duration::from_secs(5);
 /// How long somebody who asks waits for an index that is far behind.
 const PATIENCE: Duration = Duration::from_millis(500);

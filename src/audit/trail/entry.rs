@@ -9,26 +9,27 @@ use serde::{
 };
 use uuid::Uuid;
 
+use super::quick;
 use crate::model::{facts::AccessMode, permission::Permission};
 
 /// What of a record the index goes by.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 pub(super) struct Entry<'l> {
     pub(super) at: Timestamp,
     #[serde(borrow)]
     pub(super) event: Text<'l>,
     #[serde(borrow)]
-    principal: Option<Text<'l>>,
+    pub(super) principal: Option<Text<'l>>,
     #[serde(borrow)]
-    actor: Option<Text<'l>>,
+    pub(super) actor: Option<Text<'l>>,
     #[serde(borrow)]
-    target: Option<Text<'l>>,
+    pub(super) target: Option<Text<'l>>,
     #[serde(borrow)]
-    database: Option<Text<'l>>,
+    pub(super) database: Option<Text<'l>>,
     #[serde(borrow)]
     pub(super) kind: Option<Text<'l>>,
     #[serde(borrow)]
-    decision: Option<Text<'l>>,
+    pub(super) decision: Option<Text<'l>>,
     #[serde(borrow)]
     pub(super) sql: Option<Text<'l>>,
     pub(super) statement: Option<Uuid>,
@@ -42,7 +43,7 @@ pub(super) struct Entry<'l> {
 }
 
 /// An object of a statement.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 pub(super) struct Object<'l> {
     #[serde(borrow)]
     pub(super) name: Text<'l>,
@@ -50,8 +51,14 @@ pub(super) struct Object<'l> {
 }
 
 /// A text of a line, taken out of it where nothing in it is escaped.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Text<'l>(Cow<'l, str>);
+
+impl<'l> Text<'l> {
+    pub(super) const fn of(text: Cow<'l, str>) -> Self {
+        Self(text)
+    }
+}
 
 impl Deref for Text<'_> {
     type Target = str;
@@ -86,7 +93,7 @@ impl<'de> Visitor<'de> for TextVisitor {
 }
 
 /// A grant or request: its name, or all of it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Mention {
     /// Its name.
@@ -96,7 +103,7 @@ pub(super) enum Mention {
 }
 
 /// What of a grant or request is looked at.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 pub(super) struct Whole {
     id: String,
     requester: Option<String>,
@@ -121,7 +128,15 @@ impl Mention {
     }
 }
 
-impl Entry<'_> {
+impl<'l> Entry<'l> {
+    /// That of a line.
+    ///
+    /// # Errors
+    /// If it is no JSON, or not of this form.
+    pub(super) fn read(line: &'l [u8]) -> Result<Self, serde_json::Error> {
+        quick::read(line).map_or_else(|| serde_json::from_slice(line), Ok)
+    }
+
     /// Whom it is about, or who did it.
     pub(super) fn person(&self) -> Option<&str> {
         let asked = || self.whole().and_then(|it| it.requester.as_deref());

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, path::Path};
 
+use foldhash::fast::RandomState;
 use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::audit::{
     AuditError,
-    follow::{FollowError, FollowedLine, Follower, READ_BYTES},
+    follow::{Cursor, FollowError, FollowedLine, Follower, READ_BYTES},
     segments::segments,
 };
 
@@ -38,7 +39,7 @@ struct Reading {
     /// The number of its first record, and of the block before.
     blocks: [u64; 2],
     /// Statements let run, and the block that they began in.
-    running: HashMap<Uuid, u64>,
+    running: HashMap<Uuid, u64, RandomState>,
     /// Number of the first record that is in no whole block yet.
     next: u64,
 }
@@ -49,7 +50,7 @@ impl Feed {
         let mut writer = index.writer().await?;
         let cursor = cursor(&mut writer).await?;
         let words = words(&mut writer).await?;
-        let (next, running) = (cursor.next, HashMap::new());
+        let (next, running) = (cursor.next, HashMap::default());
         let follower = Follower::new(log, cursor);
         let reading = Reading { follower, words, open: None, blocks: [u64::MAX; 2], running, next };
         Ok(Self { writer, reading, oldest: 0 })
@@ -130,7 +131,7 @@ impl Reading {
             self.blocks = [line.seq, last];
         }
         let mut open = self.open.take().unwrap_or_else(|| Summary::begin(line));
-        let entry = serde_json::from_slice::<Entry<'_>>(line.bytes).ok();
+        let entry = Entry::read(line.bytes).ok();
         open.add(line, entry.as_ref(), &mut self.words);
         if let Some(entry) = &entry {
             self.pair(entry, &mut open);
@@ -164,8 +165,8 @@ impl Reading {
 
     fn close(&mut self, batch: &mut Batch) {
         let Some(mut whole) = self.open.take() else { return };
-        whole.end.log = self.follower.cursor().log;
-        self.next = whole.end.next;
+        self.next = whole.block.next();
+        batch.end = Some(whole.end(self.follower.cursor().log));
         batch.tally.add(std::mem::take(&mut whole.tally));
         batch.blocks.push(whole);
     }
@@ -175,6 +176,8 @@ impl Reading {
 #[derive(Debug, Default)]
 struct Batch {
     blocks: Vec<Summary>,
+    /// Where the last of them ends.
+    end: Option<Cursor>,
     /// Names that came up in them, and their numbers.
     names: Vec<(i64, String)>,
     tally: Tally,
@@ -185,8 +188,8 @@ struct Batch {
 impl Batch {
     /// All or none, together with how far the log was read.
     async fn write(self, writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        let Self { blocks, names, tally, is_more: _ } = self;
-        let end = blocks.last().map(|last| serde_json::to_string(&last.end).unwrap_or_default());
+        let Self { blocks, end, names, tally, is_more: _ } = self;
+        let end = end.map(|end| serde_json::to_string(&end).unwrap_or_default());
         let mut open = writer.begin().await?;
         let counts = tally.inserts();
         for insert in [self::names(names), marks(&blocks)].into_iter().chain(counts).chain(rows(blocks)) {

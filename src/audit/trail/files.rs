@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::block::Block;
 use crate::audit::{
     chain::Line,
+    follow::read_at,
     segments::{Segment, segments},
 };
 
@@ -87,23 +88,13 @@ impl Files {
                 Err(error) => return Err(error),
             },
         };
-        let mut bytes = vec![0; usize::try_from(block.bytes.min(LONGEST_BYTES)).unwrap_or(0)];
-        let read = crate::audit::follow::read_at(file, &mut bytes, block.place)?;
-        bytes.truncate(read);
-        Ok(bytes)
+        read_at(file, block.place, usize::try_from(block.bytes.min(LONGEST_BYTES)).unwrap_or(0))
     }
 }
 
 /// How the line of a record begins.
 fn begin_of(seq: u64) -> String {
     format!("{{\"seq\":{seq},")
-}
-
-/// The number that a line says it has.
-pub(super) fn number_of(line: &[u8]) -> Option<u64> {
-    let rest = line.strip_prefix(b"{\"seq\":")?;
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    std::str::from_utf8(rest.get(..digits)?).ok()?.parse().ok()
 }
 
 /// As long as the gateway writes a line, and a block may be.

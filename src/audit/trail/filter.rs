@@ -1,11 +1,12 @@
 //! Which records are wanted.
 
+use std::iter;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::entry::{Entry, Mention};
 use crate::model::permission::Permission;
 
 /// What was decided on a statement.
@@ -20,7 +21,7 @@ pub enum Decided {
 
 /// In which order records are given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Direction {
+pub(super) enum Direction {
     /// The newest first.
     #[default]
     Newest,
@@ -98,63 +99,26 @@ impl SearchQuery {
         });
         words.filter(|word| !word.trim_end_matches('*').is_empty()).collect()
     }
-
-    /// Whether a record is wanted, as it is written; places by number and time are left to who asks.
-    pub(super) fn takes(&self, entry: &Entry<'_>) -> bool {
-        let same = |wanted: &Option<String>, found: Option<&str>| {
-            wanted.as_deref().is_none_or(|wanted| found == Some(wanted))
-        };
-        let is_end = &*entry.event == "statement_end";
-        let is_event = self.event.as_ref().map_or(!is_end, |event| **event == *entry.event);
-        is_event
-            && same(&self.principal, entry.person())
-            && same(&self.target, entry.target())
-            && same(&self.database, entry.database())
-            && same(&self.kind, entry.kind.as_deref())
-            && self.decision.is_none_or(|it| entry.is_allowed() == Some(it == Decided::Allow))
-            && self.session.is_none_or(|session| entry.session == Some(session))
-            && self.is_touched(entry)
-            && self.is_mentioned(entry)
-            && self.is_worded(entry)
-    }
-
-    fn is_touched(&self, entry: &Entry<'_>) -> bool {
-        if self.table.is_none() && self.permission.is_none() {
-            return true;
-        }
-        entry.objects.iter().any(|object| {
-            self.table.as_deref().is_none_or(|pattern| matches(pattern, &object.name))
-                && self.permission.is_none_or(|it| object.mode.permission() == Some(it))
-        })
-    }
-
-    fn is_mentioned(&self, entry: &Entry<'_>) -> bool {
-        self.reference.as_deref().is_none_or(|wanted| {
-            let ids = [entry.session, entry.statement].into_iter().flatten().map(|id| id.to_string());
-            let mentions = [&entry.grant, &entry.request].into_iter().flatten().map(Mention::name);
-            let used = entry.grants.iter().map(|grant| (**grant).to_owned());
-            ids.chain(mentions.map(str::to_owned)).chain(used).any(|it| it == wanted)
-        })
-    }
-
-    fn is_worded(&self, entry: &Entry<'_>) -> bool {
-        let words = self.words();
-        if words.is_empty() {
-            return self.text.is_none();
-        }
-        let sql = entry.sql.as_deref().unwrap_or_default().to_lowercase();
-        let tokens: Vec<&str> = words_of(&sql).collect();
-        words.iter().all(|word| match word.strip_suffix('*') {
-            Some(stem) => tokens.iter().any(|token| token.starts_with(stem)),
-            None => tokens.contains(&word.as_str()),
-        })
-    }
 }
 
 /// The words of a text in lower case: letters, digits and `_`.
 pub(super) fn words_of(text: &str) -> impl Iterator<Item = &str> {
-    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
-    text.split(move |letter| !is_part(letter)).filter(|word| !word.is_empty())
+    let mut rest = text;
+    iter::from_fn(move || {
+        let word = rest.get(first(rest, true)?..)?;
+        let (word, behind) = word.split_at_checked(first(word, false).unwrap_or(word.len()))?;
+        rest = behind;
+        Some(word)
+    })
+}
+
+/// Where the first letter stands that is part of a word, or the first that is not.
+fn first(text: &str, is_part: bool) -> Option<usize> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let at = text.bytes().position(|byte| plain(byte) == is_part || !byte.is_ascii())?;
+    let rest = text.get(at..)?;
+    let is = |letter: char| (letter.is_alphanumeric() || letter == '_') == is_part;
+    rest.find(is).map(|behind| at + behind)
 }
 
 /// Whether a name is of a pattern in which `*` stands for any letters.
@@ -189,6 +153,19 @@ mod unit {
             ("*", "", true),
         ] {
             assert_eq!(matches(pattern, name), is, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn words_are_letters_digits_and_underscores_of_any_script() {
+        for (text, words) in [
+            ("", vec![]),
+            (" ( , ", vec![]),
+            ("select pay_1 from x", vec!["select", "pay_1", "from", "x"]),
+            ("«zoë»=ångström,名前 ", vec!["zoë", "ångström", "名前"]),
+            ("a\u{a0}b…c", vec!["a", "b", "c"]),
+        ] {
+            assert_eq!(words_of(text).collect::<Vec<_>>(), words, "{text}");
         }
     }
 

@@ -137,7 +137,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 /// Of the tables below; another number makes the index anew.
-const FORM: i64 = 2;
+const FORM: i64 = 3;
 
 /// Those who search at one time; others wait.
 const READERS: u32 = 4;
@@ -160,7 +160,7 @@ const FORGET: [&str; 7] = [
 /// `word`, 0 for none; marks are those of `mark.rs`; `text` has the words of a block, each once;
 /// `total` sums `tally` up over the hours.
 const TABLES: &str = "
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE word (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
 CREATE TABLE block (

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{entry::Entry, files::StoredRecord, filter::Filter};
+use super::{entry::Entry, files::StoredRecord, filter::Filter, sieve::Sieve};
 use crate::audit::{
     AuditError,
     follow::{Cursor, FollowError, Follower},
@@ -12,7 +12,7 @@ use crate::audit::{
 #[derive(Debug)]
 pub struct Live {
     follower: Option<Follower>,
-    filter: Filter,
+    sieve: Sieve,
     /// Whether records behind the asked one were gone already.
     missed: bool,
 }
@@ -41,7 +41,7 @@ impl Live {
         });
         let follower = begun.await.map_err(|_| AuditError::gone())?.map_err(AuditError::from)?;
         let missed = after.is_some_and(|after| follower.cursor().next > after.saturating_add(1));
-        Ok(Self { follower: Some(follower), filter, missed })
+        Ok(Self { follower: Some(follower), sieve: Sieve::new(filter), missed })
     }
 
     /// What was written since the last look; waits for the next record for `patience` at most.
@@ -64,14 +64,14 @@ impl Live {
             return Ok(LivePart { missed: true, ..LivePart::default() });
         }
         let Some(mut follower) = self.follower.take() else { return Err(AuditError::gone()) };
-        let filter = self.filter.clone();
+        let sieve = self.sieve.clone();
         let looking = tokio::task::spawn_blocking(move || {
             let read = follower.read(LOOK_BYTES);
             let part = match read {
                 Ok(chunk) => Ok(LivePart {
                     records: chunk
                         .lines()
-                        .filter(|line| is_wanted(&filter, line.bytes))
+                        .filter(|line| is_wanted(&sieve, line.bytes))
                         .map(|line| StoredRecord::of(line.seq, line.bytes))
                         .collect(),
                     missed: false,
@@ -93,9 +93,9 @@ impl Live {
     }
 }
 
-fn is_wanted(filter: &Filter, line: &[u8]) -> bool {
+fn is_wanted(sieve: &Sieve, line: &[u8]) -> bool {
     // What cannot be read is shown: somebody who looks on should see that.
-    serde_json::from_slice::<Entry<'_>>(line).map_or(true, |entry| filter.takes(&entry))
+    Entry::read(line).map_or(true, |entry| sieve.takes(&entry))
 }
 
 const LOOK_BYTES: usize = 1 << 20;

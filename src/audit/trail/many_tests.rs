@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Direction, Filter, StatsQuery, Trail,
+    Filter, StatsQuery, Trail,
+    filter::Direction,
     seek::Seek,
     tests::{Person, found, open},
 };
@@ -180,4 +181,72 @@ async fn what_was_removed_is_counted_no_more() {
         found(&trail, Filter { text: Some("2007".to_owned()), ..Filter::default() }).await,
         Vec::<u64>::new()
     );
+}
+
+#[tokio::test]
+async fn what_the_index_is_too_far_behind_for_is_waited_for_and_not_left_out() {
+    let bench = Bench::new();
+    let log = bench.open().unwrap();
+    let keeper = open(&bench).await;
+    let dana = Person::new("dana", 0x0193_5f2e_0000_7000_8000_00aa_0000_0001);
+    // More than is read without an index.
+    let long = format!("SELECT '{}'", "x".repeat(7 << 20));
+    for number in 1..=7 {
+        dana.runs(&log, number, &long, "hr.salary", AccessMode::Read, true).await;
+    }
+    // Whoever does not keep the index cannot bring it on.
+    let reader = open(&bench).await;
+    let mut filter = Filter { kind: Some("select".to_owned()), ..Filter::default() };
+    let (first, last) = reader.find_part(&filter, 10).await.unwrap();
+    assert!(first.len() < 7 && last.is_some(), "{last:?}");
+    let reading = async {
+        let (mut seen, mut last) = (first.len(), last);
+        while last.is_some() {
+            filter.after = last;
+            let part = reader.find_part(&filter, 10).await.unwrap();
+            (seen, last) = (seen + part.0.len(), part.1);
+        }
+        seen
+    };
+    let (seen, progress) = tokio::join!(reading, keeper.catch_up(Duration::from_secs(60)));
+    assert!(progress.unwrap().is_complete);
+    assert_eq!(seen, 7);
+}
+
+#[tokio::test]
+async fn sums_of_a_time_are_those_of_its_hours_wherever_files_begin_and_end() {
+    let bench = Bench::new();
+    let (log, dana, _) = many(&bench).await;
+    let rotation = Rotation { bytes: 1, ..Rotation::NEVER };
+    let mut rotator = Rotator::new(&bench.path(), rotation, bench.clock.clone(), bench.metrics.clone());
+    let mut next = 10_000;
+    // Noon is in the first file alone, one o'clock in two, two o'clock in the second alone.
+    for (hour, count, is_last) in [(1, 3, true), (0, 2, false), (1, 1, true)] {
+        bench.hand.advance(Duration::from_secs(hour * 3600));
+        for number in next..next + count {
+            dana.runs(&log, number, "SELECT 1", "hr.employee", AccessMode::Read, true).await;
+        }
+        next += count;
+        assert!(!is_last || rotator.rotate_if_due(log.desk()).unwrap());
+    }
+    let trail = open(&bench).await;
+    for _ in 0..2 {
+        for (from, until, wanted) in [
+            (None, None, 3_006),
+            (Some("12:00"), Some("15:00"), 3_006),
+            (Some("13:00"), None, 6),
+            (Some("13:59"), Some("14:00"), 5),
+            (None, Some("13:00"), 3_000),
+            (Some("14:30"), None, 1),
+            (Some("15:00"), None, 0),
+        ] {
+            let at = |hour: &str| format!("2026-11-21T{hour}:00Z").parse().unwrap();
+            let query = StatsQuery { from: from.map(at), until: until.map(at), ..Default::default() };
+            let stats = trail.stats(&query).await.unwrap();
+            let touched: u64 = stats.touches.iter().map(|it| it.allowed).sum();
+            let of_hours: u64 = stats.hours.iter().map(|it| it.allowed).sum();
+            assert_eq!((touched, of_hours), (wanted, wanted), "{from:?} to {until:?}");
+        }
+        assert!(trail.catch_up(Duration::from_secs(60)).await.unwrap().is_complete);
+    }
 }

@@ -8,7 +8,7 @@ use super::{
     block::{Block, COLUMNS},
     feed::integer,
     filter::{Direction, Filter},
-    mark::{Mark, marks_for},
+    mark::{Hash, Mark, marks_for},
     stats::objects,
 };
 
@@ -51,7 +51,7 @@ impl Plan {
 
     /// For records, other than statements, that name `id`.
     pub(super) fn naming(id: &str) -> Self {
-        Self { marks: vec![vec![Mark::Names(id).number()]], ..Self::ANY }
+        Self { marks: vec![vec![Mark::Names(Hash::of(id)).number()]], ..Self::ANY }
     }
 
     /// The next blocks that may have what is wanted, from record `from` on; and from where there are more.

@@ -10,7 +10,9 @@ use crate::audit::follow::{Cursor, FollowError, Follower};
 pub(super) struct Rest {
     /// In order.
     pub(super) blocks: Vec<Block>,
-    /// Records behind them, which nobody looks at.
+    /// Number of the first record behind them.
+    pub(super) next: u64,
+    /// Records from there on, which nobody looks at.
     pub(super) unread: u64,
     /// Whether the index is of another log, or of what this one was before somebody changed it.
     pub(super) is_foreign: bool,
@@ -48,7 +50,8 @@ impl Rest {
             bytes += block.bytes;
             rest.blocks.push(block);
         }
-        rest.unread = end.saturating_sub(follower.cursor().next);
+        rest.next = follower.cursor().next;
+        rest.unread = end.saturating_sub(rest.next);
         Ok(rest)
     }
 }

@@ -8,16 +8,19 @@ use uuid::Uuid;
 use super::{
     block::Block,
     entry::Entry,
-    files::{Files, StoredRecord, number_of},
-    filter::{Decided, Direction, Filter},
+    files::{Files, StoredRecord},
+    filter::{Direction, Filter},
+    needle::Needle,
+    sieve::Sieve,
 };
+use crate::audit::follow::numbered;
 
 /// Which records are wanted, ready to be held against lines.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
-    filter: Filter,
+    sieve: Sieve,
     /// Stands in every line that is wanted, as it is written.
-    needle: Option<memmem::Finder<'static>>,
+    needle: Option<Needle>,
     /// Numbers that are wanted: the first, and the first behind them.
     least: u64,
     most: u64,
@@ -67,7 +70,7 @@ impl Wanted {
     pub(super) fn new(filter: &Filter) -> Self {
         let least = filter.after.map_or(0, |after| after.saturating_add(1));
         let most = filter.before.unwrap_or(u64::MAX);
-        Self { needle: needle(filter), filter: filter.clone(), least, most, of: Of::Filter }
+        Self { needle: Needle::of(filter), sieve: Sieve::new(filter.clone()), least, most, of: Of::Filter }
     }
 
     /// Records that name `id`, apart from those of statements.
@@ -93,10 +96,11 @@ impl Wanted {
         while let Some(line) = self.next_line(bytes, at) {
             at = line.end + 1;
             let text = bytes.get(line.clone()).unwrap_or_default();
-            let Some(seq) = number_of(text).filter(|seq| (self.least..self.most).contains(seq)) else {
+            let Some((seq, _)) = numbered(text).filter(|(seq, _)| (self.least..self.most).contains(seq))
+            else {
                 continue;
             };
-            match serde_json::from_slice::<Entry<'_>>(text) {
+            match Entry::read(text) {
                 Ok(entry) if self.takes(&entry) => {
                     let is_run = &*entry.event == "statement_start" && entry.is_allowed() == Some(true);
                     found.push((seq, line, entry.statement.filter(|_| is_run)));
@@ -125,11 +129,11 @@ impl Wanted {
     }
 
     fn takes(&self, entry: &Entry<'_>) -> bool {
-        let Filter { from, until, .. } = self.filter;
+        let Filter { from, until, .. } = self.sieve.filter;
         let is_taken = || {
             from.is_none_or(|from| entry.at >= from)
                 && until.is_none_or(|until| entry.at < until)
-                && self.filter.takes(entry)
+                && self.sieve.takes(entry)
         };
         match self.of {
             Of::All => true,
@@ -137,28 +141,6 @@ impl Wanted {
             Of::Others => entry.is_allowed().is_none() && is_taken(),
         }
     }
-}
-
-/// What is written in each line that `filter` wants: whichever of it is the rarest.
-fn needle(filter: &Filter) -> Option<memmem::Finder<'static>> {
-    let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
-    let is = |field: &str, value: Option<&str>| value.map(|value| format!("\"{field}\":{}", quoted(value)));
-    let table = filter.table.as_deref().filter(|table| !table.contains('*'));
-    let denied = filter.decision.filter(|it| *it == Decided::Deny).map(|_| "deny");
-    let text = filter
-        .reference
-        .as_deref()
-        .map(quoted)
-        .or_else(|| filter.session.map(|session| quoted(&session.to_string())))
-        .or_else(|| is("name", table))
-        // It may stand in several fields.
-        .or_else(|| filter.principal.as_deref().map(|person| format!(":{}", quoted(person))))
-        .or_else(|| is("decision", denied))
-        .or_else(|| is("event", filter.event.as_deref()))
-        .or_else(|| is("kind", filter.kind.as_deref()))
-        .or_else(|| is("target", filter.target.as_deref()))
-        .or_else(|| is("database", filter.database.as_deref()))?;
-    Some(memmem::Finder::new(text.as_bytes()).into_owned())
 }
 
 /// Looks through blocks, which are in the order of `bounds`, until there is enough. Blocks on the disk.
@@ -205,7 +187,7 @@ pub(super) fn ends(bytes: &[u8], of: &HashSet<Uuid>) -> Vec<(Uuid, StoredRecord)
         let start = bytes.get(..at).and_then(|before| memchr::memrchr(b'\n', before)).map_or(0, |at| at + 1);
         let rest = bytes.get(start..).unwrap_or_default();
         let line = memchr::memchr(b'\n', rest).and_then(|end| rest.get(..end)).unwrap_or_default();
-        if let Some(seq) = number_of(line) {
+        if let Some((seq, _)) = numbered(line) {
             found.push((id, StoredRecord::of(seq, line)));
         }
     }

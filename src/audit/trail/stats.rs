@@ -1,7 +1,5 @@
 //! Who touched what: sums by the hour.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
@@ -9,9 +7,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     entry::{Entry, permission_code, permission_of},
+    named::Named,
     seek::Seek,
-    summary::count as count_statement,
-    tally::{Tally, TouchKey},
+    summary::{HOUR_US, count as count_statement},
+    tally::{Counts, Tally, TouchKey},
     words::Words,
 };
 use crate::{audit::AuditError, model::permission::Permission};
@@ -106,8 +105,9 @@ pub(super) async fn stats(seek: &mut Seek, query: &StatsQuery, limit: i64) -> Re
     let mut fresh = seek
         .each_of_rest(state, |fresh, block, bytes| {
             for line in bytes.split(|byte| *byte == b'\n') {
-                if let Ok(entry) = serde_json::from_slice::<Entry<'_>>(line) {
-                    count_statement(&entry, block.segment, &mut fresh.names, &mut fresh.tally);
+                if let Ok(entry) = Entry::read(line) {
+                    let named = Named::of(&entry, &mut fresh.names);
+                    count_statement(&entry, &named, block.segment, &mut fresh.tally);
                 }
             }
         })
@@ -140,20 +140,20 @@ impl Sums<'_> {
             ") SELECT principal, target, database, object, permission, sum(iif(decision = 0, count, 0)) AS allowed, \
              sum(iif(decision = 0, 0, count)) AS denied FROM (SELECT ",
         );
-        let is_of_all_time = self.query.from.or(self.query.until).is_none();
-        sql.push(if is_of_all_time { "0 AS hour, " } else { "hour, " }).push(TOUCHED);
-        sql.push(if is_of_all_time { " FROM total" } else { " FROM tally" });
-        sql.push(" WHERE segment >= ").push_bind(self.oldest);
-        sql.push(" UNION ALL SELECT hour, ").push(TOUCHED).push(" FROM fresh) WHERE TRUE");
+        let (whole, cut) = self.files(on).await?;
+        // What a file says of all its time counts as of an hour that is wanted.
+        sql.push_bind(self.span().0).push(" AS hour, ").push(TOUCHED).push(" FROM total WHERE segment IN (");
+        numbers(&mut sql, &whole);
+        sql.push(") UNION ALL SELECT hour, ").push(TOUCHED).push(" FROM tally WHERE segment IN (");
+        numbers(&mut sql, &cut);
+        sql.push(") UNION ALL SELECT hour, ").push(TOUCHED).push(" FROM fresh) WHERE TRUE");
         if !self.narrow(&mut sql) {
             return Ok(Vec::new());
         }
         if let Some(pattern) = &self.query.table {
             sql.push(" AND object IN (");
-            let mut list = sql.separated(", ");
-            self.fresh.names.matching(pattern).take(MOST_OBJECTS).for_each(|(object, _)| {
-                list.push_bind(object);
-            });
+            let objects = self.fresh.names.matching(pattern).take(MOST_OBJECTS);
+            numbers(&mut sql, &objects.map(|(object, _)| object).collect::<Vec<_>>());
             sql.push(")");
         }
         if let Some(permission) = self.query.permission {
@@ -188,11 +188,11 @@ impl Sums<'_> {
         rows(&mut sql, &self.fresh.tally.statements);
         sql.push(
             ") SELECT hour, sum(iif(decision = 0, count, 0)), sum(iif(decision = 0, 0, count)) FROM \
-             (SELECT hour, principal, target, database, decision, count FROM hourly WHERE segment >= ",
+             (SELECT hour, principal, target, database, decision, count FROM hourly WHERE segment IN (",
         );
-        sql.push_bind(self.oldest);
+        numbers(&mut sql, &self.files(on).await.map(|(whole, cut)| [whole, cut].concat())?);
         sql.push(
-            " UNION ALL SELECT hour, principal, target, database, decision, count FROM fresh) WHERE TRUE",
+            ") UNION ALL SELECT hour, principal, target, database, decision, count FROM fresh) WHERE TRUE",
         );
         if !self.narrow(&mut sql) {
             return Ok(Vec::new());
@@ -200,32 +200,67 @@ impl Sums<'_> {
         sql.push(" GROUP BY hour ORDER BY hour DESC LIMIT ").push_bind(MOST_HOURS);
         let rows: Vec<(i64, i64, i64)> = sql.build_query_as().fetch_all(on).await?;
         let hour = |(hour, allowed, denied): (i64, i64, i64)| {
-            let at = Timestamp::from_second(hour.saturating_mul(3600)).ok()?;
+            let at = Timestamp::from_second(hour.saturating_mul(HOUR_S)).ok()?;
             Some(Hour { at, allowed: count(allowed), denied: count(denied) })
         };
         Ok(rows.into_iter().rev().filter_map(hour).collect())
     }
 
+    /// The first hour that counts, and the first behind it.
+    fn span(&self) -> (i64, i64) {
+        let hour = |at: Timestamp| at.as_second().div_euclid(HOUR_S);
+        let from = self.query.from.map_or(i64::MIN, hour);
+        let until = self.query.until.map_or(i64::MAX, |at| (at.as_second() - 1).div_euclid(HOUR_S) + 1);
+        (from, until)
+    }
+
+    /// The files whose records all are of hours that count, of which there are sums, and those of which some are.
+    async fn files(&self, on: &mut SqliteConnection) -> Result<(Vec<i64>, Vec<i64>), sqlx::Error> {
+        let files: Vec<(i64, i64, i64)> = sqlx::query_as(
+            "SELECT segment, min(from_at), max(until_at) FROM block WHERE segment >= ? GROUP BY segment \
+             ORDER BY segment DESC LIMIT ?",
+        )
+        .bind(self.oldest)
+        .bind(MOST_FILES)
+        .fetch_all(on)
+        .await?;
+        let (from, until) = self.span();
+        let (mut whole, mut cut) = (Vec::new(), Vec::new());
+        for (file, first, last) in files {
+            let (first, last) = (first.div_euclid(HOUR_US), last.div_euclid(HOUR_US));
+            if first >= from && last < until {
+                whole.push(file);
+            } else if last >= from && first < until {
+                cut.push(file);
+            }
+        }
+        Ok((whole, cut))
+    }
+
     /// Adds who, where and when; whether that is possible at all.
     fn narrow(&self, sql: &mut QueryBuilder<Sqlite>) -> bool {
-        let StatsQuery { principal, target, database, from, until, .. } = self.query;
+        let StatsQuery { principal, target, database, .. } = self.query;
         for (column, wanted) in [("principal", principal), ("target", target), ("database", database)] {
             let Some(wanted) = wanted else { continue };
             let Some(word) = self.fresh.names.known_id(wanted) else { return false };
             sql.push(format!(" AND {column} = ")).push_bind(word);
         }
-        if let Some(from) = from {
-            sql.push(" AND hour >= ").push_bind(from.as_second().div_euclid(3600));
-        }
-        if let Some(until) = until {
-            sql.push(" AND hour < ").push_bind((until.as_second() - 1).div_euclid(3600) + 1);
-        }
+        let (from, until) = self.span();
+        sql.push(" AND hour >= ").push_bind(from).push(" AND hour < ").push_bind(until);
         true
     }
 }
 
+/// Numbers for a list of SQL's.
+fn numbers(sql: &mut QueryBuilder<Sqlite>, numbers: &[i64]) {
+    let mut list = sql.separated(", ");
+    numbers.iter().for_each(|number| {
+        list.push_bind(*number);
+    });
+}
+
 /// Counts as rows of `tally`.
-fn rows(sql: &mut QueryBuilder<Sqlite>, counts: &HashMap<TouchKey, i64>) {
+fn rows(sql: &mut QueryBuilder<Sqlite>, counts: &Counts) {
     sql.push("SELECT 0 AS segment, 0 AS hour, 0 AS principal, 0 AS target, 0 AS database, 0 AS object, ");
     sql.push("0 AS permission, 0 AS decision, 0 AS count WHERE FALSE");
     if counts.is_empty() {
@@ -257,6 +292,9 @@ pub(super) async fn objects(
 }
 
 const TOUCHED: &str = "principal, target, database, object, permission, decision, count";
+const HOUR_S: i64 = 3600;
+/// The newest: as many as no disk has.
+const MOST_FILES: i64 = 10_000;
 /// Five years.
 const MOST_HOURS: i64 = 5 * 366 * 24;
 /// Objects of one pattern: far more than a person can mean.

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use foldhash::fast::RandomState;
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::{
@@ -9,8 +11,9 @@ use super::{
     entry::{Entry, decision_code, permission_code},
     filter::words_of,
     mark::marks_of,
+    named::Named,
     tally::{Tally, TouchKey},
-    words::Words,
+    words::{Name, Words},
 };
 use crate::audit::follow::{Cursor, FollowedLine};
 
@@ -18,13 +21,13 @@ use crate::audit::follow::{Cursor, FollowedLine};
 #[derive(Debug)]
 pub(super) struct Summary {
     pub(super) block: Block,
-    pub(super) marks: HashSet<i64>,
-    pub(super) words: HashSet<Box<str>>,
+    pub(super) marks: HashSet<i64, RandomState>,
+    pub(super) words: HashSet<Box<str>, RandomState>,
     /// Statements that end in it and began neither in it nor in the block before.
     pub(super) late: Vec<Uuid>,
     pub(super) tally: Tally,
-    /// Where it ends.
-    pub(super) end: Cursor,
+    /// `hash` of its last line.
+    hash: Option<[u8; HASH_BYTES]>,
 }
 
 impl Summary {
@@ -39,8 +42,9 @@ impl Summary {
             from: i64::MAX,
             until: i64::MIN,
         };
-        let (marks, words, late) = (HashSet::new(), HashSet::new(), Vec::new());
-        Self { block, marks, words, late, tally: Tally::default(), end: Cursor::START }
+        let marks = HashSet::with_capacity_and_hasher(USUAL_MARKS, RandomState::default());
+        let (words, late) = (HashSet::default(), Vec::new());
+        Self { block, marks, words, late, tally: Tally::default(), hash: None }
     }
 
     /// Whether `line` can be part of it.
@@ -48,62 +52,69 @@ impl Summary {
         !self.block.is_full() && self.block.segment == line.segment && self.block.next() == line.seq
     }
 
+    /// Where it ends; the name of the log is for who has it.
+    pub(super) fn end(&self, log: Option<Uuid>) -> Cursor {
+        let Block { segment, place, bytes, .. } = self.block;
+        let hash = self.hash.map(|hash| String::from_utf8_lossy(&hash).into_owned());
+        Cursor { log, next: self.block.next(), hash, segment, offset: place + bytes }
+    }
+
     /// Adds a line; `None` for one that cannot be read, which is found by its place alone.
     pub(super) fn add(&mut self, line: &FollowedLine<'_>, entry: Option<&Entry<'_>>, names: &mut Words) {
-        let bytes = line.bytes.len() as u64 + 1;
         self.block.records += 1;
-        self.block.bytes += bytes;
-        // The name of the log is filled in by who has it.
-        let hash =
-            line.bytes.len().checked_sub(HASH_FROM_END).and_then(|at| line.bytes.get(at..at + HASH_BYTES));
-        let hash = hash.map(|hash| String::from_utf8_lossy(hash).into_owned());
-        let (segment, offset) = (line.segment, line.offset + bytes);
-        self.end = Cursor { log: None, next: line.seq + 1, hash, segment, offset };
+        self.block.bytes += line.bytes.len() as u64 + 1;
+        let covered = line.bytes.len().checked_sub(HASH_FROM_END);
+        let hash = covered.and_then(|at| line.bytes.get(at..)?.first_chunk());
+        self.hash = hash.copied();
         let Some(entry) = entry else { return };
         let at = entry.at.as_microsecond();
         self.block.from = self.block.from.min(at);
         self.block.until = self.block.until.max(at);
-        count(entry, line.segment, names, &mut self.tally);
-        marks_of(entry, |mark| {
+        let named = Named::of(entry, names);
+        count(entry, &named, line.segment, &mut self.tally);
+        marks_of(entry, &named, |mark| {
             self.marks.insert(mark.number());
         });
         if let Some(sql) = entry.sql.as_deref() {
-            let sql = sql.get(..sql.floor_char_boundary(TEXT_BYTES)).unwrap_or_default().to_lowercase();
-            for word in words_of(&sql) {
-                if !self.words.contains(word) {
-                    self.words.insert(word.into());
-                }
+            self.add_words(sql.get(..sql.floor_char_boundary(TEXT_BYTES)).unwrap_or_default());
+        }
+    }
+
+    fn add_words(&mut self, sql: &str) {
+        for word in words_of(&sql.to_lowercase()) {
+            if !self.words.contains(word) {
+                self.words.insert(word.into());
             }
         }
     }
 }
 
 /// Counts a statement that was judged.
-pub(super) fn count(entry: &Entry<'_>, segment: u64, names: &mut Words, tally: &mut Tally) {
+pub(super) fn count(entry: &Entry<'_>, named: &Named, segment: u64, tally: &mut Tally) {
     if &*entry.event != "statement_start" {
         return;
     }
+    let number = |name: Option<Name>| name.map_or(0, |name| name.id);
     let statement = TouchKey {
         segment: super::feed::integer(segment),
         hour: entry.at.as_microsecond().div_euclid(HOUR_US),
-        principal: names.maybe(entry.person()),
-        target: names.maybe(entry.target()),
-        database: names.maybe(entry.database()),
+        principal: number(named.person),
+        target: number(named.target),
+        database: number(named.database),
         object: 0,
         permission: 0,
         decision: entry.is_allowed().map_or(-1, decision_code),
     };
-    let mut touches: Vec<_> = entry
-        .objects
-        .iter()
-        .map(|object| (names.id(&object.name), permission_code(object.mode.permission())))
-        .collect();
+    let touched = named.objects.iter().map(|(object, permission)| (object.id, permission_code(*permission)));
+    let mut touches: SmallVec<[(i64, i64); 4]> = touched.collect();
     touches.sort_unstable();
     touches.dedup();
     tally.count(statement, touches.into_iter());
 }
 
-const HOUR_US: i64 = 3_600_000_000;
+pub(super) const HOUR_US: i64 = 3_600_000_000;
+/// Marks that a block has at least, mostly.
+const USUAL_MARKS: usize = 256;
 /// Of a longer text, words are found that stand in its first bytes.
 const TEXT_BYTES: usize = 16 << 10;
 const HASH_BYTES: usize = 64;

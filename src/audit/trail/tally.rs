@@ -2,7 +2,12 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::bulk::{Cell, Insert};
+
+/// Counts by what they are of.
+pub(super) type Counts = HashMap<TouchKey, i64, RandomState>;
 
 /// Who touched what, how, in which hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,8 +27,8 @@ pub(super) struct TouchKey {
 /// Counts of some statements.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    pub(super) touches: HashMap<TouchKey, i64>,
-    pub(super) statements: HashMap<TouchKey, i64>,
+    pub(super) touches: Counts,
+    pub(super) statements: Counts,
 }
 
 impl Tally {
@@ -49,7 +54,7 @@ impl Tally {
             8,
             " ON CONFLICT DO UPDATE SET count = count + excluded.count",
         );
-        let mut sums = HashMap::new();
+        let mut sums = Counts::default();
         for (key, count) in &self.touches {
             *sums.entry(TouchKey { hour: 0, ..*key }).or_default() += count;
         }
@@ -82,7 +87,7 @@ impl Tally {
     }
 }
 
-fn sorted(counts: HashMap<TouchKey, i64>) -> Vec<(TouchKey, i64)> {
+fn sorted(counts: Counts) -> Vec<(TouchKey, i64)> {
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_unstable();
     counts

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, time::Duration};
 
 use uuid::Uuid;
 
-use super::{Decided, Direction, Filter, StatsQuery, Trail};
+use super::{Decided, Filter, StatsQuery, Trail};
 use crate::{
     audit::{AuditLog, beside, tests::Bench},
     model::{
@@ -232,7 +232,7 @@ async fn pages_follow_each_other_and_a_statement_comes_with_its_end() {
     let trail = open(&bench).await;
     let _receipt = log.append_one(&dana.end(9)).await.unwrap();
     assert_eq!(trail.search(&newest).await.unwrap().records[0].end.as_ref().unwrap().seq, 11);
-    let (oldest, last) = trail.find_part(&Filter::default(), Direction::Oldest, 2).await.unwrap();
+    let (oldest, last) = trail.find_part(&Filter::default(), 2).await.unwrap();
     assert_eq!(last, Some(1));
     assert_eq!(oldest.iter().map(|it| it.found.seq).collect::<Vec<_>>(), [0, 1]);
 }

@@ -17,7 +17,8 @@ use crate::{
         facts::SessionEffect,
         ids::{DatabaseName, Ident, SessionId},
         name_context::{MysqlReading, NameContext, SearchPath},
-        refusal::{Refusal, RefusalCode},
+        object::Object,
+        refusal::{Missing, Refusal, RefusalCode},
         target::{Lane, Place},
     },
     session::{
@@ -124,7 +125,9 @@ pub(super) async fn open(
     if collation != Some(LOGIN_COLLATION) {
         names = Some((name.into(), collation.map(Ident::from)));
     }
-    Ok(Opened { context: context(reading, place.database.clone()), settings: Settings::of_login(names) })
+    let accounts = gate.pools.accounts(&place.target);
+    let context = NameContext { accounts, ..context(reading, place.database.clone()) };
+    Ok(Opened { context, settings: Settings::of_login(names) })
 }
 
 /// How a fresh session of a server reads; `None` if the gateway cannot read so.
@@ -193,6 +196,18 @@ impl Session {
                 let message =
                     format!("Unknown database '{database}' on target \"{}\"", self.desk.place.target);
                 Refused::from(Refusal::new(RefusalCode::InvalidCatalogName, message))
+            }
+            RefusalCode::InsufficientPrivilege => {
+                let message = format!(
+                    "Access denied to database '{database}' on target \"{}\"",
+                    self.desk.place.target
+                );
+                let hint = "The target has no such database, or does not let the gateway's account into it.";
+                let mut refused =
+                    Refused::from(Refusal::new(RefusalCode::InsufficientPrivilege, message).with_hint(hint));
+                let object = Object::Schema { name: database.as_str().into() };
+                refused.missing = Box::from([Missing { permission: None, object }]);
+                refused
             }
             _ => Refused::from(refusal),
         })

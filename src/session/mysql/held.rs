@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
+use foldhash::fast::RandomState;
 
 use crate::{
     model::{
@@ -101,9 +102,9 @@ pub(super) type Named = (Arc<str>, Arc<NameContext>);
 /// Everything that one session holds, bounded in number and bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
-    slots: HashMap<u32, Slot>,
+    slots: HashMap<u32, Slot, RandomState>,
     /// Statements of SQL's PREPARE, by name in lower case.
-    named: HashMap<Box<str>, Named>,
+    named: HashMap<Box<str>, Named, RandomState>,
     last: Option<u32>,
     next: u32,
     /// Of texts.
@@ -119,8 +120,8 @@ impl Held {
     /// Holds nothing yet.
     pub(super) fn new(limits: HeldLimits, message_bytes: usize) -> Self {
         Self {
-            slots: HashMap::new(),
-            named: HashMap::new(),
+            slots: HashMap::default(),
+            named: HashMap::default(),
             last: None,
             next: 0,
             bytes: 0,

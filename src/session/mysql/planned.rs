@@ -29,7 +29,7 @@ impl Session {
     /// Notes the relations whose rows stand in errors or warnings of a statement, if the session may not read them;
     /// whether there are any.
     pub(super) fn note_shown_by_errors(&mut self, does: &Does) -> bool {
-        let hidden = !self.desk.may_read_errors(does);
+        let hidden = !self.desk.may_read_errors(does.iter().map(|facts| &**facts));
         if hidden {
             self.state.planned.extend(does.iter().flat_map(|facts| facts.shown_by_errors.iter().cloned()));
             self.bound_planned();

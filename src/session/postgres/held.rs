@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 
 use super::reading::Reading;
 use crate::{
@@ -153,8 +154,8 @@ pub(super) struct Portal {
 /// Everything that one session holds by name, bounded in number and bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
-    prepared: HashMap<Box<str>, Slot>,
-    portals: HashMap<Box<str>, (u64, Portal)>,
+    prepared: HashMap<Box<str>, Slot, RandomState>,
+    portals: HashMap<Box<str>, (u64, Portal), RandomState>,
     /// Portals opened so far.
     opened: u64,
     bytes: usize,
@@ -164,7 +165,7 @@ pub(super) struct Held {
 impl Held {
     /// Holds nothing yet.
     pub(super) fn new(limits: HeldLimits) -> Self {
-        Self { prepared: HashMap::new(), portals: HashMap::new(), opened: 0, bytes: 0, limits }
+        Self { prepared: HashMap::default(), portals: HashMap::default(), opened: 0, bytes: 0, limits }
     }
 
     /// Whether one more of `text_bytes` may be prepared.

@@ -9,6 +9,7 @@ use super::{
     read_only,
     session::Session,
     task::{Closing, Task},
+    unshown::Moment,
 };
 use crate::{
     model::{
@@ -378,16 +379,18 @@ impl Session {
         self.block.copying_in = false;
         self.said_fatal |= matches!(backend::error_field(body, b'V')?, Some("FATAL" | "PANIC"));
         let code = backend::error_code(body)?.unwrap_or_default().to_owned();
-        let failed = match self.ledger.front_mut() {
+        let (failed, moment) = match self.ledger.front_mut() {
             Some(Owed::Query(Task::Run(run))) => {
                 let failed: Vec<Running> = run.open_mut().iter_mut().map(Running::take).collect();
                 run.over = run.statements.len();
-                failed
+                let moment = Moment::of_text(run, &failed);
+                (failed, moment)
             }
-            _ => Vec::new(),
+            // A Sync is the COMMIT of what was sent before it.
+            _ => (Vec::new(), Moment::Deferred),
         };
         let shown = self.note_failures(&failed, &code).or(shown);
-        if shown.is_some() { Ok(shown) } else { self.unshown(failed.first(), body) }
+        if shown.is_some() { Ok(shown) } else { self.unshown(failed.first(), moment, body) }
     }
 
     /// ErrorResponse within extended messages. Gives what is shown in its place.
@@ -436,7 +439,11 @@ impl Session {
             first = false;
         }
         let shown = self.note_failures(&running, &code).or(shown);
-        if shown.is_some() { Ok(shown) } else { self.unshown(running.first(), body) }
+        if shown.is_some() {
+            return Ok(shown);
+        }
+        let moment = running.first().map_or(Moment::Running, Moment::of_statement);
+        self.unshown(running.first(), moment, body)
     }
 
     /// Notes statements that failed: the first with `code`, the others as not run. A statement that was told to

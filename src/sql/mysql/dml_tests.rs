@@ -266,7 +266,7 @@ fn files_and_system_databases_need_their_own() {
             "administer information_schema.processlist, read-write",
         ),
         ("select * from mysql.user", "administer mysql.user, read-write"),
-        ("delete from mysql.user", "administer mysql.user, read-write"),
+        ("delete from mysql.db", "administer mysql.db, read-write"),
         ("select * from performance_schema.threads", "administer performance_schema.threads, read-write"),
         (
             "select * into outfile '/x' character set utf8mb4 fields terminated by ',' lines terminated by '\\n' from t",

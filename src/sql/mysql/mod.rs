@@ -3,6 +3,7 @@
 //! The door is [`analyze`]. A token that no rule of the grammar takes makes the whole batch `Unanalyzable`: what the
 //! server might read and we did not is never sent.
 
+mod account;
 mod administer;
 mod administered;
 mod alter;

@@ -157,6 +157,12 @@ impl<'t> Parser<'t> {
         match builtin::system_relation(&database, &table) {
             Some(SystemRelation::Open) if harmless => self.found.access(Object::Database, AccessMode::Use),
             Some(SystemRelation::Open | SystemRelation::Guarded) => {
+                if !harmless && holds_accounts(&database, &table) {
+                    return Err(Unanalyzable::Never {
+                        construct: format!("writing to {database}.{table}"),
+                        instead: "Use the statements about accounts: CREATE USER, ALTER USER, DROP USER, GRANT, REVOKE.",
+                    });
+                }
                 self.found.writes = true;
                 // Their names are compared without regard to case.
                 let object = relation(&database.to_ascii_lowercase(), &table.to_ascii_lowercase());
@@ -210,6 +216,12 @@ impl<'t> Parser<'t> {
             })
             .collect()
     }
+}
+
+/// Whether it is the table in which the server keeps accounts, the gateway's own among them.
+fn holds_accounts(database: &str, table: &str) -> bool {
+    database.eq_ignore_ascii_case("mysql")
+        && ["global_priv", "user"].iter().any(|name| table.eq_ignore_ascii_case(name))
 }
 
 /// Whether the server takes the name as it is written.

@@ -159,6 +159,11 @@ impl<'t> Parser<'t> {
         self.tokens.get(position..self.at).unwrap_or_default()
     }
 
+    /// The tokens of the statement, taken or not.
+    pub(super) const fn all(&self) -> &'t [Token<'t>] {
+        self.tokens
+    }
+
     /// The tokens of the statement that are not taken yet.
     pub(super) fn rest(&self) -> &'t [Token<'t>] {
         self.tokens.get(self.at..).unwrap_or_default()

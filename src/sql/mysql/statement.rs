@@ -14,6 +14,7 @@ impl Parser<'_> {
     /// See [`crate::sql::analyze`]; `Syntax` also where tokens are left over.
     pub(super) fn whole_statement(&mut self) -> Parsed<Head> {
         let head = self.statement()?;
+        self.spare_accounts(head.0)?;
         if self.is_at_end() { Ok(head) } else { Err(self.unexpected()) }
     }
 

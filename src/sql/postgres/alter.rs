@@ -239,6 +239,8 @@ impl Walk<'_> {
     pub(super) fn alter_domain(&mut self, alter: &AlterDomainStmt) -> Result<Head, Unanalyzable> {
         self.define_parts(&alter.type_name)?;
         self.maybe(alter.def.as_deref())?;
+        // A new condition runs over the rows of every table that has a column of it.
+        self.found.shown_by_errors.push(Object::Database);
         Ok((StatementKind::Define, "ALTER DOMAIN"))
     }
 

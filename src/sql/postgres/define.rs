@@ -182,7 +182,29 @@ impl Walk<'_> {
             }
         }
         self.nodes(&create.exprs)?;
+        self.statistics_name(create)?;
         Ok((StatementKind::Define, "CREATE STATISTICS"))
+    }
+
+    /// A statistics object stands in a schema by itself, which need not be that of its table.
+    fn statistics_name(&mut self, create: &CreateStatsStmt) -> Step {
+        let names = parts(&create.defnames).ok_or_else(|| unknown("a name"))?;
+        let Some(name) = Name::of_parts(&names) else { return Ok(()) };
+        let places = match name.schema {
+            Some(schema) => vec![Object::Relation { schema: schema.into(), name: name.name.into() }],
+            None => self.new_relation(name.name),
+        };
+        let beside_table =
+            places.iter().all(|place| match place {
+                Object::Relation { schema: home, .. } => self.found.accesses.iter().any(
+                    |access| matches!(&access.object, Object::Relation { schema, .. } if schema == home),
+                ),
+                _ => false,
+            });
+        if !beside_table {
+            self.define_new_name(name, false);
+        }
+        Ok(())
     }
 
     pub(super) fn create_composite(&mut self, create: &CompositeTypeStmt) -> Result<Head, Unanalyzable> {
@@ -283,11 +305,17 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// A command on all relations of a schema, or of the database: errors may show rows of any.
+    pub(super) fn define_all(&mut self, within: Object) {
+        self.found.shown_by_errors.push(within.clone());
+        self.access(within, AccessMode::Define);
+    }
+
     /// A command on one relation, or on the whole database if it names none.
     pub(super) fn define_one_or_all(&mut self, relation: Option<&RangeVar>) {
         match relation {
             Some(relation) => self.define_relation(relation),
-            None => self.access(Object::Database, AccessMode::Define),
+            None => self.define_all(Object::Database),
         }
     }
 }

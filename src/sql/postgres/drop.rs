@@ -9,7 +9,7 @@ use pg_query::{
 };
 
 use crate::model::{
-    facts::{AccessMode, SessionEffect, StatementKind, Unanalyzable},
+    facts::{SessionEffect, StatementKind, Unanalyzable},
     object::Object,
 };
 
@@ -93,8 +93,11 @@ impl Walk<'_> {
                 let relation = reindex.relation.as_ref().ok_or_else(|| unknown("REINDEX without a name"))?;
                 self.define_relation(relation);
             }
-            Ok(ReindexObjectType::ReindexObjectSchema) => self.define_schema(&reindex.name),
-            Ok(ReindexObjectType::ReindexObjectDatabase) => self.access(Object::Database, AccessMode::Define),
+            Ok(ReindexObjectType::ReindexObjectSchema) => {
+                self.define_schema(&reindex.name);
+                self.found.shown_by_errors.push(Object::Schema { name: reindex.name.as_str().into() });
+            }
+            Ok(ReindexObjectType::ReindexObjectDatabase) => self.define_all(Object::Database),
             Ok(ReindexObjectType::ReindexObjectSystem) => self.administer("system catalogs"),
             Ok(ReindexObjectType::Undefined) | Err(_) => return Err(unknown("REINDEX")),
         }

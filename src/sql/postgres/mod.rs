@@ -3,6 +3,7 @@
 //! The door is [`analyze`]. A node that the walk does not know makes the whole batch `Unanalyzable`.
 
 mod access;
+mod account;
 mod administer;
 mod alter;
 mod attribute;

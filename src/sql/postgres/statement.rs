@@ -15,6 +15,7 @@ impl Walk<'_> {
         let Some(statement) = node.and_then(|node| node.node.as_ref()) else {
             return Err(unknown("an empty statement"));
         };
+        self.spare_accounts(statement)?;
         match statement {
             NodeEnum::SelectStmt(query) => {
                 self.runs_once = calls_that_run_once(query);

@@ -134,16 +134,16 @@ fn quote(text: &mut String, value: &str) -> Result<(), UpstreamError> {
         return Err(UpstreamError::Misuse { what: "the value of a setting has a zero byte" });
     }
     text.push_str(if value.contains('\\') { " E'" } else { "'" });
-    for letter in value.chars() {
-        if matches!(letter, '\'' | '\\') {
-            text.push(letter);
-        }
-        text.push(letter);
+    for part in value.split_inclusive(DOUBLED) {
+        text.push_str(part);
+        text.extend(part.chars().next_back().filter(|last| DOUBLED.contains(last)));
     }
     text.push('\'');
     Ok(())
 }
 
+/// What stands twice within quotes.
+const DOUBLED: [char; 2] = ['\'', '\\'];
 const READ_ONLY_SETTINGS: [&str; 2] = ["default_transaction_read_only", "transaction_read_only"];
 const READ_ONLY_ON: &str = "SET default_transaction_read_only TO on";
 const READ_ONLY_OFF: &str = "SET default_transaction_read_only TO off";

@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use foldhash::fast::RandomState;
 
 use crate::{model::ids::PrincipalName, wire::postgres::shape::Shape};
 
@@ -44,7 +45,7 @@ impl StatementName {
 /// What is believed to stand on one connection; the least recently used goes first.
 #[derive(Debug, Default)]
 pub struct Statements {
-    standing: HashMap<StatementName, Standing>,
+    standing: HashMap<StatementName, Standing, RandomState>,
     owners: Owners,
     /// Counts uses.
     clock: u64,
