@@ -159,11 +159,12 @@ fn begin(
     if header.sequence != *sequence && header.sequence != 0 {
         return Err(WireError::OutOfOrder { expected: *sequence, found: header.sequence });
     }
+    // Counted in any case: the client reads what it is told of a frame that is too large.
+    *sequence = header.sequence.wrapping_add(1);
     let length_bytes = header.plain_bytes();
     if length_bytes > limit_bytes {
         return Err(WireError::PacketTooLarge { length_bytes, limit_bytes });
     }
-    *sequence = header.sequence.wrapping_add(1);
     *input = input.get(FRAME_HEADER_BYTES..).unwrap_or_default();
     Ok(Some(match header.compressed_from {
         Some(plain_bytes) => Frame::compressed(algorithm, header.length_bytes, plain_bytes)?,
