@@ -72,7 +72,7 @@ async fn serve(socket: TcpStream, peer: SocketAddr, door: Arc<Door>, lobby: Arc<
             Ok(Command::Quit) => return,
             Ok(Command::ChangeUser(request)) => {
                 let caller = Caller { session, peer, nonce, sequence };
-                let Ok(changed) = change_user(&mut stream, caller, request, &door, &lobby).await else {
+                let Ok(changed) = change_user(&mut stream, None, caller, request, &door, &lobby).await else {
                     return;
                 };
                 (nonce, sequence) = (changed.nonce, changed.sequence);

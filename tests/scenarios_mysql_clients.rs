@@ -16,42 +16,56 @@ const JAVA: &str = "/usr/share/java/mariadb-java-client.jar";
 
 #[test]
 fn the_mariadb_command_line_sees_no_difference_on_mariadb() {
-    command_line(Server::Mariadb, false);
+    command_line(Server::Mariadb, false, "");
 }
 
 #[test]
 fn the_mariadb_command_line_sees_no_difference_on_mysql() {
-    command_line(Server::Mysql, false);
+    command_line(Server::Mysql, false, "");
 }
 
 #[test]
 fn the_mysql_command_line_sees_no_difference_on_mariadb() {
-    command_line(Server::Mariadb, true);
+    command_line(Server::Mariadb, true, "");
 }
 
 #[test]
 fn the_mysql_command_line_sees_no_difference_on_mysql() {
-    command_line(Server::Mysql, true);
+    command_line(Server::Mysql, true, "");
 }
 
 #[test]
 fn python_drivers_see_no_difference_on_mariadb() {
-    programs(Server::Mariadb, PYTHON_DRIVERS);
+    programs(Server::Mariadb, PYTHON_DRIVERS, false);
 }
 
 #[test]
 fn python_drivers_see_no_difference_on_mysql() {
-    programs(Server::Mysql, PYTHON_DRIVERS);
+    programs(Server::Mysql, PYTHON_DRIVERS, false);
 }
 
 #[test]
 fn mysql2_and_connector_j_see_no_difference_on_mariadb() {
-    programs(Server::Mariadb, OTHER_DRIVERS);
+    programs(Server::Mariadb, OTHER_DRIVERS, false);
 }
 
 #[test]
 fn mysql2_and_connector_j_see_no_difference_on_mysql() {
-    programs(Server::Mysql, OTHER_DRIVERS);
+    programs(Server::Mysql, OTHER_DRIVERS, false);
+}
+
+#[test]
+fn who_compresses_sees_no_difference_on_mariadb() {
+    command_line(Server::Mariadb, false, "--compress");
+    programs(Server::Mariadb, COMPRESSING_DRIVERS, true);
+}
+
+#[test]
+fn who_compresses_sees_no_difference_on_mysql() {
+    for algorithm in ["zlib", "zstd --zstd-compression-level=22"] {
+        command_line(Server::Mysql, true, &format!("--compression-algorithms={algorithm}"));
+    }
+    programs(Server::Mysql, COMPRESSING_DRIVERS, true);
 }
 
 #[test]
@@ -86,14 +100,14 @@ fn mysqldump_writes_the_same_file_with_an_export_grant() {
     }
 }
 
-fn command_line(server: Server, nine: bool) {
+fn command_line(server: Server, nine: bool, options: &str) {
     let Some(lab) = lab_of(server) else { return };
     let full = lab.add_full();
     let (mut directly, mut through) = (Vec::new(), Vec::new());
     for script in ["basics", "describe", "transactions", "definitions", "session", "errors"] {
         let warnings = if script == "errors" { "" } else { "--show-warnings" };
         let command = format!(
-            "{} --table -vv --force --unbuffered {warnings} --comments < tests/clients/mysql_cli/{script}.sql 2>&1",
+            "{} {options} --table -vv --force --unbuffered {warnings} --comments < tests/clients/mysql_cli/{script}.sql 2>&1",
             mysql_client(nine, "mysql")
         );
         let tell = |login: &Login| text(&run_within(login.command("sh").args(["-c", &command]), PATIENCE));
@@ -115,16 +129,27 @@ const PYTHON_DRIVERS: &[Program] = &[
     (PYTHON, &["tests/clients/mysql_connector.py", "c"], PYTHON),
 ];
 
-const OTHER_DRIVERS: &[Program] = &[
-    ("node", &["--no-deprecation", "tests/clients/mysql2_.js"], ".cache/node/node_modules/mysql2"),
-    (
-        "java",
-        &["-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", JAVA, "tests/clients/MariadbConnector.java"],
-        JAVA,
-    ),
+const OTHER_DRIVERS: &[Program] = &[MYSQL2, CONNECTOR_J];
+
+/// Those of them that compress when they are told to.
+const COMPRESSING_DRIVERS: &[Program] = &[
+    (PYTHON, &["tests/clients/mysqlclient_.py"], PYTHON),
+    (PYTHON, &["tests/clients/mysql_connector.py", "pure"], PYTHON),
+    (PYTHON, &["tests/clients/mysql_connector.py", "c"], PYTHON),
+    MYSQL2,
+    CONNECTOR_J,
 ];
 
-fn programs(server: Server, programs: &[Program]) {
+const MYSQL2: Program =
+    ("node", &["--no-deprecation", "tests/clients/mysql2_.js"], ".cache/node/node_modules/mysql2");
+
+const CONNECTOR_J: Program = (
+    "java",
+    &["-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", JAVA, "tests/clients/MariadbConnector.java"],
+    JAVA,
+);
+
+fn programs(server: Server, programs: &[Program], compress: bool) {
     let Some(lab) = lab_of(server) else { return };
     let full = lab.add_full();
     let (mut directly, mut through) = (Vec::new(), Vec::new());
@@ -138,6 +163,9 @@ fn programs(server: Server, programs: &[Program]) {
         let program = if here.exists() { here.display().to_string() } else { (*program).to_owned() };
         let tell = |login: &Login| {
             let mut command: Command = login.command(&program);
+            if compress {
+                command.env("MYSQL_COMPRESS", "1");
+            }
             let done = run_within(command.args(*arguments), PATIENCE);
             eprintln!("{}", String::from_utf8_lossy(&done.stderr));
             String::from_utf8_lossy(&done.stdout).into_owned()

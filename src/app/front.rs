@@ -16,6 +16,7 @@ use crate::{
         Admission, Gate, Reception, Speaks, listen,
         login::{Authentication, Door, Listing, mysql::Lobby},
     },
+    wire::mysql::capability::Capabilities,
 };
 
 /// A listener's socket, and its certificate.
@@ -52,6 +53,7 @@ impl Front<'_> {
                     config::Authentication::Oauth => Authentication::Oauth,
                     config::Authentication::Scram => Authentication::Scram,
                 },
+                compression: compression(&listener.compression),
                 ..self.door(targets::listings(listener, &self.config.targets))
             };
             tracing::info!(address = %listener.address, tls = listener.tls.is_some(), "listening");
@@ -106,6 +108,7 @@ impl Front<'_> {
             tls: None,
             plaintext: true,
             authentication: Authentication::Scram,
+            compression: Capabilities::NONE,
             listings,
             timeout: config.limits.login_timeout,
             failure_delay: FAILURE_DELAY,
@@ -118,6 +121,13 @@ impl Front<'_> {
             clock: gate.clock.clone(),
         }
     }
+}
+
+fn compression(offered: &[config::Compression]) -> Capabilities {
+    offered.iter().fold(Capabilities::NONE, |all, one| match one {
+        config::Compression::Zlib => all | Capabilities::COMPRESS,
+        config::Compression::Zstd => all | Capabilities::ZSTD_COMPRESSION,
+    })
 }
 
 /// How long a failed login waits for its answer.

@@ -44,7 +44,10 @@ fn block(shape: &Value, first: &str, indent: &str, lines: &mut Vec<Line>) {
                 lines.push(line(""));
                 block(items, &format!("{inner}- "), &format!("{inner}  "), lines);
             }
-            Some("array") => lines.push(line(" [word]")),
+            Some("array") => {
+                let word = items["enum"][0].as_str().unwrap_or("word");
+                lines.push(line(&format!(" [{word}]")));
+            }
             Some("boolean") => lines.push(line(" true")),
             Some("integer") => lines.push(line(" 7")),
             Some("object") => lines.push(line(" { word: word }")),

@@ -18,12 +18,12 @@ use super::{
     oidc, on_call,
     raw::{RawApi, RawConfig, RawListener, RawShutdown},
     settings::{
-        Api, Authentication, CertificateFiles, Config, Listener, ListenerTls, Log, Shutdown, Store,
-        TargetSettings,
+        Api, Authentication, CertificateFiles, Compression, Config, Listener, ListenerTls, Log, Shutdown,
+        Store, TargetSettings,
     },
     slack, store, targets, telemetry, webhooks,
 };
-use crate::model::{ids::GatewayName, replica::Replica};
+use crate::model::{dialect::Dialect, ids::GatewayName, replica::Replica};
 
 /// The file that is read, and what its meaning depends on.
 pub(super) struct Place<'a> {
@@ -210,11 +210,24 @@ fn listener(
     if authentication == Authentication::Oauth && !has_provider {
         return Err(place.at(at, "listeners.authentication", Problem::OauthWithoutProvider));
     }
+    let compression = match &raw.compression {
+        None => Compression::default_of(raw.dialect).to_vec(),
+        Some(listed) if raw.dialect == Dialect::Mysql => listed.value.clone(),
+        Some(listed) => return Err(place.at(line(listed), "listeners.compression", Problem::NoCompression)),
+    };
     let tls = raw.tls.as_ref().map(|tls| ListenerTls {
         files: CertificateFiles { certificate: place.beside(&tls.certificate), key: place.beside(&tls.key) },
         client_ca: tls.client_ca.as_ref().map(|path| place.beside(path)),
     });
-    Ok(Listener { address, dialect: raw.dialect, targets: names, tls, plaintext, authentication })
+    Ok(Listener {
+        address,
+        dialect: raw.dialect,
+        targets: names,
+        tls,
+        plaintext,
+        authentication,
+        compression,
+    })
 }
 
 fn known<'a>(

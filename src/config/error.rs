@@ -195,6 +195,9 @@ pub enum Problem {
     /// A setting of TLS without TLS.
     #[error("it has no effect with mode: disable; leave it out, or write mode: verify-full")]
     WithoutTls,
+    /// Clients of the listener's dialect do not compress.
+    #[error("clients of a postgres listener do not compress: leave it out")]
+    NoCompression,
     /// A server without `application_name`.
     #[error("MySQL has no application_name; write comment or off")]
     NoApplicationName,

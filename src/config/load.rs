@@ -67,7 +67,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::{Account, AuditText, Authentication, Credential, Iam, Limits, Store, StoreTls, UpstreamTls},
+        config::{
+            Account, AuditText, Authentication, Compression, Credential, Iam, Limits, Store, StoreTls,
+            UpstreamTls,
+        },
         model::{record::Durability, slack::SlackDoor, target::Lane},
     };
 
@@ -277,28 +280,41 @@ targets:
         }
     }
 
+    /// The listener, and its target, are of `dialect`; `more` is the listener's.
+    fn in_dialect(dialect: &str, more: &str) -> Result<Config, ConfigError> {
+        let listener = format!("plaintext: true\n    dialect: {dialect}{more}");
+        let target = format!("environment: prod\n    dialect: {dialect}");
+        load_text(&SMALL.replace("plaintext: true", &listener).replace("environment: prod", &target))
+    }
+
     #[test]
     fn a_listener_authenticates_as_its_clients_can() {
-        let with = |dialect: &str, authentication: &str| {
-            let text = SMALL
-                .replace(
-                    "plaintext: true",
-                    &format!("plaintext: true\n    dialect: {dialect}{authentication}"),
-                )
-                .replace("    environment: prod", &format!("    environment: prod\n    dialect: {dialect}"));
-            load_text(&text)
-        };
-        let default = |dialect| with(dialect, "").unwrap().listeners[0].authentication;
+        let default = |dialect| in_dialect(dialect, "").unwrap().listeners[0].authentication;
         assert_eq!(default("mysql"), Authentication::CachingSha2);
         assert_eq!(default("postgres"), Authentication::Scram);
         for (dialect, authentication) in
             [("mysql", "scram"), ("postgres", "caching_sha2"), ("postgres", "native")]
         {
-            let error =
-                with(dialect, &format!("\n    authentication: {authentication}")).unwrap_err().to_string();
+            let error = in_dialect(dialect, &format!("\n    authentication: {authentication}"))
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(&format!("{dialect} listener do not speak {authentication}")), "{error}");
         }
-        assert!(with("mysql", "\n    authentication: native").is_ok());
+        assert!(in_dialect("mysql", "\n    authentication: native").is_ok());
+    }
+
+    #[test]
+    fn clients_of_mysql_may_compress_unless_the_listener_says_otherwise() {
+        let of =
+            |dialect, compression| in_dialect(dialect, compression).unwrap().listeners[0].compression.clone();
+        assert_eq!(of("mysql", ""), [Compression::Zlib, Compression::Zstd]);
+        assert_eq!(of("mysql", "\n    compression: [zlib]"), [Compression::Zlib]);
+        assert_eq!(of("mysql", "\n    compression: []"), []);
+        assert_eq!(of("postgres", ""), []);
+        let refused = in_dialect("postgres", "\n    compression: [zlib]").unwrap_err().to_string();
+        assert!(refused.contains("listeners.compression: clients of a postgres listener"), "{refused}");
+        let unknown = in_dialect("mysql", "\n    compression: [lz4]").unwrap_err().to_string();
+        assert!(unknown.contains("unknown value \"lz4\""), "{unknown}");
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub use load::load;
 pub use schema::schema;
 pub use settings::{
     Account, Accounts, Api, Attribution, Audit, AuditCheckpoints, AuditSink, AuditSinkKind, AuditText,
-    Authentication, CertificateFiles, Config, Credential, Endpoint, Iam, Listener, ListenerTls, Log,
-    LogFormat, LogLevel, Otlp, Pool, PostgresStore, Reader, SaslAccount, SaslMechanism, Shutdown, Slack,
+    Authentication, CertificateFiles, Compression, Config, Credential, Endpoint, Iam, Listener, ListenerTls,
+    Log, LogFormat, LogLevel, Otlp, Pool, PostgresStore, Reader, SaslAccount, SaslMechanism, Shutdown, Slack,
     SlackHttp, Store, StoreTls, TargetSettings, Traces, UpstreamTls,
 };

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::{
-    settings::{Attribution, AuditText, Authentication, LogFormat, LogLevel, SaslMechanism},
+    settings::{Attribution, AuditText, Authentication, Compression, LogFormat, LogLevel, SaslMechanism},
     slack::RawSlack,
 };
 use crate::model::{dialect::Dialect, record::Durability};
@@ -70,6 +70,7 @@ pub(super) struct RawListener {
     pub(super) tls: Option<RawListenerTls>,
     pub(super) plaintext: Option<Spanned<bool>>,
     pub(super) authentication: Option<Spanned<Authentication>>,
+    pub(super) compression: Option<Spanned<Vec<Compression>>>,
 }
 
 const fn postgres() -> Dialect {

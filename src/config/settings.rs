@@ -78,6 +78,28 @@ pub struct Listener {
     pub plaintext: bool,
     /// How clients show their password or token.
     pub authentication: Authentication,
+    /// MySQL: by what clients may compress.
+    pub compression: Vec<Compression>,
+}
+
+/// By what clients of MySQL's protocol may compress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// Deflate, as all clients that compress can.
+    Zlib,
+    /// Zstandard, as those of MySQL 8 can.
+    Zstd,
+}
+
+impl Compression {
+    /// What a listener of `dialect` offers that says nothing.
+    pub const fn default_of(dialect: Dialect) -> &'static [Self] {
+        match dialect {
+            Dialect::Mysql => &[Self::Zlib, Self::Zstd],
+            Dialect::Postgres => &[],
+        }
+    }
 }
 
 /// Certificate, key and whom to trust.

@@ -271,7 +271,7 @@ pub enum SessionEffect {
     LockTables,
     /// UNLOCK TABLES, or what does the same.
     UnlockTables,
-    /// It asks what the statement before it left on the connection (LAST_INSERT_ID, FOUND_ROWS, warnings), and has to
+    /// It asks what the statement before it left on the connection (LAST_INSERT_ID, FOUND_ROWS, warnings; lastval), and has to
     /// run where that one ran.
     ReadsDiagnostics,
     /// It shows whether transactions are read-only. What the read lane answers is the lane's lock, not the session's.

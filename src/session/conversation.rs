@@ -62,7 +62,7 @@ pub(super) trait Conversation: Sized {
     fn has_said(&self, end: &End) -> bool;
 
     /// The message that says why the session ends.
-    fn last_message(&self, refusal: &Refusal) -> BytesMut;
+    fn last_message(&mut self, refusal: &Refusal) -> BytesMut;
 
     /// Gives the connections back at the end of the session, or closes them.
     fn close_lanes(&mut self, end: &End);

@@ -25,11 +25,7 @@ pub(super) enum End {
 
 impl From<WireError> for End {
     fn from(error: WireError) -> Self {
-        let code = match error {
-            WireError::TooLarge { .. } => RefusalCode::ProgramLimitExceeded,
-            _ => RefusalCode::ProtocolViolation,
-        };
-        Self::Fatal(Refusal::new(code, error.to_string()))
+        Self::Fatal(error.refusal())
     }
 }
 

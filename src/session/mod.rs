@@ -14,6 +14,7 @@ mod bounds;
 mod cancel_key;
 mod cancelling;
 mod client;
+mod compressed;
 mod conversation;
 mod deeds;
 mod desk;

@@ -36,6 +36,9 @@ pub enum WireError {
         /// Its type.
         tag: u8,
     },
+    /// Something else is in a compressed packet than its header says.
+    #[error("could not uncompress a packet")]
+    Compressed,
     /// A startup parameter is given twice.
     #[error("startup parameter \"{name}\" is given twice")]
     DuplicateParameter {
@@ -138,7 +141,8 @@ impl WireError {
             Self::NoUser => RefusalCode::InvalidAuthorization,
             Self::Option { .. } => RefusalCode::SyntaxError,
             Self::PacketTooLarge { .. } | Self::TooLarge { .. } => RefusalCode::ProgramLimitExceeded,
-            Self::DuplicateParameter { .. }
+            Self::Compressed
+            | Self::DuplicateParameter { .. }
             | Self::ImpossibleLength { .. }
             | Self::Malformed { .. }
             | Self::NotUtf8 { .. }

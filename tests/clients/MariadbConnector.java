@@ -17,7 +17,7 @@ public class MariadbConnector {
     static Connection connect(String more) throws SQLException {
         Map<String, String> env = System.getenv();
         return DriverManager.getConnection("jdbc:mariadb://localhost:" + env.get("MYSQL_TCP_PORT") + "/hr_prod?useSsl=true&serverSslCert="
-            + env.get("MYSQL_CA") + more, env.get("MYSQL_USER"), env.get("MYSQL_PWD"));
+            + env.get("MYSQL_CA") + (env.containsKey("MYSQL_COMPRESS") ? "&useCompression=true" : "") + more, env.get("MYSQL_USER"), env.get("MYSQL_PWD"));
     }
 
     static void rows(ResultSet r) throws SQLException {

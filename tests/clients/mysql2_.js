@@ -12,6 +12,7 @@ const settings = {
   password: process.env.MYSQL_PWD,
   database: "hr_prod",
   charset: "utf8mb4",
+  compress: "MYSQL_COMPRESS" in process.env,
   ssl: { ca: fs.readFileSync(process.env.MYSQL_CA), verifyIdentity: false },
 };
 const connect = (options = {}) => mysql.createConnection({ ...settings, ...options });

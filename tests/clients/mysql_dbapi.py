@@ -17,6 +17,7 @@ PORT = int(os.environ["MYSQL_TCP_PORT"])
 USER = os.environ["MYSQL_USER"]
 PASSWORD = os.environ["MYSQL_PWD"]
 CA = os.environ["MYSQL_CA"]
+COMPRESSES = "MYSQL_COMPRESS" in os.environ
 DATABASE = "hr_prod"
 
 

@@ -4,13 +4,13 @@ import MySQLdb
 import MySQLdb.cursors
 from MySQLdb.constants import CLIENT
 
-from mysql_dbapi import CA, COMMON, DATABASE, HOST, PASSWORD, PORT, USER, all_of, fails, kill_of_ones_own
+from mysql_dbapi import CA, COMMON, COMPRESSES, DATABASE, HOST, PASSWORD, PORT, USER, all_of, fails, kill_of_ones_own
 from transcript import run, show
 
 
 def connect(**options):
     return MySQLdb.connect(host=HOST, port=PORT, user=USER, password=PASSWORD, database=DATABASE, charset="utf8mb4",
-                           ssl={"ca": CA}, **options)
+                           ssl={"ca": CA}, compress=COMPRESSES, **options)
 
 
 def several_statements(connection):

@@ -39,7 +39,7 @@ use tidegate::{
         postgres::{Arrival, login},
     },
     wire::{
-        mysql::auth::native_key,
+        mysql::{auth::native_key, capability::Capabilities},
         postgres::{
             backend::{self, TransactionStatus},
             frame::take_frame,
@@ -212,6 +212,7 @@ impl Gate {
             tls: Some(Arc::new(ServerTls::open(files, &[b"postgresql"]).unwrap())),
             plaintext: false,
             authentication: Authentication::Scram,
+            compression: Capabilities::NONE,
             listings: vec![listing("hr", &["hr_prod", "hr_test"]), listing("crm", &["crm_prod"])],
             timeout: Duration::from_secs(10),
             failure_delay: Duration::ZERO,

@@ -54,6 +54,22 @@ fn a_connection_is_free_as_soon_as_nothing_ties_its_session() {
     });
 }
 
+#[test]
+fn the_last_number_of_a_sequence_is_asked_for_where_it_was_given() {
+    let lab = crate::lab!(Lab::gateway(&json!({ "plaintext": true, "pool": 1, "wait": 800 })));
+    let full = lab.add_full();
+    runtime().block_on(async {
+        let (gives, other) = (full.connect().await.unwrap(), full.connect().await.unwrap());
+        ask(&gives, "CREATE TABLE numbered (id serial, a int)").await;
+        for (number, asks) in ["SELECT lastval()", "SELECT currval('numbered_id_seq')"].iter().enumerate() {
+            assert_eq!(ask(&gives, "INSERT INTO numbered (a) VALUES (7)").await, "/1");
+            assert_eq!(ask(&gives, asks).await, format!("{} /1", number + 1));
+        }
+        // Whoever has the connection next has no number on it.
+        assert_eq!(ask(&other, "SELECT lastval()").await, "55000");
+    });
+}
+
 /// The same for MySQL and MariaDB; what is given up cannot be seen there of everything.
 const MYSQL: [(&str, &str, &str); 3] = [
     ("CREATE TEMPORARY TABLE own (a int)", "DROP TEMPORARY TABLE own", "temporary"),

@@ -11,19 +11,23 @@ use tidegate::{
     model::secret::Secret,
     wire::mysql::{
         capability::Capabilities,
+        compression::{Algorithm, Compressor, Framing},
         error::ServerError,
-        packet::{Packet, take_packet},
+        packet::{HEADER_BYTES, Packet, header, take_packet},
         upstream::{Login as Exchange, LoginError, LoginRequest, LoginStep},
     },
 };
 
 use super::{DATABASE, login::Login};
 
-/// A connection that is logged in, in plain text, without DEPRECATE_EOF.
-#[derive(Debug)]
+/// A connection that is logged in, without TLS and DEPRECATE_EOF.
 pub struct MysqlWire {
     stream: TcpStream,
     input: BytesMut,
+    /// By what it compresses, and the frames of the exchange under way.
+    compression: Option<(Algorithm, Framing)>,
+    /// Frames that were not opened.
+    raw: Vec<u8>,
     /// The number of its session.
     pub number: u32,
 }
@@ -46,6 +50,21 @@ impl MysqlWire {
         charset: u8,
         database: &str,
     ) -> Result<Self, ServerError> {
+        Self::open(login, shape, charset, database, None)
+    }
+
+    /// Logs in to compress from then on.
+    pub fn compressed(login: &Login, algorithm: Algorithm) -> Self {
+        Self::open(login, Capabilities::NONE, 45, DATABASE, Some(algorithm)).unwrap()
+    }
+
+    fn open(
+        login: &Login,
+        shape: Capabilities,
+        charset: u8,
+        database: &str,
+        compression: Option<Algorithm>,
+    ) -> Result<Self, ServerError> {
         let stream = TcpStream::connect(("127.0.0.1", login.port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let request = LoginRequest {
@@ -57,7 +76,7 @@ impl MysqlWire {
             attributes: &[("program_name", "wire")],
         };
         let mut exchange = Exchange::new(&request, Secret::new(login.password.clone())).unwrap();
-        let mut wire = Self { stream, input: BytesMut::new(), number: 0 };
+        let mut wire = Self { stream, input: BytesMut::new(), compression: None, raw: Vec::new(), number: 0 };
         let mut output = BytesMut::new();
         loop {
             let packet = wire.packet().expect("the server closed during the login");
@@ -65,12 +84,16 @@ impl MysqlWire {
                 Err(LoginError::Server { source }) => return Err(source),
                 step => step.unwrap(),
             };
+            if let Some(algorithm) = compression.filter(|_| packet.sequence() == 0) {
+                say_compression(&mut output, algorithm);
+            }
             wire.stream.write_all(&output.split()).unwrap();
             match step {
                 LoginStep::Next => {}
                 LoginStep::StartTls => panic!("TLS was not asked for"),
                 LoginStep::Done(done) => {
                     wire.number = done.greeting.connection_id;
+                    wire.compression = compression.map(|algorithm| (algorithm, frames(algorithm)));
                     return Ok(wire);
                 }
             }
@@ -89,7 +112,27 @@ impl MysqlWire {
 
     /// Sends one command.
     pub fn command(&mut self, code: u8, body: &[u8]) {
-        self.send(&framed(0, &[&[code], body].concat()));
+        let packet = framed(0, &[&[code], body].concat());
+        let frames = self.in_frames(&packet);
+        self.send(&frames);
+    }
+
+    /// Bytes of a new exchange as they go: in frames, if it compresses.
+    pub fn in_frames(&mut self, plain: &[u8]) -> Vec<u8> {
+        let Some((algorithm, framing)) = &mut self.compression else { return plain.to_vec() };
+        *framing = frames(*algorithm);
+        let mut out = BytesMut::new();
+        framing.write(&mut Compressor::default(), plain, &mut out);
+        out.to_vec()
+    }
+
+    /// So many frames of a new exchange were sent by hand.
+    pub fn sent_frames(&mut self, count: usize) {
+        self.in_frames(b"");
+        for _ in 0..count {
+            let Some((_, framing)) = &mut self.compression else { return };
+            framing.write(&mut Compressor::default(), b"x", &mut BytesMut::new());
+        }
     }
 
     /// The next packet; `None` when the gateway closed.
@@ -98,12 +141,28 @@ impl MysqlWire {
             if let Some(packet) = take_packet(&mut self.input, 1 << 26).unwrap() {
                 return Some(packet);
             }
+            if self.open_more() {
+                continue;
+            }
             let mut bytes = [0; 4096];
             match self.stream.read(&mut bytes) {
                 Ok(0) | Err(_) => return None,
+                Ok(count) if self.compression.is_some() => self.raw.extend_from_slice(&bytes[..count]),
                 Ok(count) => self.input.extend_from_slice(&bytes[..count]),
             }
         }
+    }
+
+    /// Opens what belongs to the next packet, and no more: behind it, frames may be counted anew.
+    fn open_more(&mut self) -> bool {
+        let Some((_, framing)) = &mut self.compression else { return false };
+        let whole = header(&self.input).map_or(HEADER_BYTES, |header| HEADER_BYTES + header.length_bytes);
+        let mut plain = vec![0; whole - self.input.len()];
+        let mut rest = self.raw.as_slice();
+        let count = framing.read(&mut rest, &mut plain).unwrap();
+        self.raw = rest.to_vec();
+        self.input.extend_from_slice(&plain[..count]);
+        count > 0
     }
 
     /// The payload of the next packet.
@@ -166,6 +225,26 @@ impl MysqlWire {
         }
         Ok(u32::from_le_bytes(payload[1..5].try_into().unwrap()))
     }
+}
+
+/// The frames of a new exchange.
+fn frames(algorithm: Algorithm) -> Framing {
+    Framing::new(algorithm, 1 << 26)
+}
+
+/// Says in a login packet, which is all of `packet`, that the client compresses.
+fn say_compression(packet: &mut BytesMut, algorithm: Algorithm) {
+    let bit = match algorithm {
+        Algorithm::Zlib => Capabilities::COMPRESS,
+        Algorithm::Zstd { level } => {
+            packet.extend_from_slice(&[level]);
+            Capabilities::ZSTD_COMPRESSION
+        }
+    };
+    let length = u32::try_from(packet.len() - 4).unwrap().to_le_bytes();
+    packet[..3].copy_from_slice(&length[..3]);
+    let said = u32::from_le_bytes(packet[4..8].try_into().unwrap()) | bit.lower();
+    packet[4..8].copy_from_slice(&said.to_le_bytes());
 }
 
 /// A packet of this number.

@@ -13,6 +13,7 @@ use crate::{
     },
     net::{Clock, Published, ServerTls, Throttle},
     policy::Snapshot,
+    wire::mysql::capability::Capabilities,
 };
 
 /// How clients without a certificate prove who they are.
@@ -48,6 +49,8 @@ pub struct Door {
     pub plaintext: bool,
     /// How clients without a certificate prove who they are.
     pub authentication: Authentication,
+    /// MySQL: by what its clients may compress, which is the gateway's own and not the target's.
+    pub compression: Capabilities,
     /// Where it leads; the first is the default.
     pub listings: Vec<Listing>,
     /// From accept to AuthenticationOk at the longest.

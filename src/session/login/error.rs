@@ -135,7 +135,7 @@ impl LoginError {
             )
             .with_hint("Connect with sslmode=verify-full, or at least sslmode=require."),
             Self::Compresses => {
-                Refusal::new(RefusalCode::NotSupported, "this gateway does not speak the compressed protocol")
+                Refusal::new(RefusalCode::NotSupported, "compression by this algorithm was not offered")
                     .with_hint("Connect without compression.")
             }
             Self::NoToken => Refusal::new(

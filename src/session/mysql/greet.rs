@@ -27,7 +27,7 @@ use crate::{
     },
     sql::mysql::{reading_of_charset, reading_of_mode},
     upstream::mysql::ServerFacts,
-    wire::mysql::{capability::Capabilities, error::ServerError, reply},
+    wire::mysql::{capability::Capabilities, compression::Framing, error::ServerError, reply},
 };
 
 /// Begins the session of a client that has logged in; `number` is what its greeting called it. `None` if it was turned
@@ -39,8 +39,18 @@ pub(super) async fn begin(
     arrived: LoggedIn,
     entrance: Entrance,
 ) -> Option<Box<Session>> {
-    let LoggedIn { stream, principal, place, capabilities, charset, nonce, application, sequence, .. } =
-        arrived;
+    let LoggedIn {
+        stream,
+        sequence,
+        principal,
+        place,
+        capabilities,
+        compression,
+        charset,
+        nonce,
+        application,
+        ..
+    } = arrived;
     let charset = u16::from(charset);
     let who = Who::new(id, principal, place, stream.peer(), application, gate.clock.now());
     // `None` only after a million logins.
@@ -69,6 +79,10 @@ pub(super) async fn begin(
             match session.enter_database().await {
                 Ok(()) => {
                     session.say_ok(sequence);
+                    if let Some(algorithm) = compression {
+                        let limit_bytes = session.desk.gate.limits.message_bytes;
+                        session.client.compress(Framing::new(algorithm, limit_bytes));
+                    }
                     Some(session)
                 }
                 Err(refused) => {

@@ -5,11 +5,14 @@ use crate::{
     model::refusal::{Refusal, RefusalCode},
     session::{end::End, gate::OUTBOUND_HIGH_BYTES, judge::Refused, waiting::end_if_over},
     sql,
-    wire::mysql::{
-        command::{Command, Query, RefusedCommand},
-        error::ErrorCode,
-        packet::{Packet, take_packet},
-        reply,
+    wire::{
+        WireError,
+        mysql::{
+            command::{Command, Query, RefusedCommand},
+            error::{ErrorCode, ServerError},
+            packet::{Packet, take_packet},
+            reply,
+        },
     },
 };
 
@@ -19,18 +22,38 @@ impl Session {
     /// # Errors
     /// How the session ends.
     pub(super) async fn receive(&mut self) -> Result<(), End> {
-        while self.flight.is_none() && self.client.outbound.len() < OUTBOUND_HIGH_BYTES {
-            if !self.pass_over_long().await? {
-                return Ok(());
+        while self.takes_commands() {
+            let packet = if self.pass_over_long().await? { self.next_packet()? } else { None };
+            match packet {
+                Some(packet) => self.handle(&packet).await?,
+                None if self.client.open_more().map_err(|problem| self.broken(&problem))? => continue,
+                None => return Ok(()),
             }
-            let limit = self.desk.gate.limits.message_bytes;
-            let Some(packet) = take_packet(&mut self.client.inbound, limit)? else { return Ok(()) };
-            packet.expect_sequence(0)?;
-            self.handle(&packet).await?;
             // A statement that was answered at once may still have moved things.
             self.learn_state().await?;
         }
         Ok(())
+    }
+
+    /// Whether the next command can be dealt with.
+    pub(super) fn takes_commands(&self) -> bool {
+        self.flight.is_none() && self.client.outbound.len() < OUTBOUND_HIGH_BYTES
+    }
+
+    fn next_packet(&mut self) -> Result<Option<Packet>, End> {
+        let limit = self.desk.gate.limits.message_bytes;
+        let taken = take_packet(&mut self.client.inbound, limit).and_then(|packet| match packet {
+            Some(packet) => packet.expect_sequence(0).map(|()| Some(packet)),
+            None => Ok(None),
+        });
+        taken.map_err(|problem| self.broken(&problem))
+    }
+
+    /// Ends the session under the number that the server has for it.
+    fn broken(&mut self, problem: &WireError) -> End {
+        self.say_error(1, &ServerError::broken(problem));
+        self.state.said_fatal = true;
+        End::Fatal(problem.refusal())
     }
 
     async fn handle(&mut self, packet: &Packet) -> Result<(), End> {

@@ -52,8 +52,9 @@ impl Conversation for Session {
     }
 
     fn awaits_more(&self) -> bool {
-        // Commands wait in the buffer while one is under way, and the next is not whole yet otherwise.
-        self.flight.is_none()
+        // Commands wait in the buffer while one is under way, or the client does not read, and the next is not whole yet
+        // otherwise.
+        self.takes_commands()
     }
 
     async fn send_idle_home(&mut self) {
@@ -121,7 +122,11 @@ impl Conversation for Session {
         self.state.said_fatal
     }
 
-    fn last_message(&self, refusal: &Refusal) -> BytesMut {
+    fn last_message(&mut self, refusal: &Refusal) -> BytesMut {
+        let is_silent = self.flight.is_none() && self.client.outbound.is_empty();
+        if is_silent && let (_, Some(framing)) = self.client.line() {
+            framing.answer_anew();
+        }
         let (mut message, mut sequence) = (BytesMut::new(), self.next_to_client());
         reply::err(&mut message, &mut sequence, &ServerError::refused(refusal));
         message

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
 use super::{
     greet,
     names::Names,
-    session::{Session, State},
+    session::{Entrance, Session, State},
 };
 use crate::{
     model::{
@@ -46,7 +45,7 @@ impl Session {
     /// # Errors
     /// When it fails: the session is over, as it is on the server.
     pub(super) async fn change_user(&mut self, asked: ChangeUser, next: u8) -> Result<(), End> {
-        if !self.client.inbound.is_empty() {
+        if self.client.has_unread() {
             let message = "a command behind COM_CHANGE_USER, before that was answered";
             return Err(End::Fatal(Refusal::new(RefusalCode::ProtocolViolation, message)));
         }
@@ -54,14 +53,13 @@ impl Session {
         self.cancelling.arrived().await;
         // The exchange writes to the connection itself: what waits goes first, when its records are written.
         self.desk.record_ends().await?;
-        let told = std::mem::take(&mut self.client.outbound);
-        self.client.stream.write_all(&told).await.map_err(|_| End::ClientClosed)?;
+        self.client.say_all().await.map_err(|_| End::ClientClosed)?;
         let peer = self.client.stream.peer();
         let session = SessionId::new(Uuid::now_v7());
         let caller = Caller { session, peer, nonce: self.nonce, sequence: next };
-        let changed =
-            change_user(&mut self.client.stream, caller, asked, &self.entrance.door, &self.entrance.lobby)
-                .await;
+        let Entrance { door, lobby, .. } = &self.entrance;
+        let (stream, framing) = self.client.line();
+        let changed = change_user(stream, framing, caller, asked, door, lobby).await;
         let changed = changed.map_err(|error| {
             tracing::debug!(%peer, %error, "change of user failed");
             // It has been told.

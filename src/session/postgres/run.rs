@@ -126,7 +126,7 @@ impl Conversation for Session {
         self.said_fatal && matches!(end, End::Upstream(_))
     }
 
-    fn last_message(&self, refusal: &Refusal) -> BytesMut {
+    fn last_message(&mut self, refusal: &Refusal) -> BytesMut {
         let mut message = BytesMut::new();
         backend::error_response(&mut message, Severity::Fatal, refusal);
         message

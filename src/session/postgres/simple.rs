@@ -9,7 +9,7 @@ use crate::{
     audit::Receipt,
     model::{
         dialect::Dialect,
-        facts::{AccessMode, Facts},
+        facts::{AccessMode, Facts, SessionEffect},
         object::Object,
         refusal::Refusal,
         target::Lane,
@@ -211,9 +211,9 @@ impl Session {
 }
 
 /// Whether a statement opens a transaction, or ties the session to its connection: then the strongest lane is
-/// taken at once, because neither can be moved later.
+/// taken at once, because neither can be moved later. The last number of a sequence was given there, too.
 pub(super) fn opens_or_ties(facts: &Facts) -> bool {
-    opens(facts) || ties::pins(facts)
+    opens(facts) || ties::pins(facts) || facts.effects.contains(&SessionEffect::ReadsDiagnostics)
 }
 
 /// Whether what the statement shows depends on the rights of the account that asks.

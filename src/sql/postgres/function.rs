@@ -94,7 +94,7 @@ impl Walk<'_> {
         match class {
             FunctionClass::Pure | FunctionClass::Size { .. } => {}
             FunctionClass::Pin => self.effect(pinned_by(name)),
-            FunctionClass::Sequence { write: false, .. } => {}
+            FunctionClass::Sequence { write: false, .. } => self.effect(SessionEffect::ReadsDiagnostics),
             FunctionClass::Sequence { argument, write: true } => {
                 self.found.writes = true;
                 self.named_relation(name, call, argument, AccessMode::Write);

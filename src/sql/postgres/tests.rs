@@ -481,6 +481,8 @@ fn what_a_statement_leaves_is_told() {
         ),
         ("close all", vec![SessionEffect::CloseCursor(None)]),
         ("deallocate p", vec![SessionEffect::Deallocate(Some("p".into()))]),
+        ("select currval('s'), lastval()", vec![SessionEffect::ReadsDiagnostics]),
+        ("select nextval('s')", vec![]),
         ("select pg_advisory_lock(1)", vec![SessionEffect::Ties(Tie::AdvisoryLock)]),
         ("select pg_advisory_unlock(1)", vec![SessionEffect::Releases(Tie::AdvisoryLock)]),
         ("select setseed(0.5)", vec![SessionEffect::Pin]),

@@ -103,9 +103,9 @@ impl Capabilities {
 
     /// What clients may be offered, where the target has it, too.
     ///
-    /// Left out: what nobody gets (compression, LOCAL INFILE, several factors, COM_MULTI); NO_SCHEMA, which changes the
-    /// grammar; CACHE_METADATA, because a statement that is prepared again on another connection may have columns that
-    /// the client has not seen; TLS, which is the listener's.
+    /// Left out: what nobody gets (LOCAL INFILE, several factors, COM_MULTI); NO_SCHEMA, which changes the grammar;
+    /// CACHE_METADATA, because a statement that is prepared again on another connection may have columns that the client
+    /// has not seen; TLS and compression, which are the listener's.
     const OFFERED: Self = Self::of(&[
         Self::MYSQL,
         Self::FOUND_ROWS,
@@ -255,7 +255,7 @@ mod tests {
     const EVERYTHING: Capabilities = Capabilities::from_bits(u64::MAX);
 
     #[test]
-    fn nobody_is_offered_what_cannot_be_relayed() {
+    fn nobody_is_offered_what_a_server_alone_could_do() {
         let offered = EVERYTHING.offered(true);
         for never in [
             Capabilities::COMPRESS,

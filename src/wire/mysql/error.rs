@@ -115,6 +115,7 @@ impl ServerError {
     /// Bytes that are not as the protocol says, for the peer before the connection is closed.
     pub fn broken(problem: &WireError) -> Self {
         let code = match problem {
+            WireError::Compressed => ErrorCode::new(1157, "08S01"),
             WireError::OutOfOrder { .. } => ErrorCode::new(1156, "08S01"),
             _ => ErrorCode::of(problem.refusal().code),
         };

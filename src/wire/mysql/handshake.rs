@@ -6,6 +6,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::{
     capability::Capabilities,
+    compression::Algorithm,
     fields::{Fields, put_zero_ended},
     packet::write_packet,
 };
@@ -25,6 +26,8 @@ pub enum Opening {
 pub struct HandshakeResponse {
     /// What both sides speak: what the client said, as far as it was offered.
     pub capabilities: Capabilities,
+    /// By what both sides compress behind the login, if they do.
+    pub compression: Option<Algorithm>,
     /// It will compress all that it sends behind the login, although nobody offered to: some clients do not look.
     pub compresses: bool,
     /// The largest packet that the client takes.
@@ -105,10 +108,13 @@ pub fn read_opening(payload: &[u8], offered: Capabilities) -> Result<Opening, Wi
     let attributes =
         if said.has(Capabilities::CONNECT_ATTRS) { read_attributes(&mut fields)? } else { Vec::new() };
     let capabilities = all & offered;
+    // What is said first of these is what the client goes by.
     let compressions = [Capabilities::COMPRESS, Capabilities::ZSTD_COMPRESSION];
-    let compresses = compressions.into_iter().any(|it| said.has(it) && !offered.has(it));
+    let compresses = compressions.into_iter().find(|it| said.has(*it)).is_some_and(|it| !offered.has(it));
+    let compression = Algorithm::of(capabilities, &mut fields)?;
     Ok(Opening::Login(HandshakeResponse {
         capabilities,
+        compression,
         compresses,
         max_packet_bytes,
         charset,
@@ -273,11 +279,29 @@ mod tests {
         assert!(login(said, b"dana\0\0", offered).unwrap().compresses);
         assert!(login(BASE | Capabilities::ZSTD_COMPRESSION, b"dana\0\0", offered).unwrap().compresses);
         assert!(!login(BASE, b"dana\0\0", offered).unwrap().compresses);
+        // Who says both goes by the first.
+        let both = BASE | Capabilities::COMPRESS | Capabilities::ZSTD_COMPRESSION;
+        let zstd = offered | Capabilities::ZSTD_COMPRESSION;
+        assert!(login(both, b"dana\0\0\x03", zstd).unwrap().compresses);
         // MariaDB's are heard from those who do not say that they are MySQL.
         let extended = Capabilities::BULK_OPERATIONS;
         let maria = login(BASE.without(Capabilities::MYSQL) | extended, b"dana\0\0", offered).unwrap();
         assert!(maria.capabilities.has(extended));
         assert!(!login(BASE | extended, b"dana\0\0", offered).unwrap().capabilities.has(extended));
+    }
+
+    #[test]
+    fn what_was_offered_and_said_of_compression_is_spoken() {
+        let zstd = BASE | Capabilities::ZSTD_COMPRESSION;
+        let zlib = BASE | Capabilities::COMPRESS;
+        let of = |said, rest: &[u8]| login(said, rest, ALL).map(|it| it.compression);
+        assert_eq!(of(BASE, b"dana\0\0"), Some(None));
+        assert_eq!(of(zlib, b"dana\0\0"), Some(Some(Algorithm::Zlib)));
+        assert_eq!(of(zlib | zstd, b"dana\0\0\x07"), Some(Some(Algorithm::Zlib)));
+        assert_eq!(of(zstd, b"dana\0\0\x16"), Some(Some(Algorithm::Zstd { level: 22 })));
+        for no_level in [b"dana\0\0".as_slice(), b"dana\0\0\0", b"dana\0\0\x17"] {
+            assert_eq!(of(zstd, no_level), None, "{no_level:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod auth;
 pub mod capability;
 pub mod command;
 mod completion;
+pub mod compression;
 pub mod error;
 pub mod execute;
 pub mod fields;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     model::{principal::Principal, target::Place},
     net::Stream,
-    wire::mysql::{capability::Capabilities, greeting::Nonce},
+    wire::mysql::{capability::Capabilities, compression::Algorithm, greeting::Nonce},
 };
 
 /// What a client is greeted with, before it has said what it wants.
@@ -36,6 +36,8 @@ pub struct LoggedIn {
     pub place: Place,
     /// What the client and the gateway speak with one another.
     pub capabilities: Capabilities,
+    /// By what both compress from the OK on, which is not compressed itself.
+    pub compression: Option<Algorithm>,
     /// The client's collation; the lower 8 bits of the number. Not judged yet.
     pub charset: u8,
     /// The largest packet that the client takes.

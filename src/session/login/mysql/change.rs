@@ -13,7 +13,7 @@ use crate::{
     model::ids::SessionId,
     net::Stream,
     session::login::{attempt::Attempt, claim::Proven, door::Door, error::LoginError, place::choose_target},
-    wire::mysql::{greeting::Nonce, handshake::ChangeUser, reply},
+    wire::mysql::{compression::Framing, greeting::Nonce, handshake::ChangeUser, reply},
 };
 
 /// Whose connection it is.
@@ -30,6 +30,7 @@ pub struct Caller {
 }
 
 /// Logs the client in anew, up to the OK, which is the session's. Nothing of the client's may have been read ahead.
+/// `framing` is that of a client that compresses.
 ///
 /// Held up, counted, audited and bounded in time as every login.
 ///
@@ -37,6 +38,7 @@ pub struct Caller {
 /// Why it was not let in; the client has been told what it may know. The connection must be closed, as MySQL does.
 pub async fn change_user(
     stream: &mut Stream,
+    framing: Option<&mut Framing>,
     caller: Caller,
     request: ChangeUser,
     door: &Door,
@@ -46,7 +48,7 @@ pub async fn change_user(
     attempt.user.clone_from(&request.user);
     attempt.database.clone_from(&request.database);
     let mut sequence = caller.sequence;
-    let mut exchange = Exchange { stream, sequence: &mut sequence };
+    let mut exchange = Exchange::new(stream, &mut sequence).framed(framing);
     let change = change(&mut exchange, caller.nonce, request, &attempt, door, lobby);
     match door.in_time(change).await {
         Ok(changed) => Ok(Changed { sequence, ..changed }),

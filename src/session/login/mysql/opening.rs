@@ -37,7 +37,7 @@ pub(super) async fn open(
 ) -> Result<(HandshakeResponse, Nonce), LoginError> {
     let stream = place.insert(Stream::accepted(socket, peer)?);
     let nonce = nonce()?;
-    let offered = hello.capabilities.offered(door.tls.is_some());
+    let offered = hello.capabilities.offered(door.tls.is_some()).with(door.compression);
     let greeting = Greeting {
         version: hello.version,
         connection_id: hello.connection_id,
@@ -47,7 +47,7 @@ pub(super) async fn open(
         status: Status::AUTOCOMMIT,
         plugin: method(door.authentication).plugin().to_owned(),
     };
-    let mut exchange = Exchange { stream, sequence };
+    let mut exchange = Exchange::new(stream, sequence);
     exchange.say(|out, sequence| greeting.write(out, sequence)).await?;
     let opening = read_opening(&exchange.read().await?, offered)?;
     let tls = match opening {
@@ -60,7 +60,7 @@ pub(super) async fn open(
     }
     let stream = place.take().ok_or(LoginError::NoTls)?;
     let stream = place.insert(stream.accept_tls(&tls.state(), &[]).await?);
-    let mut exchange = Exchange { stream, sequence };
+    let mut exchange = Exchange::new(stream, sequence);
     match read_opening(&exchange.read().await?, offered)? {
         Opening::Login(response) => Ok((response, nonce)),
         Opening::Tls => Err(WireError::Repeated { request: "SSLRequest" }.into()),

@@ -73,7 +73,7 @@ impl Visit<'_> {
             proof: response.proof.clone(),
             nonce,
         };
-        let mut exchange = Exchange { stream, sequence: &mut self.sequence };
+        let mut exchange = Exchange::new(stream, &mut self.sequence);
         let proven = prove(&mut exchange, &mut shown, self.door, self.lobby).await?;
         // Attempts made side by side must not learn more than attempts made in turn.
         self.attempt.hold_up(self.door)?;
@@ -101,6 +101,7 @@ impl Visit<'_> {
             principal,
             place,
             capabilities: response.capabilities,
+            compression: response.compression,
             charset: response.charset,
             max_packet_bytes: response.max_packet_bytes,
             nonce,
