@@ -431,7 +431,7 @@ fn a_login_to_a_database_that_is_not_there_is_told_so() {
         let (dana, omar) = (lab.add("dana"), lab.add("omar"));
         lab.grant("omar", "select", &["employee"], 600);
         let turned_away = |login| {
-            let error = MysqlWire::log_in(login, Capabilities::NONE, 45, "nothere").unwrap_err();
+            let error = MysqlWire::log_in(login, Capabilities::NONE, 45, "nothere").err().unwrap();
             (error.errno, error.message)
         };
         let (errno, said) = turned_away(&dana);
