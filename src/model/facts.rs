@@ -4,7 +4,11 @@ use std::{ops::Range, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ids::Ident, object::Object, permission::Permission};
+use super::{
+    ids::{DatabaseName, Ident},
+    object::Object,
+    permission::Permission,
+};
 
 /// What one statement does. Says nothing of who may do it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -274,6 +278,8 @@ pub enum SessionEffect {
     /// It asks what the statement before it left on the connection (LAST_INSERT_ID, FOUND_ROWS, warnings; lastval), and has to
     /// run where that one ran.
     ReadsDiagnostics,
+    /// A database has to be without connections for it (DROP DATABASE).
+    Vacates(DatabaseName),
     /// It shows whether transactions are read-only. What the read lane answers is the lane's lock, not the session's.
     ShowsReadOnly,
     /// It may show or change what the client calls itself (`application_name`).

@@ -83,6 +83,7 @@ fn reason(effect: &SessionEffect) -> Option<Reason> {
         | SessionEffect::CloseCursor(_)
         | SessionEffect::Define
         | SessionEffect::UseDatabase(_)
+        | SessionEffect::Vacates(_)
         | SessionEffect::LockTables
         | SessionEffect::UnlockTables
         | SessionEffect::ReadsDiagnostics
@@ -111,6 +112,7 @@ pub(super) fn may_release(facts: &Facts) -> bool {
         | SessionEffect::Ties(Tie::AdvisoryLock | Tie::Channel | Tie::NamedLock(_) | Tie::UserVariable)
         | SessionEffect::CreateTemporary(_)
         | SessionEffect::Prepare { .. }
+        | SessionEffect::Vacates(_)
         | SessionEffect::DeclareCursor { .. }
         | SessionEffect::Set { .. }
         | SessionEffect::ResetAll

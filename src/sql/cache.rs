@@ -174,6 +174,7 @@ fn facts_bytes(facts: &Facts) -> usize {
         | SessionEffect::Ties(_)
         | SessionEffect::Releases(_)
         | SessionEffect::UseDatabase(_)
+        | SessionEffect::Vacates(_)
         | SessionEffect::LockTables
         | SessionEffect::UnlockTables
         | SessionEffect::ShowsApplication

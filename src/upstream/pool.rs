@@ -53,6 +53,8 @@ struct State<P: Protocol> {
     open: usize,
     /// Longest idle first.
     idle: VecDeque<Idle<P>>,
+    /// Databases that had to be left, and when; the latest last.
+    vacated: VecDeque<(P::Home, Instant)>,
 }
 
 #[derive(Debug)]
@@ -76,7 +78,7 @@ impl<P: Protocol> LanePool<P> {
             health: Health::default(),
             failover: Failover::new(metrics.pool(&target.name, lane).failovers),
             lines: Lines::new(limit(&target.pool)),
-            state: Mutex::new(State { open: 0, idle: VecDeque::new() }),
+            state: Mutex::new(State { open: 0, idle: VecDeque::new(), vacated: VecDeque::new() }),
             metrics: metrics.pool(&target.name, lane),
             errors: metrics.target(&target.name).upstream_errors,
             target,
@@ -230,6 +232,24 @@ impl<P: Protocol> LanePool<P> {
         closed.into_iter().for_each(|idle| idle.connection.close());
     }
 
+    /// Closes what is idle in `home`, and what is out there and comes home later.
+    pub(crate) fn vacate(&self, home: &P::Home) {
+        let closed: VecDeque<Idle<P>> = {
+            let mut state = self.state();
+            let (closed, kept) =
+                std::mem::take(&mut state.idle).into_iter().partition(|idle| idle.connection.home == *home);
+            state.idle = kept;
+            state.open -= closed.len();
+            if state.vacated.len() >= VACATED_KEPT {
+                state.vacated.pop_front();
+            }
+            state.vacated.push_back((home.clone(), Instant::now()));
+            self.count_idle(&state);
+            closed
+        };
+        closed.into_iter().for_each(|idle| idle.connection.close());
+    }
+
     pub(crate) const fn health(&self) -> &Health {
         &self.health
     }
@@ -288,6 +308,14 @@ impl<P: Protocol> LanePool<P> {
     fn state(&self) -> MutexGuard<'_, State<P>> {
         // Nothing that can panic runs under the lock; were it to, the counts are still whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<P: Protocol> State<P> {
+    /// Whether its database had to be left after it was opened.
+    fn is_vacated(&self, connection: &Connection<P>) -> bool {
+        let left = |(home, at): &(P::Home, Instant)| *home == connection.home && connection.opened_at <= *at;
+        self.vacated.iter().any(left)
     }
 }
 
@@ -361,6 +389,11 @@ impl<P: Protocol> Slot<P> {
             return;
         }
         let mut state = self.pool.state();
+        if state.is_vacated(&connection) {
+            drop(state);
+            connection.close();
+            return;
+        }
         state.open += 1;
         state.idle.push_back(Idle { connection, since: Instant::now() });
         self.pool.count_idle(&state);
@@ -394,6 +427,8 @@ impl Drop for Counted {
     }
 }
 
+/// Databases that had to be left and are remembered, so that connections on their way home do not stay in them.
+const VACATED_KEPT: usize = 16;
 /// How long until a server that is on its way is looked for again.
 const TRY_AGAIN: Duration = Duration::from_millis(50);
 

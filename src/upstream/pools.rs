@@ -160,6 +160,17 @@ impl Pools {
         }
     }
 
+    /// A statement needs a database of PostgreSQL without connections: what is idle there, and what comes home, is closed.
+    ///
+    /// Must be called inside the runtime.
+    pub fn vacate(&self, target: &TargetName, database: &DatabaseName) {
+        let Some(pools) = self.0.postgres.get(target) else { return };
+        pools.known.vacate(database);
+        for lane in Lane::ALL {
+            pools.lane(lane).vacate(database);
+        }
+    }
+
     /// What sessions of a database begin with: version, parameters, search path.
     ///
     /// # Errors

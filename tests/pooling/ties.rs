@@ -70,6 +70,44 @@ fn the_last_number_of_a_sequence_is_asked_for_where_it_was_given() {
     });
 }
 
+#[test]
+fn nobody_of_the_gateway_stays_in_a_database_that_a_statement_wants_empty() {
+    let lab = crate::lab!(Lab::gateway(&json!({ "plaintext": true })));
+    let full = lab.add_full();
+    lab.superuser("ALTER ROLE tidegate_admin CREATEDB");
+    lab.superuser("CREATE DATABASE throwaway OWNER tidegate_admin");
+    let everywhere =
+        ["--target", "hr", "--database", "*", "--all-tables", "--permission", "select,dml,ddl,admin"];
+    lab.admin(
+        &[&["grant", "create", "--to", "full"], &everywhere[..], &["--for", "1h", "--reason", "INC-42"]]
+            .concat(),
+    );
+    let run = |database: &str, sql: &str| {
+        let output = full.command("psql").args(["-X", "-q", "-A", "-t", "-d", database, "-c", sql]).output();
+        let output = output.unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    let use_it = |database: &str| {
+        assert_eq!(
+            run(database, "SET client_min_messages = warning; CREATE TABLE IF NOT EXISTS own (a int)"),
+            ""
+        );
+        assert_eq!(run(database, "SELECT 7"), "7\n");
+    };
+    use_it("throwaway");
+    assert_eq!(run("hr_prod", "ALTER DATABASE throwaway RENAME TO thrown"), "");
+    use_it("thrown");
+    assert_eq!(run("hr_prod", "CREATE DATABASE copied TEMPLATE thrown"), "");
+    use_it("thrown");
+    assert_eq!(run("hr_prod", "DROP DATABASE thrown"), "");
+    use_it("copied");
+    runtime().block_on(async {
+        let client = full.connect().await.unwrap();
+        // By the extended protocol as well.
+        client.execute("DROP DATABASE copied", &[]).await.unwrap();
+    });
+}
+
 /// The same for MySQL and MariaDB; what is given up cannot be seen there of everything.
 const MYSQL: [(&str, &str, &str); 3] = [
     ("CREATE TEMPORARY TABLE own (a int)", "DROP TEMPORARY TABLE own", "temporary"),

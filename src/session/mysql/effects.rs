@@ -78,6 +78,7 @@ impl Session {
                     | SessionEffect::Pin
                     | SessionEffect::Ties(_)
                     | SessionEffect::Releases(_)
+                    | SessionEffect::Vacates(_)
                     | SessionEffect::Define
                     | SessionEffect::ShowsApplication
                     | SessionEffect::ShowsReadOnly

@@ -210,6 +210,7 @@ impl Session {
                 | SessionEffect::Pin
                 | SessionEffect::Ties(_)
                 | SessionEffect::Releases(_)
+                | SessionEffect::Vacates(_)
                 | SessionEffect::Define
                 | SessionEffect::UseDatabase(_)
                 | SessionEffect::LockTables

@@ -107,6 +107,7 @@ impl Names {
             SessionEffect::Set { name, .. } => matches!(&**name, "sql_mode" | "character_set_client"),
             SessionEffect::ContextUnknown | SessionEffect::ResetAll | SessionEffect::DiscardAll => true,
             SessionEffect::UseDatabase(_)
+            | SessionEffect::Vacates(_)
             | SessionEffect::DiscardTemporary
             | SessionEffect::CreateTemporary(_)
             | SessionEffect::DropRelation(_)
@@ -150,6 +151,7 @@ impl Names {
             | SessionEffect::Pin
             | SessionEffect::Ties(_)
             | SessionEffect::Releases(_)
+            | SessionEffect::Vacates(_)
             | SessionEffect::LockTables
             | SessionEffect::UnlockTables
             | SessionEffect::ShowsApplication
@@ -188,6 +190,7 @@ impl Names {
     pub(super) fn is_moved_by(facts: &Facts) -> bool {
         let moves = |effect: &SessionEffect| match effect {
             SessionEffect::UseDatabase(_)
+            | SessionEffect::Vacates(_)
             | SessionEffect::DiscardTemporary
             | SessionEffect::CreateTemporary(_)
             | SessionEffect::DropRelation(_)

@@ -273,6 +273,7 @@ impl Session {
         };
         let Some((receipt, running)) = receipt.zip(running.into_iter().next()) else { return };
         self.note_left(&bound.does, &bound.text);
+        self.make_way(&bound.does);
         if once.is_none() {
             self.desk.deeds.note(&bound.does, &permit, self.ledger.block());
         }

@@ -193,6 +193,7 @@ impl Session {
                 | SessionEffect::Pin
                 | SessionEffect::Ties(_)
                 | SessionEffect::Releases(_)
+                | SessionEffect::Vacates(_)
                 | SessionEffect::UseDatabase(_)
                 | SessionEffect::LockTables
                 | SessionEffect::UnlockTables

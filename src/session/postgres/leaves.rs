@@ -22,6 +22,15 @@ impl Session {
             self.lanes.note_left();
         }
     }
+
+    /// Leaves the databases in which nobody may be while these statements run. What other sessions use stays.
+    pub(super) fn make_way(&self, does: &[Arc<Facts>]) {
+        for effect in does.iter().flat_map(|facts| &facts.effects) {
+            if let SessionEffect::Vacates(database) = effect {
+                self.desk.gate.pools.vacate(&self.desk.place.target, database);
+            }
+        }
+    }
 }
 
 /// Whether connections of `lane` can be handed on as they are: what can write can leave anything.

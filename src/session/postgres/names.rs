@@ -103,6 +103,7 @@ impl Names {
                 | SessionEffect::Ties(_)
                 | SessionEffect::Releases(_)
                 | SessionEffect::UseDatabase(_)
+                | SessionEffect::Vacates(_)
                 | SessionEffect::LockTables
                 | SessionEffect::UnlockTables
                 | SessionEffect::ShowsApplication
@@ -235,6 +236,7 @@ impl Names {
             | SessionEffect::Ties(_)
             | SessionEffect::Releases(_)
             | SessionEffect::UseDatabase(_)
+            | SessionEffect::Vacates(_)
             | SessionEffect::LockTables
             | SessionEffect::UnlockTables
             | SessionEffect::ShowsApplication

@@ -81,6 +81,7 @@ pub(super) fn is_moved_by(facts: &Facts) -> bool {
         SessionEffect::ResetAll | SessionEffect::DiscardAll | SessionEffect::Define => true,
         SessionEffect::ContextUnknown
         | SessionEffect::Pin
+        | SessionEffect::Vacates(_)
         | SessionEffect::Ties(_)
         | SessionEffect::Releases(_)
         | SessionEffect::UseDatabase(_)

@@ -105,6 +105,7 @@ impl Settings {
                 }
                 SessionEffect::ContextUnknown
                 | SessionEffect::Pin
+                | SessionEffect::Vacates(_)
                 | SessionEffect::Ties(_)
                 | SessionEffect::Releases(_)
                 | SessionEffect::UseDatabase(_)

@@ -115,6 +115,7 @@ impl Session {
         self.make_ready_for_query(lane, &allowed);
         for Allowed { text, does, .. } in &allowed {
             self.note_left(does, text);
+            self.make_way(does);
         }
         self.desk.note_deeds(&allowed, once, self.ledger.block());
         let mut message = BytesMut::with_capacity(sent.len() + 6);

@@ -134,6 +134,7 @@ impl State {
                 | SessionEffect::DeclareCursor { .. }
                 | SessionEffect::CloseCursor(_)
                 | SessionEffect::Pin
+                | SessionEffect::Vacates(_)
                 | SessionEffect::Ties(_)
                 | SessionEffect::Releases(_)
                 | SessionEffect::Define

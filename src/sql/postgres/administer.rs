@@ -1,6 +1,6 @@
 //! What needs `admin` whatever it is about: code, roles, rights, settings of the server, other servers.
 
-use pg_query::NodeEnum;
+use pg_query::{NodeEnum, protobuf::Node};
 
 use crate::model::facts::{SessionEffect, StatementKind};
 
@@ -24,6 +24,9 @@ impl Walk<'_> {
                 self.effect(SessionEffect::DiscardTemporary);
             }
             _ => self.effect(SessionEffect::Define),
+        }
+        if let Some(database) = vacated(statement) {
+            self.effect(SessionEffect::Vacates(database.into()));
         }
         Some((StatementKind::Administer, command))
     }
@@ -104,6 +107,29 @@ fn server(statement: &NodeEnum) -> Option<Words> {
         NodeEnum::LoadStmt(_) => ("LOAD", "library"),
         NodeEnum::CheckPointStmt(_) => ("CHECKPOINT", "checkpoint"),
         _ => return None,
+    })
+}
+
+/// The database in which nobody else may be for a statement on databases.
+fn vacated(statement: &NodeEnum) -> Option<&str> {
+    match statement {
+        NodeEnum::DropdbStmt(drop) => Some(&drop.dbname),
+        NodeEnum::CreatedbStmt(create) => match option(&create.options, "template") {
+            Some(NodeEnum::String(template)) => Some(&template.sval),
+            _ => Some("template1"),
+        },
+        NodeEnum::AlterDatabaseStmt(alter) => {
+            option(&alter.options, "tablespace").map(|_| alter.dbname.as_str())
+        }
+        _ => None,
+    }
+}
+
+/// The value of an option.
+fn option<'o>(options: &'o [Node], called: &str) -> Option<&'o NodeEnum> {
+    options.iter().find_map(|option| match option.node.as_ref()? {
+        NodeEnum::DefElem(option) if option.defname == called => option.arg.as_deref()?.node.as_ref(),
+        _ => None,
     })
 }
 

@@ -164,8 +164,11 @@ impl Walk<'_> {
                 self.define_schema(&rename.subname);
                 self.define_schema(&rename.newname);
             }
-            _ => {
+            kind => {
                 self.effect(SessionEffect::Define);
+                if kind == Ok(O::ObjectDatabase) {
+                    self.effect(SessionEffect::Vacates(rename.subname.as_str().into()));
+                }
                 self.administer("name of an object");
                 return Ok((StatementKind::Administer, "ALTER"));
             }

@@ -167,6 +167,7 @@ impl Names {
             | SessionEffect::Ties(_)
             | SessionEffect::Releases(_)
             | SessionEffect::UseDatabase(_)
+            | SessionEffect::Vacates(_)
             | SessionEffect::LockTables
             | SessionEffect::UnlockTables
             | SessionEffect::ShowsApplication

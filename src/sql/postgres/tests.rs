@@ -460,6 +460,7 @@ fn what_a_statement_leaves_is_told() {
         value: Some(value.to_owned()),
         local,
     };
+    let vacates = |database: &str| vec![SessionEffect::Define, SessionEffect::Vacates(database.into())];
     let rows = [
         ("set search_path to a, \"B\"\"c\", $$d$$", vec![set("search_path", "a, \"B\"\"c\", d", false)]),
         (
@@ -496,6 +497,12 @@ fn what_a_statement_leaves_is_told() {
         // What shows any setting may show the name that the gateway gave the connection.
         ("explain select set_config('search_path', 'hr', false)", vec![SessionEffect::ShowsApplication]),
         ("call p()", vec![SessionEffect::ContextUnknown]),
+        ("drop database d", vacates("d")),
+        ("alter database d rename to e", vacates("d")),
+        ("alter database d set tablespace t", vacates("d")),
+        ("alter database d connection limit 7", vec![SessionEffect::Define]),
+        ("create database e template d", vacates("d")),
+        ("create database e", vacates("template1")),
     ];
     for (text, effects) in rows {
         assert_eq!(read(text, &context()).unwrap()[0].effects, effects, "{text}");

@@ -173,6 +173,7 @@ pub(super) fn changes_names(effect: &SessionEffect) -> bool {
         | SessionEffect::Ties(_)
         | SessionEffect::Releases(_)
         | SessionEffect::UseDatabase(_)
+        | SessionEffect::Vacates(_)
         | SessionEffect::LockTables
         | SessionEffect::UnlockTables
         | SessionEffect::ShowsApplication

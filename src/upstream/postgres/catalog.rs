@@ -87,6 +87,17 @@ impl Catalogs {
         }
     }
 
+    /// Nobody is to be connected to a database: the connection over which its catalog is read is closed.
+    pub(crate) fn vacate(&self, database: &DatabaseName) {
+        let Some(source) = self.all().get(database).cloned() else { return };
+        tokio::spawn(async move {
+            // Once whoever reads over it is done.
+            if let Some(connection) = source.0.connection.lock().await.take() {
+                connection.close();
+            }
+        });
+    }
+
     /// Called once a second: forgets what nobody uses.
     pub(crate) fn tick(&self) {
         self.all().retain(|_, source| source.tick());
