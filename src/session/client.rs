@@ -14,7 +14,10 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::{compressed::Compressed, gate::INBOUND_HIGH_BYTES};
 use crate::{
     net::Stream,
-    wire::{WireError, mysql::compression::Framing},
+    wire::{
+        WireError,
+        mysql::{compression::Framing, packet::Numbers},
+    },
 };
 
 /// The client's connection and what waits on it.
@@ -68,6 +71,11 @@ impl ClientSide {
     pub(super) fn open_more(&mut self) -> Result<bool, WireError> {
         let Some(compressed) = &mut self.compressed else { return Ok(false) };
         compressed.open(&mut self.inbound, !self.outbound.is_empty())
+    }
+
+    /// Whether the numbers of packets mean anything.
+    pub(super) const fn numbers(&self) -> Numbers {
+        if self.compressed.is_some() { Numbers::Ignored } else { Numbers::Counted }
     }
 
     /// Whether something has come that was not dealt with.

@@ -4,7 +4,7 @@ import sys
 
 import mysql.connector
 
-from mysql_dbapi import CA, COMMON, COMPRESSES, DATABASE, HOST, PASSWORD, PORT, USER, all_of, fails, kill_of_ones_own
+from mysql_dbapi import CA, COMMON, DATABASE, HOST, PASSWORD, PORT, USER, all_of, fails, kill_of_ones_own
 from transcript import run, show
 
 PURE = sys.argv.pop(1) == "pure"
@@ -12,8 +12,7 @@ PURE = sys.argv.pop(1) == "pure"
 
 def connect(**options):
     return mysql.connector.connect(host=HOST, port=PORT, user=USER, password=PASSWORD, database=DATABASE, use_pure=PURE,
-                                   charset="utf8mb4", collation="utf8mb4_unicode_ci", ssl_ca=CA, ssl_verify_cert=True, compress=COMPRESSES,
-                                   **options)
+                                   charset="utf8mb4", collation="utf8mb4_unicode_ci", ssl_ca=CA, ssl_verify_cert=True, **options)
 
 
 def prepared(connection):

@@ -7,10 +7,13 @@ from MySQLdb.constants import CLIENT
 from mysql_dbapi import CA, COMMON, COMPRESSES, DATABASE, HOST, PASSWORD, PORT, USER, all_of, fails, kill_of_ones_own
 from transcript import run, show
 
+# It compresses whatever the option says, if it is there.
+COMPRESSED = {"compress": True} if COMPRESSES else {}
+
 
 def connect(**options):
     return MySQLdb.connect(host=HOST, port=PORT, user=USER, password=PASSWORD, database=DATABASE, charset="utf8mb4",
-                           ssl={"ca": CA}, compress=COMPRESSES, **options)
+                           ssl={"ca": CA}, **COMPRESSED, **options)
 
 
 def several_statements(connection):

@@ -9,7 +9,7 @@ use crate::{
     wire::mysql::{
         capability::Capabilities,
         command::{COM_QUERY, COM_STMT_PREPARE},
-        packet::{Discard, HEADER_BYTES, header},
+        packet::{Discard, HEADER_BYTES, Numbers, header},
     },
 };
 
@@ -36,9 +36,10 @@ impl Session {
             let beginning = self.text_in(start).to_owned();
             self.long = Some(Long { rest: Discard::default(), beginning });
         }
+        let numbers = self.client.numbers();
         let Some(long) = &mut self.long else { return Ok(true) };
         let limit = self.desk.gate.limits.message_bytes;
-        let Some(next) = long.rest.pass(&mut self.client.inbound, limit)? else { return Ok(false) };
+        let Some(next) = long.rest.pass(&mut self.client.inbound, limit, numbers)? else { return Ok(false) };
         let refused = too_long(&self.desk.gate.limits);
         let recorded = self.desk.record_refusal(&long.beginning, &[], &refused).await;
         self.long = None;
@@ -56,7 +57,7 @@ impl Session {
             _ => return false,
         };
         // Of one in several pieces the first says the least that it has.
-        next.sequence == 0
+        (next.sequence == 0 || self.client.numbers() == Numbers::Ignored)
             && next.length_bytes > self.desk.gate.limits.sql.statement_bytes.saturating_add(room)
     }
 

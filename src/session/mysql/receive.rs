@@ -10,7 +10,7 @@ use crate::{
         mysql::{
             command::{Command, Query, RefusedCommand},
             error::{ErrorCode, ServerError},
-            packet::{Packet, take_packet},
+            packet::{Packet, take_command},
             reply,
         },
     },
@@ -42,11 +42,8 @@ impl Session {
 
     fn next_packet(&mut self) -> Result<Option<Packet>, End> {
         let limit = self.desk.gate.limits.message_bytes;
-        let taken = take_packet(&mut self.client.inbound, limit).and_then(|packet| match packet {
-            Some(packet) => packet.expect_sequence(0).map(|()| Some(packet)),
-            None => Ok(None),
-        });
-        taken.map_err(|problem| self.broken(&problem))
+        let numbers = self.client.numbers();
+        take_command(&mut self.client.inbound, limit, numbers).map_err(|problem| self.broken(&problem))
     }
 
     /// Ends the session under the number that the server has for it.

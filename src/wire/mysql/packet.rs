@@ -70,6 +70,16 @@ impl Packet {
     }
 }
 
+/// Whether the numbers of a client's packets mean anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbers {
+    /// They count, from 0 in each command.
+    Counted,
+    /// They stand within compressed frames, which have numbers of their own: servers do not look at them, and clients
+    /// begin anew with each piece.
+    Ignored,
+}
+
 /// Takes one whole packet off the front of `input`; `Ok(None)` leaves it untouched and asks for more.
 ///
 /// Pieces of 16 MiB - 1 bytes are joined with what follows, up to `limit_bytes` of payload (which is still allowed).
@@ -77,6 +87,28 @@ impl Packet {
 /// # Errors
 /// `PacketTooLarge` past the limit, as soon as a header says so; `OutOfOrder` when a piece is not the next one.
 pub fn take_packet(input: &mut BytesMut, limit_bytes: usize) -> Result<Option<Packet>, WireError> {
+    take(input, limit_bytes, Numbers::Counted)
+}
+
+/// Takes a command, like [`take_packet`].
+///
+/// # Errors
+/// As there; `OutOfOrder` also where it does not begin at 0.
+pub fn take_command(
+    input: &mut BytesMut,
+    limit_bytes: usize,
+    numbers: Numbers,
+) -> Result<Option<Packet>, WireError> {
+    let taken = take(input, limit_bytes, numbers)?;
+    if numbers == Numbers::Counted
+        && let Some(packet) = &taken
+    {
+        packet.expect_sequence(0)?;
+    }
+    Ok(taken)
+}
+
+fn take(input: &mut BytesMut, limit_bytes: usize, numbers: Numbers) -> Result<Option<Packet>, WireError> {
     let Some(first) = header(input) else { return Ok(None) };
     let mut at = 0;
     let mut payload_bytes = 0;
@@ -84,7 +116,7 @@ pub fn take_packet(input: &mut BytesMut, limit_bytes: usize) -> Result<Option<Pa
     let mut pieces = 0_usize;
     loop {
         let Some(piece) = input.get(at..).and_then(header) else { return Ok(None) };
-        if piece.sequence != expected {
+        if piece.sequence != expected && numbers == Numbers::Counted {
             return Err(WireError::OutOfOrder { expected, found: piece.sequence });
         }
         payload_bytes += piece.length_bytes;
@@ -127,7 +159,12 @@ impl Discard {
     ///
     /// # Errors
     /// As [`take_packet`].
-    pub fn pass(&mut self, input: &mut BytesMut, limit_bytes: usize) -> Result<Option<u8>, WireError> {
+    pub fn pass(
+        &mut self,
+        input: &mut BytesMut,
+        limit_bytes: usize,
+        numbers: Numbers,
+    ) -> Result<Option<u8>, WireError> {
         loop {
             let there = self.left.min(input.len());
             input.advance(there);
@@ -139,7 +176,7 @@ impl Discard {
                 return Ok(Some(self.pieces));
             }
             let Some(Header { length_bytes, sequence }) = header(input) else { return Ok(None) };
-            if sequence != self.pieces {
+            if sequence != self.pieces && numbers == Numbers::Counted {
                 return Err(WireError::OutOfOrder { expected: self.pieces, found: sequence });
             }
             self.payload_bytes += length_bytes;
@@ -256,7 +293,7 @@ mod tests {
             let (mut discard, mut input, mut rest) = (Discard::default(), BytesMut::new(), whole.clone());
             let next = loop {
                 input.extend_from_slice(&rest.split_to(step.min(rest.len())));
-                if let Some(next) = discard.pass(&mut input, MAX_PIECE_BYTES + 5).unwrap() {
+                if let Some(next) = discard.pass(&mut input, MAX_PIECE_BYTES + 5, Numbers::Counted).unwrap() {
                     break next;
                 }
                 assert!(input.len() < HEADER_BYTES, "nothing of it is kept");
@@ -264,9 +301,10 @@ mod tests {
             input.extend_from_slice(&rest);
             assert_eq!((next, &input[..]), (2, &b"next"[..]));
         }
-        let over = Discard::default().pass(&mut whole, MAX_PIECE_BYTES + 4);
+        let over = Discard::default().pass(&mut whole, MAX_PIECE_BYTES + 4, Numbers::Counted);
         assert!(matches!(over, Err(WireError::PacketTooLarge { .. })));
-        let over = Discard::default().pass(&mut BytesMut::from(&b"\x01\0\0\x01\x03"[..]), 9);
+        let over =
+            Discard::default().pass(&mut BytesMut::from(&b"\x01\0\0\x01\x03"[..]), 9, Numbers::Counted);
         assert_eq!(over, Err(WireError::OutOfOrder { expected: 0, found: 1 }));
     }
 
@@ -276,15 +314,19 @@ mod tests {
         write_packet(&mut input, &mut 0, |out| out.put_bytes(1, MAX_PIECE_BYTES + 1));
         let second = HEADER_BYTES + MAX_PIECE_BYTES;
         input[second + 3] = 0;
-        let taken = take_packet(&mut input, 1 << 26);
+        let taken = take_packet(&mut input.clone(), 1 << 26);
         assert_eq!(taken, Err(WireError::OutOfOrder { expected: 1, found: 0 }));
+        // Within compressed frames nobody counts.
+        let taken = take_command(&mut input, 1 << 26, Numbers::Ignored).unwrap().unwrap();
+        assert_eq!(taken.payload().len(), MAX_PIECE_BYTES + 1);
     }
 
     #[test]
     fn a_command_begins_at_zero() {
-        let packet = |bytes: &[u8]| take_packet(&mut BytesMut::from(bytes), 9).unwrap().unwrap();
-        assert_eq!(packet(b"\x01\0\0\0\x0e").expect_sequence(0), Ok(()));
-        let wrong = packet(b"\x01\0\0\x01\x0e").expect_sequence(0);
+        let take = |bytes: &[u8], numbers| take_command(&mut BytesMut::from(bytes), 9, numbers);
+        assert!(take(b"\x01\0\0\0\x0e", Numbers::Counted).unwrap().is_some());
+        let wrong = take(b"\x01\0\0\x01\x0e", Numbers::Counted);
         assert_eq!(wrong, Err(WireError::OutOfOrder { expected: 0, found: 1 }));
+        assert!(take(b"\x01\0\0\x01\x0e", Numbers::Ignored).unwrap().is_some());
     }
 }
