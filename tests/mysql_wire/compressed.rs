@@ -120,7 +120,6 @@ fn frames_that_are_not_what_they_say_end_the_session_under_the_number_of_the_ser
             (1157, frame(0, packet.len(), &[&sound[..], b"more"].concat())),
             (1157, frame(0, packet.len(), b"")),
             (1156, frame(7, packet.len(), &sound)),
-            (1156, frame(0, 0, &framed(3, b"\x03SELECT 1"))),
         ] {
             let mut wire = MysqlWire::compressed(&dana, Algorithm::Zlib);
             wire.sent_frames(1);
@@ -131,6 +130,11 @@ fn frames_that_are_not_what_they_say_end_the_session_under_the_number_of_the_ser
         let mut wire = MysqlWire::compressed(&dana, Algorithm::Zlib);
         wire.sent_frames(1);
         wire.send(&frame(0, packet.len(), &sound));
+        assert_eq!(wire.rows().unwrap().len(), 1);
+        // The numbers within frames mean nothing, to servers neither.
+        let mut wire = MysqlWire::compressed(&dana, Algorithm::Zlib);
+        wire.sent_frames(1);
+        wire.send(&frame(0, 0, &framed(3, b"\x03SELECT 1")));
         assert_eq!(wire.rows().unwrap().len(), 1);
     }
 }
