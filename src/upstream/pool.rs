@@ -215,38 +215,37 @@ impl<P: Protocol> LanePool<P> {
 
     /// Closes what has been idle or open for too long, and what the upstream has closed.
     pub(crate) fn reap(&self) {
-        let closed = {
-            let mut state = self.state();
-            let mut closed = Vec::new();
-            for mut idle in std::mem::take(&mut state.idle) {
-                if self.is_usable(&mut idle) {
-                    state.idle.push_back(idle);
-                } else {
-                    closed.push(idle);
-                }
-            }
-            state.open -= closed.len();
-            self.count_idle(&state);
-            closed
-        };
-        closed.into_iter().for_each(|idle| idle.connection.close());
+        self.close_idle(|idle| !self.is_usable(idle));
     }
 
     /// Closes what is idle in `home`, and what is out there and comes home later.
     pub(crate) fn vacate(&self, home: &P::Home) {
-        let closed: VecDeque<Idle<P>> = {
+        {
             let mut state = self.state();
-            let (closed, kept) =
-                std::mem::take(&mut state.idle).into_iter().partition(|idle| idle.connection.home == *home);
-            state.idle = kept;
-            state.open -= closed.len();
             if state.vacated.len() >= VACATED_KEPT {
                 state.vacated.pop_front();
             }
             state.vacated.push_back((home.clone(), Instant::now()));
+        }
+        // Behind that: what comes home in between is closed by itself.
+        self.close_idle(|idle| idle.connection.home == *home);
+    }
+
+    /// Closes the idle connections of which that is true.
+    fn close_idle(&self, mut is_over: impl FnMut(&mut Idle<P>) -> bool) {
+        let mut closed = Vec::new();
+        {
+            let mut state = self.state();
+            for mut idle in std::mem::take(&mut state.idle) {
+                if is_over(&mut idle) {
+                    closed.push(idle);
+                } else {
+                    state.idle.push_back(idle);
+                }
+            }
+            state.open -= closed.len();
             self.count_idle(&state);
-            closed
-        };
+        }
         closed.into_iter().for_each(|idle| idle.connection.close());
     }
 
