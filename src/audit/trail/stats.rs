@@ -117,17 +117,30 @@ pub(super) async fn stats(seek: &mut Seek, query: &StatsQuery, limit: i64) -> Re
         unindexed += seek.rest.blocks.iter().map(|block| block.records).sum::<u64>();
     }
     let oldest = super::feed::integer(seek.oldest());
-    let sums = Sums { query, oldest, fresh: &fresh };
+    let (whole, cut) = files(seek.index(), oldest, query.hours()).await.map_err(AuditError::index)?;
+    let sums = Sums { query, whole, cut, fresh: &fresh };
     let touches = sums.touches(seek.index(), limit).await.map_err(AuditError::index)?;
     let hours = sums.hours(seek.index()).await.map_err(AuditError::index)?;
     Ok(Stats { touches, hours, unindexed })
 }
 
+impl StatsQuery {
+    /// The first hour that counts, and the first behind it.
+    fn hours(&self) -> (i64, i64) {
+        let hour = |at: Timestamp| at.as_second().div_euclid(HOUR_S);
+        let from = self.from.map_or(i64::MIN, hour);
+        let until = self.until.map_or(i64::MAX, |at| (at.as_second() - 1).div_euclid(HOUR_S) + 1);
+        (from, until)
+    }
+}
+
 /// What is summed up, and of what.
 struct Sums<'s> {
     query: &'s StatsQuery,
-    /// Number of the first record that is there.
-    oldest: i64,
+    /// The files whose records all are of hours that count, of which there are sums.
+    whole: Vec<i64>,
+    /// Those of which some are.
+    cut: Vec<i64>,
     fresh: &'s Fresh,
 }
 
@@ -140,12 +153,14 @@ impl Sums<'_> {
             ") SELECT principal, target, database, object, permission, sum(iif(decision = 0, count, 0)) AS allowed, \
              sum(iif(decision = 0, 0, count)) AS denied FROM (SELECT ",
         );
-        let (whole, cut) = self.files(on).await?;
         // What a file says of all its time counts as of an hour that is wanted.
-        sql.push_bind(self.span().0).push(" AS hour, ").push(TOUCHED).push(" FROM total WHERE segment IN (");
-        numbers(&mut sql, &whole);
+        sql.push_bind(self.query.hours().0)
+            .push(" AS hour, ")
+            .push(TOUCHED)
+            .push(" FROM total WHERE segment IN (");
+        numbers(&mut sql, &self.whole);
         sql.push(") UNION ALL SELECT hour, ").push(TOUCHED).push(" FROM tally WHERE segment IN (");
-        numbers(&mut sql, &cut);
+        numbers(&mut sql, &self.cut);
         sql.push(") UNION ALL SELECT hour, ").push(TOUCHED).push(" FROM fresh) WHERE TRUE");
         if !self.narrow(&mut sql) {
             return Ok(Vec::new());
@@ -190,7 +205,7 @@ impl Sums<'_> {
             ") SELECT hour, sum(iif(decision = 0, count, 0)), sum(iif(decision = 0, 0, count)) FROM \
              (SELECT hour, principal, target, database, decision, count FROM hourly WHERE segment IN (",
         );
-        numbers(&mut sql, &self.files(on).await.map(|(whole, cut)| [whole, cut].concat())?);
+        numbers(&mut sql, &[self.whole.as_slice(), &self.cut].concat());
         sql.push(
             ") UNION ALL SELECT hour, principal, target, database, decision, count FROM fresh) WHERE TRUE",
         );
@@ -206,37 +221,6 @@ impl Sums<'_> {
         Ok(rows.into_iter().rev().filter_map(hour).collect())
     }
 
-    /// The first hour that counts, and the first behind it.
-    fn span(&self) -> (i64, i64) {
-        let hour = |at: Timestamp| at.as_second().div_euclid(HOUR_S);
-        let from = self.query.from.map_or(i64::MIN, hour);
-        let until = self.query.until.map_or(i64::MAX, |at| (at.as_second() - 1).div_euclid(HOUR_S) + 1);
-        (from, until)
-    }
-
-    /// The files whose records all are of hours that count, of which there are sums, and those of which some are.
-    async fn files(&self, on: &mut SqliteConnection) -> Result<(Vec<i64>, Vec<i64>), sqlx::Error> {
-        let files: Vec<(i64, i64, i64)> = sqlx::query_as(
-            "SELECT segment, min(from_at), max(until_at) FROM block WHERE segment >= ? GROUP BY segment \
-             ORDER BY segment DESC LIMIT ?",
-        )
-        .bind(self.oldest)
-        .bind(MOST_FILES)
-        .fetch_all(on)
-        .await?;
-        let (from, until) = self.span();
-        let (mut whole, mut cut) = (Vec::new(), Vec::new());
-        for (file, first, last) in files {
-            let (first, last) = (first.div_euclid(HOUR_US), last.div_euclid(HOUR_US));
-            if first >= from && last < until {
-                whole.push(file);
-            } else if last >= from && first < until {
-                cut.push(file);
-            }
-        }
-        Ok((whole, cut))
-    }
-
     /// Adds who, where and when; whether that is possible at all.
     fn narrow(&self, sql: &mut QueryBuilder<Sqlite>) -> bool {
         let StatsQuery { principal, target, database, .. } = self.query;
@@ -245,10 +229,36 @@ impl Sums<'_> {
             let Some(word) = self.fresh.names.known_id(wanted) else { return false };
             sql.push(format!(" AND {column} = ")).push_bind(word);
         }
-        let (from, until) = self.span();
+        let (from, until) = self.query.hours();
         sql.push(" AND hour >= ").push_bind(from).push(" AND hour < ").push_bind(until);
         true
     }
+}
+
+/// Of the files from `oldest` on, those whose records all are of these hours, and those of which some are.
+async fn files(
+    on: &mut SqliteConnection,
+    oldest: i64,
+    (from, until): (i64, i64),
+) -> Result<(Vec<i64>, Vec<i64>), sqlx::Error> {
+    let files: Vec<(i64, i64, i64)> = sqlx::query_as(
+        "SELECT segment, min(from_at), max(until_at) FROM block WHERE segment >= ? GROUP BY segment \
+         ORDER BY segment DESC LIMIT ?",
+    )
+    .bind(oldest)
+    .bind(MOST_FILES)
+    .fetch_all(on)
+    .await?;
+    let (mut whole, mut cut) = (Vec::new(), Vec::new());
+    for (file, first, last) in files {
+        let (first, last) = (first.div_euclid(HOUR_US), last.div_euclid(HOUR_US));
+        if first >= from && last < until {
+            whole.push(file);
+        } else if last >= from && first < until {
+            cut.push(file);
+        }
+    }
+    Ok((whole, cut))
 }
 
 /// Numbers for a list of SQL's.
