@@ -24,8 +24,12 @@ pub struct Header {
 /// Reads the header at the front of `input`; `None` asks for more bytes.
 pub fn header(input: &[u8]) -> Option<Header> {
     let (&[a, b, c, sequence], _) = input.split_first_chunk::<HEADER_BYTES>()?;
-    let length = u32::from_le_bytes([a, b, c, 0]);
-    Some(Header { length_bytes: usize::try_from(length).unwrap_or(usize::MAX), sequence })
+    Some(Header { length_bytes: length([a, b, c]), sequence })
+}
+
+/// The length that three bytes of a header say.
+pub(super) fn length([a, b, c]: [u8; 3]) -> usize {
+    usize::try_from(u32::from_le_bytes([a, b, c, 0])).unwrap_or(usize::MAX)
 }
 
 /// One whole payload, put together where it came in several pieces.

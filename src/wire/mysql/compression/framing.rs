@@ -5,7 +5,10 @@
 use bytes::{BufMut, BytesMut};
 
 use super::{algorithm::Algorithm, compressor::Compressor, frame::Frame};
-use crate::wire::{WireError, mysql::packet::HEADER_BYTES};
+use crate::wire::{
+    WireError,
+    mysql::packet::{HEADER_BYTES, length},
+};
 
 /// Length (3 bytes), number (1 byte) and length before compression (3 bytes), before every frame.
 pub const FRAME_HEADER_BYTES: usize = 7;
@@ -47,10 +50,6 @@ impl FrameHeader {
             (three(self.length_bytes), three(self.compressed_from.unwrap_or_default()));
         [a, b, c, self.sequence, d, e, f]
     }
-}
-
-fn length([a, b, c]: [u8; 3]) -> usize {
-    usize::try_from(u32::from_le_bytes([a, b, c, 0])).unwrap_or(usize::MAX)
 }
 
 /// The frames of one connection, in both directions.
