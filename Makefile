@@ -16,7 +16,7 @@ setup-demo:
 	@tests/support/setup demo
 
 build: setup-demo ## Builds the release binary, target/release/tidegate
-	cargo build --release --locked
+	scripts/with-profile cargo build --release --locked
 
 demo: setup-demo ## Starts PostgreSQL, MariaDB and the gateway, and says what to try (ARGS=--tour plays it)
 	@demo/run $(ARGS)
@@ -25,7 +25,7 @@ test: setup ## Runs every test, against real servers and real clients
 	@tests/support/test $(ARGS)
 
 bench: setup ## Micro benches, then side by side with PgBouncer and, for MySQL, with HAProxy
-	cargo bench --locked
+	scripts/with-profile cargo bench --locked
 	@benches/peers/run $(ARGS)
 
 ci: ## What CI runs: formatting, lints, docs, dependencies, tests
