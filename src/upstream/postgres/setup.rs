@@ -1,6 +1,7 @@
 //! The gateway's own texts, built from typed values.
 
 use bytes::{BufMut, BytesMut};
+use memchr::memchr2;
 
 use crate::{
     model::{ids::Ident, target::Lane},
@@ -105,7 +106,9 @@ pub(crate) fn own_query(out: &mut BytesMut, text: &str) {
 }
 
 fn set(name: &str, value: SettingValue<'_>) -> Result<String, UpstreamError> {
-    let mut text = String::from("SET ");
+    // Room for one name and one value: it is done each time that a connection changes hands.
+    let mut text = String::with_capacity(256);
+    text.push_str("SET ");
     for (at, part) in name.split('.').enumerate() {
         text.push_str(if at == 0 { "\"" } else { ".\"" });
         text.push_str(word(part)?);
@@ -134,16 +137,20 @@ fn quote(text: &mut String, value: &str) -> Result<(), UpstreamError> {
         return Err(UpstreamError::Misuse { what: "the value of a setting has a zero byte" });
     }
     text.push_str(if value.contains('\\') { " E'" } else { "'" });
-    for part in value.split_inclusive(DOUBLED) {
-        text.push_str(part);
-        text.extend(part.chars().next_back().filter(|last| DOUBLED.contains(last)));
+    let mut rest = value;
+    // These two stand twice within quotes.
+    while let Some((before, behind)) =
+        memchr2(b'\'', b'\\', rest.as_bytes()).and_then(|at| rest.split_at_checked(at + 1))
+    {
+        text.push_str(before);
+        text.extend(before.chars().next_back());
+        rest = behind;
     }
+    text.push_str(rest);
     text.push('\'');
     Ok(())
 }
 
-/// What stands twice within quotes.
-const DOUBLED: [char; 2] = ['\'', '\\'];
 const READ_ONLY_SETTINGS: [&str; 2] = ["default_transaction_read_only", "transaction_read_only"];
 const READ_ONLY_ON: &str = "SET default_transaction_read_only TO on";
 const READ_ONLY_OFF: &str = "SET default_transaction_read_only TO off";
