@@ -168,6 +168,44 @@ async fn an_error_shows_no_rows_to_whoever_may_not_read_them() {
     assert!(seen.contains(SECRET), "who may read it is told: {seen}");
 }
 
+/// XML functions warn of a name space in the words of the row.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_warning_shows_no_rows_to_whoever_may_not_read_them() {
+    let lab = lab!(open_lab());
+    let (wanda, full) = (lab.add("wanda"), lab.add("full"));
+    lab.grant("wanda", "dml", &["public.vault"], 600);
+    lab.grant("full", "ddl", &["public.vault", "public.nope"], 600);
+    let changes = WARNINGS.iter().map(|sql| (&wanda, *sql));
+    let defines = WARNINGS_OF_DEFINITIONS.iter().map(|sql| (&full, *sql));
+    for (login, sql) in changes.chain(defines) {
+        let mut raw = wire::Raw::login(login);
+        for messages in [
+            wire::query(sql),
+            [wire::parse("", sql), wire::bind("", "", &[]), wire::execute("", 0), wire::sync()].concat(),
+        ] {
+            raw.send(&[wire::query("BEGIN"), messages, wire::query("ROLLBACK")].concat());
+            let told: Vec<_> = (0..3).flat_map(|_| raw.until_ready()).collect();
+            let warnings = told.iter().filter(|message| message.tag == 'N').count();
+            let seen = told.iter().map(|message| String::from_utf8_lossy(&message.body)).collect::<String>();
+            assert!(warnings > 0 && seen.contains("not shown") && !seen.contains(SECRET), "{sql}: {seen}");
+        }
+    }
+    let told = notices(&full, "DROP TABLE IF EXISTS nope");
+    assert!(told.contains("table \"nope\" does not exist, skipping"), "{told}");
+    lab.grant("wanda", "select", &["public.vault"], 600);
+    let told = notices(&wanda, WARNINGS[0]);
+    assert!(told.contains(SECRET), "who may read it is told: {told}");
+}
+
+/// What the database says beside its answer to a statement.
+fn notices(login: &Login, sql: &str) -> String {
+    let mut raw = wire::Raw::login(login);
+    raw.send(&wire::query(sql));
+    let told = raw.until_ready();
+    let notices = told.iter().filter(|message| message.tag == 'N');
+    notices.map(|notice| String::from_utf8_lossy(&notice.body).into_owned()).collect()
+}
+
 /// Names are judged before it is known which connection they go to.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_with_a_path_of_its_own_serves_no_names_that_were_judged_by_another() {
@@ -545,6 +583,16 @@ const ERRORS_OF_CHANGES: &[&str] = &[
     "DELETE FROM vault WHERE pg_get_serial_sequence(quote_ident(secret), 'a') IS NULL",
     "MERGE INTO vault v USING (VALUES (1)) s ON true WHEN MATCHED THEN UPDATE SET secret = secret::int",
     "WITH changed AS (UPDATE vault SET secret = secret::int RETURNING 1) SELECT 1 FROM changed",
+];
+
+const WARNINGS: &[&str] = &[
+    "DELETE FROM vault WHERE xpath('/*', ('<a xmlns=\"' || replace(secret, ' ', '') || '\"/>')::xml) IS NULL",
+    "UPDATE vault SET secret = 'x' WHERE xpath_exists('/a', ('<a xmlns=\"' || replace(secret, ' ', '') || '\"/>')::xml)",
+    "DELETE FROM vault WHERE to_regtype(replace(secret, ' ', '_') || repeat('x', 70)) IS NULL",
+];
+
+const WARNINGS_OF_DEFINITIONS: &[&str] = &[
+    "ALTER TABLE vault ADD CHECK (xpath('/*', ('<a xmlns=\"' || replace(secret, ' ', '') || '\"/>')::xml) IS NOT NULL)",
 ];
 
 const ERRORS_OF_DEFINITIONS: &[&str] = &[

@@ -425,6 +425,25 @@ fn an_error_shows_no_rows_to_whoever_may_not_read_them() {
 }
 
 #[test]
+fn what_was_prepared_from_a_variable_runs_for_as_long_as_admin_is_held() {
+    for server in BOTH {
+        let Some(lab) = Lab::of(server) else { return };
+        let full = lab.add("full");
+        lab.grant("full", "select", &["employee"], 600);
+        let admin = lab.grant("full", "admin", &[], 600);
+        let mut wire = MysqlWire::connect(&full, Capabilities::NONE);
+        for sql in ["PREPARE p FROM 'SELECT 1'", "SET @q = 'SELECT 1 FROM department'", "PREPARE p FROM @q"] {
+            assert_eq!(wire.run(sql), 0, "{sql}");
+        }
+        assert_eq!(wire.query("EXECUTE p").unwrap().len(), 9);
+        lab.revoke(&admin);
+        assert_eq!(wire.query("EXECUTE p"), Err(1227), "the name means what was prepared last");
+        assert_eq!(wire.run("PREPARE p FROM 'SELECT 1'"), 0);
+        assert_eq!(wire.query("EXECUTE p").unwrap().len(), 1);
+    }
+}
+
+#[test]
 fn a_login_to_a_database_that_is_not_there_is_told_so() {
     for server in BOTH {
         let Some(lab) = Lab::of(server) else { return };

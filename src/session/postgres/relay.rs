@@ -116,7 +116,8 @@ impl Session {
                     let (name, value) = backend::read_parameter_status(body)?;
                     self.show_parameter(name, value);
                 } else {
-                    self.client.outbound.extend_from_slice(message);
+                    let shown = if tag == b'N' { self.unshown_notice(body)? } else { None };
+                    self.client.outbound.extend_from_slice(shown.as_deref().unwrap_or(message));
                 }
             }
             Step::Forward => {

@@ -1,10 +1,10 @@
-//! Errors of PostgreSQL that may hold rows which the session may not read.
+//! Errors and notices of PostgreSQL that may hold rows which the session may not read.
 
 use std::collections::HashSet;
 
 use bytes::{Bytes, BytesMut};
 
-use super::session::Session;
+use super::{session::Session, task::Task};
 use crate::{
     model::{
         facts::{AccessMode, Facts, TransactionEffect},
@@ -14,7 +14,10 @@ use crate::{
         running::{Run, Running},
         unshown::{HINT, MESSAGE},
     },
-    wire::{WireError, postgres::backend},
+    wire::{
+        WireError,
+        postgres::{backend, ledger::Owed},
+    },
 };
 
 /// When an error comes.
@@ -82,6 +85,37 @@ impl Session {
         let mut error = BytesMut::new();
         backend::reworded_error(&mut error, body, words, HINT)?;
         Ok(Some(error.freeze()))
+    }
+
+    /// What is shown in place of a notice or warning; `None` is the message itself.
+    ///
+    /// Functions warn of the values that they are given, as `xpath` does of a name space.
+    ///
+    /// # Errors
+    /// `Malformed` when fields are not laid out as the protocol says.
+    pub(super) fn unshown_notice(&mut self, body: &[u8]) -> Result<Option<Bytes>, WireError> {
+        if backend::error_field(body, b'F')?.is_some_and(|file| DEFINERS.contains(&file)) {
+            return Ok(None);
+        }
+        let (current, moment) = match self.ledger.front_mut() {
+            Some(Owed::Query(Task::Run(run)) | Owed::Execute(Task::Run(run))) => {
+                (run.open().first(), Moment::of_text(run, run.open()))
+            }
+            // A Sync is the COMMIT of what was sent before it.
+            _ => (None, Moment::Deferred),
+        };
+        let text = current.map_or("", |current| &*current.text);
+        if tells_names_only(backend::error_code(body)?.unwrap_or_default(), text, body)? {
+            return Ok(None);
+        }
+        let of_statement = current.iter().flat_map(|current| current.does.iter()).map(|facts| &**facts);
+        let before = self.desk.deeds.done().filter(|_| moment == Moment::Deferred);
+        if self.desk.may_read_errors(of_statement.chain(before)) {
+            return Ok(None);
+        }
+        let mut notice = BytesMut::new();
+        backend::reworded_notice(&mut notice, body, MESSAGE, HINT)?;
+        Ok(Some(notice.freeze()))
     }
 
     /// Whether the error of a broken constraint quotes a row of a relation that the session may not read and that the
@@ -171,6 +205,45 @@ fn words(text: &str) -> impl Iterator<Item = String> {
     let words = text.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
     words.filter(|word| !word.is_empty()).map(str::to_lowercase)
 }
+
+/// Files of the server's source whose notices tell of definitions, of counts, of what the client itself sent, or (PL/pgSQL)
+/// in the words of a routine of the database, as errors of class P0 do.
+const DEFINERS: &[&str] = &[
+    "aclchk.c",
+    "analyze.c",
+    "cluster.c",
+    "copyfrom.c",
+    "copyfromparse.c",
+    "createas.c",
+    "dbcommands.c",
+    "dependency.c",
+    "dropcmds.c",
+    "extension.c",
+    "foreigncmds.c",
+    "functioncmds.c",
+    "heap.c",
+    "index.c",
+    "indexcmds.c",
+    "matview.c",
+    "parse_utilcmd.c",
+    "pg_shdepend.c",
+    "pl_comp.c",
+    "pl_exec.c",
+    "publicationcmds.c",
+    "schemacmds.c",
+    "sequence.c",
+    "statscmds.c",
+    "subscriptioncmds.c",
+    "tablecmds.c",
+    "trigger.c",
+    "typecmds.c",
+    "user.c",
+    "utility.c",
+    "vacuum.c",
+    "vacuumlazy.c",
+    "view.c",
+    "xact.c",
+];
 
 /// SQLSTATEs with which functions and casts tell of names that they are given as values (`note::regclass`).
 const LOOKED_UP: &[&str] =

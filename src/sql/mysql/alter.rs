@@ -51,6 +51,7 @@ impl<'t> Parser<'t> {
                 break;
             }
         }
+        self.show_captured(AccessMode::Define);
         Ok((StatementKind::Define, "ALTER TABLE"))
     }
 

@@ -13,16 +13,18 @@ impl Parser<'_> {
     /// SELECT (in brackets or not), WITH, TABLE, VALUES, INSERT, REPLACE, UPDATE or DELETE.
     pub(super) fn data_statement(&mut self) -> Parsed<(StatementKind, &'static str)> {
         let statement = self.statement_of_data()?;
-        if self.found.captures {
-            self.show_changed();
-        }
+        self.show_captured(AccessMode::Write);
         Ok(statement)
     }
 
-    /// A variable that takes values of the rows that are changed shows them, as RETURNING would.
-    fn show_changed(&mut self) {
-        let changed = |access: &&Access| access.mode == AccessMode::Write;
-        let shown: Vec<_> = self.found.accesses.iter().filter(changed).cloned().collect();
+    /// A variable that takes values of the rows that are changed shows them, as RETURNING would; and so does one that
+    /// takes values of those for which a column is filled that is new or has another default.
+    pub(super) fn show_captured(&mut self, touched: AccessMode) {
+        if !self.found.captures {
+            return;
+        }
+        let touched = |access: &&Access| access.mode == touched;
+        let shown: Vec<_> = self.found.accesses.iter().filter(touched).cloned().collect();
         self.found
             .accesses
             .extend(shown.into_iter().map(|access| Access { mode: AccessMode::Read, ..access }));

@@ -29,6 +29,7 @@ impl<'t> Parser<'t> {
             }
             self.table_elements()?;
             self.expect_symbol(")")?;
+            self.show_captured(AccessMode::Define);
         }
         self.table_options()?;
         self.partition_by()?;

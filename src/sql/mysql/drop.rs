@@ -1,5 +1,7 @@
 //! DROP, RENAME and TRUNCATE.
 
+use std::collections::HashSet;
+
 use crate::model::{
     facts::{AccessMode, SessionEffect, StatementKind, TransactionEffect},
     object::Object,
@@ -57,6 +59,7 @@ impl Parser<'_> {
             self.found.transaction = TransactionEffect::None;
         }
         self.if_exists()?;
+        let mut dropped = HashSet::new();
         loop {
             let name = self.qualified_name()?;
             if temporary {
@@ -68,12 +71,12 @@ impl Parser<'_> {
                 self.touch(name, AccessMode::Define)?;
             }
             if command != "DROP VIEW" {
-                let effect = SessionEffect::DropRelation(self.temporary_name(name)?.into());
-                if self.found.effects.contains(&effect) {
+                let name = self.temporary_name(name)?;
+                self.found.effect(SessionEffect::DropRelation(name.as_str().into()));
+                if !dropped.insert(name) {
                     // Of two tables of one name, the temporary one is only the first to go.
                     return Err(unknown("DROP of one name twice"));
                 }
-                self.found.effect(effect);
             }
             if !self.accept_symbol(",") {
                 break;

@@ -2,7 +2,7 @@
 
 use crate::{
     model::{
-        facts::{Facts, SessionEffect, StatementKind, Tie, TransactionEffect, Unanalyzable},
+        facts::{AccessMode, Facts, SessionEffect, StatementKind, Tie, TransactionEffect, Unanalyzable},
         name_context::{MysqlFlavor, MysqlReading, NameContext, SearchPath},
     },
     sql::limits::Limits,
@@ -216,6 +216,22 @@ fn a_prepared_statement_keeps_the_one_spelling_and_leaves_nothing_else() {
     assert_eq!(facts.effects, [SessionEffect::Prepare { name: "s".into(), text }]);
     assert_eq!(facts.sent.as_deref(), Some("PREPARE S FROM 'select 1, ''a''''b'''"));
     assert_eq!(facts.kind, StatementKind::Prepare);
+}
+
+#[test]
+fn what_was_prepared_unseen_is_judged_as_what_nobody_has_seen() {
+    for flavor in [MysqlFlavor::Mariadb, MysqlFlavor::Mysql] {
+        let prepared = facts_on(flavor, "PREPARE s FROM @text");
+        let run = prepared.effects.iter().find_map(|effect| match effect {
+            SessionEffect::Prepare { name, text } if name.as_str() == "s" => Some(text.as_str()),
+            _ => None,
+        });
+        let run = facts_on(flavor, run.unwrap());
+        assert!(run.accesses.iter().any(|access| access.mode == AccessMode::Administer));
+        assert!(
+            run.effects.contains(&SessionEffect::ContextUnknown) && run.effects.contains(&SessionEffect::Pin)
+        );
+    }
 }
 
 #[test]

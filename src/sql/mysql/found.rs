@@ -82,9 +82,10 @@ impl Found {
         fingerprint: u64,
         sent: Arc<str>,
     ) -> Facts {
-        let Self { mut accesses, mut shown_by_errors, mut calls, transaction, effects, runs, writes, .. } =
-            self;
-        sort_out(&mut accesses, &mut shown_by_errors, &mut calls);
+        let Self {
+            mut accesses, mut shown_by_errors, mut calls, transaction, mut effects, runs, writes, ..
+        } = self;
+        sort_out(&mut accesses, &mut shown_by_errors, &mut calls, &mut effects);
         Facts {
             kind,
             command,

@@ -156,7 +156,7 @@ fn strings_end_where_the_server_ends_them() {
         ("`a``b`", &MYSQL, "`a``b`"),
         (r"`a\`b", &MYSQL, r"`a\` b"),
         ("N'a' n'b' N 'c'", &MYSQL, "N'a' N'b' N 'c'"),
-        ("_utf8mb4'a' _LATIN1 x'00' _nix'a'", &MYSQL, "_utf8mb4 'a' _latin1 x'00' _nix 'a'"),
+        ("_utf8mb4'a' _LATIN1 x'00' _nix'a'", &MYSQL, "_utf8mb4'a' _latin1 x'00' _nix 'a'"),
         ("'a", &MYSQL, "refused"),
         (r"'a\'", &MYSQL, "refused"),
         ("`a", &MYSQL, "refused"),

@@ -52,6 +52,7 @@ fn may_touch(before: &Token<'_>, token: &Token<'_>) -> bool {
                 );
             bracket(before) || bracket(token) || signed
         }
+        (Kind::Introducer, Kind::String) => true,
         (Kind::Symbol, Kind::Hint) | (Kind::Hint | Kind::Introducer, _) => false,
         (Kind::Symbol, _) => TOUCHABLE.contains(&&*before.text),
         (_, Kind::Symbol) => TOUCHABLE.contains(&&*token.text),

@@ -93,6 +93,7 @@ impl Parser<'_> {
             self.expression()?;
             self.found.administer("dynamic SQL");
             self.found.effect(SessionEffect::Pin);
+            self.found.effect(SessionEffect::Prepare { name: name.into(), text: UNSEEN.to_owned() });
             return Ok((StatementKind::Prepare, "PREPARE"));
         };
         let (_, inner, sent) = self.inner(&text)?;
@@ -230,3 +231,6 @@ impl Parser<'_> {
         Ok(format!("{database}.{table}"))
     }
 }
+
+/// What EXECUTE is judged as where nobody has seen the text that it runs.
+const UNSEEN: &str = "EXECUTE IMMEDIATE @text";

@@ -44,6 +44,12 @@ pub(super) fn check(text: &str, limits: &Limits) -> Result<Shape, Unanalyzable> 
             instead: "Send the statement without it.",
         });
     }
+    if !is_read_in_one_go(text) {
+        return Err(Unanalyzable::TooLarge {
+            what: "comments opened in a row",
+            limit: MAX_COMMENTS_IN_A_ROW,
+        });
+    }
     let mut depth = Depth::new(text);
     let mut statements = 1_usize;
     for (index, token) in Lexer::new(text).enumerate() {
@@ -67,6 +73,31 @@ pub(super) fn check(text: &str, limits: &Limits) -> Result<Shape, Unanalyzable> 
     }
     Ok(Shape { levels })
 }
+
+/// Whether PostgreSQL's scanner reads `text` in time that grows with its length alone.
+///
+/// At each opening of a comment it looks to the end of the operator characters behind it, and begins again after two of
+/// them: openings that stand in a row, in one another, take the square of their number.
+pub(super) fn is_read_in_one_go(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let (mut in_a_row, mut last) = (0, 0);
+    for at in memchr::memmem::find_iter(bytes, b"/*") {
+        let between = bytes.get(last..at).unwrap_or_default();
+        in_a_row =
+            if between.iter().all(|byte| OPERATOR_CHARACTERS.contains(byte)) { in_a_row + 1 } else { 1 };
+        if in_a_row > MAX_COMMENTS_IN_A_ROW {
+            return false;
+        }
+        last = at;
+    }
+    true
+}
+
+/// Openings of comments without anything but operator characters between them.
+const MAX_COMMENTS_IN_A_ROW: usize = 32;
+
+/// Source: PostgreSQL, `op_chars` of scan.l.
+const OPERATOR_CHARACTERS: &[u8] = b"~!@#^&|`?+-*/%<>=";
 
 /// One bracket (or CASE, or the text itself) that is open.
 ///
@@ -383,6 +414,21 @@ mod tests {
         ] {
             assert!(levels(&text) < 60, "{}: {}", levels(&text), &text[..60]);
         }
+    }
+
+    #[test]
+    fn comments_that_the_scanner_would_read_again_and_again_are_too_many() {
+        let nested = |n: usize| format!("select {} x {}1", "/*".repeat(n), "*/ ".repeat(n));
+        assert!(check(&nested(MAX_COMMENTS_IN_A_ROW), &Limits::default()).is_ok());
+        for text in [nested(MAX_COMMENTS_IN_A_ROW + 1), format!("select 1 {}", "*/".repeat(100))] {
+            assert!(matches!(check(&text, &Limits::default()), Err(Unanalyzable::TooLarge { .. })), "{text}");
+            assert!(super::super::parse::tokens(&text).is_none());
+        }
+        let apart = [
+            format!("select {}1", "/* /* x */ */".repeat(9_000)),
+            format!("/{}/ select 1", "*".repeat(90_000)),
+        ];
+        apart.iter().for_each(|text| assert!(check(text, &Limits::default()).is_ok(), "{}", &text[..40]));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use pg_query::{
 
 use crate::model::facts::Unanalyzable;
 
-use super::syntax_error;
+use super::{bounds, syntax_error};
 
 /// The statements of `text`.
 ///
@@ -38,8 +38,11 @@ pub(super) fn fingerprint(text: &str) -> u64 {
     locked(|| pg_query::fingerprint(text, 0, WHOLE_NAMES).map_or(0, |print| print.value))
 }
 
-/// The tokens of `text`, comments among them; `None` where the scanner says no.
+/// The tokens of `text`, comments among them; `None` where the scanner says no, or would take too long.
 pub(super) fn tokens(text: &str) -> Option<Vec<ScanToken>> {
+    if !bounds::is_read_in_one_go(text) {
+        return None;
+    }
     locked(|| pg_query::scan(text).ok()).map(|scanned| scanned.tokens)
 }
 

@@ -20,6 +20,7 @@ use super::{
     constant,
     function::argument_of,
     names::{self, Meaning, Name},
+    parse,
     walk::{Head, Step, Walk, changes_names, unknown},
 };
 
@@ -301,9 +302,8 @@ fn in_list(name: &str) -> String {
     let is_plain = letters.next().is_some_and(|first| first.is_ascii_lowercase() || first == b'_')
         && letters.all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'_');
     let is_word = || {
-        let scanned = pg_query::scan(name);
-        scanned.is_ok_and(|scanned| {
-            scanned.tokens.iter().all(|token| {
+        parse::tokens(name).is_some_and(|tokens| {
+            tokens.iter().all(|token| {
                 matches!(token.keyword_kind(), KeywordKind::NoKeyword | KeywordKind::UnreservedKeyword)
             })
         })

@@ -121,7 +121,7 @@ impl Found {
             mut shown_by_errors,
             mut calls,
             transaction,
-            effects,
+            mut effects,
             runs,
             writes,
         } = self;
@@ -132,7 +132,7 @@ impl Found {
             accesses.push(Access { object, mode: AccessMode::Administer });
         }
         accesses.extend(by_function);
-        sort_out(&mut accesses, &mut shown_by_errors, &mut calls);
+        sort_out(&mut accesses, &mut shown_by_errors, &mut calls, &mut effects);
         Facts {
             kind,
             command,

@@ -109,6 +109,18 @@ pub fn error_response(out: &mut BytesMut, severity: Severity, refusal: &Refusal)
 /// # Errors
 /// `Malformed` when fields are not laid out as the protocol says.
 pub fn reworded_error(out: &mut BytesMut, body: &[u8], words: &str, hint: &str) -> Result<(), WireError> {
+    reworded(out, b'E', body, words, hint)
+}
+
+/// The same of a NoticeResponse.
+///
+/// # Errors
+/// `Malformed` when fields are not laid out as the protocol says.
+pub fn reworded_notice(out: &mut BytesMut, body: &[u8], words: &str, hint: &str) -> Result<(), WireError> {
+    reworded(out, b'N', body, words, hint)
+}
+
+fn reworded(out: &mut BytesMut, tag: u8, body: &[u8], words: &str, hint: &str) -> Result<(), WireError> {
     let mut kept = Vec::new();
     let mut fields = Fields::new(body, "ErrorResponse");
     loop {
@@ -122,7 +134,7 @@ pub fn reworded_error(out: &mut BytesMut, body: &[u8], words: &str, hint: &str) 
             }
         }
     }
-    message(out, b'E', |out| {
+    message(out, tag, |out| {
         for (code, value) in kept.into_iter().chain([(b'M', words), (b'H', hint)]) {
             out.put_u8(code);
             text(out, value);
