@@ -9,6 +9,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    time::Instant,
 };
 
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -125,6 +126,8 @@ pub(super) struct Place {
     /// Records of the batch before these.
     before: usize,
     count: usize,
+    /// When the batch was begun, if it was for these.
+    began: Option<Instant>,
     /// Whether the others had their turn.
     stood_back: bool,
 }
@@ -142,19 +145,31 @@ impl Place {
             if let Some((_, batch)) = shared
                 && let Some(before) = batch.add(records)?
             {
-                return Ok(Some(Self::new(desk, batch, before, records.len())));
+                return Ok(Some(Self::new(desk, batch, before, records.len(), None)));
             }
+            let began = Instant::now();
             let mut bodies = with_spare();
             bodies.push_all(records)?;
             let batch = Arc::new(Batch(Mutex::new(State::Open(bodies))));
             // One that was there and is full, or another log's, is written by whoever has a place in it.
             let (_, batch) = open.insert((Arc::clone(desk), batch));
-            Ok(Some(Self::new(desk, batch, 0, records.len())))
+            Ok(Some(Self::new(desk, batch, 0, records.len(), Some(began))))
         })
     }
 
-    fn new(desk: &Arc<Desk>, batch: &Arc<Batch>, before: usize, count: usize) -> Self {
-        Self { desk: Arc::clone(desk), batch: Arc::clone(batch), before, count, stood_back: false }
+    fn new(
+        desk: &Arc<Desk>,
+        batch: &Arc<Batch>,
+        before: usize,
+        count: usize,
+        began: Option<Instant>,
+    ) -> Self {
+        Self { desk: Arc::clone(desk), batch: Arc::clone(batch), before, count, began, stood_back: false }
+    }
+
+    /// When the batch was begun, if it was for these records: of those that share it, they wait longest.
+    pub(super) const fn began(&self) -> Option<Instant> {
+        self.began
     }
 }
 

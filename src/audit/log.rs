@@ -191,20 +191,25 @@ impl AuditLog {
         if records.is_empty() {
             return Ok(Written { first: 0, count: 0, epoch: 0 });
         }
-        let started = Instant::now();
         let unserializable = |source| AuditError::Unserializable { source };
-        let written = match Place::take(&self.shared.desk, records).map_err(unserializable)? {
-            Some(place) => place.await,
-            None => match self.shared.begin(records).map_err(unserializable)? {
-                Step::Done(outcome) => outcome,
-                Step::Wait(batch) => poll_fn(|cx| batch.poll_answer(cx)).await,
-            },
+        let (began, written) = match Place::take(&self.shared.desk, records).map_err(unserializable)? {
+            Some(place) => (place.began(), place.await),
+            None => {
+                let began = Instant::now();
+                let written = match self.shared.begin(records).map_err(unserializable)? {
+                    Step::Done(outcome) => outcome,
+                    Step::Wait(batch) => poll_fn(|cx| batch.poll_answer(cx)).await,
+                };
+                (Some(began), written)
+            }
         };
         let kept = match self.shared.durability {
             Durability::Process => written,
             Durability::Disk => self.shared.on_disk(written).await,
         };
-        self.shared.metrics.append_seconds.observe(started.elapsed().as_secs_f64());
+        if let Some(began) = began {
+            self.shared.metrics.append_seconds.observe(began.elapsed().as_secs_f64());
+        }
         kept.map_err(|source| AuditError::Unwritable { source })
     }
 }

@@ -44,7 +44,7 @@ impl AuditMetrics {
             bytes: build.counter("tidegate_audit_bytes_total", "Bytes of audit records written.")?,
             append_seconds: build.histogram(
                 "tidegate_audit_append_seconds",
-                "Seconds from the call of append to its receipts.",
+                "Seconds from the call of append to its receipts; of appends that share a write, the first.",
                 FAST_SECONDS,
             )?,
             refused: build.counter(

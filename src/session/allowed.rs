@@ -46,13 +46,9 @@ impl Desk {
         &mut self,
         allowed: &[Allowed],
         once: Option<Claimed>,
-    ) -> Result<(Option<Receipt>, Run), Refusal> {
+    ) -> Result<(Option<Receipt>, Box<Run>), Refusal> {
         let starts: SmallVec<[_; 1]> = allowed.iter().map(|it| (&it.text, &it.does, &it.permit)).collect();
-        let (receipt, mut statements) = self.record_start(&starts).await?;
-        for running in &mut statements {
-            running.once = once;
-        }
-        Ok((receipt, Run { statements, over: 0 }))
+        self.record_start(&starts, once).await
     }
 
     /// Keeps in mind what a COMMIT will have to be decided with. What is approved `once` runs outside a transaction:

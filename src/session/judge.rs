@@ -146,6 +146,9 @@ impl Desk {
     /// # Errors
     /// What was written, and why it may not last.
     pub(super) fn decide_what_was_done(&mut self) -> Result<(), Box<(Arc<Facts>, Refused)>> {
+        if self.deeds.done().is_none() {
+            return Ok(());
+        }
         let now = self.now();
         let version = self.gate.snapshot.load().version();
         let Some(done) = self.deeds.done_unless_decided(version, now) else { return Ok(()) };

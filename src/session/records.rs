@@ -8,7 +8,7 @@ use super::{
     desk::Desk,
     end::End,
     judge::{Judged, Refused},
-    running::{Does, Ended, Running, Statements},
+    running::{Does, Ended, Run, Running},
 };
 use crate::{
     audit::{Keep, Receipt},
@@ -21,20 +21,21 @@ use crate::{
         },
         refusal::{Missing, Refusal, RefusalCode},
     },
-    policy::Permit,
+    policy::{Claimed, Permit},
     sql,
 };
 
 impl Desk {
-    /// Writes down statements that are let through together. Gives the place of the first in the log, and what the session
-    /// remembers of each.
+    /// Writes down statements that are let through together; `once` is the leave that was used up for them. Gives the
+    /// place of the first in the log, and what the session remembers of them.
     ///
     /// # Errors
     /// When the log cannot be written: nothing may run.
     pub(super) async fn record_start(
         &mut self,
         statements: &[(&Arc<str>, &Does, &Permit)],
-    ) -> Result<(Option<Receipt>, Statements), Refusal> {
+        once: Option<Claimed>,
+    ) -> Result<(Option<Receipt>, Box<Run>), Refusal> {
         let actor = self.actor();
         let (started, trace_id) = (Instant::now(), self.trace_id());
         let ids: SmallVec<[StatementId; 1]> = statements.iter().map(|_| self.who.next_statement()).collect();
@@ -72,14 +73,14 @@ impl Desk {
                 does: Arc::clone(does),
                 text: Arc::clone(text),
                 until: permit.until(),
-                once: None,
+                once,
                 started,
                 deadline: self.deadline(does, started),
                 bytes: 0,
                 revoked: None,
                 traced: traced(at, id, does, permit.lane()),
             });
-        Ok((receipts.next(), running.collect()))
+        Ok((receipts.next(), Box::new(Run { statements: running.collect(), over: 0 })))
     }
 
     /// Writes down statements that are not let through: `judged` are those of one text, of which at least one

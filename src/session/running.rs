@@ -19,14 +19,11 @@ use crate::{
 /// What a statement does, and what it runs by name.
 pub(super) type Does = Arc<[Arc<Facts>]>;
 
-/// Most texts are one.
-pub(super) type Statements = SmallVec<[Running; 1]>;
-
-/// The statements of one text, or the one of an execution.
+/// The statements of one text, or the one of an execution. Kept apart from what passes it on: it is large.
 #[derive(Debug)]
 pub(super) struct Run {
-    /// In the order in which they run.
-    pub(super) statements: Statements,
+    /// In the order in which they run; most texts are one.
+    pub(super) statements: SmallVec<[Running; 1]>,
     /// How many of them are over.
     pub(super) over: usize,
 }
@@ -105,11 +102,6 @@ impl Running {
 }
 
 impl Run {
-    /// One statement.
-    pub(super) fn one(statement: Running) -> Self {
-        Self { statements: Statements::from_buf([statement]), over: 0 }
-    }
-
     /// The statement whose replies are coming.
     pub(super) fn current(&mut self) -> Option<&mut Running> {
         self.statements.get_mut(self.over)

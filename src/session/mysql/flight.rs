@@ -15,12 +15,11 @@ pub(super) struct Flight {
 
 /// What a command does.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a session has one at a time, and most are the large one")]
 pub(super) enum Task {
     /// Statements run.
     Run {
         /// They.
-        run: Run,
+        run: Box<Run>,
         /// The prepared statement that is executed, or fetched from.
         prepared: Option<u32>,
     },

@@ -33,7 +33,7 @@ pub(super) struct Recorded {
     /// The first of their receipts.
     pub(super) receipt: Receipt,
     /// What is remembered of them.
-    pub(super) run: Run,
+    pub(super) run: Box<Run>,
 }
 
 impl Session {

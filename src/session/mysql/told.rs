@@ -112,9 +112,9 @@ impl Session {
     ) -> Result<(), Refusal> {
         match self.decide(does) {
             Ok(permit) => {
-                let (_receipt, answered) = self.desk.record_start(&[(text, does, &permit)]).await?;
-                for running in answered {
-                    self.desk.note_end(&running, Outcome::Completed, rows, None, None);
+                let (_receipt, answered) = self.desk.record_start(&[(text, does, &permit)], None).await?;
+                for running in &answered.statements {
+                    self.desk.note_end(running, Outcome::Completed, rows, None, None);
                 }
                 Ok(())
             }

@@ -24,11 +24,7 @@ use crate::{
         target::Lane,
     },
     policy::{Claimed, Leave, Permit},
-    session::{
-        judge::Verdict,
-        running::{Does, Run, Running},
-        ties,
-    },
+    session::{judge::Verdict, running::Does, ties},
     upstream::ProtocolMessage,
     wire::postgres::{
         backend::{self, TransactionStatus},
@@ -264,14 +260,15 @@ impl Session {
             self.refuse(no_portal(portal));
             return;
         }
-        let (receipt, running) = match self.desk.record_start(&[(&bound.text, &bound.does, &permit)]).await {
-            Ok(started) => started,
+        let started = self.desk.record_start(&[(&bound.text, &bound.does, &permit)], once).await;
+        let (receipt, run) = match started {
+            Ok((Some(receipt), run)) => (receipt, run),
+            Ok((None, _)) => return,
             Err(refusal) => {
                 self.refuse(refusal);
                 return;
             }
         };
-        let Some((receipt, running)) = receipt.zip(running.into_iter().next()) else { return };
         self.note_left(&bound.does, &bound.text);
         self.make_way(&bound.does);
         if once.is_none() {
@@ -284,7 +281,7 @@ impl Session {
         self.desk.metrics.gate_seconds.observe(received.elapsed().as_secs_f64());
         self.note_sent();
         self.block.executed = true;
-        self.ledger.push(Owed::Execute(Task::Run(Run::one(Running { once, ..running }))));
+        self.ledger.push(Owed::Execute(Task::Run(run)));
     }
 
     /// One Close: of what does not exist it is no error.

@@ -20,7 +20,7 @@ use crate::{
         end::End,
         gate::REPLY_LIMIT_BYTES,
         judge::what_happens,
-        running::{Run, Running, stopped_by},
+        running::{Running, stopped_by},
         ties::Reason,
     },
     wire::{
@@ -228,10 +228,10 @@ impl Session {
 
     fn on_done(&mut self, owed: Owed<Task>, tag: u8, body: &[u8]) {
         match owed {
-            Owed::Execute(Task::Run(Run { statements, .. })) => {
+            Owed::Execute(Task::Run(run)) => {
                 // Suspended or not: what it has set or locked so far is set and locked. It goes on with the next
                 // Execute, which is a statement of its own.
-                for running in &statements {
+                for running in &run.statements {
                     self.on_completed(running, tag, body);
                 }
             }

@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum Task {
     /// Statements that run.
-    Run(Run),
+    Run(Box<Run>),
     /// A statement that is being prepared.
     Prepare {
         /// Its name.
@@ -68,5 +68,5 @@ pub(super) fn under_way(ledger: &mut Ledger<Task>) -> impl Iterator<Item = &mut 
         Owed::Query(Task::Run(run)) | Owed::Execute(Task::Run(run)) => Some(run),
         _ => None,
     });
-    runs.flat_map(Run::open_mut)
+    runs.flat_map(|run| run.open_mut())
 }

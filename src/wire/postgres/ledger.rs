@@ -178,13 +178,9 @@ impl<T> Ledger<T> {
 
     /// Takes the gateway's own bytes, if their turn has come.
     pub fn take_local(&mut self) -> Option<Bytes> {
-        match self.owed.pop_front() {
+        match self.owed.pop_front_if(|owed| matches!(owed, Owed::Local(_))) {
             Some(Owed::Local(bytes)) => Some(bytes),
-            Some(other) => {
-                self.owed.push_front(other);
-                None
-            }
-            None => None,
+            Some(_) | None => None,
         }
     }
 
