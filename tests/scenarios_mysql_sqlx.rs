@@ -38,6 +38,7 @@ async fn tell(login: &Login) -> Result<String, sqlx::Error> {
     let mut connection = connect(login).await?;
     values(&mut connection, &mut said).await?;
     transactions(&mut connection, &mut said).await?;
+    changes_behind_a_lock(&mut connection, &mut said).await?;
     several_statements(&mut connection, &mut said).await?;
     errors(&mut connection, &mut said).await;
     long_ones(&mut connection, &mut said).await?;
@@ -98,6 +99,32 @@ async fn transactions(connection: &mut MySqlConnection, said: &mut Vec<String>) 
     }
     let done = connection.execute("DELETE FROM department WHERE department_no = 'r001'").await?;
     said.push(format!("{} deleted", done.rows_affected()));
+    Ok(())
+}
+
+/// As migrations do it: a lock ties the session, a definition ends the transaction, and reads come before a change is
+/// prepared.
+async fn changes_behind_a_lock(
+    connection: &mut MySqlConnection,
+    said: &mut Vec<String>,
+) -> Result<(), sqlx::Error> {
+    let locked: i64 =
+        sqlx::query_scalar("SELECT GET_LOCK(?, 5)").bind("steps").fetch_one(&mut *connection).await?;
+    said.push(format!("locked: {locked}"));
+    sqlx::query("CREATE TABLE step (number INT PRIMARY KEY, done INT)").execute(&mut *connection).await?;
+    let mut transaction = connection.begin().await?;
+    sqlx::query("INSERT INTO step VALUES (?, 0)").bind(1).execute(&mut *transaction).await?;
+    transaction.execute("ALTER TABLE step ADD COLUMN more INT").await?;
+    transaction.commit().await?;
+    for change in ["UPDATE step SET done = ? WHERE number = 1", "DELETE FROM step WHERE number = ?"] {
+        let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM step").fetch_one(&mut *connection).await?;
+        let done = sqlx::query(change).bind(1).execute(&mut *connection).await?;
+        said.push(format!("{rows} rows, {} changed", done.rows_affected()));
+    }
+    let freed: i64 =
+        sqlx::query_scalar("SELECT RELEASE_LOCK(?)").bind("steps").fetch_one(&mut *connection).await?;
+    connection.execute("DROP TABLE step").await?;
+    said.push(format!("freed: {freed}"));
     Ok(())
 }
 

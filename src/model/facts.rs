@@ -282,6 +282,9 @@ pub enum SessionEffect {
     Vacates(DatabaseName),
     /// It shows whether transactions are read-only. What the read lane answers is the lane's lock, not the session's.
     ShowsReadOnly,
+    /// It shows what the account that asks may do, and what only such an account is shown: it goes to the strongest that
+    /// the session may use.
+    ShowsPrivileges,
     /// It may show or change what the client calls itself (`application_name`).
     ShowsApplication,
     /// Something may have changed settings out of sight: the name context is unknown from here on.

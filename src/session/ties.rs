@@ -88,6 +88,7 @@ fn reason(effect: &SessionEffect) -> Option<Reason> {
         | SessionEffect::UnlockTables
         | SessionEffect::ReadsDiagnostics
         | SessionEffect::ShowsApplication
+        | SessionEffect::ShowsPrivileges
         | SessionEffect::ShowsReadOnly => return None,
     })
 }
@@ -123,6 +124,7 @@ pub(super) fn may_release(facts: &Facts) -> bool {
         | SessionEffect::UnlockTables
         | SessionEffect::ReadsDiagnostics
         | SessionEffect::ShowsApplication
+        | SessionEffect::ShowsPrivileges
         | SessionEffect::ShowsReadOnly => false,
     })
 }

@@ -178,6 +178,7 @@ fn facts_bytes(facts: &Facts) -> usize {
         | SessionEffect::LockTables
         | SessionEffect::UnlockTables
         | SessionEffect::ShowsApplication
+        | SessionEffect::ShowsPrivileges
         | SessionEffect::ShowsReadOnly
         | SessionEffect::ReadsDiagnostics
         | SessionEffect::Define

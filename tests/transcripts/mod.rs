@@ -41,8 +41,6 @@ pub fn plain_postgres(transcript: &str) -> Vec<String> {
 /// - refusals of databases that are not there: nobody holds a grant on them, and the gateway says how to ask for one;
 /// - tables of `information_schema` that are not there: the gateway does not know what a server of another version has,
 ///   and what it does not know there is an administrator's (1142 in place of 1109); the scripts leave that out;
-/// - what the server says of the privileges of whoever asks (the last columns of SHOW FULL COLUMNS, the right to SHOW
-///   EVENTS), which are those of the gateway's account that reads; the scripts leave that out;
 /// - COM_CHANGE_USER by mysql-connector-python, which fails (a gap): its script leaves that out;
 /// - SHOW WARNINGS after a refusal, which the server knows nothing of: the script of errors does not ask;
 /// - text literals with bytes that are no UTF-8: the scripts have drivers write `_binary` before them;

@@ -81,6 +81,7 @@ impl Session {
                     | SessionEffect::Vacates(_)
                     | SessionEffect::Define
                     | SessionEffect::ShowsApplication
+                    | SessionEffect::ShowsPrivileges
                     | SessionEffect::ShowsReadOnly
                     | SessionEffect::ContextUnknown => {}
                 }
@@ -208,6 +209,11 @@ pub(super) fn opens_or_ties(facts: &Facts) -> bool {
     opens(facts)
         || reasons(facts).next().is_some()
         || facts.effects.iter().any(|effect| matches!(effect, SessionEffect::LockTables))
+}
+
+/// Whether a statement shows what the account that asks may do.
+pub(super) fn shows_privileges(facts: &Facts) -> bool {
+    facts.effects.contains(&SessionEffect::ShowsPrivileges)
 }
 
 /// Whether a statement only asks what the one before it left, and nothing of any table.

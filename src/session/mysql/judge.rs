@@ -216,6 +216,7 @@ impl Session {
                 | SessionEffect::LockTables
                 | SessionEffect::UnlockTables
                 | SessionEffect::ShowsApplication
+                | SessionEffect::ShowsPrivileges
                 | SessionEffect::ShowsReadOnly
                 | SessionEffect::ReadsDiagnostics
                 | SessionEffect::ContextUnknown => {}

@@ -121,6 +121,7 @@ impl Names {
             | SessionEffect::LockTables
             | SessionEffect::UnlockTables
             | SessionEffect::ShowsApplication
+            | SessionEffect::ShowsPrivileges
             | SessionEffect::ShowsReadOnly
             | SessionEffect::ReadsDiagnostics
             | SessionEffect::Define => false,
@@ -155,6 +156,7 @@ impl Names {
             | SessionEffect::LockTables
             | SessionEffect::UnlockTables
             | SessionEffect::ShowsApplication
+            | SessionEffect::ShowsPrivileges
             | SessionEffect::ShowsReadOnly
             | SessionEffect::ReadsDiagnostics
             | SessionEffect::Define => {}
@@ -208,6 +210,7 @@ impl Names {
             | SessionEffect::LockTables
             | SessionEffect::UnlockTables
             | SessionEffect::ShowsApplication
+            | SessionEffect::ShowsPrivileges
             | SessionEffect::ShowsReadOnly
             | SessionEffect::ReadsDiagnostics
             | SessionEffect::Define => Self::may_change_reading(effect),

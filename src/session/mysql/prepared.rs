@@ -90,9 +90,10 @@ impl Session {
             self.say_refusal(next, &refusal);
             return true;
         }
-        // Nothing of it runs yet: no transaction opens.
+        // Nothing of it runs yet: no transaction opens. A server that is held read-only prepares no change, though.
+        let changes = does.iter().any(|facts| !facts.read_only);
         let lane = match self.choose_lane(leave.lane(), false) {
-            Ok(lane) => self.take_lane(lane, None).await.map(|()| lane),
+            Ok(lane) => self.take_lane(lane, changes.then_some(false)).await.map(|()| lane),
             Err(refusal) => Err(refusal),
         };
         let sent = match lane {

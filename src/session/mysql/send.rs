@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use super::{
-    effects::{asks_diagnostics_only, opens_or_ties},
+    effects::{asks_diagnostics_only, opens_or_ties, shows_privileges},
     flight::{Flight, Task},
     session::Session,
 };
@@ -43,7 +43,8 @@ impl Session {
     /// When the open transaction is on a weaker one, or there is no connection to be had.
     pub(super) async fn enter_lane(&mut self, needed: Lane, does: &[&Facts]) -> Result<Lane, Refusal> {
         let opens = !self.autocommits() || does.iter().any(|facts| opens_or_ties(facts));
-        let mut lane = self.choose_lane(needed, opens)?;
+        let shows = !does.is_empty() && does.iter().all(|facts| shows_privileges(facts));
+        let mut lane = self.choose_lane(needed, opens || shows)?;
         let asks = does.iter().all(|facts| asks_diagnostics_only(facts)) && !does.is_empty();
         let here = self.lanes.active().filter(|active| asks && *active >= lane);
         if let Some(here) = here {

@@ -107,6 +107,7 @@ impl Names {
                 | SessionEffect::LockTables
                 | SessionEffect::UnlockTables
                 | SessionEffect::ShowsApplication
+                | SessionEffect::ShowsPrivileges
                 | SessionEffect::ShowsReadOnly
                 | SessionEffect::ReadsDiagnostics
                 | SessionEffect::Define => false,
@@ -240,6 +241,7 @@ impl Names {
             | SessionEffect::LockTables
             | SessionEffect::UnlockTables
             | SessionEffect::ShowsApplication
+            | SessionEffect::ShowsPrivileges
             | SessionEffect::ShowsReadOnly
             | SessionEffect::ReadsDiagnostics
             | SessionEffect::Define => {}

@@ -88,6 +88,7 @@ pub(super) fn is_moved_by(facts: &Facts) -> bool {
         | SessionEffect::LockTables
         | SessionEffect::UnlockTables
         | SessionEffect::ShowsApplication
+        | SessionEffect::ShowsPrivileges
         | SessionEffect::ShowsReadOnly
         | SessionEffect::ReadsDiagnostics
         | SessionEffect::DiscardTemporary

@@ -112,6 +112,7 @@ impl Settings {
                 | SessionEffect::LockTables
                 | SessionEffect::UnlockTables
                 | SessionEffect::ShowsApplication
+                | SessionEffect::ShowsPrivileges
                 | SessionEffect::ShowsReadOnly
                 | SessionEffect::ReadsDiagnostics
                 | SessionEffect::DiscardTemporary

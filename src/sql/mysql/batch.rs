@@ -141,6 +141,7 @@ impl State {
                 | SessionEffect::LockTables
                 | SessionEffect::UnlockTables
                 | SessionEffect::ShowsApplication
+                | SessionEffect::ShowsPrivileges
                 | SessionEffect::ShowsReadOnly
                 | SessionEffect::ReadsDiagnostics => {}
             }

@@ -50,6 +50,29 @@ fn to_default(name: &str) -> SessionEffect {
 }
 
 #[test]
+fn lists_that_depend_on_who_asks_say_so() {
+    let shows = |text: &str| effects(text).contains(&SessionEffect::ShowsPrivileges);
+    for text in [
+        "SHOW FULL COLUMNS FROM t",
+        "show full fields from t from d like 'a%'",
+        "SHOW EVENTS",
+        "SHOW TRIGGERS FROM d",
+    ] {
+        assert!(shows(text), "{text}");
+    }
+    for text in [
+        "SHOW COLUMNS FROM t",
+        "SHOW FULL TABLES",
+        "SHOW TABLES LIKE 'events'",
+        "SHOW COLUMNS FROM events",
+        "SHOW FULL COLUMNS FROM t WHERE Field = (SELECT a FROM u)",
+        "SHOW EVENTS WHERE GET_LOCK('a', 1)",
+    ] {
+        assert!(!shows(text), "{text}");
+    }
+}
+
+#[test]
 fn a_setting_is_carried_as_it_can_be_set_again() {
     assert_eq!(effects("SET time_zone = \"+00:00\""), [set("time_zone", "'+00:00'")]);
     assert_eq!(effects("set @@session.WAIT_TIMEOUT = 5"), [set("wait_timeout", "5")]);

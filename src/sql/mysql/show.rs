@@ -160,6 +160,13 @@ impl<'t> Parser<'t> {
     fn show_list(&mut self) -> Parsed<()> {
         self.accept_word("EXTENDED");
         let full = self.accept_word("FULL");
+        // What the list has in it depends on who asks; with a condition there could be anything in it.
+        let of_asker = if full { ["COLUMNS", "FIELDS"] } else { ["EVENTS", "TRIGGERS"] };
+        let by_account = of_asker.iter().any(|word| self.is_word(word))
+            && !self.rest().iter().any(|token| token.is_word("WHERE"));
+        if by_account {
+            self.found.effect(SessionEffect::ShowsPrivileges);
+        }
         if self.accept_any(&["COLUMNS", "FIELDS"]).is_some() {
             self.show_of_table()?;
         } else if self.accept_any(&["TABLES", "TRIGGERS"]).is_some() {

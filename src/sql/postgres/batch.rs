@@ -171,6 +171,7 @@ impl Names {
             | SessionEffect::LockTables
             | SessionEffect::UnlockTables
             | SessionEffect::ShowsApplication
+            | SessionEffect::ShowsPrivileges
             | SessionEffect::ShowsReadOnly
             | SessionEffect::ReadsDiagnostics => {}
         }

@@ -177,6 +177,7 @@ pub(super) fn changes_names(effect: &SessionEffect) -> bool {
         | SessionEffect::LockTables
         | SessionEffect::UnlockTables
         | SessionEffect::ShowsApplication
+        | SessionEffect::ShowsPrivileges
         | SessionEffect::ShowsReadOnly
         | SessionEffect::ReadsDiagnostics
         | SessionEffect::Define => false,

@@ -7,6 +7,8 @@ DESC employee first_name;
 EXPLAIN title;
 SHOW COLUMNS FROM salary;
 SHOW FULL COLUMNS FROM department FROM hr_prod LIKE 'nothing';
+SHOW FULL COLUMNS FROM employee;
+SHOW EVENTS;
 SHOW CREATE TABLE employee;
 SHOW CREATE VIEW current_salary;
 SHOW CREATE FUNCTION hr_full_name;

@@ -35,6 +35,6 @@ SELECT * FROM department WHERE department_no = 'd001' FOR UPDATE;
 SELECT * FROM department WHERE department_no = 'd001' LOCK IN SHARE MODE;
 LOCK TABLES department READ, title WRITE;
 SELECT COUNT(*) FROM department;
-SELECT COUNT(*) FROM employee;
+SELECT COUNT(*) FROM salary;
 UNLOCK TABLES;
 SELECT 'last';
