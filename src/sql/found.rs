@@ -21,7 +21,8 @@ const fn is_said_once(effect: &SessionEffect) -> bool {
         | SessionEffect::Define
         | SessionEffect::ReadsDiagnostics
         | SessionEffect::ShowsApplication => true,
-        SessionEffect::ShowsReadOnly
+        SessionEffect::ShowsPrivileges
+        | SessionEffect::ShowsReadOnly
         | SessionEffect::Set { .. }
         | SessionEffect::ResetAll
         | SessionEffect::DiscardAll

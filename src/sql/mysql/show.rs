@@ -12,7 +12,7 @@ use super::{
     builtin::SYSTEM_DATABASES,
     parser::{Parsed, Parser, unknown},
     statement::Head,
-    token::Kind,
+    token::{Kind, Token},
 };
 
 impl<'t> Parser<'t> {
@@ -160,11 +160,7 @@ impl<'t> Parser<'t> {
     fn show_list(&mut self) -> Parsed<()> {
         self.accept_word("EXTENDED");
         let full = self.accept_word("FULL");
-        // What the list has in it depends on who asks; with a condition there could be anything in it.
-        let of_asker = if full { ["COLUMNS", "FIELDS"] } else { ["EVENTS", "TRIGGERS"] };
-        let by_account = of_asker.iter().any(|word| self.is_word(word))
-            && !self.rest().iter().any(|token| token.is_word("WHERE"));
-        if by_account {
+        if self.shows_what_the_account_may(full) {
             self.found.effect(SessionEffect::ShowsPrivileges);
         }
         if self.accept_any(&["COLUMNS", "FIELDS"]).is_some() {
@@ -181,6 +177,18 @@ impl<'t> Parser<'t> {
             return Err(self.unexpected());
         }
         self.show_filter()
+    }
+
+    /// Whether what a list has in it depends on who asks.
+    ///
+    /// Not with a condition, in which there could be anything, and not of another database than the session's: by the
+    /// session's it is known which account its person may use.
+    fn shows_what_the_account_may(&self, full: bool) -> bool {
+        let (lists, named) = if full { (["COLUMNS", "FIELDS"], 1) } else { (["EVENTS", "TRIGGERS"], 0) };
+        let leaves = |token: &&Token<'_>| token.is_word("FROM") || token.is_word("IN");
+        lists.iter().any(|word| self.is_word(word))
+            && self.rest().iter().filter(leaves).count() == named
+            && !self.rest().iter().any(|token| token.is_word("WHERE") || token.is_symbol("."))
     }
 
     /// Lists of what belongs to no database.
