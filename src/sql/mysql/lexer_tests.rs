@@ -220,6 +220,7 @@ fn operators_are_the_longest_that_the_server_knows() {
         ("1<>!0", "refused", "1<> !0"),
         ("1=-1", "1=-1", ""),
         ("\\N", "refused", "NULL"),
+        ("\\N.a", "refused", "NULL .a"),
         ("? ?,?", "? ?,?", ""),
         ("?a", "refused", "refused"),
         ("{d '2020-01-01'}", "{d '2020-01-01'}", ""),

@@ -73,7 +73,8 @@ fn is_joined(before: &Token<'_>, token: &Token<'_>) -> bool {
     }
     let name = matches!(before.kind, Kind::Word | Kind::Quoted);
     match token.kind {
-        Kind::Symbol if token.text == "." => true,
+        // Before a point, NULL is the value (`\N`): as a name it is no word. Side by side they would be read as a name.
+        Kind::Symbol if token.text == "." => !before.is_word("NULL"),
         Kind::Symbol if token.text == "(" => name || before.is_symbol("."),
         Kind::UserVariable => name || before.kind == Kind::String,
         Kind::Word | Kind::Quoted | Kind::Symbol => {
